@@ -1,0 +1,2 @@
+//! The `smiles` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The durable log between collecting and delivering: batches, cursors, state, dead letters.

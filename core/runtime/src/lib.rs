@@ -1,0 +1,1 @@
+//! Wires a pipeline and moves its batches: schedule, journal, retry, delivery, health.

@@ -1,0 +1,41 @@
+//! The contract between stages: what a batch is, what a source, a transform, a sink and a store do,
+//! how a stage is declared, planned, wired and opened, and how it says that something failed.
+//!
+//! Every other crate of the workspace depends on this one and it depends on none of them.
+//! It does no I/O and starts no task.
+
+mod batch;
+mod clock;
+mod column;
+mod error;
+mod factory;
+mod files;
+mod health;
+mod plan;
+mod position;
+mod problem;
+mod query;
+mod role;
+pub mod tables;
+pub mod unit;
+
+pub use batch::Batch;
+pub use clock::Clock;
+pub use column::{
+    Kind, SOURCE, TIME, column_kind, column_unit, is_json, json_field, source_field, time_field, with_kind,
+    with_unit,
+};
+pub use error::{Action, Rejection, StageError};
+pub use factory::{Factory, Registry, Stage, UnknownType};
+pub use files::{Files, NoFiles};
+pub use health::{Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState};
+pub use plan::{
+    Cadence, Delivery, OpenContext, OpenSink, PlanContext, SinkPlan, SourcePlan, StoreSchema, TransformPlan,
+};
+pub use position::{Position, RunId, Seq};
+pub use problem::{Path, Problem, Problems, Segment, Severity, did_you_mean};
+pub use query::{Comparison, Filter, Order, Query, Value};
+pub use role::{Fault, Pass, Rows, Sink, Source, State, Store, StoreStats, TargetId, Transform, Watermark};
+
+/// Re-exported so that a stage registers its own series without choosing a version.
+pub use prometheus;

@@ -1,0 +1,135 @@
+//! A planned stage: its options are sound, nothing has been touched yet. Wiring passes schemas along the graph,
+//! opening makes the real thing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+
+use crate::{Clock, Files, HealthView, Problems, Sink, Source, StageError, Store, Transform};
+
+/// What planning may look at: nothing but files.
+#[derive(Clone, Copy)]
+pub struct PlanContext<'a> {
+    /// The stage's name in the pipeline.
+    pub stage: &'a str,
+    /// Files named by options.
+    pub files: &'a dyn Files,
+}
+
+/// What an opened stage gets from the runtime.
+#[derive(Clone)]
+pub struct OpenContext {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The stage's name in the pipeline.
+    pub stage: String,
+    /// Where stages keep files of their own.
+    pub data_dir: PathBuf,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where the stage registers its series.
+    pub meters: prometheus::Registry,
+    /// The state of the whole pipeline.
+    pub health: Arc<dyn HealthView>,
+    /// A source's declared period.
+    pub every: Option<Duration>,
+}
+
+/// When a source is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cadence {
+    /// Once per `every:`, which the pipeline must declare.
+    Polled,
+    /// Again as soon as the last rows are taken; an `every:` is optional.
+    Streamed,
+}
+
+/// A source whose options are sound.
+#[async_trait]
+pub trait SourcePlan: Send + Sync {
+    /// The columns it emits. The runtime puts `time` and `source` in front where they are absent.
+    fn output(&self) -> SchemaRef;
+
+    /// When it is asked.
+    fn cadence(&self) -> Cadence;
+
+    /// What it talks to, for people: `tcp://10.0.0.5:502 unit 1`.
+    fn address(&self) -> String;
+
+    /// Makes the source. Connecting is part of its first pass.
+    ///
+    /// # Errors
+    /// Something local is missing; the pipeline does not start.
+    async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError>;
+}
+
+/// A transform whose options are sound.
+pub trait TransformPlan: Send + Sync {
+    /// The columns that leave for these columns that enter.
+    ///
+    /// # Errors
+    /// All columns that do not fit, by the path of the option that names them.
+    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems>;
+
+    /// Makes the transform for these columns, which [`TransformPlan::output`] has accepted.
+    ///
+    /// # Errors
+    /// Something local is missing; the pipeline does not start.
+    fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError>;
+}
+
+/// What a sink promises, and so what the journal keeps for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Exactly once: the target keeps a watermark in the same transaction as the rows.
+    Transactional,
+    /// Every row, some perhaps twice.
+    AtLeastOnce,
+    /// A view of what was just accepted: no cursor, pins nothing; begins with the retained batches.
+    Live,
+}
+
+/// The tables a store can be asked for, with their columns.
+pub type StoreSchema = BTreeMap<String, SchemaRef>;
+
+/// A sink whose options are sound.
+#[async_trait]
+pub trait SinkPlan: Send + Sync {
+    /// What it promises.
+    fn delivery(&self) -> Delivery;
+
+    /// The sink of the same pipeline whose store it reads, if it reads one.
+    fn reads(&self) -> Option<&str> {
+        None
+    }
+
+    /// Checks the columns that enter (and those of the store it reads) against the options.
+    ///
+    /// # Errors
+    /// All that does not fit, by the path of the option.
+    fn wire(&mut self, input: &SchemaRef, store: Option<&StoreSchema>) -> Result<(), Problems>;
+
+    /// The tables it offers to others once wired, if it is a store.
+    fn offers(&self) -> Option<StoreSchema> {
+        None
+    }
+
+    /// Makes the sink. A target that is down is no error: connecting is part of [`Sink::watermark`].
+    ///
+    /// # Errors
+    /// Something local is wrong (a port in use, a folder that cannot be written); the pipeline does not start.
+    async fn open(&self, context: OpenContext, store: Option<Arc<dyn Store>>)
+    -> Result<OpenSink, StageError>;
+}
+
+/// An opened sink and the store it offers.
+pub struct OpenSink {
+    /// Takes batches.
+    pub sink: Box<dyn Sink>,
+    /// Answers queries, for a sink whose plan offers tables.
+    pub store: Option<Arc<dyn Store>>,
+}

@@ -1,0 +1,138 @@
+//! The roles a stage can play. One call at a time per instance: `&mut self` and the borrow checker see to it,
+//! which is also the rule of the plugin ABI.
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use crate::{Batch, Position, Query, RunId, Seq, StageError};
+
+/// What one visit to a device brought.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The rows heard, in the schema of the source's plan; may be empty.
+    pub rows: RecordBatch,
+    /// What failed on the way although rows came: each is an error, none undoes the rows.
+    pub faults: Vec<Fault>,
+    /// Whether every record was reached. A pass that is not complete and has rows is a success with an error.
+    pub complete: bool,
+}
+
+/// One thing that failed within a pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// A sentence that names the record or block and the cause.
+    pub message: String,
+}
+
+/// Produces rows. Pulled by the runtime: back-pressure is not being called.
+#[async_trait]
+pub trait Source: Send {
+    /// Makes one pass. `None`: there will never be more. Dropping the future loses nothing already returned.
+    ///
+    /// # Errors
+    /// A pass that brought nothing; the message names device, address and cause.
+    async fn next(&mut self) -> Result<Option<Pass>, StageError>;
+
+    /// Everything returned so far is durable in the journal.
+    ///
+    /// # Errors
+    /// Logged; the next commit covers this one.
+    async fn commit(&mut self, _position: Position) -> Result<(), StageError> {
+        Ok(())
+    }
+}
+
+/// Keyed memory of a transform, durable with the batch that changed it.
+pub trait State {
+    /// The value last put, also by an earlier call within the same batch.
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
+
+    /// Stages a value; it becomes durable with the batch and is discarded if the batch's `apply` fails.
+    fn put(&mut self, key: &[u8], value: Vec<u8>);
+}
+
+/// Maps rows to rows. Synchronous, no I/O, no clock: replaying the same rows gives the same rows.
+pub trait Transform: Send {
+    /// The batch, transformed, in the schema of the plan's `output`.
+    ///
+    /// # Errors
+    /// The batch is not accepted; the runtime tries again or halts as the error says.
+    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError>;
+}
+
+/// Names a database (or whatever a sink writes to) beyond its address: made at random when the sink first
+/// writes there, so that a restored copy is known as the same and an empty one as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TargetId(pub [u8; 16]);
+
+/// What a target itself says of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watermark {
+    /// Which target answered.
+    pub target: TargetId,
+    /// The highest batch of the run that is durable there; [`Seq::ZERO`] for none.
+    pub seq: Seq,
+}
+
+/// Takes batches in journal order.
+#[async_trait]
+pub trait Sink: Send {
+    /// Takes a batch: *accepted*, not yet durable. Batches between two flushes are consecutive and of one run.
+    ///
+    /// # Errors
+    /// After any error everything since the last flush is forgotten; the runtime asks the watermark and replays.
+    async fn write(&mut self, batch: &Batch) -> Result<(), StageError>;
+
+    /// Makes everything written *durable*, rows and watermark in one transaction where the target has them,
+    /// and says up to where. `None`: nothing was ever written.
+    ///
+    /// # Errors
+    /// As [`Sink::write`]. [`crate::Action::Reject`] names rows; the runtime sets them aside and writes the rest.
+    async fn flush(&mut self) -> Result<Option<Position>, StageError>;
+
+    /// What the target says of this run; `None` if it keeps no watermark (the sink is at least once).
+    /// Connects if need be: this is the first call after opening and after any doubt.
+    ///
+    /// # Errors
+    /// The target could not be asked.
+    async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError>;
+
+    /// These runs were forgotten by the journal that wrote them; their watermarks may go.
+    ///
+    /// # Errors
+    /// Logged; asked again later.
+    async fn forget(&mut self, _runs: &[RunId]) -> Result<(), StageError> {
+        Ok(())
+    }
+}
+
+/// Rows of an answer, in pieces of bounded size and one schema.
+pub type Rows = BoxStream<'static, Result<RecordBatch, StageError>>;
+
+/// What a store says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// The kind of store, for people: `SQLITE`, `POSTGRES`.
+    pub kind: String,
+    /// Bytes on disk.
+    pub size_bytes: u64,
+    /// Rows per table, in the order of the mapping.
+    pub rows: Vec<(String, u64)>,
+}
+
+/// Answers queries. Shared by all requests, hence `&self`, unlike the other roles.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Runs the query.
+    ///
+    /// # Errors
+    /// The store is not reachable, or the query does not fit its tables.
+    async fn query(&self, query: &Query) -> Result<Rows, StageError>;
+
+    /// Size and row counts.
+    ///
+    /// # Errors
+    /// The store is not reachable.
+    async fn stats(&self) -> Result<StoreStats, StageError>;
+}

@@ -1,0 +1,1 @@
+//! How columns of a pipeline become rows of tables: shared by every store.

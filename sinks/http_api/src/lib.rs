@@ -1,0 +1,1 @@
+//! REST resources declared in YAML, health, metrics and the dashboard.

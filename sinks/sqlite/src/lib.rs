@@ -1,0 +1,1 @@
+//! The embedded store: tables in a SQLite file, exactly once.

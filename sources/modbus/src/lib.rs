@@ -1,0 +1,1 @@
+//! Polls Modbus devices described by a device file.

@@ -1,0 +1,1 @@
+//! A simulated device served over Modbus TCP, and a synthetic row source.
