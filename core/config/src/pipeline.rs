@@ -1,0 +1,97 @@
+//! The typed declaration of a pipeline: what the file says, resolved, nothing planned yet.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Points at a node of the loaded file, for diagnostics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeId(pub(crate) usize);
+
+/// One pipeline file.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// `pipeline:`; names the journal.
+    pub name: String,
+    /// `journal:`.
+    pub journal: JournalDecl,
+    /// `sources:`, in order, `for_each` expanded, disabled ones left out.
+    pub sources: Vec<SourceDecl>,
+    /// `transforms:`, in order, disabled ones left out.
+    pub transforms: Vec<TransformDecl>,
+    /// `sinks:`, in order, disabled ones left out.
+    pub sinks: Vec<SinkDecl>,
+}
+
+/// `journal:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalDecl {
+    /// `memory`: for tests.
+    pub memory: bool,
+    /// Bytes; default 1 GiB.
+    pub max_size: u64,
+    /// Default 24 h.
+    pub retain: Duration,
+    /// Default `block`.
+    pub on_full: OnFull,
+}
+
+/// `journal.on_full`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// Polls pause.
+    Block,
+    /// The oldest batches go.
+    DropOldest,
+}
+
+/// What every stage has.
+#[derive(Clone, Debug)]
+pub struct StageDecl {
+    /// The map key or item name; for transforms `name:` or the type (`type-2` for the second of it).
+    pub name: String,
+    /// `type:`; known to the registry.
+    pub type_name: String,
+    /// The options left when the common ones are taken out; valid by the type's JSON Schema.
+    pub options: Value,
+    /// The stage's node.
+    pub node: NodeId,
+}
+
+/// One of `sources:`.
+#[derive(Clone, Debug)]
+pub struct SourceDecl {
+    /// The stage.
+    pub stage: StageDecl,
+    /// `every:`.
+    pub every: Option<Duration>,
+    /// `stretch_after:` failed passes the period stretches, up to 5 minutes; default 5; 0: never.
+    pub stretch_after: u32,
+}
+
+/// One of `transforms:`.
+#[derive(Clone, Debug)]
+pub struct TransformDecl {
+    /// The stage.
+    pub stage: StageDecl,
+}
+
+/// One of `sinks:`.
+#[derive(Clone, Debug)]
+pub struct SinkDecl {
+    /// The stage.
+    pub stage: StageDecl,
+    /// `from:` where a sink new to an existing journal begins; default `now`.
+    pub from: StartFrom,
+    /// `batch.max_rows:` how many rows one write may merge when the sink lags; default 10,000.
+    pub max_rows: usize,
+}
+
+/// `from:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartFrom {
+    /// Batches accepted after it joined.
+    Now,
+    /// Everything retained.
+    Oldest,
+}
