@@ -11,6 +11,7 @@ mod error;
 mod factory;
 mod files;
 mod health;
+pub mod option;
 mod plan;
 mod position;
 mod problem;
