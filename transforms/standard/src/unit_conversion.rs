@@ -1,0 +1,238 @@
+//! `unit_conversion`: every scaled raw unit (0.1 V) to its base unit, and any column to the unit asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use smiles_stage::unit::{Conversion, Unit};
+use smiles_stage::{
+    OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform, TransformPlan,
+    column_unit, with_unit,
+};
+
+use crate::columns;
+
+/// The stage type `unit_conversion`.
+pub struct UnitConversion;
+
+/// Options of `unit_conversion`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// Columns that should end in another unit than the base unit of their own, for example
+    /// `total_production: kWh`. The dimension must be the same.
+    #[serde(default)]
+    to: BTreeMap<String, String>,
+}
+
+impl Stage for UnitConversion {
+    type Plan = dyn TransformPlan;
+    type Config = Options;
+    const NAME: &'static str = "unit_conversion";
+    const ABOUT: &'static str =
+        "converts every scaled raw unit (0.1 V) to its base unit, or to the unit asked for";
+
+    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
+        let mut targets = BTreeMap::new();
+        let mut problems = Problems::new();
+        for (column, text) in config.to {
+            match text.parse::<Unit>() {
+                Ok(unit) => _ = targets.insert(column, unit),
+                Err(error) => problems.push(
+                    Problem::error(Path::root().key("to").key(column), error.to_string())
+                        .suggest(&text, Unit::symbols()),
+                ),
+            }
+        }
+        if problems.is_empty() { Ok(Box::new(Plan { targets })) } else { Err(problems) }
+    }
+}
+
+struct Plan {
+    targets: BTreeMap<String, Unit>,
+}
+
+/// What happens to one column.
+enum Step {
+    Keep,
+    Convert(Conversion),
+}
+
+impl Plan {
+    fn column(&self, field: &Field) -> Result<(Step, Field), Problem> {
+        let target = self.targets.get(field.name());
+        let at = Path::root().key("to").key(field.name());
+        let Some(text) = column_unit(field) else {
+            return match target {
+                None => Ok((Step::Keep, field.clone())),
+                Some(_) => {
+                    Err(Problem::error(at, format!("column `{}` has no unit to convert from", field.name()))
+                        .help("give the field a `unit:` in its device file"))
+                }
+            };
+        };
+        let own: Unit = text.parse().map_err(|error| {
+            Problem::error(Path::root(), format!("column `{}` has the unit `{text}`: {error}", field.name()))
+        })?;
+        let target = target.cloned().unwrap_or_else(|| own.base());
+        let conversion = own.to(&target).ok_or_else(|| {
+            let (from, to) = (own.dimension(), target.dimension());
+            Problem::error(at, format!("`{own}` is {from:?}, `{target}` is {to:?}: they do not convert"))
+        })?;
+        let named = with_unit(field.clone(), &target.to_string());
+        if conversion.is_identity() {
+            return Ok((Step::Keep, named));
+        }
+        let data_type =
+            if conversion.keeps_integers() { columns::widened(field.data_type()) } else { DataType::Float64 };
+        Ok((Step::Convert(conversion), named.with_data_type(data_type)))
+    }
+
+    fn columns(&self, input: &SchemaRef) -> Result<(Vec<Step>, SchemaRef), Problems> {
+        let mut problems = Problems::new();
+        for name in self.targets.keys() {
+            problems.extend(columns::find_number(input, name, Path::root().key("to").key(name)).err());
+        }
+        let mut steps = Vec::new();
+        let mut fields = Vec::new();
+        for field in input.fields() {
+            match self.column(field) {
+                Ok((step, field)) => {
+                    steps.push(step);
+                    fields.push(field);
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let schema = Schema::new_with_metadata(fields, input.metadata().clone());
+        if problems.is_empty() { Ok((steps, Arc::new(schema))) } else { Err(problems) }
+    }
+}
+
+impl TransformPlan for Plan {
+    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
+        self.columns(input).map(|(_, schema)| schema)
+    }
+
+    fn open(&self, input: &SchemaRef, _context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
+        let (steps, schema) = self
+            .columns(input)
+            .map_err(|_| StageError::halt("unit_conversion was opened with columns it had refused"))?;
+        Ok(Box::new(Converter { steps, schema }))
+    }
+}
+
+struct Converter {
+    steps: Vec<Step>,
+    schema: SchemaRef,
+}
+
+impl Transform for Converter {
+    fn apply(&mut self, batch: RecordBatch, _state: &mut dyn State) -> Result<RecordBatch, StageError> {
+        let columns = batch
+            .columns()
+            .iter()
+            .zip(self.steps.iter().zip(self.schema.fields()))
+            .map(|(column, (step, field))| convert(column, step, field))
+            .collect::<Result<Vec<_>, _>>()?;
+        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(columns::unexpected)
+    }
+}
+
+fn convert(column: &ArrayRef, step: &Step, field: &Field) -> Result<ArrayRef, StageError> {
+    let Step::Convert(conversion) = step else { return Ok(Arc::clone(column)) };
+    let numbers = columns::numbers(column)
+        .ok_or_else(|| StageError::halt(format!("column `{}` no longer holds numbers", field.name())))?;
+    let converted = numbers.unary(|value| conversion.apply(value));
+    Ok(columns::narrowed(&converted, field.data_type()))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float64Type, Int64Type};
+    use arrow_array::{Int16Array, StringArray, UInt16Array};
+    use smiles_stage::NoFiles;
+
+    use super::*;
+
+    fn plan(options: &str) -> Result<Box<dyn TransformPlan>, Problems> {
+        let context = PlanContext { stage: "unit_conversion", files: &NoFiles };
+        UnitConversion::plan(serde_json::from_str(options).unwrap(), context)
+    }
+
+    fn field(name: &str, data_type: DataType, unit: &str) -> Field {
+        with_unit(Field::new(name, data_type, true), unit)
+    }
+
+    fn input() -> SchemaRef {
+        Arc::new(Schema::new(vec![
+            Field::new("name", DataType::Utf8, false),
+            field("voltage", DataType::UInt16, "0.1 V"),
+            field("temperature", DataType::Int16, "0.1 °C"),
+            field("energy", DataType::UInt16, "Wh"),
+            field("power", DataType::UInt16, "10 W"),
+        ]))
+    }
+
+    #[test]
+    fn raw_units_become_base_units_and_keep_their_nulls() {
+        let schema = input();
+        let Ok((steps, output)) = Plan { targets: BTreeMap::new() }.columns(&schema) else {
+            panic!("refused")
+        };
+        let rows = RecordBatch::try_new(
+            schema,
+            vec![
+                Arc::new(StringArray::from(vec!["a", "b"])),
+                Arc::new(UInt16Array::from(vec![Some(2301), None])),
+                Arc::new(Int16Array::from(vec![-55, 0])),
+                Arc::new(UInt16Array::from(vec![751, 65535])),
+                Arc::new(UInt16Array::from(vec![7, 8])),
+            ],
+        )
+        .unwrap();
+        // The discarded state is never asked: a conversion has no memory.
+        struct NoState;
+        impl State for NoState {
+            fn get(&self, _key: &[u8]) -> Option<Vec<u8>> {
+                panic!("asked for state")
+            }
+            fn put(&mut self, _key: &[u8], _value: Vec<u8>) {
+                panic!("put state")
+            }
+        }
+        let rows =
+            Converter { steps, schema: Arc::clone(&output) }.apply(rows.slice(0, 2), &mut NoState).unwrap();
+        let float = |name: &str| {
+            rows.column_by_name(name).unwrap().as_primitive::<Float64Type>().iter().collect::<Vec<_>>()
+        };
+        assert_eq!(float("voltage"), [Some(230.1), None]);
+        assert_eq!(float("temperature"), [Some(-5.5), Some(0.0)]);
+        let power = rows.column_by_name("power").unwrap().as_primitive::<Int64Type>();
+        assert_eq!(power.iter().collect::<Vec<_>>(), [Some(70), Some(80)], "whole watts stay whole");
+        let units: Vec<_> = output.fields().iter().map(|field| column_unit(field)).collect();
+        assert_eq!(units, [None, Some("V"), Some("°C"), Some("Wh"), Some("W")]);
+        assert_eq!(output.field(3).data_type(), &DataType::UInt16, "nothing to convert, nothing changed");
+    }
+
+    #[test]
+    fn what_does_not_convert_is_named_where_it_stands() {
+        for (options, at, said) in [
+            (r#"{"to": {"energy": "V"}}"#, "to.energy", "`Wh` is Energy, `V` is Voltage"),
+            (r#"{"to": {"enrgy": "kWh"}}"#, "to.enrgy", "no column `enrgy` here"),
+            (r#"{"to": {"name": "kWh"}}"#, "to.name", "holds Utf8, not numbers"),
+        ] {
+            let Err(problems) = plan(options).unwrap().output(&input()) else {
+                panic!("{options} was accepted")
+            };
+            assert_eq!(problems[0].at.to_string(), at, "{options}");
+            assert!(problems[0].message.contains(said), "{options}: {}", problems[0].message);
+        }
+        let Err(problems) = plan(r#"{"to": {"energy": "kwh"}}"#) else { panic!("accepted") };
+        assert_eq!(problems[0].help.as_deref(), Some("did you mean `kWh`?"));
+    }
+}
