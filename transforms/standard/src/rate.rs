@@ -56,10 +56,10 @@ mod tests {
 
     #[test]
     fn a_rate_is_in_the_unit_of_its_column() {
-        let rate = rate("2 kWh/h", Some("Wh")).unwrap();
-        assert!(rate.allows(2000.0, 3600.0) && !rate.allows(2001.0, 3600.0));
+        let energy = rate("2 kWh/h", Some("Wh")).unwrap();
+        assert!(energy.allows(2000.0, 3600.0) && !energy.allows(2001.0, 3600.0));
         assert!(
-            rate.allows(100.0, 0.0) && !rate.allows(100.5, 60.0),
+            energy.allows(100.0, 0.0) && !energy.allows(100.5, 60.0),
             "three minutes' worth is always possible"
         );
         assert!(rate("10 1/min", None).unwrap().allows(10.0, 60.0));
