@@ -1,0 +1,29 @@
+# The front door: each verb is a short script under .ci or one cargo command.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test bench fmt lint
+
+# Where `make run` keeps the journal and the readings.
+export DATA_DIR ?= ./data
+# The Python of the foreign peers the tests talk to; `make setup` makes it.
+export SMILES_TEST_PYTHON ?= $(CURDIR)/.venv/bin/python
+
+help: ## say what each verb does (the default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## install what the tests need and is missing (system packages, Python peers, browser driver)
+	@exec .ci/setup.sh
+
+run: ## poll the DTU of DTU_HOST or DTU_CONFIGS, or a simulated one, and serve http://localhost:8080
+	@exec .ci/serve.sh
+
+test: ## run every check: format, lints, Rust tests, browser tests (runs setup first)
+	@exec .ci/test.sh
+
+bench: ## measure, and print the results as a Markdown table
+	@exec cargo bench --package smiles --bench spine
+
+fmt: ## format all Rust code
+	@exec cargo fmt --all
+
+lint: ## check format, lints and, where cargo-deny is installed, licences and sources
+	@exec .ci/lint.sh
