@@ -1,1 +1,3 @@
 //! Polls Modbus devices described by a device file.
+
+pub mod device;

@@ -1,0 +1,211 @@
+//! One value: bytes to a raw value and back, each the exact inverse of the other.
+//!
+//! Raw means before any unit: 2301 for a field of `0.1 V`.
+
+use super::{Field, Order, Type};
+
+/// A value as the device holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Raw {
+    /// `u8` to `u64`, `bcd`, `bits`.
+    Unsigned(u64),
+    /// `i8` to `i64`.
+    Signed(i64),
+    /// `f32`, `f64`.
+    Float(f64),
+    /// `hex`, `ascii`.
+    Text(String),
+    /// `bool`.
+    Bool(bool),
+    /// The device says it has none: a `bcd` with a digit above 9, a float that is not finite.
+    Missing,
+}
+
+/// Why a value and its bytes do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RawError {
+    /// The data ends before the field does.
+    Short {
+        /// Bytes the field needs from the start of the data.
+        needs: usize,
+        /// Bytes there are.
+        has: usize,
+    },
+    /// A value of another type than the field's, or out of its range.
+    Unfit,
+}
+
+impl std::fmt::Display for RawError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Short { needs, has } => write!(f, "{has} bytes of data where {needs} are needed"),
+            Self::Unfit => f.write_str("the value does not fit the field"),
+        }
+    }
+}
+
+impl std::error::Error for RawError {}
+
+/// The field's raw value in the data of a register block. `order` is the device's. `null_when` is not looked at.
+///
+/// # Errors
+/// The data is too short.
+pub fn decode(field: &Field, order: Order, data: &[u8]) -> Result<Raw, RawError> {
+    let start = usize::from(field.at);
+    let end = start + usize::from(field.width());
+    let bytes = data.get(start..end).ok_or(RawError::Short { needs: end, has: data.len() })?;
+    let order = field.order_within(order);
+    Ok(match field.kind_of_value {
+        Type::Hex => Raw::Text(hex(arranged(bytes, order))),
+        Type::Ascii => Raw::Text(ascii(arranged(bytes, order))),
+        Type::Bcd => bcd(arranged(bytes, order)).map_or(Raw::Missing, Raw::Unsigned),
+        Type::Bool => Raw::Bool(unsigned(bytes, order) >> field.bit.unwrap_or(0) & 1 == 1),
+        Type::Bits => Raw::Unsigned(unsigned(bytes, order) >> field.bit.unwrap_or(0) & mask(field)),
+        Type::U8 | Type::U16 | Type::U32 | Type::U64 => Raw::Unsigned(unsigned(bytes, order)),
+        Type::I8 | Type::I16 | Type::I32 | Type::I64 => Raw::Signed(signed(bytes, order)),
+        Type::F32 => float(f64::from(f32::from_bits(low_32(unsigned(bytes, order))))),
+        Type::F64 => float(f64::from_bits(unsigned(bytes, order))),
+    })
+}
+
+/// Puts a raw value into the data of a register block, leaving all other bits as they are.
+///
+/// # Errors
+/// The data is too short, or the value is not one the field can hold.
+pub fn encode(field: &Field, order: Order, value: &Raw, data: &mut [u8]) -> Result<(), RawError> {
+    let start = usize::from(field.at);
+    let end = start + usize::from(field.width());
+    let has = data.len();
+    let bytes = data.get_mut(start..end).ok_or(RawError::Short { needs: end, has })?;
+    let order = field.order_within(order);
+    let big = match (field.kind_of_value, value) {
+        (Type::Hex, Raw::Text(text)) => unhex(text),
+        (Type::Ascii, Raw::Text(text)) => padded(text, bytes.len()),
+        (Type::Bcd, Raw::Unsigned(number)) => unbcd(*number, bytes.len()),
+        (Type::Bcd, Raw::Missing) => Some(vec![0xFF; bytes.len()]),
+        (Type::Bool, Raw::Bool(on)) => splice(bytes, order, field.bit, 1, u64::from(*on)),
+        (Type::Bits, Raw::Unsigned(number)) => splice(bytes, order, field.bit, mask(field), *number),
+        (Type::U8 | Type::U16 | Type::U32 | Type::U64, Raw::Unsigned(number)) => {
+            big_unsigned(*number, bytes.len())
+        }
+        (Type::I8 | Type::I16 | Type::I32 | Type::I64, Raw::Signed(number)) => {
+            big_signed(*number, bytes.len())
+        }
+        (Type::F32, Raw::Float(number)) => narrowed(*number).map(|number| number.to_be_bytes().to_vec()),
+        (Type::F64, Raw::Float(number)) => Some(number.to_be_bytes().to_vec()),
+        (Type::F32, Raw::Missing) => Some(f32::NAN.to_be_bytes().to_vec()),
+        (Type::F64, Raw::Missing) => Some(f64::NAN.to_be_bytes().to_vec()),
+        _ => None,
+    };
+    let big = big.filter(|big| big.len() == bytes.len()).ok_or(RawError::Unfit)?;
+    for (slot, byte) in bytes.iter_mut().zip(arranged(&big, order)) {
+        *slot = byte;
+    }
+    Ok(())
+}
+
+/// The bytes in big-endian order, whatever order they are sent in; its own inverse.
+fn arranged(bytes: &[u8], order: Order) -> impl Iterator<Item = u8> {
+    let last = bytes.len().saturating_sub(1);
+    let place = move |index: usize| match order {
+        _ if last == 0 => index,
+        Order::Abcd => index,
+        Order::Cdab => (last - index) ^ 1,
+        Order::Badc => index ^ 1,
+        Order::Dcba => last - index,
+    };
+    (0..bytes.len()).filter_map(move |index| bytes.get(place(index)).copied())
+}
+
+fn unsigned(bytes: &[u8], order: Order) -> u64 {
+    arranged(bytes, order).fold(0, |number, byte| number << 8 | u64::from(byte))
+}
+
+fn signed(bytes: &[u8], order: Order) -> i64 {
+    let unused = 64_usize.saturating_sub(bytes.len() * 8);
+    let number = unsigned(bytes, order) << unused;
+    i64::from_be_bytes(number.to_be_bytes()) >> unused
+}
+
+fn low_32(number: u64) -> u32 {
+    let [_, _, _, _, a, b, c, d] = number.to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+fn float(number: f64) -> Raw {
+    if number.is_finite() { Raw::Float(number) } else { Raw::Missing }
+}
+
+fn mask(field: &Field) -> u64 {
+    let bits = u32::from(field.length.unwrap_or(1)).min(16);
+    (1_u64 << bits) - 1
+}
+
+fn hex(bytes: impl Iterator<Item = u8>) -> String {
+    bytes
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
+        .collect()
+}
+
+fn ascii(bytes: impl Iterator<Item = u8>) -> String {
+    let text: String = bytes
+        .take_while(|byte| *byte != 0)
+        .map(|byte| if byte.is_ascii() && !byte.is_ascii_control() { char::from(byte) } else { '\u{FFFD}' })
+        .collect();
+    text.trim_end().to_owned()
+}
+
+fn bcd(bytes: impl Iterator<Item = u8>) -> Option<u64> {
+    bytes.flat_map(|byte| [byte >> 4, byte & 15]).try_fold(0_u64, |number, digit| {
+        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
+    })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text.chars().map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+}
+
+fn padded(text: &str, length: usize) -> Option<Vec<u8>> {
+    let plain = text.len() <= length && text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control());
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.resize(length, 0);
+    plain.then_some(bytes)
+}
+
+fn unbcd(mut number: u64, length: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    for slot in bytes.iter_mut().rev() {
+        let pair = u8::try_from(number % 100).ok()?;
+        *slot = ((pair / 10) << 4) | (pair % 10);
+        number /= 100;
+    }
+    (number == 0).then_some(bytes)
+}
+
+fn big_unsigned(number: u64, length: usize) -> Option<Vec<u8>> {
+    let bytes = number.to_be_bytes();
+    let (front, kept) = bytes.split_at_checked(bytes.len().checked_sub(length)?)?;
+    front.iter().all(|byte| *byte == 0).then(|| kept.to_vec())
+}
+
+fn big_signed(number: i64, length: usize) -> Option<Vec<u8>> {
+    let bytes = number.to_be_bytes();
+    let kept = bytes.get(bytes.len().checked_sub(length)?..)?;
+    (signed(kept, Order::Abcd) == number).then(|| kept.to_vec())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the only way from f64 to f32; the way back is compared")]
+fn narrowed(number: f64) -> Option<f32> {
+    let narrow = number as f32;
+    narrow.is_finite().then_some(narrow)
+}
+
+/// The word in `bytes` with the bits of `mask` above `bit` replaced, big-endian.
+fn splice(bytes: &[u8], order: Order, bit: Option<u8>, mask: u64, value: u64) -> Option<Vec<u8>> {
+    let bit = bit.unwrap_or(0);
+    let word = unsigned(bytes, order) & !(mask << bit) | (value & mask) << bit;
+    if value > mask { None } else { big_unsigned(word, bytes.len()) }
+}
