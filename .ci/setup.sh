@@ -13,7 +13,7 @@ say() { printf 'setup: %s\n' "$*"; }
 command -v cargo >/dev/null || fail "cargo is missing; install the Rust toolchain (rustup)"
 command -v node >/dev/null || fail "node is missing; install Node.js 20 or newer, with npm"
 command -v npm >/dev/null || fail "npm is missing; install Node.js 20 or newer, with npm"
-node -e 'process.exit(parseInt(process.versions.node) < 20)' || fail "node $(node --version) is too old; install Node.js 20 or newer"
+node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || fail "node $(node --version) is too old; install Node.js 20 or newer"
 
 # hoymiles-modbus supports Python 3.10 to 3.13.
 find_python() {
