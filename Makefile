@@ -2,8 +2,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup run test bench fmt lint
 
-# Where `make run` keeps the journal and the readings.
-export DATA_DIR ?= ./data
 # The Python of the foreign peers the tests talk to; `make setup` makes it.
 export SMILES_TEST_PYTHON ?= $(CURDIR)/.venv/bin/python
 
@@ -13,6 +11,8 @@ help: ## say what each verb does (the default)
 setup: ## install what the tests need and is missing (system packages, Python peers, browser driver)
 	@exec .ci/setup.sh
 
+# DATA_DIR is where the journal and the readings are kept.
+run: export DATA_DIR ?= ./data
 run: ## poll the DTU of DTU_HOST or DTU_CONFIGS, or a simulated one, and serve http://localhost:8080
 	@exec .ci/serve.sh
 
