@@ -1,1 +1,22 @@
-//! Conformance batteries, fault sinks and a manual clock for the tests of the other crates.
+//! For the tests of the other crates: a clock one turns by hand, stages that fail on purpose, and the
+//! conformance batteries every sink and source must pass.
+//!
+//! Each check of a battery is itself tested to fail on a stage that is broken on purpose.
+
+mod clock;
+mod context;
+mod eventually;
+mod plans;
+mod rows;
+mod scripted;
+pub mod sink_conformance;
+pub mod source_conformance;
+mod target;
+
+pub use clock::ManualClock;
+pub use context::open_context;
+pub use eventually::eventually;
+pub use plans::{collecting_sink, memory_sink, scripted, scripted_with};
+pub use rows::{ids, numbered, numbered_schema};
+pub use scripted::{Script, Step};
+pub use target::{CollectingSink, MemorySink, MemoryTarget, Mishap, Mishaps, Stored};

@@ -1,0 +1,383 @@
+//! A database in memory with rows, watermarks and a name, and a sink over it that fails as it is told.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_array::{Int64Array, RecordBatch};
+use async_trait::async_trait;
+use smiles_stage::{Batch, Position, Rejection, RunId, Seq, Sink, StageError, TargetId, Watermark};
+
+use crate::ids;
+
+/// A batch as the target stored it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its place in the journal.
+    pub position: Position,
+    /// The rows that were stored.
+    pub records: RecordBatch,
+}
+
+/// Everything a target holds; a copy of it is a backup.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    id: TargetId,
+    marks: HashMap<RunId, Seq>,
+    stored: Vec<Stored>,
+    commits: u64,
+}
+
+/// The target. Clones are the same target.
+#[derive(Clone, Debug)]
+pub struct MemoryTarget(Arc<Mutex<Contents>>);
+
+impl MemoryTarget {
+    /// An empty target of this name.
+    pub fn new(id: u8) -> Self {
+        let contents =
+            Contents { id: TargetId([id; 16]), marks: HashMap::new(), stored: Vec::new(), commits: 0 };
+        Self(Arc::new(Mutex::new(contents)))
+    }
+
+    /// What it holds, in the order of its commits.
+    pub fn stored(&self) -> Vec<Stored> {
+        self.contents().stored.clone()
+    }
+
+    /// The column `id` of all rows, in the order of the commits.
+    pub fn ids(&self) -> Vec<i64> {
+        self.contents().stored.iter().flat_map(|batch| ids(&batch.records)).collect()
+    }
+
+    /// The highest batch of the run that is durable here.
+    pub fn mark(&self, run: RunId) -> Seq {
+        self.contents().marks.get(&run).copied().unwrap_or(Seq::ZERO)
+    }
+
+    /// How many transactions were committed.
+    pub fn commits(&self) -> u64 {
+        self.contents().commits
+    }
+
+    /// A copy of everything.
+    pub fn backup(&self) -> Contents {
+        self.contents().clone()
+    }
+
+    /// Everything as it was in the backup.
+    pub fn restore(&self, backup: Contents) {
+        *self.contents() = backup;
+    }
+
+    pub(crate) fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What goes wrong, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// The watermark cannot be asked.
+    NoWatermark,
+    /// `write` fails.
+    FailWrite,
+    /// `flush` fails and nothing is stored.
+    FailFlush,
+    /// `flush` stores everything and then fails.
+    LoseAnswer,
+    /// `flush` stores nothing and never returns.
+    Hang,
+    /// `flush` stores everything and never returns.
+    HangAfterCommit,
+    /// `flush` stores nothing and panics.
+    Panic,
+    /// `flush` stores nothing and asks for a person.
+    Halt,
+}
+
+/// The mishaps to come, in order, and rows never taken. Clones are the same list.
+#[derive(Clone, Debug, Default)]
+pub struct Mishaps(Arc<Mutex<Plight>>);
+
+#[derive(Debug, Default)]
+struct Plight {
+    coming: VecDeque<Mishap>,
+    refused: HashSet<i64>,
+    down: bool,
+    attempts: u64,
+}
+
+impl Mishaps {
+    /// Nothing goes wrong yet.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// One more, after those already coming.
+    pub fn push(&self, mishap: Mishap) {
+        self.plight().coming.push_back(mishap);
+    }
+
+    /// Rows with this `id` are rejected for good.
+    pub fn refuse(&self, id: i64) {
+        self.plight().refused.insert(id);
+    }
+
+    /// While down every call fails.
+    pub fn set_down(&self, down: bool) {
+        self.plight().down = down;
+    }
+
+    /// How many calls the sink got, of any kind.
+    pub fn attempts(&self) -> u64 {
+        self.plight().attempts
+    }
+
+    /// Whether all mishaps have happened.
+    pub fn are_over(&self) -> bool {
+        self.plight().coming.is_empty()
+    }
+
+    fn call(&self) -> Result<(), StageError> {
+        let mut plight = self.plight();
+        plight.attempts += 1;
+        if plight.down { Err(StageError::retry("the target is down")) } else { Ok(()) }
+    }
+
+    fn take(&self, these: &[Mishap]) -> Option<Mishap> {
+        let mut plight = self.plight();
+        if these.contains(plight.coming.front()?) { plight.coming.pop_front() } else { None }
+    }
+
+    fn plight(&self) -> MutexGuard<'_, Plight> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a sink is broken, for the proof that a conformance check can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    StoresOnWrite,
+    NeverLooksAtTheMark,
+    ForgetsTheMark,
+    StoresBesideRejects,
+    SkipsEmptyBatches,
+    ChangesItsName,
+    SharesMarksBetweenRuns,
+    FailsEmptyFlushes,
+    ForgetsEveryRun,
+    KeepsWhatFailed,
+}
+
+/// A transactional sink over a [`MemoryTarget`].
+#[derive(Debug)]
+pub struct MemorySink {
+    target: MemoryTarget,
+    mishaps: Mishaps,
+    pub(crate) flaw: Option<Flaw>,
+    pending: Vec<Batch>,
+    expected: HashMap<RunId, Seq>,
+}
+
+impl MemorySink {
+    /// A connection to the target.
+    pub fn new(target: &MemoryTarget, mishaps: &Mishaps) -> Self {
+        Self {
+            target: target.clone(),
+            mishaps: mishaps.clone(),
+            flaw: None,
+            pending: Vec::new(),
+            expected: HashMap::new(),
+        }
+    }
+
+    fn is(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    fn key(&self, run: RunId) -> RunId {
+        if self.is(Flaw::SharesMarksBetweenRuns) { RunId([0; 16]) } else { run }
+    }
+
+    fn rejections(&self) -> Vec<Rejection> {
+        let refused = self.mishaps.plight().refused.clone();
+        let of = |(batch, pending): (usize, &Batch)| {
+            let bad = column(&pending.records).into_iter().enumerate();
+            let bad = bad.filter(|(_, id)| id.is_some_and(|id| refused.contains(&id)));
+            let named = bad.map(|(row, _)| Rejection {
+                batch,
+                row,
+                code: "22000".into(),
+                reason: "the row is refused by the test".into(),
+            });
+            named.collect::<Vec<_>>()
+        };
+        self.pending.iter().enumerate().flat_map(of).collect()
+    }
+
+    /// Rows and watermark in one step, by compare-and-set.
+    fn commit(&mut self, batches: &[Batch], reached: Position) -> Result<(), StageError> {
+        let (key, blind) = (self.key(reached.run), self.is(Flaw::NeverLooksAtTheMark));
+        let forgets = self.is(Flaw::ForgetsTheMark);
+        let expected = self.expected.get(&key).copied().unwrap_or(Seq::ZERO);
+        let mut contents = self.target.contents();
+        if !blind && contents.marks.get(&key).copied().unwrap_or(Seq::ZERO) != expected {
+            return Err(StageError::retry("the watermark was moved by someone else"));
+        }
+        let filled = batches.iter().filter(|batch| batch.records.num_rows() > 0);
+        let filled = filled.map(|batch| Stored { position: batch.position, records: batch.records.clone() });
+        contents.stored.extend(filled);
+        contents.commits += 1;
+        if !forgets {
+            contents.marks.insert(key, reached.seq);
+        }
+        drop(contents);
+        self.expected.insert(key, reached.seq);
+        Ok(())
+    }
+
+    async fn try_flush(&mut self, batches: &[Batch], reached: Position) -> Result<(), StageError> {
+        let early = [Mishap::FailFlush, Mishap::Hang, Mishap::Panic, Mishap::Halt];
+        match self.mishaps.take(&early) {
+            Some(Mishap::Hang) => std::future::pending().await,
+            Some(Mishap::Halt) => return Err(StageError::halt("the password is wrong")),
+            Some(Mishap::Panic) => std::panic::resume_unwind(Box::new("the sink fell over".to_owned())),
+            Some(_) => return Err(StageError::retry("connection reset before the commit")),
+            None => {}
+        }
+        self.commit(batches, reached)?;
+        match self.mishaps.take(&[Mishap::LoseAnswer, Mishap::HangAfterCommit]) {
+            Some(Mishap::HangAfterCommit) => std::future::pending().await,
+            Some(_) => Err(StageError::retry("connection reset after the commit")),
+            None => Ok(()),
+        }
+    }
+
+    fn forget_what_failed(&mut self) {
+        if !self.is(Flaw::KeepsWhatFailed) {
+            self.pending.clear();
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for MemorySink {
+    async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
+        let called = self.mishaps.call();
+        if let Err(error) = called {
+            self.forget_what_failed();
+            return Err(error);
+        }
+        if self.mishaps.take(&[Mishap::FailWrite]).is_some() {
+            self.forget_what_failed();
+            return Err(StageError::retry("connection reset while writing"));
+        }
+        if self.is(Flaw::SkipsEmptyBatches) && batch.records.num_rows() == 0 {
+            return Ok(());
+        }
+        if self.is(Flaw::StoresOnWrite) {
+            return self.commit(std::slice::from_ref(batch), batch.position);
+        }
+        self.pending.push(batch.clone());
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<Option<Position>, StageError> {
+        if let Err(error) = self.mishaps.call() {
+            self.forget_what_failed();
+            return Err(error);
+        }
+        let Some(reached) = self.pending.last().map(|batch| batch.position) else {
+            let broken = self.is(Flaw::FailsEmptyFlushes);
+            return if broken { Err(StageError::retry("nothing to flush")) } else { Ok(None) };
+        };
+        let rejected = self.rejections();
+        let kept = self.is(Flaw::KeepsWhatFailed);
+        let batches = if kept { self.pending.clone() } else { std::mem::take(&mut self.pending) };
+        if !rejected.is_empty() {
+            if self.is(Flaw::StoresBesideRejects) {
+                self.commit(&batches, reached)?;
+            }
+            return Err(StageError::reject(rejected, "the target refused rows"));
+        }
+        self.try_flush(&batches, reached).await?;
+        self.pending.clear();
+        Ok(Some(reached))
+    }
+
+    async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError> {
+        self.mishaps.call()?;
+        if self.mishaps.take(&[Mishap::NoWatermark]).is_some() {
+            return Err(StageError::retry("connection refused"));
+        }
+        let key = self.key(run);
+        let (mut target, seq) = {
+            let contents = self.target.contents();
+            (contents.id, contents.marks.get(&key).copied().unwrap_or(Seq::ZERO))
+        };
+        if self.is(Flaw::ChangesItsName) {
+            target = TargetId([u8::try_from(self.mishaps.attempts() % 251).unwrap_or(0); 16]);
+        }
+        self.forget_what_failed();
+        self.expected.insert(key, seq);
+        Ok(Some(Watermark { target, seq }))
+    }
+
+    async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
+        let everything = self.is(Flaw::ForgetsEveryRun);
+        self.target.contents().marks.retain(|run, _| !everything && !runs.contains(run));
+        Ok(())
+    }
+}
+
+/// Takes everything and remembers it; keeps no watermark. Clones are the same sink.
+#[derive(Clone, Debug, Default)]
+pub struct CollectingSink {
+    taken: Arc<Mutex<Vec<Batch>>>,
+    mishaps: Mishaps,
+}
+
+impl CollectingSink {
+    /// An empty one with mishaps to come.
+    pub fn new(mishaps: &Mishaps) -> Self {
+        Self { taken: Arc::default(), mishaps: mishaps.clone() }
+    }
+
+    /// Everything written so far.
+    pub fn taken(&self) -> Vec<Batch> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The column `id` of everything written so far.
+    pub fn ids(&self) -> Vec<i64> {
+        self.taken().iter().flat_map(|batch| ids(&batch.records)).collect()
+    }
+}
+
+#[async_trait]
+impl Sink for CollectingSink {
+    async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
+        self.mishaps.call()?;
+        if self.mishaps.take(&[Mishap::FailWrite]).is_some() {
+            return Err(StageError::retry("the collector fell over"));
+        }
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(batch.clone());
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<Option<Position>, StageError> {
+        self.mishaps.call()?;
+        Ok(self.taken().last().map(|batch| batch.position))
+    }
+
+    async fn watermark(&mut self, _run: RunId) -> Result<Option<Watermark>, StageError> {
+        self.mishaps.call()?;
+        Ok(None)
+    }
+}
+
+fn column(records: &RecordBatch) -> Vec<Option<i64>> {
+    let column = records.column_by_name("id");
+    let column = column.and_then(|column| arrow_array::Array::as_any(column).downcast_ref::<Int64Array>());
+    column.map(|column| column.iter().collect()).unwrap_or_default()
+}
