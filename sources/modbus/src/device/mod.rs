@@ -94,10 +94,23 @@ pub struct Block {
     pub repeat: Option<Repeat>,
     /// The columns it holds.
     pub fields: Named<Field>,
+    /// Bytes that are no column but that a simulated device has in every record, also in the one that ends a list.
+    #[serde(default)]
+    pub fill: Vec<Fill>,
+}
+
+/// Bytes of a simulated device that are no column.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fill {
+    /// Bytes from the start of the block's data.
+    pub at: u16,
+    /// The bytes, as hexadecimal digits.
+    pub hex: String,
 }
 
 /// The four tables of a Modbus device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Table {
     /// Holding registers, function 3.
@@ -233,6 +246,8 @@ pub struct When {
 pub enum Simulate {
     /// The serial number of the unit the record belongs to.
     Serial,
+    /// As `serial`; the units' numbers begin with these in turn.
+    SerialOf(Vec<String>),
     /// The serial number of the device that is asked.
     DeviceSerial,
     /// The place of the record within its unit, from 1.
@@ -261,6 +276,8 @@ pub enum Simulate {
     Status,
     /// Code of the newest alarm.
     AlarmCode,
+    /// As `alarm_code`; this one while the unit is away (night, no radio link).
+    AlarmWhenAway(i64),
     /// How many alarms there were.
     AlarmCount,
     /// Whether the unit is linked: 0 or 1.
@@ -296,6 +313,17 @@ impl Field {
     /// Bytes it covers in the data of a register block.
     pub fn width(&self) -> u16 {
         self.kind_of_value.width().or(self.length).unwrap_or(0)
+    }
+
+    /// The same field of this block, in bytes also where the block holds coils (eight to a byte, lowest bit first).
+    #[must_use]
+    pub(crate) fn located(&self, block: &Block) -> Field {
+        let mut field = self.clone();
+        if block.read.is_bits() {
+            field.at = self.at / 8;
+            field.bit = u8::try_from(self.at % 8).ok();
+        }
+        field
     }
 
     /// The byte and word order that holds for it, given the device's.
