@@ -1,3 +1,23 @@
 //! Polls Modbus devices described by a device file.
+//!
+//! From the file to rows: [`device`] is the file's own shape, `check` judges it, `columns` and `plan` say which
+//! columns and which requests it stands for. A `pass` walks the plan over a `line`, whose `transport` mends broken
+//! frames (`mend`) below tokio-modbus; `list` remembers where records end; `decode` makes Arrow columns of the bytes.
 
+mod address;
+mod check;
+mod columns;
+mod decode;
 pub mod device;
+mod line;
+mod list;
+mod mend;
+mod options;
+mod pass;
+mod plan;
+mod source;
+#[cfg(test)]
+mod testing;
+mod transport;
+
+pub use options::{Connection, Modbus, Options};

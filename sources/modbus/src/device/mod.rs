@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Number;
 
 pub use named::Named;
+pub(crate) use raw::narrowed;
 pub use raw::{Raw, RawError, decode, encode};
 pub use record::{RecordError, encode_record, unit_of};
 

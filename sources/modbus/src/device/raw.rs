@@ -198,7 +198,7 @@ fn big_signed(number: i64, length: usize) -> Option<Vec<u8>> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the only way from f64 to f32; the way back is compared")]
-fn narrowed(number: f64) -> Option<f32> {
+pub(crate) fn narrowed(number: f64) -> Option<f32> {
     let narrow = number as f32;
     narrow.is_finite().then_some(narrow)
 }

@@ -30,8 +30,8 @@ pub fn encode_record(block: &Block, order: Order, values: &[(&str, Raw)]) -> Res
     let mut data = vec![0; block.data_bytes()];
     for (name, value) in values {
         let error = |cause| RecordError { field: (*name).to_owned(), cause };
-        let field = block.fields.get(name).ok_or_else(|| error(None))?;
-        encode(field, order, value, &mut data).map_err(|cause| error(Some(cause)))?;
+        let field = block.fields.get(name).ok_or_else(|| error(None))?.located(block);
+        encode(&field, order, value, &mut data).map_err(|cause| error(Some(cause)))?;
     }
     Ok(data)
 }
@@ -42,7 +42,7 @@ pub fn unit_of<'a>(block: &Block, field: &'a Field, order: Order, data: &[u8]) -
         block
             .fields
             .get(&when.field)
-            .is_some_and(|asked| when.holds(decode(asked, order, data).ok().as_ref()))
+            .is_some_and(|asked| when.holds(decode(&asked.located(block), order, data).ok().as_ref()))
     };
     let variant = field.variants.iter().find(|variant| holds(&variant.when));
     variant.map(|variant| variant.unit.as_str()).or(field.unit.as_deref())

@@ -1,0 +1,252 @@
+//! Bytes of a pass to rows: a pure function, one Arrow column at a time.
+
+use std::iter::repeat_n;
+use std::sync::Arc;
+
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
+use arrow_array::{
+    ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray,
+    new_null_array,
+};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
+
+use crate::columns::Column;
+use crate::device::{Field, Raw, When, decode, narrowed};
+
+/// What was heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard<'a> {
+    /// Data per block of the device; `None` for a block that was not heard, and for the list.
+    pub(crate) blocks: &'a [Option<Vec<u8>>],
+    /// Which block the records belong to.
+    pub(crate) list: Option<usize>,
+    /// Data per record, each a row; without a list there is one row.
+    pub(crate) records: &'a [&'a [u8]],
+}
+
+impl Heard<'_> {
+    fn rows(&self) -> usize {
+        if self.list.is_some() { self.records.len() } else { 1 }
+    }
+}
+
+/// The rows.
+///
+/// # Errors
+/// The columns do not make the schema, which planning rules out.
+pub(crate) fn rows(
+    schema: &SchemaRef,
+    columns: &[Column],
+    heard: Heard<'_>,
+) -> Result<RecordBatch, ArrowError> {
+    let arrays = columns.iter().map(|column| array(column, heard)).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(heard.rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
+}
+
+fn array(column: &Column, heard: Heard<'_>) -> ArrayRef {
+    if heard.list == Some(column.block) {
+        return build(column, heard.records.iter().map(|record| value(column, record)));
+    }
+    match heard.blocks.get(column.block).and_then(Option::as_deref) {
+        Some(data) => build(column, repeat_n(value(column, data), heard.rows())),
+        None => new_null_array(column.arrow.data_type(), heard.rows()),
+    }
+}
+
+/// A raw value in the unit of its column; `None` where the device has none.
+fn value(column: &Column, data: &[u8]) -> Option<Scaled> {
+    let raw = decode(&column.field, column.order, data).ok().filter(|raw| !is_null(&column.field, raw))?;
+    let holds = |asked: &Field, when: &When| when.holds(decode(asked, column.order, data).ok().as_ref());
+    let variant = column.variants.iter().find(|scale| holds(&scale.asked, &scale.when));
+    let factor = variant.map_or(column.factor, |scale| scale.factor);
+    Some(match raw {
+        Raw::Unsigned(number) => Scaled::Whole(i128::from(number) * i128::from(factor)),
+        Raw::Signed(number) => Scaled::Whole(i128::from(number) * i128::from(factor)),
+        Raw::Float(number) => Scaled::Real(number * f64::from(factor)),
+        Raw::Text(text) => Scaled::Text(text),
+        Raw::Bool(on) => Scaled::Bool(on),
+        Raw::Missing => return None,
+    })
+}
+
+/// A value in the unit of its column.
+#[derive(Clone)]
+enum Scaled {
+    Whole(i128),
+    Real(f64),
+    Text(String),
+    Bool(bool),
+}
+
+/// Whether the raw value is one of those that mean "not available", as a number or as a bit pattern.
+fn is_null(field: &Field, raw: &Raw) -> bool {
+    let bits = u32::from(field.width()) * 8;
+    field.null_when.iter().any(|number| match raw {
+        Raw::Unsigned(raw) => number.as_u64() == Some(*raw),
+        Raw::Signed(raw) => {
+            let pattern =
+                raw.cast_unsigned() & u64::MAX.checked_shr(64_u32.saturating_sub(bits)).unwrap_or(0);
+            number.as_i64() == Some(*raw) || number.as_u64() == Some(pattern)
+        }
+        Raw::Float(raw) => number.as_f64() == Some(*raw),
+        Raw::Text(_) | Raw::Bool(_) | Raw::Missing => false,
+    })
+}
+
+fn build(column: &Column, values: impl Iterator<Item = Option<Scaled>>) -> ArrayRef {
+    match column.arrow.data_type() {
+        DataType::UInt8 => whole::<UInt8Type>(values),
+        DataType::UInt16 => whole::<UInt16Type>(values),
+        DataType::UInt32 => whole::<UInt32Type>(values),
+        DataType::UInt64 => whole::<UInt64Type>(values),
+        DataType::Int8 => whole::<Int8Type>(values),
+        DataType::Int16 => whole::<Int16Type>(values),
+        DataType::Int32 => whole::<Int32Type>(values),
+        DataType::Int64 => whole::<Int64Type>(values),
+        DataType::Float32 => real::<Float32Type>(values, narrowed),
+        DataType::Float64 => real::<Float64Type>(values, Some),
+        DataType::Boolean => {
+            Arc::new(values.map(|value| value.and_then(Scaled::bool)).collect::<BooleanArray>())
+        }
+        _ => Arc::new(values.map(|value| value.and_then(Scaled::text)).collect::<StringArray>()),
+    }
+}
+
+/// Numbers beyond the column's type (a factor on 64 bits) become null rather than wrong.
+fn whole<T: ArrowPrimitiveType>(values: impl Iterator<Item = Option<Scaled>>) -> ArrayRef
+where
+    T::Native: TryFrom<i128>,
+{
+    let fit = |value| if let Scaled::Whole(number) = value { T::Native::try_from(number).ok() } else { None };
+    Arc::new(values.map(|value| value.and_then(fit)).collect::<PrimitiveArray<T>>())
+}
+
+fn real<T: ArrowPrimitiveType>(
+    values: impl Iterator<Item = Option<Scaled>>,
+    fit: impl Fn(f64) -> Option<T::Native>,
+) -> ArrayRef {
+    let fit = |value| if let Scaled::Real(number) = value { fit(number) } else { None };
+    Arc::new(values.map(|value| value.and_then(fit)).collect::<PrimitiveArray<T>>())
+}
+
+impl Scaled {
+    fn bool(self) -> Option<bool> {
+        if let Self::Bool(on) = self { Some(on) } else { None }
+    }
+
+    fn text(self) -> Option<String> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_schema::Schema;
+
+    use super::*;
+    use crate::columns::columns;
+    use crate::testing::device;
+
+    /// One row of a plain block with one field, as text.
+    fn one(field: &str, data: &[u8]) -> String {
+        let count = data.len() / 2;
+        let device = device(&format!(
+            "blocks:\n  b: {{address: 0, count: {count}, fields: {{f: {{at: 0, {field}}}}}}}"
+        ));
+        let columns = columns(&device);
+        let schema =
+            Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
+        let heard = Heard { blocks: &[Some(data.to_vec())], list: None, records: &[] };
+        let batch = rows(&schema, &columns, heard).unwrap();
+        assert_eq!(batch.num_rows(), 1);
+        shown(batch.column(0))
+    }
+
+    fn shown(array: &ArrayRef) -> String {
+        if array.is_null(0) {
+            return "null".to_owned();
+        }
+        macro_rules! number {
+            ($($data_type:ident: $native:ident),*) => {
+                match array.data_type() {
+                    $(DataType::$data_type => array.as_primitive::<$native>().value(0).to_string(),)*
+                    DataType::Boolean => array.as_boolean().value(0).to_string(),
+                    _ => array.as_string::<i32>().value(0).to_owned(),
+                }
+            };
+        }
+        number!(
+            UInt8: UInt8Type, UInt16: UInt16Type, UInt32: UInt32Type, UInt64: UInt64Type, Int8: Int8Type,
+            Int16: Int16Type, Int32: Int32Type, Int64: Int64Type, Float32: Float32Type, Float64: Float64Type
+        )
+    }
+
+    #[test]
+    fn every_type_in_every_order() {
+        let float = 1.5_f32.to_be_bytes();
+        let rows: &[(&str, &[u8], &str)] = &[
+            ("type: u8", &[200, 0], "200"),
+            ("type: i8", &[200, 0], "-56"),
+            ("type: u16", &[0x12, 0x34], "4660"),
+            ("type: u16, order: badc", &[0x12, 0x34], "13330"),
+            ("type: u16, order: cdab", &[0x12, 0x34], "4660"),
+            ("type: i16", &[0xff, 0xc9], "-55"),
+            ("type: u32", &[1, 2, 3, 4], "16909060"),
+            ("type: u32, order: cdab", &[3, 4, 1, 2], "16909060"),
+            ("type: u32, order: badc", &[2, 1, 4, 3], "16909060"),
+            ("type: u32, order: dcba", &[4, 3, 2, 1], "16909060"),
+            ("type: i32", &[0xff, 0xff, 0xff, 0xfe], "-2"),
+            ("type: u64", &[0xff; 8], "18446744073709551615"),
+            ("type: i64, order: cdab", &[0, 7, 0, 6, 0, 5, 0, 4], "1125921382072327"),
+            ("type: f32", &float, "1.5"),
+            ("type: f32, order: dcba", &[float[3], float[2], float[1], float[0]], "1.5"),
+            ("type: f32", &[0x7f, 0xc0, 0, 0], "null"),
+            ("type: f64", &(-0.25_f64).to_be_bytes(), "-0.25"),
+            ("type: bcd, length: 2", &[0x12, 0x34], "1234"),
+            ("type: bcd, length: 2", &[0x12, 0x3a], "null"),
+            ("type: bcd, length: 4, order: cdab", &[0x56, 0x78, 0x12, 0x34], "12345678"),
+            ("type: hex, length: 2", &[0x0a, 0xbc], "0abc"),
+            ("type: hex, length: 2, order: badc", &[0x0a, 0xbc], "bc0a"),
+            ("type: ascii, length: 4", b"A1 \0", "A1"),
+            ("type: ascii, length: 4, order: badc", b"1AB2", "A12B"),
+            ("type: ascii, length: 2", &[0x41, 0xff], "A\u{fffd}"),
+            ("type: bool, bit: 3", &[8, 0], "true"),
+            ("type: bool, bit: 2", &[8, 0], "false"),
+            ("type: bits, bit: 4, length: 4", &[0x12, 0x34], "3"),
+            ("type: bits, bit: 12, length: 4, order: badc", &[0x12, 0x34], "3"),
+            ("type: u16, null_when: [0xffff]", &[0xff, 0xff], "null"),
+            ("type: i16, null_when: [0x8000]", &[0x80, 0], "null"),
+            ("type: i16, null_when: [-1]", &[0xff, 0xff], "null"),
+            ("type: i64, null_when: [0x8000000000000000]", &[0x80, 0, 0, 0, 0, 0, 0, 0], "null"),
+            ("type: u16, null_when: [0xffff, 0]", &[0, 1], "1"),
+        ];
+        for (field, data, expected) in rows {
+            assert_eq!(one(field, data), *expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_block_not_heard_is_null_and_others_stand_in_every_row() {
+        let device = device(
+            "blocks:\n  d: {address: 0, count: 1, fields: {d: {at: 0, type: u16}}}\n  \
+             e: {address: 9, count: 1, read: coils, fields: {e: {at: 0, type: bool}}}\n  \
+             r: {address: 0, count: 1, repeat: {stride: 1, max: 9}, fields: {r: {at: 0, type: u16}}}",
+        );
+        let columns = columns(&device);
+        let schema =
+            Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
+        let blocks = [Some(vec![0, 7]), None, None];
+        let heard = Heard { blocks: &blocks, list: Some(2), records: &[&[0, 1], &[0, 2]] };
+        let batch = rows(&schema, &columns, heard).unwrap();
+        assert_eq!(batch.column(0).as_primitive::<UInt16Type>().values().as_ref(), &[7, 7]);
+        assert_eq!(batch.column(1).null_count(), 2);
+        assert_eq!(batch.column(2).as_primitive::<UInt16Type>().values().as_ref(), &[1, 2]);
+        let none = rows(&schema, &columns, Heard { records: &[], ..heard }).unwrap();
+        assert_eq!(none.num_rows(), 0);
+    }
+}

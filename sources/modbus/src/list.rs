@@ -1,0 +1,195 @@
+//! Where a list of records begins and ends: which record to ask next within a pass, and what to remember until the
+//! next one. Pure; it is told what each record was.
+
+/// Passes after which a list that has become shorter is believed to be so.
+const BELIEVED_AFTER: u8 = 3;
+
+/// What is known of the list from earlier passes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// Length in the last complete pass.
+    pub(crate) length: Option<u16>,
+    /// Where the next pass starts.
+    pub(crate) start: u16,
+    /// An end seen earlier than expected, and in how many passes on end.
+    early: Option<(u16, u8)>,
+}
+
+/// One walk over the list: every record once, from the start to the end and then up to the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk<'a> {
+    memory: &'a Memory,
+    max: u16,
+    start: u16,
+    next: u16,
+    /// Past the end, and now before the start.
+    wrapped: bool,
+    end: Option<u16>,
+    /// The earliest end that was not believed.
+    early: Option<u16>,
+    failed: bool,
+    /// Whether the record where an early end was seen before was really there.
+    refuted: bool,
+}
+
+impl Memory {
+    pub(crate) fn walk(&self, max: u16) -> Walk<'_> {
+        let start = if self.start < max { self.start } else { 0 };
+        Walk {
+            memory: self,
+            max,
+            start,
+            next: start,
+            wrapped: false,
+            end: None,
+            early: None,
+            failed: false,
+            refuted: false,
+        }
+    }
+
+    /// Whether a list that ends at `index` is believed to.
+    fn believes(&self, index: u16) -> bool {
+        let expected = self.length.is_some_and(|length| index < length);
+        !expected || self.early.is_some_and(|(known, passes)| known == index && passes + 1 >= BELIEVED_AFTER)
+    }
+}
+
+impl Walk<'_> {
+    /// The record to ask next; `None` when all were.
+    pub(crate) fn next(&mut self) -> Option<u16> {
+        if !self.wrapped && self.next >= self.end.unwrap_or(self.max) {
+            self.end.get_or_insert(self.max);
+            self.wrapped = true;
+            self.next = 0;
+        }
+        let stop = self.end.map_or(self.start, |end| end.min(self.start));
+        (!self.wrapped || self.next < stop).then_some(self.next)
+    }
+
+    /// The record `next` was a row.
+    pub(crate) fn heard(&mut self) {
+        self.refuted |= self.memory.early.is_some_and(|(index, _)| index == self.next);
+        self.next += 1;
+    }
+
+    /// The record `next` says that the list ends before it. True if that is believed.
+    pub(crate) fn ended(&mut self) -> bool {
+        let believed = self.memory.believes(self.next);
+        if believed {
+            self.end = Some(self.end.map_or(self.next, |end| end.min(self.next)));
+        } else {
+            self.early = Some(self.early.map_or(self.next, |early| early.min(self.next)));
+        }
+        self.next += 1;
+        believed
+    }
+
+    /// The record `next` was not heard. Beyond the known length that is the end.
+    pub(crate) fn failed(&mut self) {
+        match self.memory.length {
+            Some(length) if self.next >= length && !self.wrapped => self.end = Some(self.next),
+            _ => self.failed = true,
+        }
+        self.next += 1;
+    }
+
+    /// The earliest end that was not believed, with the length it contradicts.
+    pub(crate) fn doubted(&self) -> Option<(u16, u16)> {
+        self.early.zip(self.memory.length)
+    }
+
+    /// What to remember, and whether every record was heard.
+    pub(crate) fn finish(mut self) -> (Memory, bool) {
+        let rest = self.next();
+        let complete = rest.is_none() && !self.failed && self.early.is_none();
+        let early = match (self.early, self.memory.early) {
+            (Some(index), Some((known, passes))) if index == known => Some((known, passes + 1)),
+            (Some(index), _) => Some((index, 1)),
+            (None, kept) if !self.refuted && !complete => kept,
+            (None, _) => None,
+        };
+        let length = if complete { self.end } else { self.memory.length };
+        (Memory { length, start: rest.unwrap_or(0), early }, complete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Walks a list whose record `i` is the `i`-th letter: `r` a row, `f` a failure, `e` an end, `x` the pass is cut
+    /// before it; beyond the text: `e`. Gives the order asked and whether it was complete.
+    fn pass(memory: &mut Memory, list: &str) -> (Vec<u16>, bool) {
+        let mut asked = Vec::new();
+        let mut walk = memory.walk(9);
+        while let Some(index) = walk.next() {
+            match list.as_bytes().get(usize::from(index)) {
+                Some(b'x') => break,
+                Some(b'r') => walk.heard(),
+                Some(b'f') => walk.failed(),
+                _ => {
+                    walk.ended();
+                }
+            }
+            asked.push(index);
+        }
+        let (next, complete) = walk.finish();
+        *memory = next;
+        (asked, complete)
+    }
+
+    fn check(passes: &[(&str, &[u16], bool)]) -> Memory {
+        let mut memory = Memory::default();
+        for (number, (list, asked, complete)) in passes.iter().enumerate() {
+            assert_eq!(pass(&mut memory, list), (asked.to_vec(), *complete), "pass {number} of {passes:?}");
+        }
+        memory
+    }
+
+    #[test]
+    fn a_complete_pass_asks_every_record_and_the_end() {
+        let memory = check(&[("rrr", &[0, 1, 2, 3], true), ("rrrr", &[0, 1, 2, 3, 4], true)]);
+        assert_eq!(memory.length, Some(4));
+        check(&[("rrrrrrrrr", &[0, 1, 2, 3, 4, 5, 6, 7, 8], true)]);
+    }
+
+    #[test]
+    fn a_cut_pass_goes_on_where_it_stopped() {
+        let whole = ("rrrr", &[0, 1, 2, 3, 4][..], true);
+        check(&[whole, ("rrxr", &[0, 1], false), ("rrrr", &[2, 3, 4, 0, 1], true), whole]);
+        check(&[("rrxr", &[0, 1], false), ("rrrx", &[2], false), ("rrrr", &[3, 4, 0, 1, 2], true), whole]);
+        check(&[
+            whole,
+            ("rrrx", &[0, 1, 2], false),
+            ("xrrr", &[3, 4], false),
+            ("rrrr", &[0, 1, 2, 3, 4], true),
+        ]);
+        check(&[("xrrr", &[], false), whole]);
+    }
+
+    #[test]
+    fn a_failed_record_leaves_a_hole() {
+        let memory = check(&[("rrr", &[0, 1, 2, 3], true), ("rfr", &[0, 1, 2, 3], false)]);
+        assert_eq!((memory.length, memory.start), (Some(3), 0));
+        let memory = check(&[("rrr", &[0, 1, 2, 3], true), ("rrrf", &[0, 1, 2, 3], true)]);
+        assert_eq!(memory.length, Some(3), "the last complete pass tells where the list ends");
+        check(&[("rrrfrx", &[0, 1, 2, 3, 4], false)]);
+    }
+
+    #[test]
+    fn an_earlier_end_is_believed_after_three_passes() {
+        let long = ("rrrr", &[0, 1, 2, 3, 4][..], true);
+        let doubted = ("rree", &[0, 1, 2, 3, 4][..], false);
+        let short = ("rree", &[0, 1, 2][..], true);
+        assert_eq!(check(&[long, doubted, doubted, short]).length, Some(2));
+        check(&[long, doubted, doubted, long, doubted, doubted, short]);
+        let hole = ("rrer", &[0, 1, 2, 3, 4][..], false);
+        check(&[long, hole, long]);
+        let elsewhere = ("reee", &[0, 1, 2][..], false);
+        check(&[long, doubted, doubted, elsewhere, doubted]);
+        check(&[long, doubted, ("xree", &[], false), doubted, short]);
+        let empty = ("", &[0, 1, 2, 3, 4][..], false);
+        assert_eq!(check(&[long, empty, empty, ("", &[0], true)]).length, Some(0));
+    }
+}

@@ -1,0 +1,175 @@
+//! The options of the `modbus` source, and from them the plan.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::{Schema, SchemaRef};
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use smiles_stage::option::Period;
+use smiles_stage::{
+    Cadence, OpenContext, Path, PlanContext, Problem, Problems, Severity, Source, SourcePlan, Stage,
+    StageError,
+};
+
+use crate::address::Address;
+use crate::check::check;
+use crate::columns::{Column, columns};
+use crate::device::{Device, Field};
+use crate::line::{Line, Manner};
+use crate::pass::{Course, Memories, Shape};
+use crate::plan::plan;
+use crate::source::Poller;
+
+/// A pass may take at least this long, however often it is due.
+const PASS_MIN: Duration = Duration::from_secs(60);
+
+/// Polls a device over Modbus TCP.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// Where the device listens: `tcp://host:port`; the port is 502 unless said.
+    #[schemars(regex(pattern = r"^tcp://"), example = &"tcp://192.168.1.50:502")]
+    pub address: String,
+    /// The unit asked, 1 to 255; 0 where a gateway wants it.
+    #[serde(default = "unit_id")]
+    pub unit_id: u8,
+    /// How long to wait for a connection and for each answer.
+    #[serde(default = "timeout")]
+    pub timeout: Period,
+    /// The least time between one answer and the next request.
+    #[serde(default = "min_delay")]
+    pub min_delay: Period,
+    /// What becomes of the connection after a pass.
+    #[serde(default)]
+    pub connection: Connection,
+    /// The device: blocks of registers and their fields. Usually `!include` of a device file.
+    pub device: Device,
+}
+
+/// What becomes of the connection after a pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Connection {
+    /// A fresh one for each pass, closed after it: the safest for fragile devices.
+    #[default]
+    PerPass,
+    /// Kept open as long as the device lets it.
+    Keep,
+}
+
+fn unit_id() -> u8 {
+    1
+}
+
+fn timeout() -> Period {
+    Period(Duration::from_secs(3))
+}
+
+fn min_delay() -> Period {
+    Period(Duration::from_millis(50))
+}
+
+/// The `modbus` source type.
+pub struct Modbus;
+
+impl Stage for Modbus {
+    type Plan = dyn SourcePlan;
+    type Config = Options;
+    const NAME: &'static str = "modbus";
+    const ABOUT: &'static str = "polls a device over Modbus TCP by its device file";
+
+    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
+        let mut problems = check(&config.device, &Path::root().key("device"));
+        let address = config.address.parse::<Address>();
+        if let Err(error) = &address {
+            let help = "write `tcp://host:port`, for example `tcp://192.168.1.50:502`";
+            problems.push(Problem::error(Path::root().key("address"), error.to_string()).help(help));
+        }
+        if config.timeout.0.is_zero() {
+            let message = "nothing answers in no time";
+            problems.push(Problem::error(Path::root().key("timeout"), message).help("for example `3s`"));
+        }
+        match address {
+            Ok(address) if !problems.iter().any(|problem| problem.severity == Severity::Error) => {
+                Ok(Box::new(Planned::new(config, address)))
+            }
+            _ => Err(problems),
+        }
+    }
+}
+
+/// A source whose options are sound.
+struct Planned {
+    options: Options,
+    address: Address,
+    columns: Vec<Column>,
+    schema: SchemaRef,
+}
+
+impl Planned {
+    fn new(options: Options, address: Address) -> Self {
+        let columns = columns(&options.device);
+        let fields: Vec<_> = columns.iter().map(|column| column.arrow.clone()).collect();
+        Self { options, address, columns, schema: Arc::new(Schema::new(fields)) }
+    }
+
+    fn course(&self, every: Option<Duration>) -> Course {
+        let device = &self.options.device;
+        let shape = |(name, block): (&str, &crate::device::Block)| Shape {
+            name: name.to_owned(),
+            bytes: block.data_bytes(),
+            bits: block.read.is_bits(),
+        };
+        Course {
+            plan: plan(device),
+            blocks: device.blocks.iter().map(shape).collect(),
+            zero: zero(device),
+            limit: every.unwrap_or_default().max(PASS_MIN),
+        }
+    }
+}
+
+/// The field that ends the list.
+fn zero(device: &Device) -> Option<Field> {
+    let mut blocks = device.blocks.iter().map(|(_, block)| block);
+    blocks.find_map(|block| {
+        let until = block.repeat.as_ref()?.until.as_ref()?;
+        block.fields.get(&until.zero).map(|field| field.located(block))
+    })
+}
+
+#[async_trait]
+impl SourcePlan for Planned {
+    fn output(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn cadence(&self) -> Cadence {
+        Cadence::Polled
+    }
+
+    fn address(&self) -> String {
+        format!("{} unit {}", self.address, self.options.unit_id)
+    }
+
+    async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError> {
+        let line = Line::new(Manner {
+            address: self.address.clone(),
+            unit: self.options.unit_id,
+            timeout: self.options.timeout.0,
+            min_delay: self.options.min_delay.0,
+            tolerate: self.options.device.tolerate.as_slice().into(),
+        });
+        Ok(Box::new(Poller {
+            name: format!("{} at {}", context.stage, self.address()),
+            line,
+            keep: self.options.connection == Connection::Keep,
+            course: self.course(context.every),
+            memories: Memories::default(),
+            columns: self.columns.clone(),
+            schema: Arc::clone(&self.schema),
+        }))
+    }
+}

@@ -1,0 +1,197 @@
+//! Which requests a pass makes: a pure function of the device file.
+
+use crate::device::{Block, Device, MAX_COILS, Repeat, Table};
+
+/// One request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) table: Table,
+    pub(crate) address: u16,
+    pub(crate) count: u16,
+}
+
+/// A request and the blocks its answer holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub(crate) ask: Ask,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) once: bool,
+    pub(crate) optional: bool,
+}
+
+/// Where a block lies in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Its place among the blocks of the device.
+    pub(crate) block: usize,
+    /// Registers (or coils) in front of it.
+    pub(crate) skip: u16,
+}
+
+/// The repeating block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct List {
+    pub(crate) block: usize,
+    pub(crate) name: String,
+    first: Ask,
+    stride: u16,
+    pub(crate) max: u16,
+}
+
+/// Everything a pass asks for: first the reads, then the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) reads: Vec<Read>,
+    pub(crate) list: Option<List>,
+}
+
+impl List {
+    /// The request for record `index`; `None` beyond the address space (a checked file has no such record).
+    pub(crate) fn ask(&self, index: u16) -> Option<Ask> {
+        let address = index.checked_mul(self.stride)?.checked_add(self.first.address)?;
+        Some(Ask { address, ..self.first })
+    }
+}
+
+/// Plans the requests of a checked device.
+pub(crate) fn plan(device: &Device) -> Plan {
+    let mut plan = Plan { reads: Vec::new(), list: None };
+    for (place, (name, block)) in device.blocks.iter().enumerate() {
+        match &block.repeat {
+            Some(repeat) => plan.list = Some(list(place, name, block, repeat)),
+            None => plan.reads.push(read(place, block)),
+        }
+    }
+    if let Some(gap) = device.gap {
+        plan.reads = merged(plan.reads, gap, device.max_registers);
+    }
+    plan
+}
+
+fn ask(block: &Block) -> Ask {
+    Ask { table: block.read, address: block.address, count: block.count }
+}
+
+fn read(block: usize, from: &Block) -> Read {
+    let parts = vec![Part { block, skip: 0 }];
+    Read { ask: ask(from), parts, once: from.once, optional: from.optional }
+}
+
+fn list(block: usize, name: &str, from: &Block, repeat: &Repeat) -> List {
+    List { block, name: name.to_owned(), first: ask(from), stride: repeat.stride, max: repeat.max }
+}
+
+/// Neighbours joined; a joined request stands where its first block stood in the file.
+fn merged(reads: Vec<Read>, gap: u16, max_registers: u16) -> Vec<Read> {
+    let mut order: Vec<(usize, Read)> = reads.into_iter().enumerate().collect();
+    order.sort_by_key(|(_, read)| (read.ask.table, read.ask.address));
+    let mut joined: Vec<(usize, Read)> = Vec::new();
+    for (place, read) in order {
+        let limit = if read.ask.table.is_bits() { MAX_COILS } else { max_registers };
+        let open = joined.iter_mut().rev().find(|(_, open)| open.plain() && open.ask.table == read.ask.table);
+        let home = open
+            .filter(|_| read.plain())
+            .and_then(|(first, open)| join(open, &read, gap, limit).then_some(first));
+        match home {
+            Some(first) => *first = place.min(*first),
+            None => joined.push((place, read)),
+        }
+    }
+    joined.sort_by_key(|(place, _)| *place);
+    joined.into_iter().map(|(_, read)| read).collect()
+}
+
+impl Read {
+    /// Whether it may share a request: a device that refuses one of these must not take others with it.
+    fn plain(&self) -> bool {
+        !self.once && !self.optional
+    }
+}
+
+/// Adds `next`, which does not begin before `open`, if both fit one request; overlaps are welcome.
+fn join(open: &mut Read, next: &Read, gap: u16, limit: u16) -> bool {
+    let skip = next.ask.address - open.ask.address;
+    let near = skip <= open.ask.count.saturating_add(gap);
+    let Some(end) = skip.checked_add(next.ask.count).filter(|end| near && *end <= limit) else {
+        return false;
+    };
+    open.ask.count = open.ask.count.max(end);
+    open.parts.extend(next.parts.iter().map(|part| Part { skip: part.skip + skip, ..*part }));
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::device;
+
+    /// `(table, address, count, [(block, skip)])` per request.
+    type Row = (Table, u16, u16, Vec<(usize, u16)>);
+
+    fn check(head: &str, blocks: &[&str], expected: Vec<Row>) {
+        let body: String = blocks
+            .iter()
+            .enumerate()
+            .map(|(place, block)| {
+                format!("  b{place}: {{{block}, fields: {{f{place}: {{at: 0, type: FIT}}}}}}\n")
+            })
+            .map(|line| line.replace("FIT", if line.contains("coils") { "bool" } else { "u16" }))
+            .collect();
+        let plan = plan(&device(&format!("{head}\nblocks:\n{body}")));
+        let got: Vec<Row> = plan
+            .reads
+            .iter()
+            .map(|read| {
+                let parts = read.parts.iter().map(|part| (part.block, part.skip)).collect();
+                (read.ask.table, read.ask.address, read.ask.count, parts)
+            })
+            .collect();
+        assert_eq!(got, expected, "{head}\n{body}");
+    }
+
+    #[test]
+    fn blocks_are_read_alone_unless_a_gap_is_allowed() {
+        use Table::{Coils, Holding, Input};
+        let two = ["address: 10, count: 2", "address: 12, count: 4"];
+        check("", &two, vec![(Holding, 10, 2, vec![(0, 0)]), (Holding, 12, 4, vec![(1, 0)])]);
+        check("gap: 0", &two, vec![(Holding, 10, 6, vec![(0, 0), (1, 2)])]);
+        let apart = ["address: 20, count: 2", "address: 10, count: 2"];
+        check("gap: 7", &apart, vec![(Holding, 20, 2, vec![(0, 0)]), (Holding, 10, 2, vec![(1, 0)])]);
+        check("gap: 8", &apart, vec![(Holding, 10, 12, vec![(1, 0), (0, 10)])]);
+        let wide = ["address: 0, count: 100", "address: 100, count: 25", "address: 125, count: 1"];
+        let expected = vec![(Holding, 0, 125, vec![(0, 0), (1, 100)]), (Holding, 125, 1, vec![(2, 0)])];
+        check("gap: 0", &wide, expected);
+        let expected = vec![(Holding, 0, 100, vec![(0, 0)]), (Holding, 100, 26, vec![(1, 0), (2, 25)])];
+        check("gap: 0\nmax_registers: 100", &wide, expected);
+        let overlap = ["address: 10, count: 10", "address: 12, count: 2", "address: 20, count: 1"];
+        check("gap: 0", &overlap, vec![(Holding, 10, 11, vec![(0, 0), (1, 2), (2, 10)])]);
+        let kinds = [
+            "address: 0, count: 2",
+            "address: 2, count: 2, read: input",
+            "address: 0, count: 9, read: coils",
+            "address: 4, count: 1, once: true",
+            "address: 2, count: 1, optional: true",
+            "address: 2, count: 2",
+        ];
+        let expected = vec![
+            (Holding, 0, 4, vec![(0, 0), (5, 2)]),
+            (Input, 2, 2, vec![(1, 0)]),
+            (Coils, 0, 9, vec![(2, 0)]),
+            (Holding, 4, 1, vec![(3, 0)]),
+            (Holding, 2, 1, vec![(4, 0)]),
+        ];
+        check("gap: 4", &kinds, expected);
+    }
+
+    #[test]
+    fn records_follow_each_other_by_the_stride() {
+        let text = "blocks:\n  r: {address: 0x1000, count: 20, repeat: {stride: 40, max: 99}, \
+                    fields: {f: {at: 0, type: u8}}}";
+        let list = plan(&device(text)).list.unwrap();
+        let at = |index| list.ask(index).map(|ask| (ask.address, ask.count));
+        assert_eq!(at(0), Some((0x1000, 20)));
+        assert_eq!(at(5), Some((0x10c8, 20)));
+        assert_eq!(at(98), Some((0x1f50, 20)));
+        assert_eq!(at(u16::MAX), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! The adapter below tokio-modbus: passes requests through and gives back only whole, sound answers to them.
+//!
+//! Frames for another transaction or unit are never the answer: they are dropped and remembered, so that the timeout
+//! that follows can say what came instead.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::device::Tolerance;
+use crate::mend::{Asked, Broken, Frame, HEADER, frame_length, framed, mend, take_frame};
+
+/// Bytes of a read request: header, function, address, count.
+const REQUEST: usize = HEADER + 5;
+
+/// What came instead of an answer, shared with whoever waits for one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remark(Arc<Mutex<Option<String>>>);
+
+impl Remark {
+    /// What came since the last request, if it was not the answer.
+    pub(crate) fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, remark: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = remark;
+    }
+}
+
+/// A byte stream to a device, mended.
+#[derive(Debug)]
+pub(crate) struct Mended<T> {
+    inner: T,
+    tolerate: Arc<[Tolerance]>,
+    remark: Remark,
+    /// Bytes of the request going out.
+    sent: Vec<u8>,
+    asked: Option<Asked>,
+    /// Bytes heard that are no whole frame yet.
+    heard: Vec<u8>,
+    /// Mended bytes not yet taken.
+    ready: Vec<u8>,
+    /// Whether the device was told that nothing more will be asked.
+    ended: bool,
+}
+
+impl<T> Mended<T> {
+    pub(crate) fn new(inner: T, tolerate: Arc<[Tolerance]>) -> Self {
+        Self {
+            inner,
+            tolerate,
+            remark: Remark::default(),
+            sent: Vec::new(),
+            asked: None,
+            heard: Vec::new(),
+            ready: Vec::new(),
+            ended: false,
+        }
+    }
+
+    pub(crate) fn remark(&self) -> Remark {
+        self.remark.clone()
+    }
+
+    /// Notes what goes out, so that the answer can be told from others.
+    fn note_sent(&mut self, bytes: &[u8]) {
+        self.sent.extend_from_slice(bytes);
+        while let Some(request) = self.sent.get(..REQUEST) {
+            self.asked = asked(request);
+            self.remark.set(None);
+            self.sent.drain(..REQUEST);
+        }
+    }
+
+    /// Turns what was heard into what can be taken; false if more must be heard first.
+    fn digest(&mut self) -> Result<bool, Broken> {
+        while let Some(frame) = take_frame(&mut self.heard)? {
+            let asked =
+                self.asked.filter(|asked| (asked.transaction, asked.unit) == (frame.transaction, frame.unit));
+            let Some(asked) = asked else {
+                self.remark.set(Some(foreign(&frame, self.asked)));
+                continue;
+            };
+            let pdu = mend(&frame.pdu, asked, &self.tolerate)?;
+            self.asked = None;
+            self.ready = framed(&Frame { pdu, ..frame });
+            return Ok(true);
+        }
+        if let (held @ 1.., Ok(Some(whole))) = (self.heard.len(), frame_length(&self.heard)) {
+            self.remark.set(Some(format!("the answer stopped after {held} of {whole} bytes")));
+        }
+        Ok(false)
+    }
+
+    /// The device has nothing more to say.
+    fn closed(&self) -> Broken {
+        match frame_length(&self.heard) {
+            Ok(Some(whole)) => Broken::Cut { held: self.heard.len(), whole },
+            _ if self.heard.is_empty() => Broken::Closed,
+            _ => Broken::Cut { held: self.heard.len(), whole: HEADER },
+        }
+    }
+}
+
+/// The parts of a request that its answer must agree with.
+fn asked(request: &[u8]) -> Option<Asked> {
+    let [t1, t2, _, _, _, _, unit, function, _, _, c1, c2] = *<&[u8; REQUEST]>::try_from(request).ok()?;
+    let count = usize::from(u16::from_be_bytes([c1, c2]));
+    let data_bytes = if function <= 2 { count.div_ceil(8) } else { count * 2 };
+    Some(Asked { transaction: u16::from_be_bytes([t1, t2]), unit, function, data_bytes })
+}
+
+fn foreign(frame: &Frame, asked: Option<Asked>) -> String {
+    match asked {
+        Some(asked) if asked.unit != frame.unit => {
+            format!("it answered for unit {} where {} was asked", frame.unit, asked.unit)
+        }
+        Some(asked) => {
+            format!("it answered transaction {} where {} was asked", frame.transaction, asked.transaction)
+        }
+        None => "it spoke without being asked".to_owned(),
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Mended<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let invalid = |broken: Broken| Err(io::Error::new(io::ErrorKind::InvalidData, broken));
+        while this.ready.is_empty() {
+            match this.digest() {
+                Err(broken) => return Poll::Ready(invalid(broken)),
+                Ok(true) => break,
+                Ok(false) => {}
+            }
+            let mut space = [0; 512];
+            let mut chunk = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut chunk))?;
+            if chunk.filled().is_empty() {
+                return Poll::Ready(invalid(this.closed()));
+            }
+            this.heard.extend_from_slice(chunk.filled());
+        }
+        let taken = this.ready.len().min(out.remaining());
+        for byte in this.ready.drain(..taken) {
+            out.put_slice(&[byte]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Mended<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.inner).poll_write(cx, bytes))?;
+        this.note_sent(bytes.get(..written).unwrap_or(bytes));
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    }
+
+    /// Says goodbye and waits for the device to do the same: only then may another connection be opened.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.ended {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
+            this.ended = true;
+        }
+        loop {
+            let mut space = [0; 512];
+            let mut chunk = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut chunk))?;
+            if chunk.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
