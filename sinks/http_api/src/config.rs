@@ -1,0 +1,436 @@
+//! What a pipeline file may say of its HTTP API: plain data, unknown keys denied.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use crate::ordered::Ordered;
+
+/// Options of `type: http_api`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `HOST:PORT` to listen on; an IPv6 address stands in brackets (`[::]:8080`); port 0 takes a free one.
+    pub listen: String,
+    /// The sink of this pipeline whose tables the resources read.
+    pub store: Option<String>,
+    /// How long after its last success a source counts as gone (or three of its periods, if that is longer).
+    #[serde(default = "five_minutes")]
+    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    pub offline_after: String,
+    /// What is served, and under which names.
+    #[serde(default)]
+    pub resources: Resources,
+    /// What `/metrics` shows beside the runtime's own series.
+    #[serde(default)]
+    pub metrics: Metrics,
+    /// What one client, or all of them together, may ask for.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What is served: routes by path, and the names inside the engine's own `/health` and `/stats`.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    /// Names inside `/health`.
+    pub health: HealthNames,
+    /// The fields of `/stats`, in order.
+    pub stats: Ordered<Stat>,
+    /// Path templates (`/api/things/{id}`) with what they answer, in the order of the index.
+    pub routes: Ordered<Route>,
+}
+
+/// Names inside `/health`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HealthNames {
+    /// The key of the object that holds the sources.
+    pub sources: String,
+}
+
+impl Default for HealthNames {
+    fn default() -> Self {
+        Self { sources: "sources".to_owned() }
+    }
+}
+
+/// What a field of `/stats` shows.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stat {
+    /// The kind of store: `SQLITE`.
+    Kind,
+    /// Bytes on disk.
+    SizeBytes,
+    /// The rows of these tables together; of none: 0.
+    Rows(Vec<String>),
+}
+
+/// One path and what it answers.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// One sentence for the index and the documentation.
+    #[serde(default)]
+    pub description: String,
+    /// Parameters by name: those in the path template, and those of the query string.
+    #[serde(default)]
+    pub parameters: Ordered<Parameter>,
+    /// A list of rows, or one.
+    #[serde(default)]
+    pub shape: Shape,
+    /// What a 404 says; `{name}` stands for a parameter. For an object, or a list with `exists`.
+    pub not_found: Option<String>,
+    /// An empty list is a 404 unless such a row exists.
+    pub exists: Option<Exists>,
+    /// The rows.
+    pub query: Select,
+    /// Columns of other tables put into each row; null where there is no partner.
+    #[serde(default)]
+    pub join: Vec<Join>,
+    /// Lists of rows of other tables put into each row, by name.
+    #[serde(default)]
+    pub nest: Ordered<Join>,
+}
+
+/// Whether a route answers a list or one object.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// An array, perhaps empty.
+    #[default]
+    List,
+    /// One object, or 404.
+    Object,
+}
+
+/// A parameter of the path or the query string.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// Where it stands; by default in the path if the template names it, else in the query string.
+    #[serde(rename = "in")]
+    pub place: Option<Place>,
+    /// What its text means.
+    #[serde(default, rename = "type")]
+    pub kind: ParameterType,
+    /// Its value when it is not given; without one an absent query parameter narrows nothing.
+    pub default: Option<Scalar>,
+    /// Smallest number allowed.
+    pub minimum: Option<f64>,
+    /// Largest number allowed.
+    pub maximum: Option<f64>,
+    /// The only texts allowed.
+    pub one_of: Option<Vec<String>>,
+    /// Longest text allowed, in characters.
+    #[serde(default = "max_length")]
+    pub max_length: usize,
+    /// The case texts are stored in: whatever the client writes is brought to it.
+    #[serde(default)]
+    pub case: Case,
+}
+
+/// Where a parameter stands.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In the path.
+    Path,
+    /// In the query string.
+    Query,
+}
+
+/// What the text of a parameter means.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ParameterType {
+    /// Any text.
+    #[default]
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// An instant, RFC 3339: `2026-11-23T19:43:12Z`.
+    Time,
+}
+
+/// The case a text parameter is brought to.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Case {
+    /// As written.
+    #[default]
+    Exact,
+    /// Lower case.
+    Lower,
+    /// Upper case.
+    Upper,
+}
+
+/// A plain value of the file.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
+#[serde(untagged, expecting = "a text, a number, true or false")]
+pub enum Scalar {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// Text.
+    Text(String),
+}
+
+/// Rows of one table.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Select {
+    /// The table, as named in the store's mapping.
+    pub table: String,
+    /// `column`, or `column as name`, in the order served; none: all columns of the table.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Conditions on columns; all must hold.
+    #[serde(default)]
+    pub filters: Ordered<Condition>,
+    /// Only the newest row of each combination of these columns; needs `newest`.
+    #[serde(default)]
+    pub latest_by: Vec<String>,
+    /// The column that decides which row is newest.
+    pub newest: Option<String>,
+    /// `column` or `-column` (largest first).
+    #[serde(default)]
+    pub order: Vec<String>,
+    /// At most so many rows: a number, or `{param: NAME}`.
+    pub limit: Option<Limit>,
+}
+
+/// A condition on a column: exactly one of `param` and `value`, or a range of `from` and `before`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Condition {
+    /// Equal to this parameter.
+    pub param: Option<String>,
+    /// Equal to this value.
+    pub value: Option<Scalar>,
+    /// At least this parameter.
+    pub from: Option<String>,
+    /// Less than this parameter.
+    pub before: Option<String>,
+}
+
+/// How many rows.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a number of rows or {param: NAME}")]
+pub enum Limit {
+    /// Always so many.
+    Rows(u64),
+    /// As the client asks.
+    Asked(ParameterName),
+}
+
+/// Names a parameter.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ParameterName {
+    /// A parameter of the route, of type integer.
+    pub param: String,
+}
+
+/// Rows of another table that belong to a row.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// Columns that are equal: `column of the route's query: column of this query`.
+    pub on: Ordered<String>,
+    /// The rows, asked for once for the whole answer.
+    pub query: Select,
+}
+
+/// Whether a row exists.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exists {
+    /// The table.
+    pub table: String,
+    /// Conditions on its columns; all must hold.
+    pub filters: Ordered<Condition>,
+}
+
+/// What `/metrics` shows beside the runtime's own series.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// `false`: `/metrics` is 404.
+    pub enabled: bool,
+    /// Series of the runtime under other names.
+    pub runtime: Ordered<RuntimeSeries>,
+    /// Columns of the latest rows as series.
+    pub columns: Ordered<ColumnSeries>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { enabled: true, runtime: Ordered::default(), columns: Ordered::default() }
+    }
+}
+
+/// A series of the runtime under another name: exactly one of `meter` and `health`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuntimeSeries {
+    /// The name of a registered series; absent from the answer while nobody has registered it.
+    pub meter: Option<String>,
+    /// A value of `/health`.
+    pub health: Option<HealthSeries>,
+    /// What it says, if not what the original says.
+    pub help: Option<String>,
+    /// `exposed label: original label`; labels not named here keep their names.
+    pub labels: Ordered<String>,
+    /// Labels that are always the same.
+    pub constants: Ordered<String>,
+}
+
+/// A value of `/health` as a series.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthSeries {
+    /// Counter with labels `source` and `outcome` (`success`, `error`).
+    Passes,
+    /// Counter with label `source`: passes that failed wholly or in part.
+    Errors,
+    /// Gauge with label `source`: 1 if the last pass brought rows, else 0.
+    Online,
+    /// Gauge with label `source`: 1 if failures have stretched its period, else 0.
+    Stretched,
+    /// Gauge: seconds since the pipeline began to run.
+    Uptime,
+}
+
+/// A column of the latest rows as a series; nulls are not shown.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnSeries {
+    /// The column of the pipeline.
+    pub column: String,
+    /// How Prometheus sees it.
+    #[serde(default, rename = "type")]
+    pub kind: SeriesType,
+    /// What it says.
+    pub help: String,
+    /// `label: column of the pipeline`; rows with the same labels are one series.
+    #[serde(default)]
+    pub labels: Ordered<String>,
+    /// How rows with the same labels become one value.
+    #[serde(default)]
+    pub aggregate: Aggregate,
+    /// The unit shown; the column's own is converted to it.
+    pub unit: Option<String>,
+}
+
+/// A Prometheus type.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SeriesType {
+    /// A value that may go anywhere.
+    #[default]
+    Gauge,
+    /// A sum that only grows.
+    Counter,
+}
+
+/// How several rows become one value.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregate {
+    /// The last row's.
+    #[default]
+    Last,
+    /// Their sum.
+    Sum,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+}
+
+/// What one client, or all of them together, may ask for.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Open connections; beyond, the one longest without a complete request is closed.
+    #[schemars(range(min = 8, max = 65536))]
+    pub connections: usize,
+    /// How long a client may take to send a request, and to be idle between two.
+    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    pub request_head: String,
+    /// How long an answer may take to be ready.
+    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    pub answer: String,
+    /// Questions to the store at a time; others wait.
+    #[schemars(range(min = 1, max = 1024))]
+    pub store_queries: usize,
+    /// Rows of one answer; beyond, the client is asked to narrow it.
+    #[schemars(range(min = 1))]
+    pub rows: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            request_head: "15s".to_owned(),
+            answer: "10s".to_owned(),
+            store_queries: 8,
+            rows: 100_000,
+        }
+    }
+}
+
+fn five_minutes() -> String {
+    "300s".to_owned()
+}
+
+fn max_length() -> usize {
+    128
+}
+
+/// `500ms`, `3s`, `5m`, `1h`; `None` for anything else and for zero.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    Some(Duration::from_millis(number.checked_mul(millis)?)).filter(|duration| !duration.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_and_are_not_zero() {
+        let rows = [("500ms", Some(500)), ("3s", Some(3000)), ("5m", Some(300_000)), ("1h", Some(3_600_000))];
+        for (text, millis) in rows {
+            assert_eq!(duration(text), millis.map(Duration::from_millis), "{text}");
+        }
+        for text in
+            ["", "3", "s", "0s", "-1s", "1.5s", "3 s", "99999999999999999999s", "18446744073709551615h"]
+        {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+}

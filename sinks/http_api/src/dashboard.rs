@@ -1,0 +1,50 @@
+//! The dashboard's files, embedded: the page needs no network but the bridge itself.
+
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+
+/// A file of the dashboard.
+pub(crate) struct Asset {
+    /// Where it is served.
+    pub path: &'static str,
+    kind: &'static str,
+    text: &'static str,
+}
+
+/// All of them.
+pub(crate) const ASSETS: &[Asset] = &[
+    Asset {
+        path: "/",
+        kind: "text/html; charset=utf-8",
+        text: include_str!("../../../web/dashboard/index.html"),
+    },
+    Asset {
+        path: "/dashboard.css",
+        kind: "text/css; charset=utf-8",
+        text: include_str!("../../../web/dashboard/dashboard.css"),
+    },
+    Asset {
+        path: "/dashboard.js",
+        kind: "text/javascript; charset=utf-8",
+        text: include_str!("../../../web/dashboard/dashboard.js"),
+    },
+];
+
+/// What the page may load: itself.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+     base-uri 'none'; form-action 'none'",
+);
+
+impl Asset {
+    /// The file with its headers.
+    pub(crate) fn response(&self) -> Response {
+        let mut response = self.text.into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+        response
+    }
+}

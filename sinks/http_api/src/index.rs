@@ -1,0 +1,101 @@
+//! `/api`: what there is to ask for. The dashboard is built from it.
+
+use serde_json::{Map, Value, json};
+use smiles_stage::column_unit;
+
+use crate::config::{Ordered, Stat};
+use crate::params::Param;
+use crate::resource::{Plan, Resource, Selection};
+
+/// The index of a pipeline.
+pub(crate) fn body(
+    pipeline: &str,
+    sources_key: &str,
+    resources: &[Resource],
+    stats: &Ordered<Stat>,
+) -> Value {
+    let stats: Vec<Value> = stats
+        .iter()
+        .map(|(name, stat)| json!({"name": name, "unit": matches!(stat, Stat::SizeBytes).then_some("B")}))
+        .collect();
+    json!({
+        "pipeline": pipeline,
+        "sources_key": sources_key,
+        "resources": resources.iter().map(resource).collect::<Vec<_>>(),
+        "stats": stats,
+        "endpoints": ["/health", "/ready", "/metrics", "/stats", "/api"],
+    })
+}
+
+fn resource(resource: &Resource) -> Value {
+    let (columns, nest) = match &resource.plan {
+        Some(plan) => (columns(plan), nest(plan)),
+        None => (Vec::new(), Map::new()),
+    };
+    json!({
+        "path": resource.path,
+        "description": resource.route.description,
+        "shape": if resource.is_list() { "list" } else { "object" },
+        "parameters": resource.params.iter().map(parameter).collect::<Vec<_>>(),
+        "columns": columns,
+        "nest": nest,
+    })
+}
+
+fn columns(plan: &Plan) -> Vec<Value> {
+    let joined = plan.joins.iter().map(|partner| &partner.selection);
+    std::iter::once(&plan.base).chain(joined).flat_map(served).collect()
+}
+
+fn nest(plan: &Plan) -> Map<String, Value> {
+    plan.nests.iter().map(|(name, partner)| (name.clone(), served(&partner.selection).into())).collect()
+}
+
+fn served(selection: &Selection) -> Vec<Value> {
+    let column = |served: &crate::resource::Served| {
+        let field = &selection.columns[served.column];
+        let kind = match field.data_type() {
+            _ if served.json => "json",
+            kind if kind.is_integer() => "integer",
+            kind if kind.is_numeric() => "number",
+            arrow_schema::DataType::Boolean => "boolean",
+            arrow_schema::DataType::Timestamp(_, _) => "time",
+            _ => "text",
+        };
+        json!({"name": served.name, "type": kind, "unit": column_unit(field)})
+    };
+    selection.served.iter().map(column).collect()
+}
+
+fn parameter(param: &Param) -> Value {
+    let spec = &param.spec;
+    let mut value = json!({
+        "name": param.name,
+        "in": if param.in_path { "path" } else { "query" },
+        "description": spec.description,
+        "required": param.in_path,
+        "type": match spec.kind {
+            crate::config::ParameterType::Text => "text",
+            crate::config::ParameterType::Integer => "integer",
+            crate::config::ParameterType::Number => "number",
+            crate::config::ParameterType::Boolean => "boolean",
+            crate::config::ParameterType::Time => "time",
+        },
+    });
+    let default = spec.default.as_ref().map(|scalar| match scalar {
+        crate::config::Scalar::Bool(value) => json!(value),
+        crate::config::Scalar::Int(value) => json!(value),
+        crate::config::Scalar::Float(value) => json!(value),
+        crate::config::Scalar::Text(value) => json!(value),
+    });
+    let more = [
+        ("default", default),
+        ("minimum", spec.minimum.map(Value::from)),
+        ("maximum", spec.maximum.map(Value::from)),
+        ("one_of", spec.one_of.clone().map(Value::from)),
+    ];
+    if let Some(members) = value.as_object_mut() {
+        members.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    value
+}

@@ -1,0 +1,69 @@
+//! Listens, and keeps the latest batch for what is served from memory. Dropping the sink ends every connection.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use smiles_stage::{Batch, OpenContext, Position, RunId, Sink, StageError, Store, Watermark};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::check::Address;
+use crate::connections;
+use crate::latest::Latest;
+use crate::plan::Api;
+use crate::router::{self, App};
+
+/// The opened sink.
+pub(crate) struct ApiSink {
+    latest: Arc<Latest>,
+    last: Option<Position>,
+    // Owns the server: aborted when dropped.
+    _server: JoinSet<()>,
+}
+
+/// Binds the address and begins to serve.
+///
+/// # Errors
+/// Halt: the address cannot be used, or the sink's series are registered already.
+pub(crate) async fn open(
+    address: &Address,
+    api: Api,
+    context: OpenContext,
+    store: Option<Arc<dyn Store>>,
+) -> Result<ApiSink, StageError> {
+    let Address { host, port } = address;
+    let cannot = || {
+        format!(
+            "cannot listen on {host} port {port}: stop what uses it, or choose another address in `listen`"
+        )
+    };
+    let listener = TcpListener::bind((host.as_str(), *port))
+        .await
+        .map_err(|error| StageError::halt(cannot()).because(error))?;
+    let local = listener.local_addr().map_err(|error| StageError::halt(cannot()).because(error))?;
+    let latest = Arc::new(Latest::default());
+    let bounds = api.bounds;
+    let app = App::new(api, context, store, Arc::clone(&latest))?;
+    let meters = app.connection_meter();
+    let mut server = JoinSet::new();
+    server.spawn(connections::serve(listener, router::router(Arc::new(app)), bounds, meters));
+    tracing::info!(address = %format_args!("http://{local}"), "http api listening");
+    Ok(ApiSink { latest, last: None, _server: server })
+}
+
+#[async_trait]
+impl Sink for ApiSink {
+    async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
+        self.latest.put(&batch.records);
+        self.last = Some(batch.position);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<Option<Position>, StageError> {
+        Ok(self.last)
+    }
+
+    async fn watermark(&mut self, _run: RunId) -> Result<Option<Watermark>, StageError> {
+        Ok(None)
+    }
+}
