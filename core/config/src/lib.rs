@@ -1,5 +1,35 @@
 //! A pipeline file, from YAML text to a typed declaration, every complaint with its place.
+//!
+//! The steps: [`load`] reads the file and its includes to a tree that knows every place (`compose`, `loader`), replaces
+//! `${}` in its scalars (`expression`, `resolve`, `items`), types it by the JSON Schemas of the stages (`check`) and
+//! takes it apart (`assemble`). All complaints are collected as [`Diagnostics`] and shown at once.
 
+mod assemble;
+mod check;
+mod common;
+mod compose;
+mod diagnostic;
+mod document;
+mod environment;
+mod expression;
+mod items;
+mod load;
+mod loader;
+mod names;
 mod pipeline;
+mod render;
+mod resolve;
+mod schema;
+mod secret;
+mod tree;
+mod variables;
 
-pub use pipeline::{JournalDecl, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom, TransformDecl};
+pub use diagnostic::{Diagnostic, Diagnostics, Place};
+pub use environment::Environment;
+pub use load::{Loaded, load};
+pub use pipeline::{
+    JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom, TransformDecl,
+};
+pub use schema::schema;
+pub use tree::{Embedded, Folder, Layered, Tree};
+pub use variables::{Retired, Variable};

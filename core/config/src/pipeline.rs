@@ -5,8 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Points at a node of the loaded file, for diagnostics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(crate) usize);
+
+impl NodeId {
+    /// No node: for declarations that come from no file. Diagnostics there have no place.
+    pub const NOWHERE: Self = Self(usize::MAX);
+}
 
 /// One pipeline file.
 #[derive(Clone, Debug)]

@@ -1,0 +1,172 @@
+//! One load: the files read so far, what was found wrong, and reading further files.
+
+use std::collections::BTreeSet;
+
+use smiles_stage::did_you_mean;
+
+use crate::compose::compose;
+use crate::diagnostic::Diagnostic;
+use crate::document::{Document, Entry, FileId, Kind, Node, Source, Span};
+use crate::resolve::Items;
+use crate::tree::{beside, reason};
+use crate::variables::Declarations;
+use crate::{Environment, NodeId, Tree};
+
+/// More files than any pipeline has; a file that includes two that include two would never end.
+const MAX_FILES: usize = 256;
+const MERGE: &str = "<<";
+
+/// The state of a load.
+pub(crate) struct Loader<'a> {
+    pub(crate) tree: &'a dyn Tree,
+    pub(crate) environment: &'a Environment,
+    pub(crate) document: Document,
+    pub(crate) out: Vec<Diagnostic>,
+    pub(crate) declarations: Declarations,
+    /// Values that must not be printed.
+    pub(crate) secrets: BTreeSet<String>,
+    /// How many nodes resolving has made.
+    pub(crate) copies: usize,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(tree: &'a dyn Tree, environment: &'a Environment) -> Self {
+        Self {
+            tree,
+            environment,
+            document: Document::default(),
+            out: Vec::new(),
+            declarations: Declarations::default(),
+            secrets: BTreeSet::new(),
+            copies: 0,
+        }
+    }
+
+    /// Reads the pipeline file and everything it includes.
+    pub(crate) fn read(&mut self, path: &str) -> Option<NodeId> {
+        match self.tree.read(path) {
+            Ok(text) => {
+                let root = self.take(path.to_owned(), &text, &mut Vec::new());
+                // Children come before their parents, and anchors before their aliases.
+                (0..self.document.len()).for_each(|id| self.merge(NodeId(id)));
+                root
+            }
+            Err(error) => {
+                let message =
+                    format!("cannot read the pipeline file {}: {}", self.tree.shown(path), reason(&error));
+                let help = self.similar(path);
+                self.out.push(Diagnostic::error(None, message).help(help));
+                None
+            }
+        }
+    }
+
+    /// Composes one file and puts its includes in their places. `chain` are the files that led here.
+    fn take(&mut self, path: String, text: &str, chain: &mut Vec<String>) -> Option<NodeId> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
+        let file = FileId(self.document.sources.len());
+        let shown = self.tree.shown(&path);
+        self.document.sources.push(Source { path: path.clone(), shown, text, masked: Vec::new() });
+        let first = self.document.len();
+        let root = compose(&mut self.document, file, &mut self.out);
+        let Some(root) = root else {
+            let said =
+                self.out.iter().any(|diagnostic| diagnostic.span.is_some_and(|span| span.file == file));
+            if !said {
+                let whole = Span { file, start: 0, end: 0 };
+                self.out.push(Diagnostic::error(whole, "the file is empty"));
+            }
+            return None;
+        };
+        chain.push(path);
+        for id in (first..self.document.len()).map(NodeId) {
+            if let Kind::Include(name) = self.document.kind(id).clone() {
+                self.include(id, &name, chain);
+            }
+        }
+        chain.pop();
+        Some(root)
+    }
+
+    /// Replaces an `!include` node by the file it names.
+    fn include(&mut self, id: NodeId, name: &str, chain: &mut Vec<String>) {
+        let Some(place) = self.document.get(id).cloned() else { return };
+        let included = self.included(id, name, place.span, chain);
+        let root = included.and_then(|root| self.document.get(root).cloned());
+        let node = match root {
+            // The key stands in another file: what is wrong with the whole is shown in the included one.
+            Some(root) => Node { key: None, ..root },
+            None => Node { kind: Kind::Broken, ..place },
+        };
+        self.document.replace(id, node);
+    }
+
+    fn included(&mut self, id: NodeId, name: &str, span: Span, chain: &mut Vec<String>) -> Option<NodeId> {
+        let (name, _) = self.substitute(id, name, &Items::Outside)?;
+        if name.is_empty() {
+            let help = "write `!include folder/file.yaml`".to_owned();
+            self.out.push(Diagnostic::error(span, "`!include` takes the name of one file").help(help));
+            return None;
+        }
+        let from = self.document.sources.get(span.file.0).map_or("", |source| source.path.as_str());
+        let path = beside(from, &name);
+        if let Some(at) = chain.iter().position(|file| *file == path) {
+            let mut circle: Vec<String> = chain[at..].iter().map(|file| self.tree.shown(file)).collect();
+            circle.push(self.tree.shown(&path));
+            let message = format!("a circle of files that include each other: {}", circle.join(" -> "));
+            self.out.push(Diagnostic::error(span, message).help("take one `!include` out of it".to_owned()));
+            return None;
+        }
+        if self.document.sources.len() >= MAX_FILES {
+            let message = format!("more than {MAX_FILES} files are included");
+            self.out.push(Diagnostic::error(span, message));
+            return None;
+        }
+        match self.tree.read(&path) {
+            Ok(text) => self.take(path, &text, chain),
+            Err(error) => {
+                let message = format!("cannot read {}: {}", self.tree.shown(&path), reason(&error));
+                let help = self.similar(&path);
+                self.out.push(Diagnostic::error(span, message).help(help));
+                None
+            }
+        }
+    }
+
+    /// `<<`: the entries of other maps, where the map has none of the key itself.
+    fn merge(&mut self, id: NodeId) {
+        if self.document.entry(id, MERGE).is_none() {
+            return;
+        }
+        let Some(Node { kind: Kind::Map(entries), span, key }) = self.document.get(id).cloned() else {
+            return;
+        };
+        let (merges, mut own): (Vec<Entry>, Vec<Entry>) =
+            entries.into_iter().partition(|entry| entry.key == MERGE);
+        for entry in merges {
+            let maps = match self.document.kind(entry.value) {
+                Kind::List(list) => list.clone(),
+                _ => vec![entry.value],
+            };
+            for map in maps {
+                match self.document.kind(map) {
+                    Kind::Map(more) => {
+                        let news = more.iter().filter(|new| !own.iter().any(|old| old.key == new.key));
+                        let news: Vec<Entry> = news.cloned().collect();
+                        own.extend(news);
+                    }
+                    Kind::Broken => {}
+                    _ => self.out.push(Diagnostic::error(entry.span, "`<<` merges a map or a list of maps")),
+                }
+            }
+        }
+        self.document.replace(id, Node { kind: Kind::Map(own), span, key });
+    }
+
+    /// A file of the same folder with nearly that name.
+    fn similar(&self, path: &str) -> Option<String> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let names = self.tree.list(folder).ok()?;
+        did_you_mean(name, names.iter().map(String::as_str)).filter(|help| help.starts_with("did you"))
+    }
+}

@@ -1,0 +1,56 @@
+//! Names of sources and sinks: they stand in rows, metrics and cursors, so each is used once.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::Span;
+
+/// The names given so far.
+#[derive(Default)]
+pub(crate) struct Names(BTreeMap<String, (Span, String)>);
+
+impl Names {
+    /// What is wrong with a source's name, which is any text of one line; `origin` is the item it comes from.
+    pub(crate) fn source(&mut self, name: &str, span: Span, origin: Option<&str>) -> Option<Diagnostic> {
+        if name.chars().any(char::is_control) || name.trim().is_empty() {
+            let message = format!("`{}` cannot be the name of a source", name.escape_debug());
+            let diagnostic =
+                Diagnostic::error(span, message).help("one line of text, no control characters".to_owned());
+            return Some(
+                origin.iter().fold(diagnostic, |diagnostic, origin| {
+                    diagnostic.note(format!("it comes from {origin}"))
+                }),
+            );
+        }
+        self.take(name, span, "source", origin)
+    }
+
+    /// What is wrong with a sink's name, which stands in tables and file names.
+    pub(crate) fn sink(&mut self, name: &str, span: Span) -> Option<Diagnostic> {
+        let good = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        if !good {
+            let message = format!("`{}` cannot be the name of a sink", name.escape_debug());
+            return Some(Diagnostic::error(span, message).help("letters, digits, `-` and `_`".to_owned()));
+        }
+        self.take(name, span, "sink", None)
+    }
+
+    fn take(&mut self, name: &str, span: Span, word: &str, origin: Option<&str>) -> Option<Diagnostic> {
+        let here = origin.map_or_else(|| format!("this {word}"), str::to_owned);
+        let Some((first, there)) = self.0.get(name) else {
+            self.0.insert(name.to_owned(), (span, here));
+            return None;
+        };
+        let message = format!("the name `{}` is used twice: by {there} and by {here}", name.escape_debug());
+        let mut diagnostic = Diagnostic::error(span, message);
+        if *first != span {
+            diagnostic = diagnostic.related(*first, "first here");
+        }
+        let help = match origin {
+            Some(_) => "give each item its own `name`",
+            None => "names of sources and sinks differ",
+        };
+        Some(diagnostic.help(help.to_owned()))
+    }
+}

@@ -1,0 +1,285 @@
+//! `${}` in the scalars of the tree. A value never changes the structure: it is the text of one scalar.
+
+use std::collections::BTreeMap;
+
+use smiles_stage::did_you_mean;
+
+use crate::NodeId;
+use crate::diagnostic::Diagnostic;
+use crate::document::{Entry, Kind, Node, Origin, Scalar, Span};
+use crate::expression::{Form, Malformed, Otherwise, Part, Reference, parse};
+use crate::loader::Loader;
+use crate::secret::is_secret_name;
+use crate::tree::{beside, reason};
+
+/// Far more than a pipeline has; aliases of aliases reach it before they fill the memory.
+const MAX_NODES: usize = 200_000;
+
+/// Values of one item of a `for_each`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Item {
+    /// `item 2 of DTU_CONFIGS`.
+    pub(crate) shown: String,
+    pub(crate) values: BTreeMap<String, String>,
+}
+
+/// What `${item.x}` means here.
+pub(crate) enum Items<'a> {
+    /// Not below a `for_each`.
+    Outside,
+    /// Below one without values: every item is unset.
+    Unset,
+    Set(&'a Item),
+}
+
+/// What a text came from.
+#[derive(Default)]
+pub(crate) struct Sources {
+    pub(crate) substituted: bool,
+    pub(crate) secret: bool,
+    pub(crate) origins: Vec<Origin>,
+}
+
+/// A value is missing and it has been said why.
+struct Failed;
+
+impl Loader<'_> {
+    /// A copy of the subtree with every `${}` replaced.
+    pub(crate) fn resolve(&mut self, id: NodeId, items: &Items<'_>, secret: bool) -> NodeId {
+        self.copies += 1;
+        if self.copies == MAX_NODES {
+            let message = format!("aliases make more than {MAX_NODES} nodes of this file");
+            self.out.push(Diagnostic::error(self.document.anchor(id), message));
+        }
+        let Some(node) = self.document.get(id).cloned() else { return NodeId::NOWHERE };
+        let kind = match node.kind {
+            _ if self.copies >= MAX_NODES => Kind::Broken,
+            Kind::Scalar(scalar) => self.scalar(id, scalar, node.span, items, secret),
+            Kind::List(list) => {
+                Kind::List(list.into_iter().map(|item| self.resolve(item, items, secret)).collect())
+            }
+            Kind::Map(entries) => Kind::Map(self.entries(entries, items, secret)),
+            other @ (Kind::Include(_) | Kind::Broken) => other,
+        };
+        self.document.add(Node { kind, ..node })
+    }
+
+    fn entries(&mut self, entries: Vec<Entry>, items: &Items<'_>, secret: bool) -> Vec<Entry> {
+        let resolve = |entry: Entry| {
+            let secret = secret || is_secret_name(&entry.key);
+            Entry { value: self.resolve(entry.value, items, secret), ..entry }
+        };
+        entries.into_iter().map(resolve).collect()
+    }
+
+    fn scalar(&mut self, id: NodeId, scalar: Scalar, span: Span, items: &Items<'_>, secret: bool) -> Kind {
+        if !scalar.text.contains("${") {
+            if secret && !scalar.text.is_empty() {
+                self.secrets.insert(scalar.text.clone());
+                if let Some(source) = self.document.sources.get_mut(span.file.0) {
+                    source.masked.push(span.start..span.end);
+                }
+            }
+            return Kind::Scalar(Scalar { secret, ..scalar });
+        }
+        let Some((text, sources)) = self.substitute(id, &scalar.text, items) else { return Kind::Broken };
+        let secret = secret || sources.secret;
+        if secret && !text.is_empty() {
+            self.secrets.insert(text.clone());
+        }
+        let substituted = scalar.substituted || sources.substituted;
+        Kind::Scalar(Scalar { text, substituted, origins: sources.origins, secret, ..scalar })
+    }
+
+    /// The text with its references replaced; `None`: it has been said what is missing.
+    pub(crate) fn substitute(
+        &mut self,
+        id: NodeId,
+        text: &str,
+        items: &Items<'_>,
+    ) -> Option<(String, Sources)> {
+        let parts = match parse(text) {
+            Ok(parts) => parts,
+            Err(malformed) => {
+                self.malformed(id, text, malformed);
+                return None;
+            }
+        };
+        let mut sources = Sources::default();
+        let mut context = Context { id, text, items, sources: &mut sources };
+        let text = self.parts(&parts, &mut context).ok()?;
+        Some((text, sources))
+    }
+
+    fn parts(&mut self, parts: &[Part], context: &mut Context<'_>) -> Result<String, Failed> {
+        let (mut out, mut failed) = (String::new(), false);
+        for part in parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Reference(reference) => match self.reference(reference, context) {
+                    Ok(value) => out.push_str(&value),
+                    Err(Failed) => failed = true,
+                },
+            }
+        }
+        if failed { Err(Failed) } else { Ok(out) }
+    }
+
+    fn reference(&mut self, reference: &Reference, context: &mut Context<'_>) -> Result<String, Failed> {
+        context.sources.substituted = true;
+        match &reference.form {
+            Form::Variable { name, otherwise } => self.variable(reference, name, otherwise, context),
+            Form::File(path) => self.secret_file(reference, path, context),
+            Form::Json { .. } => {
+                let message = "`${json:...}` is for `for_each` alone";
+                let help =
+                    "a list in a variable makes several sources: `for_each: ${json:NAME:-}`".to_owned();
+                Err(self.fail(reference, context, message, Some(help)))
+            }
+        }
+    }
+
+    fn variable(
+        &mut self,
+        reference: &Reference,
+        name: &str,
+        otherwise: &Otherwise,
+        context: &mut Context<'_>,
+    ) -> Result<String, Failed> {
+        if self.declarations.is_bad(name) {
+            return Err(Failed);
+        }
+        let value = match name.strip_prefix("item.") {
+            Some(field) => match context.items {
+                Items::Outside => {
+                    let help = "give the source a `for_each:`".to_owned();
+                    let message = format!("`{name}` has a meaning only in a source with `for_each`");
+                    return Err(self.fail(reference, context, message, Some(help)));
+                }
+                Items::Unset => None,
+                Items::Set(item) => item.values.get(field).cloned(),
+            },
+            None => self.environment.get(name).map(|value| self.declarations.trim(name, value).to_owned()),
+        };
+        match (value, otherwise) {
+            (Some(value), Otherwise::Fail) => Ok(self.taken(name, value, context)),
+            (Some(value), _) if !value.is_empty() => Ok(self.taken(name, value, context)),
+            (_, Otherwise::Default(parts, _)) => {
+                if is_secret_name(name) || self.declarations.is_secret(name) {
+                    context.sources.secret = true;
+                }
+                self.parts(parts, context)
+            }
+            (value, Otherwise::Message(parts)) => {
+                let state = if value.is_some() { "empty" } else { "not set" };
+                let said = self.parts(parts, context)?;
+                let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+                let help = self.unset_help(name, context.items);
+                Err(self.fail(reference, context, format!("`{name}` is {state}{said}"), help))
+            }
+            (None, Otherwise::Fail) => {
+                let help = self.unset_help(name, context.items);
+                Err(self.fail(reference, context, format!("`{name}` is not set"), help))
+            }
+        }
+    }
+
+    fn taken(&mut self, name: &str, value: String, context: &mut Context<'_>) -> String {
+        let field = name.strip_prefix("item.").unwrap_or(name);
+        let secret = is_secret_name(field) || self.declarations.is_secret(name);
+        if secret {
+            context.sources.secret = true;
+            if !value.is_empty() {
+                self.secrets.insert(value.clone());
+            }
+        }
+        let shown = match context.items {
+            Items::Set(item) if name.starts_with("item.") => format!("{field} of {}", item.shown),
+            _ => name.to_owned(),
+        };
+        context.sources.origins.push(Origin { name: shown, value: (!secret).then(|| value.clone()) });
+        value
+    }
+
+    fn secret_file(
+        &mut self,
+        reference: &Reference,
+        path: &[Part],
+        context: &mut Context<'_>,
+    ) -> Result<String, Failed> {
+        let path = self.parts(path, context)?;
+        let from = self.document.get(context.id).map(|node| node.span.file.0);
+        let from =
+            from.and_then(|file| self.document.sources.get(file)).map_or("", |source| source.path.as_str());
+        let path = beside(from, path.trim());
+        match self.tree.read(&path) {
+            Ok(text) => {
+                context.sources.secret = true;
+                let value = text.trim_end_matches(['\n', '\r']).to_owned();
+                if !value.is_empty() {
+                    self.secrets.insert(value.clone());
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                let message = format!("cannot read {}: {}", self.tree.shown(&path), reason(&error));
+                Err(self.fail(reference, context, message, None))
+            }
+        }
+    }
+
+    /// What an operator can do about an unset variable.
+    fn unset_help(&self, name: &str, items: &Items<'_>) -> Option<String> {
+        if let Some(field) = name.strip_prefix("item.") {
+            return Some(match items {
+                Items::Set(item) => {
+                    format!("{} has no `{field}`; give it one, or a default: `${{{name}:-...}}`", item.shown)
+                }
+                _ => format!("give it a default: `${{{name}:-...}}`"),
+            });
+        }
+        let near = did_you_mean(name, self.environment.names()).filter(|help| help.starts_with("did you"));
+        if let Some(near) = near {
+            return Some(format!("a variable of nearly that name is set: {near}"));
+        }
+        let about = self.declarations.about(name).map(|about| format!(" ({about})")).unwrap_or_default();
+        Some(format!("set {name}{about} in the environment, or give it a default: `${{{name}:-...}}`"))
+    }
+
+    fn fail(
+        &mut self,
+        reference: &Reference,
+        context: &Context<'_>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Failed {
+        let text = context.text.get(reference.range.clone()).unwrap_or("");
+        let span = self.within(context.id, text);
+        self.out.push(Diagnostic::error(span, message).help(help));
+        Failed
+    }
+
+    fn malformed(&mut self, id: NodeId, text: &str, malformed: Malformed) {
+        let span = self.within(id, text.get(malformed.range).unwrap_or(""));
+        self.out.push(Diagnostic::error(span, malformed.message).help(malformed.help));
+    }
+
+    /// Where a piece of a scalar's text stands in the file; the whole scalar where escapes hide it.
+    pub(crate) fn within(&self, id: NodeId, piece: &str) -> Option<Span> {
+        let whole = self.document.get(id)?.span;
+        let found = (!piece.is_empty()).then(|| self.document.slice(whole).find(piece)).flatten();
+        let start = whole.start + found.unwrap_or(0);
+        Some(match found {
+            Some(_) => Span { start, end: start + piece.len(), ..whole },
+            None => whole,
+        })
+    }
+}
+
+/// The scalar that is being resolved.
+struct Context<'a> {
+    id: NodeId,
+    text: &'a str,
+    items: &'a Items<'a>,
+    sources: &'a mut Sources,
+}

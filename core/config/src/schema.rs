@@ -1,0 +1,142 @@
+//! The JSON Schema (2020-12) of a whole pipeline file, stages included, for editors and for people.
+
+use serde_json::{Map, Value, json};
+use smiles_stage::Registry;
+
+use crate::common::{Role, file_schema};
+
+/// The schema of every pipeline file that this registry can run.
+pub fn schema(registry: &Registry) -> Value {
+    let mut file = file_schema();
+    let mut definitions = Map::new();
+    definitions.insert(
+        "substitution".to_owned(),
+        json!({ "type": "string", "pattern": "\\$\\{", "description": "a value with `${...}` in it" }),
+    );
+    for role in Role::ALL {
+        let stages: Vec<(String, String, Value)> = match role {
+            Role::Source => registry
+                .all_sources()
+                .map(|stage| described(stage.name(), stage.about(), stage.schema()))
+                .collect(),
+            Role::Transform => registry
+                .all_transforms()
+                .map(|stage| described(stage.name(), stage.about(), stage.schema()))
+                .collect(),
+            Role::Sink => registry
+                .all_sinks()
+                .map(|stage| described(stage.name(), stage.about(), stage.schema()))
+                .collect(),
+        };
+        add_role(role, stages, &mut definitions);
+    }
+    loosen(&mut file["properties"]["journal"]);
+    let stage = |role: Role| json!({ "$ref": format!("#/$defs/{}", role.word()) });
+    file["properties"]["sources"]["additionalProperties"] = stage(Role::Source);
+    file["properties"]["transforms"]["items"] = stage(Role::Transform);
+    file["properties"]["sinks"]["additionalProperties"] = stage(Role::Sink);
+    file["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    file["title"] = json!("S-Miles pipeline");
+    file["$defs"] = Value::Object(definitions);
+    file
+}
+
+fn described(name: &str, about: &str, schema: Value) -> (String, String, Value) {
+    (name.to_owned(), about.to_owned(), schema)
+}
+
+/// The role's common keys, and by `type` the options of each stage.
+fn add_role(role: Role, stages: Vec<(String, String, Value)>, definitions: &mut Map<String, Value>) {
+    let mut common = role.schema();
+    loosen(&mut common);
+    let names: Vec<&str> = stages.iter().map(|(name, ..)| name.as_str()).collect();
+    common["properties"]["type"] = json!({ "enum": names });
+    common["unevaluatedProperties"] = json!(false);
+    let mut cases = Vec::new();
+    for (name, about, mut schema) in stages {
+        let own = format!("{}.{name}", role.word());
+        if let Some(Value::Object(inner)) = schema.as_object_mut().and_then(|schema| schema.remove("$defs")) {
+            for (key, mut definition) in inner {
+                redirect(&mut definition, &own);
+                loosen(&mut definition);
+                definitions.insert(format!("{own}.{key}"), definition);
+            }
+        }
+        redirect(&mut schema, &own);
+        loosen(&mut schema);
+        if let Some(schema) = schema.as_object_mut() {
+            // The common keys stand beside the options; strangers to both are refused one level up.
+            schema.remove("additionalProperties");
+            schema.remove("unevaluatedProperties");
+            schema.remove("$schema");
+            schema.insert("description".to_owned(), json!(about));
+        }
+        cases.push(json!({
+            "if": { "properties": { "type": { "const": name } }, "required": ["type"] },
+            "then": { "$ref": format!("#/$defs/{own}") }
+        }));
+        definitions.insert(own, schema);
+    }
+    if !cases.is_empty() {
+        common["allOf"] = Value::Array(cases);
+    }
+    definitions.insert(role.word().to_owned(), common);
+}
+
+/// `#/$defs/X` of one stage becomes `#/$defs/source.modbus.X` of the file.
+fn redirect(schema: &mut Value, own: &str) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::String(target)) = map.get_mut("$ref") {
+                if let Some(name) = target.strip_prefix("#/$defs/") {
+                    *target = format!("#/$defs/{own}.{name}");
+                } else if target == "#" {
+                    *target = format!("#/$defs/{own}");
+                }
+            }
+            map.values_mut().for_each(|value| redirect(value, own));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| redirect(value, own)),
+        _ => {}
+    }
+}
+
+/// Where a number, a boolean or a text of some form stands, a `${...}` may stand too.
+fn loosen(schema: &mut Value) {
+    let Value::Object(map) = schema else { return };
+    for keyword in ["properties", "patternProperties"] {
+        if let Some(Value::Object(properties)) = map.get_mut(keyword) {
+            properties.values_mut().for_each(loosened);
+        }
+    }
+    for keyword in ["items", "additionalProperties"] {
+        if let Some(inner) = map.get_mut(keyword) {
+            loosened(inner);
+        }
+    }
+    for keyword in ["oneOf", "anyOf", "allOf", "prefixItems"] {
+        if let Some(Value::Array(parts)) = map.get_mut(keyword) {
+            parts.iter_mut().for_each(loosen);
+        }
+    }
+}
+
+fn loosened(schema: &mut Value) {
+    loosen(schema);
+    let narrow = ["integer", "number", "boolean"];
+    let types = match schema.get("type") {
+        Some(Value::String(one)) => vec![one.as_str()],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let formed = types.contains(&"string") && schema.get("format").is_some();
+    if !formed && !types.iter().any(|name| narrow.contains(name)) {
+        return;
+    }
+    let description = schema.get("description").cloned();
+    let mut both = json!({ "anyOf": [schema.take(), { "$ref": "#/$defs/substitution" }] });
+    if let Some(description) = description {
+        both["description"] = description;
+    }
+    *schema = both;
+}

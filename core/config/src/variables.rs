@@ -1,0 +1,319 @@
+//! `variables:` declares what a file's variables mean: type, range, secrecy, and which have no use any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use smiles_stage::{Severity, did_you_mean};
+
+use crate::NodeId;
+use crate::check::check;
+use crate::diagnostic::Diagnostic;
+use crate::document::{Entry, Kind, Node, Scalar};
+use crate::expression::{Form, Otherwise, parse, references};
+use crate::loader::Loader;
+use crate::secret::is_secret_name;
+
+/// A variable the pipeline file names or declares, for the generated reference.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Variable {
+    /// As in the environment.
+    pub name: String,
+    /// `integer`, `number`, `boolean`, `string`, `duration`, `size` or `json`; `None`: not declared.
+    pub type_name: Option<String>,
+    /// The default where the file names it, as written.
+    pub default: Option<String>,
+    /// Named without a default somewhere.
+    pub required: bool,
+    /// Smallest allowed value.
+    pub minimum: Option<f64>,
+    /// Largest allowed value.
+    pub maximum: Option<f64>,
+    /// The allowed values; empty: all.
+    pub one_of: Vec<String>,
+    /// Never printed.
+    pub secret: bool,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Why it has no use any more.
+    pub retired: Option<String>,
+    /// The file does not name it, others do.
+    pub unused: bool,
+}
+
+/// A variable that is set but has no use any more; to be logged once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retired {
+    /// Its name.
+    pub variable: String,
+    /// Why it has no use.
+    pub reason: String,
+}
+
+/// Everything `variables:` says, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Declarations {
+    known: BTreeMap<String, (NodeId, Variable)>,
+    bad: BTreeSet<String>,
+    present: bool,
+}
+
+impl Declarations {
+    /// Its value is out of range, which has been said.
+    pub(crate) fn is_bad(&self, name: &str) -> bool {
+        self.bad.contains(name)
+    }
+
+    pub(crate) fn is_secret(&self, name: &str) -> bool {
+        self.known.get(name).is_some_and(|(_, variable)| variable.secret)
+    }
+
+    /// Blanks around a value of the environment are an accident, save in secrets and where nothing is declared.
+    pub(crate) fn trim<'v>(&self, name: &str, value: &'v str) -> &'v str {
+        match self.known.get(name) {
+            Some((_, variable)) if !variable.secret => value.trim(),
+            _ => value,
+        }
+    }
+
+    pub(crate) fn about(&self, name: &str) -> Option<&str> {
+        self.known.get(name)?.1.description.as_deref()
+    }
+}
+
+/// The schema of `variables:`.
+pub(crate) fn schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "what the variables of this file mean",
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "type": { "enum": ["string", "integer", "number", "boolean", "duration", "size", "json"] },
+                "minimum": { "type": "number" },
+                "maximum": { "type": "number" },
+                "one_of": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+                "secret": { "type": "boolean" },
+                "description": { "type": "string" },
+                "retired": { "type": "string", "description": "why it has no use any more" },
+                "unused": { "type": "boolean", "description": "other files use it, this one does not" }
+            }
+        }
+    })
+}
+
+/// A `${...}` somewhere in the file.
+struct Use {
+    node: NodeId,
+    text: String,
+    name: String,
+    default: Option<String>,
+    required: bool,
+}
+
+impl Loader<'_> {
+    /// Reads `variables:`, checks what is set, and returns all variables and the retired ones that are set.
+    pub(crate) fn variables(&mut self, root: NodeId) -> (Vec<Variable>, Vec<Retired>) {
+        if let Some(entry) = self.document.entry(root, "variables").cloned() {
+            self.declarations.present = true;
+            self.declare(&entry);
+        }
+        let uses = self.uses(root);
+        for used in &uses {
+            if self.declarations.present && !self.declarations.known.contains_key(&used.name) {
+                self.undeclared(used);
+            }
+        }
+        self.check_set(&uses);
+        (self.listed(&uses), self.retired())
+    }
+
+    fn declare(&mut self, entry: &Entry) {
+        let typed = check(&self.document, entry.value, &schema(), &[]);
+        for fault in typed.faults {
+            self.out.push(fault.diagnostic(&self.document));
+        }
+        let entries = self.document.entries(entry.value).to_vec();
+        for entry in entries {
+            let declared = typed.value.get(&entry.key).unwrap_or(&Value::Null);
+            let variable = variable(&entry.key, declared);
+            self.declarations.known.insert(entry.key, (entry.value, variable));
+        }
+    }
+
+    fn undeclared(&mut self, used: &Use) {
+        let span = self.within(used.node, &used.text);
+        let names = self.declarations.known.keys().map(String::as_str);
+        let help = did_you_mean(&used.name, names).filter(|help| help.starts_with("did you"));
+        let help = help.unwrap_or_else(|| format!("add `{}` to `variables:`", used.name));
+        let message = format!("`{}` is not declared in `variables:`", used.name);
+        self.out.push(Diagnostic::warning(span, message).help(help));
+    }
+
+    /// Values of variables this file names, against their declarations.
+    fn check_set(&mut self, uses: &[Use]) {
+        let used: BTreeSet<&str> = uses.iter().map(|used| used.name.as_str()).collect();
+        let known: Vec<(NodeId, Variable)> = self.declarations.known.values().cloned().collect();
+        for (node, variable) in known {
+            let value = self.environment.get(&variable.name).map(str::trim).filter(|value| !value.is_empty());
+            let (Some(value), true) = (value, used.contains(variable.name.as_str())) else { continue };
+            let scalar =
+                Scalar { text: value.to_owned(), plain: true, secret: variable.secret, ..Scalar::default() };
+            let Some(place) = self.document.get(node).cloned() else { continue };
+            let id = self.document.add(Node { kind: Kind::Scalar(scalar), ..place });
+            for fault in check(&self.document, id, &value_schema(&variable), &[]).faults {
+                let message = format!("{}: {}", variable.name, fault.message);
+                let note = "the value comes from the environment; its range is declared here";
+                let span = self.document.anchor(node);
+                self.out.push(Diagnostic::error(span, message).help(fault.help).note(note));
+                self.declarations.bad.insert(variable.name.clone());
+            }
+        }
+    }
+
+    fn retired(&self) -> Vec<Retired> {
+        let set = |name: &str| self.environment.get(name).is_some_and(|value| !value.trim().is_empty());
+        let known = self.declarations.known.values().filter(|(_, variable)| set(&variable.name));
+        known
+            .filter_map(|(_, variable)| {
+                Some(Retired { variable: variable.name.clone(), reason: variable.retired.clone()? })
+            })
+            .collect()
+    }
+
+    fn listed(&self, uses: &[Use]) -> Vec<Variable> {
+        let mut all: BTreeMap<String, Variable> = self
+            .declarations
+            .known
+            .iter()
+            .map(|(name, (_, variable))| (name.clone(), variable.clone()))
+            .collect();
+        for used in uses {
+            let variable = all.entry(used.name.clone()).or_insert_with(|| Variable {
+                name: used.name.clone(),
+                secret: is_secret_name(&used.name),
+                ..Variable::default()
+            });
+            variable.required |= used.required;
+            variable.default = variable.default.take().or_else(|| used.default.clone());
+        }
+        all.into_values().collect()
+    }
+
+    /// Every variable named in a scalar, save in `variables:` itself; `item.*` are none.
+    fn uses(&self, root: NodeId) -> Vec<Use> {
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut waiting: Vec<NodeId> = self
+            .document
+            .entries(root)
+            .iter()
+            .rev()
+            .filter(|entry| entry.key != "variables")
+            .map(|entry| entry.value)
+            .collect();
+        while let Some(id) = waiting.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match self.document.kind(id) {
+                Kind::Scalar(scalar) => uses_in(id, &scalar.text, &mut found),
+                Kind::List(items) => waiting.extend(items.iter().rev()),
+                Kind::Map(entries) => waiting.extend(entries.iter().rev().map(|entry| entry.value)),
+                Kind::Include(_) | Kind::Broken => {}
+            }
+        }
+        found
+    }
+
+    /// The fields of items that scalars below a node name.
+    pub(crate) fn item_fields(&self, node: NodeId) -> BTreeSet<String> {
+        let mut fields = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec![node];
+        while let Some(id) = waiting.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match self.document.kind(id) {
+                Kind::Scalar(scalar) => {
+                    let parts = parse(&scalar.text).unwrap_or_default();
+                    let mut found = Vec::new();
+                    references(&parts, &mut found);
+                    let names = found.iter().filter_map(|reference| match &reference.form {
+                        Form::Variable { name, .. } => name.strip_prefix("item."),
+                        Form::File(_) | Form::Json { .. } => None,
+                    });
+                    fields.extend(names.map(str::to_owned));
+                }
+                Kind::List(items) => waiting.extend(items),
+                Kind::Map(entries) => waiting.extend(entries.iter().map(|entry| entry.value)),
+                Kind::Include(_) | Kind::Broken => {}
+            }
+        }
+        fields
+    }
+}
+
+fn uses_in(node: NodeId, text: &str, found: &mut Vec<Use>) {
+    let parts = parse(text).unwrap_or_default();
+    let mut all = Vec::new();
+    references(&parts, &mut all);
+    for reference in all {
+        let (name, default, required) = match &reference.form {
+            Form::Variable { name, otherwise: Otherwise::Default(_, raw) } => {
+                (name, Some(raw.clone()), false)
+            }
+            Form::Variable { name, otherwise: Otherwise::Fail | Otherwise::Message(_) } => (name, None, true),
+            Form::Json { name, optional } => (name, optional.then(String::new), !optional),
+            Form::File(_) => continue,
+        };
+        if !name.starts_with("item.") {
+            let text = text.get(reference.range.clone()).unwrap_or("").to_owned();
+            found.push(Use { node, text, name: name.clone(), default, required });
+        }
+    }
+}
+
+fn variable(name: &str, declared: &Value) -> Variable {
+    let text = |key: &str| declared.get(key).and_then(Value::as_str).map(str::to_owned);
+    let flag = |key: &str| declared.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let number = |key: &str| declared.get(key).and_then(Value::as_f64);
+    let words = declared.get("one_of").and_then(Value::as_array).into_iter().flatten();
+    Variable {
+        name: name.to_owned(),
+        type_name: Some(text("type").unwrap_or_else(|| "string".to_owned())),
+        minimum: number("minimum"),
+        maximum: number("maximum"),
+        one_of: words.filter_map(Value::as_str).map(str::to_owned).collect(),
+        secret: flag("secret") || is_secret_name(name),
+        description: text("description"),
+        retired: text("retired"),
+        unused: flag("unused"),
+        ..Variable::default()
+    }
+}
+
+/// What a variable's value must be.
+fn value_schema(variable: &Variable) -> Value {
+    let mut schema = match variable.type_name.as_deref() {
+        Some("duration") => json!({ "type": "string", "format": "duration" }),
+        Some("size") => json!({ "type": "string", "format": "size" }),
+        Some("json") | None => json!({ "type": "string" }),
+        Some(plain) => json!({ "type": plain }),
+    };
+    for (key, bound) in [("minimum", variable.minimum), ("maximum", variable.maximum)] {
+        if let Some(bound) = bound {
+            schema[key] = json!(bound);
+        }
+    }
+    if !variable.one_of.is_empty() {
+        schema["enum"] = json!(variable.one_of);
+    }
+    schema
+}
+
+/// Whether the list has an error.
+pub(crate) fn any_error(list: &[Diagnostic]) -> bool {
+    list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}

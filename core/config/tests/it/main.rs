@@ -1,0 +1,6 @@
+//! Pipeline files in, declarations and rendered diagnostics out.
+
+mod broken;
+mod good;
+mod never_panics;
+mod stages;
