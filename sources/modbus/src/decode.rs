@@ -11,10 +11,23 @@ use arrow_array::{
     ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray,
     new_null_array,
 };
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
-use crate::columns::Column;
-use crate::device::{Field, Raw, When, decode, narrowed};
+use crate::columns::{Column, columns};
+use crate::device::{Device, Field, Raw, When, decode, narrowed};
+
+/// Rows of recorded answers to the repeating block of a checked device, as the source would make them; the columns
+/// of all other blocks are null.
+///
+/// # Errors
+/// A record is shorter than the block.
+pub fn decode_records(device: &Device, records: &[&[u8]]) -> Result<RecordBatch, ArrowError> {
+    let columns = columns(device);
+    let schema = Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
+    let list = device.blocks.iter().position(|(_, block)| block.repeat.is_some());
+    let blocks = vec![None; device.blocks.0.len()];
+    rows(&schema, &columns, Heard { blocks: &blocks, list, records })
+}
 
 /// What was heard.
 #[derive(Clone, Copy, Debug)]
@@ -146,10 +159,8 @@ impl Scaled {
 #[cfg(test)]
 mod tests {
     use arrow_array::cast::AsArray;
-    use arrow_schema::Schema;
 
     use super::*;
-    use crate::columns::columns;
     use crate::testing::device;
 
     /// One row of a plain block with one field, as text.

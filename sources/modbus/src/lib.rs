@@ -20,4 +20,5 @@ mod source;
 mod testing;
 mod transport;
 
+pub use decode::decode_records;
 pub use options::{Connection, Modbus, Options};
