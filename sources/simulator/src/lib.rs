@@ -1,1 +1,35 @@
 //! A simulated device served over Modbus TCP, and a synthetic row source.
+//!
+//! The device is whatever a device file of the `modbus` source describes: [`Simulator`] serves the same file that
+//! the source polls. Behind it lies a pure [`World`] of units with ports under one sun.
+
+mod faults;
+mod handle;
+mod layout;
+mod noise;
+mod options;
+mod quirk;
+mod server;
+mod synthetic;
+mod wire;
+mod world;
+
+pub use faults::{Faults, NotARate, Rate};
+pub use handle::{Asked, Counters, Handle};
+pub use layout::Image;
+pub use options::Options;
+pub use quirk::{Quirk, QuirkError};
+pub use server::{Simulator, serve};
+pub use synthetic::{Column, ColumnKind, Pattern, Synthetic, SyntheticConfig, ValueType};
+pub use world::{Config, Event, Rates, Reading, SerialStyle, Truth, World};
+
+/// Why a device cannot be simulated: a sentence that says what and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SetupError(String);
+
+impl SetupError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}

@@ -1,0 +1,240 @@
+//! Fills records: what the world knows, in the units and types of the device file's fields.
+
+use smiles_source_modbus::device::{Block, Device, Field, Order, Raw, Simulate, Type, encode, unit_of};
+use smiles_stage::unit::{Conversion, Unit};
+
+use super::image::unhex;
+use crate::SetupError;
+use crate::world::Reading;
+
+/// Serial number of the device itself where the file wants one: the same for every seed, as on a nameplate.
+const DEVICE_SERIAL: &str = "20260921000417";
+
+/// The block of a device file, ready to be filled.
+#[derive(Debug)]
+pub(crate) struct Filler {
+    block: Block,
+    order: Order,
+    /// A record of which nothing is known.
+    empty: Vec<u8>,
+    slots: Vec<Slot>,
+}
+
+/// One field with a hint.
+#[derive(Debug)]
+struct Slot {
+    field: Field,
+    hint: Simulate,
+    /// By unit of the raw number, how the world's unit converts to it.
+    units: Vec<(String, Conversion)>,
+}
+
+/// What the world says of a hint.
+enum Value<'a> {
+    Text(&'a str),
+    Number(f64),
+    /// A number of a counter, whose field starts again from 0 when it is full.
+    Count(f64),
+}
+
+impl Filler {
+    /// # Errors
+    /// A field that cannot be simulated as its hint says.
+    pub(crate) fn new(name: &str, block: &Block, device: &Device) -> Result<Self, SetupError> {
+        let slots = block
+            .fields
+            .iter()
+            .filter_map(|(field_name, field)| {
+                let hint = field.simulate.clone()?;
+                Some(Slot::new(&format!("{name}.{field_name}"), field, hint))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let bytes = if block.read.is_bits() { block.count.into() } else { block.data_bytes() };
+        let mut filler = Self { block: block.clone(), order: device.order, empty: vec![0; bytes], slots };
+        for fill in &block.fill {
+            filler.put_fixed(name, usize::from(fill.at), &fill.hex)?;
+        }
+        Ok(filler)
+    }
+
+    /// The data of one record. A record of a list of which nothing is known has what is fixed and zeros.
+    pub(crate) fn record(&self, known: Option<&Reading>, in_list: bool) -> Vec<u8> {
+        let mut data = self.empty.clone();
+        // Fields whose unit depends on others come after all others.
+        let (plain, dependent): (Vec<&Slot>, Vec<&Slot>) =
+            self.slots.iter().partition(|slot| slot.field.variants.is_empty());
+        for slot in plain.into_iter().chain(dependent) {
+            let Some(value) = slot.value(known, in_list) else { continue };
+            if self.block.read.is_bits() {
+                put_coil(&slot.field, &value, &mut data);
+                continue;
+            }
+            let unit = unit_of(&self.block, &slot.field, self.order, &data);
+            let raw = slot.raw(value, unit);
+            // A value that does not fit (text of a field that is too short) leaves zeros, as a device would.
+            let _ = encode(&slot.field, self.order, &raw, &mut data);
+        }
+        data
+    }
+
+    fn put_fixed(&mut self, name: &str, at: usize, hex: &str) -> Result<(), SetupError> {
+        let bytes = unhex(hex).ok_or_else(|| {
+            SetupError::new(format!("block `{name}`: fill: `{hex}` is not hexadecimal bytes"))
+        })?;
+        let has = self.empty.len();
+        let slots = self.empty.get_mut(at..at + bytes.len()).ok_or_else(|| {
+            SetupError::new(format!("block `{name}`: fill at {at} reaches beyond its {has} bytes"))
+        })?;
+        slots.copy_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn new(name: &str, field: &Field, hint: Simulate) -> Result<Self, SetupError> {
+        let mut units = Vec::new();
+        if let Some(base) = base_unit(&hint) {
+            let variants = field.variants.iter().map(|variant| &variant.unit);
+            for text in field.unit.iter().chain(variants) {
+                units.push((text.clone(), conversion(name, base, text)?));
+            }
+        }
+        if field.kind_of_value.is_text() != is_text(&hint) && !is_serial(&hint) {
+            return Err(SetupError::new(format!(
+                "field `{name}`: `simulate:` gives {}, which its type does not hold",
+                if is_text(&hint) { "text" } else { "a number" }
+            )));
+        }
+        Ok(Self { field: field.clone(), hint, units })
+    }
+
+    /// What to put in; `None`: leave zeros.
+    fn value<'a>(&'a self, known: Option<&'a Reading>, in_list: bool) -> Option<Value<'a>> {
+        match (&self.hint, known) {
+            (Simulate::Constant(number), _) => Some(Value::Number(*number as f64)),
+            (Simulate::Text(text), _) => Some(Value::Text(text)),
+            (Simulate::DeviceSerial, _) if !in_list => Some(Value::Text(DEVICE_SERIAL)),
+            (hint, Some(reading)) => Some(measured(hint, reading)),
+            (_, None) => None,
+        }
+    }
+
+    fn raw(&self, value: Value<'_>, unit: Option<&str>) -> Raw {
+        let number = match value {
+            Value::Text(text) => match self.field.kind_of_value {
+                Type::Hex => return Raw::Text(fitted(text, usize::from(self.field.width()) * 2)),
+                Type::Ascii => {
+                    return Raw::Text(text.chars().take(usize::from(self.field.width())).collect());
+                }
+                _ => Value::Number(text.parse().unwrap_or_default()),
+            },
+            number => number,
+        };
+        let (number, counts) = match number {
+            Value::Count(number) => (self.converted(number, unit).floor(), true),
+            Value::Number(number) => (self.converted(number, unit), false),
+            Value::Text(_) => (0.0, false),
+        };
+        match self.field.kind_of_value {
+            Type::F32 | Type::F64 => Raw::Float(number),
+            Type::Bool => Raw::Bool(number != 0.0),
+            Type::Hex | Type::Ascii => Raw::Text(format!("{number:.0}")),
+            Type::I8 | Type::I16 | Type::I32 | Type::I64 => Raw::Signed(signed(&self.field, number)),
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::Bcd | Type::Bits => {
+                Raw::Unsigned(unsigned(&self.field, number, counts))
+            }
+        }
+    }
+
+    fn converted(&self, number: f64, unit: Option<&str>) -> f64 {
+        let known = unit.and_then(|unit| self.units.iter().find(|(text, _)| text == unit));
+        known.map_or(number, |(_, conversion)| conversion.apply(number))
+    }
+}
+
+fn measured<'a>(hint: &Simulate, reading: &'a Reading) -> Value<'a> {
+    let heard = |value: i64| Value::Number(if reading.heard { value as f64 } else { 0.0 });
+    match hint {
+        Simulate::Serial | Simulate::SerialOf(_) => Value::Text(&reading.serial),
+        Simulate::DeviceSerial => Value::Text(DEVICE_SERIAL),
+        Simulate::Index => Value::Number(reading.index.into()),
+        Simulate::Constant(number) => Value::Number(*number as f64),
+        Simulate::Text(_) => Value::Text(""),
+        Simulate::DcVoltage => Value::Number(reading.dc_voltage),
+        Simulate::DcCurrent => Value::Number(reading.dc_current),
+        Simulate::DcPower => Value::Number(reading.dc_power),
+        Simulate::AcVoltage => Value::Number(reading.ac_voltage),
+        Simulate::Frequency => Value::Number(reading.frequency),
+        Simulate::EnergyToday => Value::Count(reading.energy_today),
+        Simulate::EnergyTotal => Value::Count(reading.energy_total),
+        Simulate::Temperature => Value::Number(reading.temperature),
+        Simulate::Status => heard(3),
+        Simulate::AlarmCode => Value::Number(0.0),
+        Simulate::AlarmWhenAway(code) => Value::Number(if reading.away { *code as f64 } else { 0.0 }),
+        Simulate::AlarmCount => Value::Number(reading.alarm_count.into()),
+        Simulate::Link => Value::Number(reading.link.into()),
+    }
+}
+
+/// The unit the world measures in.
+fn base_unit(hint: &Simulate) -> Option<&'static str> {
+    match hint {
+        Simulate::DcVoltage | Simulate::AcVoltage => Some("V"),
+        Simulate::DcCurrent => Some("A"),
+        Simulate::DcPower => Some("W"),
+        Simulate::Frequency => Some("Hz"),
+        Simulate::EnergyToday | Simulate::EnergyTotal => Some("Wh"),
+        Simulate::Temperature => Some("°C"),
+        _ => None,
+    }
+}
+
+fn conversion(name: &str, base: &str, text: &str) -> Result<Conversion, SetupError> {
+    let parse = |text: &str| {
+        text.parse::<Unit>().map_err(|error| SetupError::new(format!("field `{name}`: unit: {error}")))
+    };
+    parse(base)?.to(&parse(text)?).ok_or_else(|| {
+        SetupError::new(format!("field `{name}`: what it simulates is in {base}, which is no `{text}`"))
+    })
+}
+
+fn is_serial(hint: &Simulate) -> bool {
+    matches!(hint, Simulate::Serial | Simulate::SerialOf(_) | Simulate::DeviceSerial)
+}
+
+fn is_text(hint: &Simulate) -> bool {
+    is_serial(hint) || matches!(hint, Simulate::Text(_))
+}
+
+/// The last `digits` characters, or zeros in front.
+fn fitted(text: &str, digits: usize) -> String {
+    let tail = text.get(text.len().saturating_sub(digits)..).unwrap_or(text);
+    format!("{}{tail}", "0".repeat(digits.saturating_sub(tail.len())))
+}
+
+fn unsigned(field: &Field, number: f64, counts: bool) -> u64 {
+    // `as` saturates and makes NaN 0, which is what a device does with what it cannot hold.
+    let whole = number.round() as u64;
+    let bytes = u32::from(field.width());
+    let most = match field.kind_of_value {
+        Type::Bcd => 100_u64.checked_pow(bytes).map_or(u64::MAX, |end| end - 1),
+        Type::Bits => (1_u64 << field.length.unwrap_or(1).min(16)) - 1,
+        _ => 1_u64.checked_shl(bytes * 8).map_or(u64::MAX, |end| end - 1),
+    };
+    match most.checked_add(1) {
+        Some(end) if counts => whole % end,
+        _ => whole.min(most),
+    }
+}
+
+fn signed(field: &Field, number: f64) -> i64 {
+    let unused = 64_u32.saturating_sub(u32::from(field.width()) * 8);
+    (number.round() as i64).clamp(i64::MIN >> unused, i64::MAX >> unused)
+}
+
+fn put_coil(field: &Field, value: &Value<'_>, data: &mut [u8]) {
+    let (Value::Number(number) | Value::Count(number)) = value else { return };
+    if let Some(coil) = data.get_mut(usize::from(field.at)) {
+        *coil = u8::from(*number != 0.0);
+    }
+}

@@ -1,0 +1,240 @@
+//! The address space of a simulated device: which bytes stand at which address, by its device file. Pure.
+
+mod fill;
+mod image;
+
+use smiles_source_modbus::device::{Block, Device, MAX_COILS, MAX_REGISTERS, Simulate, Table, Type};
+
+pub use image::Image;
+
+use crate::SetupError;
+use crate::world::{Reading, SerialStyle};
+use fill::Filler;
+
+/// The exceptions a device answers with (Modbus Application Protocol V1.1b3, 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exception {
+    /// Illegal function.
+    Function,
+    /// Illegal data address.
+    Address,
+    /// Illegal data value.
+    Value,
+}
+
+/// What was asked for, as data of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Data {
+    /// Register bytes, or coils packed eight to a byte.
+    pub(crate) bytes: Vec<u8>,
+    /// Part of the list was asked for.
+    pub(crate) in_list: bool,
+    /// The answer begins with a record behind the last: the list has ended.
+    pub(crate) past_end: bool,
+}
+
+/// The blocks of a device file as places in its address space.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    segments: Vec<Segment>,
+    /// Bytes per address: 2, or 1 for a device that counts bytes.
+    width: u32,
+    image: Option<Image>,
+}
+
+/// One block, repeated or not. Places are bytes in register tables and coils in the others, counted from address 0.
+#[derive(Debug)]
+struct Segment {
+    table: Table,
+    start: u32,
+    /// From record to record; also the length of a block that is not repeated.
+    stride: u32,
+    records: u32,
+    repeats: bool,
+    filler: Filler,
+}
+
+impl Layout {
+    /// Lays the blocks out.
+    ///
+    /// # Errors
+    /// A field that cannot be simulated as the file says, by name.
+    pub(crate) fn new(device: &Device, image: Option<Image>) -> Result<Self, SetupError> {
+        let counts_bytes = device.blocks.iter().any(|(_, block)| counts_bytes(block));
+        let width = if counts_bytes { 1 } else { 2 };
+        let segments = device
+            .blocks
+            .iter()
+            .map(|(name, block)| Segment::new(name, block, device, width))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { segments, width, image })
+    }
+
+    /// Most records that fit into the list with the record that ends it; `None` for a device without a list.
+    pub(crate) fn room(&self) -> Option<usize> {
+        let list = self.segments.iter().find(|segment| segment.repeats)?;
+        usize::try_from(list.records).ok()
+    }
+
+    /// The answer to a request. `record` says what is known of a record, `None` past the end of the list.
+    ///
+    /// # Errors
+    /// The exception to answer with.
+    pub(crate) fn read(
+        &self,
+        function: u8,
+        address: u16,
+        count: u16,
+        record: &dyn Fn(usize) -> Option<Reading>,
+    ) -> Result<Data, Exception> {
+        let table = table_of(function).ok_or(Exception::Function)?;
+        let most = if table.is_bits() { MAX_COILS } else { MAX_REGISTERS };
+        if count == 0 || count > most {
+            return Err(Exception::Value);
+        }
+        let (start, length) = self.range(table, address, count);
+        if !self.has(table, start) || !self.has(table, start + length - 1) {
+            return Err(Exception::Address);
+        }
+        let mut data = Data { bytes: vec![0; size(length)], in_list: false, past_end: false };
+        for segment in self.segments.iter().filter(|segment| segment.table == table) {
+            segment.copy(start, &mut data, record);
+        }
+        if let Some(image) = self.image.as_ref().filter(|_| !table.is_bits()) {
+            image.copy(start, self.width, &mut data.bytes);
+            data.past_end &= !image.has(start, self.width);
+        }
+        if table.is_bits() {
+            data.bytes = packed(&data.bytes);
+        }
+        Ok(data)
+    }
+
+    /// Whether such a request begins a pass: it asks for the first record of the list, or for the first block of a
+    /// device without one.
+    pub(crate) fn begins_pass(&self, function: u8, address: u16) -> bool {
+        let list = self.segments.iter().find(|segment| segment.repeats);
+        list.or(self.segments.first()).is_some_and(|segment| {
+            table_of(function) == Some(segment.table)
+                && self.range(segment.table, address, 1).0 == segment.start
+        })
+    }
+
+    fn range(&self, table: Table, address: u16, count: u16) -> (u32, u32) {
+        if table.is_bits() {
+            (address.into(), count.into())
+        } else {
+            (u32::from(address) * self.width, u32::from(count) * 2)
+        }
+    }
+
+    fn has(&self, table: Table, place: u32) -> bool {
+        let recorded = || self.image.as_ref().is_some_and(|image| image.has(place, self.width));
+        self.segments.iter().any(|segment| segment.table == table && segment.has(place))
+            || !table.is_bits() && recorded()
+    }
+}
+
+/// How serial numbers look in this device: as long as their field, beginning as its hint says.
+pub(crate) fn serial_style(device: &Device) -> SerialStyle {
+    let fields = device.blocks.iter().flat_map(|(_, block)| block.fields.iter());
+    let styled = fields.filter_map(|(_, field)| {
+        let prefixes = match field.simulate.as_ref()? {
+            Simulate::Serial => Vec::new(),
+            Simulate::SerialOf(prefixes) => prefixes.clone(),
+            _ => return None,
+        };
+        let digits = match field.kind_of_value {
+            Type::Ascii => usize::from(field.width()),
+            Type::U8 | Type::I8 => 2,
+            Type::U16 | Type::I16 => 4,
+            Type::U32 | Type::I32 => 9,
+            Type::U64 | Type::I64 => 18,
+            _ => usize::from(field.width()) * 2,
+        };
+        Some(SerialStyle { digits, prefixes })
+    });
+    styled.max_by_key(|style| style.prefixes.len()).unwrap_or_default()
+}
+
+/// Whether the addresses of the device count bytes: its records lie as many addresses apart as they have bytes.
+fn counts_bytes(block: &Block) -> bool {
+    let apart = block.repeat.as_ref().map_or(0, |repeat| u32::from(repeat.stride));
+    !block.read.is_bits() && apart >= 2 * u32::from(block.count)
+}
+
+fn table_of(function: u8) -> Option<Table> {
+    match function {
+        1 => Some(Table::Coils),
+        2 => Some(Table::Discrete),
+        3 => Some(Table::Holding),
+        4 => Some(Table::Input),
+        _ => None,
+    }
+}
+
+impl Segment {
+    fn new(name: &str, block: &Block, device: &Device, width: u32) -> Result<Self, SetupError> {
+        let bits = block.read.is_bits();
+        let scale = if bits { 1 } else { width };
+        let length = if bits { block.count.into() } else { u32::from(block.count) * 2 };
+        let (stride, records) = match &block.repeat {
+            Some(repeat) => ((u32::from(repeat.stride) * scale).max(1), repeat.max.into()),
+            None => (length.max(1), 1),
+        };
+        Ok(Self {
+            table: block.read,
+            start: u32::from(block.address) * scale,
+            stride,
+            records,
+            repeats: block.repeat.is_some(),
+            filler: Filler::new(name, block, device)?,
+        })
+    }
+
+    fn has(&self, place: u32) -> bool {
+        place >= self.start && place < self.start + self.stride * self.records
+    }
+
+    /// Copies what it has of the range that begins at `start`.
+    fn copy(&self, start: u32, data: &mut Data, record: &dyn Fn(usize) -> Option<Reading>) {
+        let end = start + u32::try_from(data.bytes.len()).unwrap_or(u32::MAX - start);
+        let list_end = self.start + self.stride * self.records;
+        if end <= self.start || start >= list_end {
+            return;
+        }
+        let first = start.saturating_sub(self.start) / self.stride;
+        let last = (end.min(list_end) - 1 - self.start) / self.stride;
+        for number in first..=last {
+            let known = record(size(if self.repeats { number } else { 0 }));
+            if self.repeats {
+                data.in_list = true;
+                data.past_end |= number == first && known.is_none() && start >= self.start;
+            }
+            let bytes = self.filler.record(known.as_ref(), self.repeats);
+            overlay(start, &mut data.bytes, self.start + number * self.stride, &bytes);
+        }
+    }
+}
+
+/// Puts `piece`, which stands at place `at`, over the bytes that stand at place `start`.
+fn overlay(start: u32, bytes: &mut [u8], at: u32, piece: &[u8]) {
+    let skip = size(start.saturating_sub(at));
+    let to = size(at.saturating_sub(start));
+    let piece = piece.get(skip..).unwrap_or_default();
+    for (slot, byte) in bytes.iter_mut().skip(to).zip(piece) {
+        *slot = *byte;
+    }
+}
+
+/// Coils, one per byte, as the protocol packs them: eight to a byte, the first lowest.
+fn packed(coils: &[u8]) -> Vec<u8> {
+    coils.chunks(8).map(|eight| eight.iter().rev().fold(0, |byte, coil| byte << 1 | coil & 1)).collect()
+}
+
+fn size(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

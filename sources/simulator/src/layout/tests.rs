@@ -1,0 +1,195 @@
+//! The stock device file and a few others as bytes.
+
+use smiles_source_modbus::device::{Device, Order, Raw, decode};
+
+use super::*;
+use crate::world::{Config, World};
+
+const STOCK: &str = include_str!("../../../../pipelines/hoymiles/device.yaml");
+
+/// A meter with input registers, coils, low word first, and no list.
+const METER: &str = "
+order: cdab
+blocks:
+  now:
+    read: input
+    address: 100
+    count: 8
+    fields:
+      power: {at: 0, type: f32, unit: kW, simulate: dc_power}
+      energy: {at: 4, type: u32, unit: 10 Wh, simulate: energy_total}
+      voltage: {at: 8, type: u16, unit: V, simulate: ac_voltage}
+      model: {at: 10, type: ascii, length: 6, simulate: {text: SIM-1}}
+  switches:
+    read: coils
+    address: 7
+    count: 10
+    fields:
+      linked: {at: 1, type: bool, simulate: link}
+      fixed: {at: 9, type: bool, simulate: {constant: 1}}
+";
+
+fn device(yaml: &str) -> Device {
+    let value: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
+    serde_json::from_value(value).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One reading as the golden wire trace states it, but for the serial number.
+fn golden() -> Reading {
+    Reading {
+        serial: "116182800001".into(),
+        index: 1,
+        away: false,
+        heard: true,
+        link: 1,
+        dc_voltage: 35.1,
+        dc_current: 1.02,
+        dc_power: 35.8,
+        ac_voltage: 230.1,
+        frequency: 50.01,
+        energy_today: 1234.0,
+        energy_total: 567_890.0,
+        temperature: 43.1,
+        alarm_count: 0,
+    }
+}
+
+#[test]
+fn a_record_of_the_stock_file_is_that_of_the_wire_trace() {
+    let layout = Layout::new(&device(STOCK), None).unwrap();
+    let one = |record: usize| (record == 0).then(golden);
+    let read = |address| hex(&layout.read(3, address, 20, &one).unwrap().bytes);
+    assert_eq!(
+        read(0x1000),
+        "0c11618280000101015f006608fd1389016604d20008aa5201af0003000000000107000000000000"
+    );
+    assert_eq!(
+        read(0x1028),
+        "0c000000000000000000000000000000000000000000000000000000000000000007000000000000",
+        "the record that ends the list keeps what is fixed"
+    );
+    assert!(layout.read(3, 0x1028, 20, &one).unwrap().past_end);
+    assert!(!layout.read(3, 0x1000, 20, &one).unwrap().past_end);
+    assert_eq!(layout.read(3, 0x1014, 20, &one).unwrap().bytes.len(), 40, "from the middle of a record");
+    assert_eq!(read(0x1014)[..40], read(0x1000)[40..]);
+    assert_eq!(layout.room(), Some(100));
+    assert!(layout.begins_pass(3, 0x1000) && !layout.begins_pass(3, 0x1028));
+}
+
+#[test]
+fn older_units_count_tenths_and_absent_ones_carry_their_alarm() {
+    let layout = Layout::new(&device(STOCK), None).unwrap();
+    let old = Reading { serial: "102162804827".into(), temperature: -5.5, ..golden() };
+    let bytes = layout.read(3, 0x1000, 20, &|_| Some(old.clone())).unwrap().bytes;
+    assert_eq!(hex(&bytes[10..12]), "000a", "1.02 A in tenths");
+    assert_eq!(hex(&bytes[24..26]), "ffc9", "-5.5 degrees");
+    let night = World::new(Config { start: "2026-06-21T23:30:00Z".parse().unwrap(), ..Config::default() });
+    let bytes = layout.read(3, 0x1000, 20, &|record| night.reading(record, 1)).unwrap().bytes;
+    assert_eq!(
+        hex(&bytes[7..]),
+        "0100000000000000000000000000000000000000000009000000\
+                                  07000000000000"
+            .replace(' ', "")
+    );
+}
+
+#[test]
+fn counters_wrap_and_gauges_stay_at_their_limit() {
+    let layout = Layout::new(&device(STOCK), None).unwrap();
+    let full = Reading { energy_today: 65_536.0 + 7.0, dc_power: 1e6, ..golden() };
+    let bytes = layout.read(3, 0x1000, 20, &|_| Some(full.clone())).unwrap().bytes;
+    assert_eq!((hex(&bytes[16..18]), hex(&bytes[18..20])), ("ffff".into(), "0007".into()));
+}
+
+#[test]
+fn other_devices_have_their_own_tables_orders_and_types() {
+    let file = device(METER);
+    let layout = Layout::new(&file, None).unwrap();
+    let known = |_: usize| Some(golden());
+    let data = layout.read(4, 100, 8, &known).unwrap();
+    let value = |name: &str| {
+        let field = file.blocks.get("now").unwrap().fields.get(name).unwrap();
+        decode(field, Order::Cdab, &data.bytes).unwrap()
+    };
+    assert!(matches!(value("power"), Raw::Float(kw) if (kw - 0.0358).abs() < 1e-6), "{:?}", value("power"));
+    assert_eq!(value("energy"), Raw::Unsigned(56_789));
+    assert_eq!(value("voltage"), Raw::Unsigned(230));
+    assert_eq!(value("model"), Raw::Text("SIM-1".into()));
+    assert_eq!(hex(&layout.read(1, 7, 10, &known).unwrap().bytes), "0202");
+    assert_eq!(hex(&layout.read(1, 8, 1, &known).unwrap().bytes), "01");
+    assert!(layout.begins_pass(4, 100) && layout.room().is_none());
+    assert_eq!(hex(&layout.read(4, 101, 1, &known).unwrap().bytes), hex(&data.bytes[2..4]));
+}
+
+#[test]
+fn requests_that_fit_no_block_are_exceptions() {
+    let layout = Layout::new(&device(STOCK), None).unwrap();
+    let rows = [
+        (3, 0x1000, 20, None),
+        (3, 0x2000, 3, None),
+        (3, 0x1F50, 20, None),
+        (4, 0x1000, 20, Some(Exception::Address)),
+        (3, 0x0FFF, 20, Some(Exception::Address)),
+        (3, 0x2000, 4, Some(Exception::Address)),
+        (3, 0x1F78, 20, None),
+        (3, 0x1FA0, 20, Some(Exception::Address)),
+        (3, 0x1000, 0, Some(Exception::Value)),
+        (3, 0x1000, 126, Some(Exception::Value)),
+        (6, 0x1000, 1, Some(Exception::Function)),
+        (3, 0xFFFF, 125, Some(Exception::Address)),
+    ];
+    for (function, address, count, expected) in rows {
+        let got = layout.read(function, address, count, &|_| None).err();
+        assert_eq!(got, expected, "function {function} at {address:#x} for {count}");
+    }
+}
+
+#[test]
+fn an_image_is_served_as_it_was_recorded() {
+    let record =
+        "0c 103332416355 01 015e 0002 094d 1388 0066 02ef 00012447 002b 0003 0000 0000 01 07 000000000000";
+    let image = Image::parse(&format!("0x1000: {record}\n0x2000: 11d361600831\n0x3000: beef")).unwrap();
+    let layout = Layout::new(&device(STOCK), Some(image)).unwrap();
+    let read = |address, count| layout.read(3, address, count, &|_| None);
+    let first = read(0x1000, 20).unwrap();
+    assert_eq!(hex(&first.bytes), record.replace(' ', ""));
+    assert!(!first.past_end);
+    let end = read(0x1028, 20).unwrap();
+    assert!(end.past_end && hex(&end.bytes).starts_with("0c0000"), "the list ends by itself");
+    assert_eq!(hex(&read(0x2000, 3).unwrap().bytes), "11d361600831");
+    assert_eq!(hex(&read(0x3000, 1).unwrap().bytes), "beef", "also where the device file has nothing");
+    assert_eq!(read(0x3000, 2), Err(Exception::Address));
+}
+
+#[test]
+fn hints_that_cannot_be_are_refused() {
+    let base = |field: &str| format!("blocks: {{b: {{address: 0, count: 2, fields: {{f: {field}}}}}}}");
+    let rows = [
+        (
+            base("{at: 0, type: u16, unit: A, simulate: dc_voltage}"),
+            "field `b.f`: what it simulates is in V, which is no `A`",
+        ),
+        (base("{at: 0, type: u16, unit: zz, simulate: dc_voltage}"), "field `b.f`: unit: unknown unit `zz`"),
+        (
+            base("{at: 0, type: hex, length: 2, simulate: dc_voltage}"),
+            "field `b.f`: `simulate:` gives a number, which its type does not hold",
+        ),
+        (base("{at: 0, type: u16, simulate: {text: x}}"), "gives text, which its type does not hold"),
+        (
+            "blocks: {b: {address: 0, count: 1, fields: {}, fill: [{at: 0, hex: xy}]}}".into(),
+            "block `b`: fill: `xy` is not hexadecimal bytes",
+        ),
+        (
+            "blocks: {b: {address: 0, count: 1, fields: {}, fill: [{at: 1, hex: aabb}]}}".into(),
+            "block `b`: fill at 1 reaches beyond its 2 bytes",
+        ),
+    ];
+    for (yaml, message) in rows {
+        let error = Layout::new(&device(&yaml), None).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The simulated device over real sockets, and the synthetic source as the runtime sees it.
+
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod rig;
+mod served;
+mod setup;
+mod synthetic;
