@@ -1,1 +1,25 @@
 //! How columns of a pipeline become rows of tables: shared by every store.
+//!
+//! [`Tables`] is what people write, [`TablesPlan`] what it means for the columns that enter. A planned table turns
+//! a batch into the rows of its table ([`TablePlan::project`]) and folds the rows of one key into one before an
+//! upsert ([`merge`]). Nothing here knows a database: a store adds its SQL and its encoding.
+
+mod check;
+mod column_type;
+mod config;
+mod convert;
+mod json;
+mod key;
+mod merge;
+mod ordered;
+mod plan;
+mod project;
+mod select;
+
+pub use column_type::ColumnType;
+pub use config::{Column, ColumnOptions, Condition, Mode, Table, Tables};
+pub use json::write_time;
+pub use merge::merge;
+pub use ordered::Ordered;
+pub use plan::{PlannedColumn, Role, TablePlan, TablesPlan};
+pub use project::{Misfit, Projected};

@@ -1,0 +1,122 @@
+//! JSON objects of several columns of a row, and instants as text.
+
+use std::fmt::Write;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_schema::DataType;
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use serde::de::IgnoredAny;
+
+/// One member: its name as JSON text with the colon, its column, whether its texts are JSON documents.
+pub(super) struct Member {
+    name: String,
+    column: ArrayRef,
+    json: bool,
+}
+
+impl Member {
+    /// The column is of an Arrow type of [`super::ColumnType`], or `Float32`, whose numbers print as short as they
+    /// were; any other prints as null.
+    pub(super) fn new(name: &str, column: ArrayRef, json: bool) -> Self {
+        Self { name: format!("{}:", quoted(name)), column, json }
+    }
+}
+
+/// One compact object per row, members in the order given; null and what is not finite is `null`.
+pub(super) fn objects(members: &[Member], rows: usize) -> StringArray {
+    let mut text = String::new();
+    let mut objects = Vec::with_capacity(rows);
+    for row in 0..rows {
+        text.clear();
+        text.push('{');
+        for (index, member) in members.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            text.push_str(&member.name);
+            if !push(member, row, &mut text) {
+                text.push_str("null");
+            }
+        }
+        text.push('}');
+        objects.push(text.clone());
+    }
+    StringArray::from(objects)
+}
+
+/// Writes the value; `false` if there is none to write.
+fn push(member: &Member, row: usize, text: &mut String) -> bool {
+    let column = &member.column;
+    if column.data_type() == &DataType::Null || column.is_null(row) {
+        return false;
+    }
+    match column.data_type() {
+        DataType::Int64 => write!(text, "{}", column.as_primitive::<Int64Type>().value(row)).is_ok(),
+        DataType::Float64 => number(column.as_primitive::<Float64Type>().value(row).into(), text),
+        DataType::Float32 => number(column.as_primitive::<Float32Type>().value(row).into(), text),
+        DataType::Boolean => write!(text, "{}", column.as_boolean().value(row)).is_ok(),
+        DataType::Timestamp(_, _) => {
+            text.push('"');
+            let written = write_time(column.as_primitive::<TimestampMicrosecondType>().value(row), text);
+            if written {
+                text.push('"');
+            } else {
+                text.pop();
+            }
+            written
+        }
+        DataType::Utf8 => {
+            let value = column.as_string::<i32>().value(row);
+            if member.json && serde_json::from_str::<IgnoredAny>(value).is_ok() {
+                text.push_str(value);
+            } else {
+                text.push_str(&quoted(value));
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+/// A JSON value of a float is null where the float is not finite.
+fn number(value: serde_json::Value, text: &mut String) -> bool {
+    value.is_number() && write!(text, "{value}").is_ok()
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Appends microseconds since 1970 as `2026-11-23T19:43:12.314023+00:00`: always UTC and six digits, so that texts
+/// sort as the instants do. `false`, and nothing appended, outside of the years 0 to 9999.
+pub fn write_time(micros: i64, text: &mut String) -> bool {
+    let Ok(timestamp) = Timestamp::from_microsecond(micros) else { return false };
+    let at = Offset::UTC.to_datetime(timestamp);
+    if !(0..=9999).contains(&at.year()) {
+        return false;
+    }
+    for (value, digits, after) in [
+        (i32::from(at.year()), 4, '-'),
+        (at.month().into(), 2, '-'),
+        (at.day().into(), 2, 'T'),
+        (at.hour().into(), 2, ':'),
+        (at.minute().into(), 2, ':'),
+        (at.second().into(), 2, '.'),
+        (at.subsec_nanosecond() / 1_000, 6, '+'),
+    ] {
+        push_padded(value, digits, text);
+        text.push(after);
+    }
+    text.push_str("00:00");
+    true
+}
+
+fn push_padded(value: i32, digits: u32, text: &mut String) {
+    for place in (0..digits).rev() {
+        let digit = (value / 10_i32.pow(place)) % 10;
+        text.push(char::from_digit(digit.unsigned_abs(), 10).unwrap_or('0'));
+    }
+}

@@ -1,0 +1,99 @@
+//! The rows of one key folded into one, as if they had been upserted one after the other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::DataType;
+use arrow_select::concat::concat_batches;
+use arrow_select::interleave::interleave;
+
+use super::key::row_key;
+use super::{Mode, Projected, Role, TablePlan};
+
+/// A cell's place: the part, the row in it.
+type Cell = (usize, usize);
+
+/// All rows of the parts as one batch. For an upsert there is one row per key, in the order the keys first appear:
+/// a row that is not older than what was folded so far overwrites it where it is not null, an older one is
+/// ignored, `first` columns keep what the first row had. Without `newest` every row is newer than the one before.
+///
+/// Upserting the folded row gives what upserting them one by one gives, except where the table already holds a row
+/// that is newer than some of them and older than others: then a value that only the older ones had counts as new
+/// as the newest of them.
+#[expect(clippy::expect_used, reason = "all parts have the table's schema, and cells are taken from them")]
+pub fn merge(table: &TablePlan, parts: &[Projected]) -> RecordBatch {
+    if table.mode != Mode::Upsert {
+        let batches = parts.iter().map(|part| &part.records);
+        return concat_batches(&table.schema, batches).expect("batches of one schema");
+    }
+    let rows = fold(table, parts);
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    let columns = (0..table.columns.len())
+        .map(|column| {
+            let arrays: Vec<&dyn Array> =
+                parts.iter().map(|part| part.records.column(column).as_ref()).collect();
+            let cells: Vec<Cell> = rows.iter().map(|row| row[column]).collect();
+            if arrays.is_empty() {
+                return arrow_array::new_empty_array(table.schema.field(column).data_type());
+            }
+            interleave(&arrays, &cells).expect("cells of these arrays")
+        })
+        .collect();
+    RecordBatch::try_new_with_options(Arc::clone(&table.schema), columns, &options).expect("fits its schema")
+}
+
+fn cells(parts: &[Projected]) -> impl Iterator<Item = Cell> {
+    parts
+        .iter()
+        .enumerate()
+        .flat_map(|(part, projected)| (0..projected.records.num_rows()).map(move |row| (part, row)))
+}
+
+/// One row per key, each cell from the row it is to be taken from.
+fn fold(table: &TablePlan, parts: &[Projected]) -> Vec<Vec<Cell>> {
+    let key: Vec<usize> = table.with_role(Role::Key).collect();
+    let keys: Vec<Vec<ArrayRef>> = parts
+        .iter()
+        .map(|part| key.iter().map(|&column| Arc::clone(part.records.column(column))).collect())
+        .collect();
+    let newest = table.with_role(Role::Newest).next();
+    let age = |cell: Cell| newest.and_then(|column| instant(parts[cell.0].records.column(column), cell.1));
+    let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for cell in cells(parts) {
+        let place = *places.entry(row_key(&keys[cell.0], cell.1)).or_insert(rows.len());
+        match rows.get_mut(place) {
+            None => rows.push(vec![cell; table.columns.len()]),
+            Some(row) => {
+                // `newest` is a column like any other: its cell in the folded row says how new that is.
+                if newest.is_none_or(|column| age(cell) >= age(row[column])) {
+                    overwrite(table, parts, row, cell);
+                }
+            }
+        }
+    }
+    rows
+}
+
+fn overwrite(table: &TablePlan, parts: &[Projected], row: &mut [Cell], with: Cell) {
+    for (column, planned) in table.columns.iter().enumerate() {
+        let overwrites = matches!(planned.role, Role::Value | Role::Newest);
+        if overwrites && parts[with.0].records.column(column).is_valid(with.1) {
+            row[column] = with;
+        }
+    }
+}
+
+/// The value of a `newest` column; null is older than everything.
+fn instant(column: &ArrayRef, row: usize) -> Option<i64> {
+    if column.is_null(row) {
+        return None;
+    }
+    Some(match column.data_type() {
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row),
+        _ => column.as_primitive::<TimestampMicrosecondType>().value(row),
+    })
+}

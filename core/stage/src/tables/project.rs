@@ -1,0 +1,167 @@
+//! The rows of one batch as the rows of one table.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, NullArray, RecordBatch, RecordBatchOptions, UInt64Array, new_null_array};
+use arrow_schema::DataType;
+use arrow_select::take::take;
+
+use super::convert::{convert, lost};
+use super::json::{Member, objects};
+use super::plan::Origin;
+use super::select::select;
+use super::{ColumnType, PlannedColumn, Role, TablePlan};
+use crate::is_json;
+
+/// Rows of a table, and where they came from.
+#[derive(Clone, Debug)]
+pub struct Projected {
+    /// The rows, in the schema of the table's plan.
+    pub records: RecordBatch,
+    /// For each of them its row in the batch.
+    pub origin: Vec<u32>,
+}
+
+/// A row of the batch that no table can take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The row in the batch.
+    pub row: u32,
+    /// `out_of_range`, `null_key` or `wrong_schema`.
+    pub code: &'static str,
+    /// A sentence for the operator; holds no cell value.
+    pub reason: String,
+}
+
+impl TablePlan {
+    /// The table's rows of this batch, which may be older than the file: a column it lacks is null.
+    ///
+    /// # Errors
+    /// All rows with a value that does not fit, or with a null in the key of an upsert.
+    pub fn project(&self, records: &RecordBatch) -> Result<Projected, Vec<Misfit>> {
+        let mut projection =
+            Projection { table: self, records, rows: select(self, records), misfits: Vec::new() };
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|column| projection.column(column)).collect();
+        if projection.misfits.is_empty() { Ok(projection.finish(columns)) } else { Err(projection.misfits) }
+    }
+}
+
+struct Projection<'a> {
+    table: &'a TablePlan,
+    records: &'a RecordBatch,
+    rows: Vec<usize>,
+    misfits: Vec<Misfit>,
+}
+
+impl Projection<'_> {
+    fn column(&mut self, column: &PlannedColumn) -> ArrayRef {
+        let cells = match &column.origin {
+            Origin::Json(members) => self.object(members),
+            Origin::Column { name, nullable } => self.plain(column, name, *nullable),
+        };
+        if column.role == Role::Key {
+            let nulls: Vec<usize> = (0..cells.len()).filter(|&row| cells.is_null(row)).collect();
+            self.misfit(&nulls, "null_key", column, "is part of the key and null");
+        }
+        cells
+    }
+
+    fn plain(&mut self, column: &PlannedColumn, name: &str, nullable: bool) -> ArrayRef {
+        let all: Vec<usize> = (0..self.rows.len()).collect();
+        let empty = || new_null_array(&column.column_type.data_type(), all.len());
+        let Some((from, _)) = self.taken(name) else {
+            if !nullable {
+                self.misfit(&all, "wrong_schema", column, "is missing in this older batch");
+            }
+            return empty();
+        };
+        let Some(cells) = convert(&from, column.column_type) else {
+            let reason = format!("was {} in this older batch", from.data_type());
+            self.misfit(&all, "wrong_schema", column, reason);
+            return empty();
+        };
+        let reason = format!("holds a value outside of {}", column.column_type);
+        self.misfit(&lost(&from, &cells), "out_of_range", column, reason);
+        cells
+    }
+
+    fn object(&self, members: &[(String, String)]) -> ArrayRef {
+        let members: Vec<Member> = members
+            .iter()
+            .map(|(name, from)| {
+                let (column, json) = self.member(from).unwrap_or_else(|| (nulls(self.rows.len()), false));
+                Member::new(name, column, json)
+            })
+            .collect();
+        Arc::new(objects(&members, self.rows.len()))
+    }
+
+    /// A member's cells; single precision stays, so that 229.9 does not print as 229.89999389648438.
+    fn member(&self, name: &str) -> Option<(ArrayRef, bool)> {
+        let (cells, index) = self.taken(name)?;
+        let schema = self.records.schema();
+        let field = schema.field(index);
+        let column_type = ColumnType::of(field)?;
+        let converted = match field.data_type() {
+            DataType::Float32 => cells,
+            DataType::UInt64 => {
+                let exact = convert(&cells, ColumnType::Int64)?;
+                if lost(&cells, &exact).is_empty() { exact } else { convert_rounded(&cells) }
+            }
+            _ => convert(&cells, column_type)?,
+        };
+        Some((converted, is_json(field)))
+    }
+
+    /// The chosen rows of a column of the batch, and the column's index.
+    #[expect(clippy::expect_used, reason = "the chosen rows are rows of this batch")]
+    fn taken(&self, name: &str) -> Option<(ArrayRef, usize)> {
+        let index = self.records.schema().index_of(name).ok()?;
+        let column = self.records.column(index);
+        if self.rows.len() == column.len() {
+            return Some((Arc::clone(column), index));
+        }
+        let rows = UInt64Array::from_iter_values(self.rows.iter().map(|&row| row as u64));
+        Some((take(column, &rows, None).expect("rows within the batch"), index))
+    }
+
+    fn misfit(
+        &mut self,
+        rows: &[usize],
+        code: &'static str,
+        column: &PlannedColumn,
+        what: impl fmt::Display,
+    ) {
+        let reason = format!("column `{}` of table `{}` {what}", column.name, self.table.name);
+        self.misfits.extend(rows.iter().map(|&row| Misfit {
+            row: origin(self.rows[row]),
+            code,
+            reason: reason.clone(),
+        }));
+    }
+
+    #[expect(clippy::expect_used, reason = "every column was made for this schema and these rows")]
+    fn finish(self, columns: Vec<ArrayRef>) -> Projected {
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows.len()));
+        let schema = Arc::clone(&self.table.schema);
+        let records = RecordBatch::try_new_with_options(schema, columns, &options).expect("fits its schema");
+        Projected { records, origin: self.rows.into_iter().map(origin).collect() }
+    }
+}
+
+fn nulls(rows: usize) -> ArrayRef {
+    Arc::new(NullArray::new(rows))
+}
+
+/// Whole numbers of which one fits 64 bits without sign only; in an object the nearest double stands for them.
+fn convert_rounded(cells: &ArrayRef) -> ArrayRef {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float64Type, UInt64Type};
+    Arc::new(cells.as_primitive::<UInt64Type>().unary::<_, Float64Type>(|value| value as f64))
+}
+
+#[expect(clippy::expect_used, reason = "a batch of 2^32 rows does not fit the journal")]
+fn origin(row: usize) -> u32 {
+    u32::try_from(row).expect("a row number")
+}
