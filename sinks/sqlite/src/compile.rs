@@ -1,0 +1,215 @@
+//! A query as SQL with bound parameters: pure.
+//!
+//! Conditions come first, then `latest_by`, then order and limit. A row with a null in a `latest_by` column belongs
+//! to no combination; of rows equally new the one written last wins.
+
+use std::sync::Arc;
+
+use arrow_schema::{Schema, SchemaRef};
+use rusqlite::types::Value as Cell;
+use smiles_stage::tables::{ColumnType, write_time};
+use smiles_stage::{Comparison, Filter, Query, StageError, StoreSchema, Value, did_you_mean};
+
+use crate::shape::Shape;
+use crate::sql::{list, quoted};
+
+/// What to run, and the columns that come back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Compiled {
+    pub(crate) sql: String,
+    pub(crate) parameters: Vec<Cell>,
+    pub(crate) schema: SchemaRef,
+}
+
+/// Compiles a query over the tables of a store.
+///
+/// # Errors
+/// Halt: the query does not fit the tables.
+pub(crate) fn compile(query: &Query, tables: &StoreSchema, shape: &Shape) -> Result<Compiled, StageError> {
+    let schema = tables
+        .get(&query.table)
+        .ok_or_else(|| unknown("table", &query.table, tables.keys().map(String::as_str)))?;
+    let columns = if query.columns.is_empty() {
+        schema.fields().iter().map(|field| field.name().clone()).collect()
+    } else {
+        query.columns.clone()
+    };
+    let fields = columns
+        .iter()
+        .map(|name| Ok(schema.field(find(schema, query, name)?).clone()))
+        .collect::<Result<Vec<_>, StageError>>()?;
+    for name in
+        query.latest_by.iter().chain(&query.newest).chain(query.order.iter().map(|order| &order.column))
+    {
+        find(schema, query, name)?;
+    }
+    let mut text = Text { query, schema, parameters: Vec::new() };
+    let mut sql = match (&query.newest, query.latest_by.is_empty()) {
+        (_, true) => text.plain(&columns)?,
+        (Some(newest), false) => text.latest(&columns, newest, shape)?,
+        (None, false) => return Err(StageError::halt("a query with `latest_by` needs `newest`")),
+    };
+    sql.push_str(&text.order_and_limit());
+    Ok(Compiled { sql, parameters: text.parameters, schema: Arc::new(Schema::new(fields)) })
+}
+
+fn find(schema: &Schema, query: &Query, name: &str) -> Result<usize, StageError> {
+    let known = schema.fields().iter().map(|field| field.name().as_str());
+    schema.index_of(name).map_err(|_| unknown(&format!("column of `{}`", query.table), name, known))
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> StageError {
+    let help = did_you_mean(name, known).map_or(String::new(), |help| format!("; {help}"));
+    StageError::halt(format!("a query asks for `{name}`, which is no {what}{help}"))
+}
+
+struct Text<'a> {
+    query: &'a Query,
+    schema: &'a Schema,
+    parameters: Vec<Cell>,
+}
+
+impl Text<'_> {
+    fn plain(&mut self, columns: &[String]) -> Result<String, StageError> {
+        let conditions = self.conditions("", |_| true)?;
+        let from = quoted(&self.query.table);
+        Ok(format!("SELECT {} FROM {from}{}", list(names(columns)), wherever(&conditions)))
+    }
+
+    fn latest(&mut self, columns: &[String], newest: &str, shape: &Shape) -> Result<String, StageError> {
+        match (shape.rowid, shape.walk(&self.query.latest_by)) {
+            (Some(rowid), Some(groups)) => self.walk(columns, newest, rowid, groups),
+            (rowid, _) => self.scan(columns, newest, rowid),
+        }
+    }
+
+    /// One pass over all rows: right for any table, slow for a long one.
+    fn scan(&mut self, columns: &[String], newest: &str, rowid: Option<&str>) -> Result<String, StageError> {
+        let mut conditions = self.conditions("", |_| true)?;
+        conditions.extend(self.query.latest_by.iter().map(|name| format!("{} IS NOT NULL", quoted(name))));
+        let last = rowid.map_or(String::new(), |rowid| format!(", {rowid} DESC"));
+        let from = quoted(&self.query.table);
+        // Names with a space in front cannot be those of a mapping's columns by accident.
+        Ok(format!(
+            "SELECT {} FROM (SELECT *, row_number() OVER (PARTITION BY {} ORDER BY {} DESC{last}) AS \" rank\" \
+             FROM {from}{}) WHERE \" rank\" = 1",
+            list(names(columns)),
+            list(names(&self.query.latest_by)),
+            quoted(newest),
+            wherever(&conditions),
+        ))
+    }
+
+    /// From one combination to the next through the index, and for each the top of its part of the index: as
+    /// many short searches as there are combinations, however long the history is.
+    fn walk(
+        &mut self,
+        columns: &[String],
+        newest: &str,
+        rowid: &str,
+        groups: &[String],
+    ) -> Result<String, StageError> {
+        let is_group = |name: &str| groups.iter().any(|group| group == name);
+        let mut in_walk = self.conditions("n.", is_group)?;
+        in_walk.extend(groups.iter().map(|name| format!("n.{} IS NOT NULL", quoted(name))));
+        let by = |prefix: &str| {
+            groups.iter().map(|name| format!("{prefix}{}", quoted(name))).collect::<Vec<_>>().join(", ")
+        };
+        let first = wherever(&in_walk);
+        in_walk.push(format!("({}) > ({})", by("n."), by("c.")));
+        let next = wherever(&in_walk);
+        let mut in_group: Vec<String> =
+            groups.iter().map(|name| quoted(name)).map(|name| format!("n.{name} = c.{name}")).collect();
+        in_group.extend(self.conditions("n.", |name| !is_group(name))?);
+        let (from, order) = (quoted(&self.query.table), by("n."));
+        Ok(format!(
+            "WITH RECURSIVE \" groups\"(r) AS (\
+             SELECT (SELECT n.{rowid} FROM {from} AS n{first} ORDER BY {order} LIMIT 1) \
+             UNION ALL SELECT (SELECT n.{rowid} FROM {from} AS n{next} ORDER BY {order} LIMIT 1) \
+             FROM \" groups\" AS g JOIN {from} AS c ON c.{rowid} = g.r) \
+             SELECT {} FROM {from} WHERE {rowid} IN (\
+             SELECT (SELECT n.{rowid} FROM {from} AS n{} ORDER BY n.{} DESC, n.{rowid} DESC LIMIT 1) \
+             FROM \" groups\" AS g JOIN {from} AS c ON c.{rowid} = g.r)",
+            list(names(columns)),
+            wherever(&in_group),
+            quoted(newest),
+        ))
+    }
+
+    /// The conditions on the columns that `take` takes, each with its own numbered parameter.
+    fn conditions(&mut self, prefix: &str, take: impl Fn(&str) -> bool) -> Result<Vec<String>, StageError> {
+        let query = self.query;
+        query
+            .filters
+            .iter()
+            .filter(|filter| take(&filter.column))
+            .map(|it| self.condition(prefix, it))
+            .collect()
+    }
+
+    fn condition(&mut self, prefix: &str, filter: &Filter) -> Result<String, StageError> {
+        let field = self.schema.field(find(self.schema, self.query, &filter.column)?);
+        let cell = ColumnType::of(field).and_then(|column_type| bound(column_type, &filter.value));
+        let cell = cell.ok_or_else(|| {
+            let (column, table) = (&filter.column, &self.query.table);
+            StageError::halt(format!("a query compares `{column}` of `{table}` with a value of another type"))
+        })?;
+        let operator = match filter.comparison {
+            Comparison::Eq => "=",
+            Comparison::Lt => "<",
+            Comparison::Le => "<=",
+            Comparison::Gt => ">",
+            Comparison::Ge => ">=",
+        };
+        self.parameters.push(cell);
+        Ok(format!("{prefix}{} {operator} ?{}", quoted(&filter.column), self.parameters.len()))
+    }
+
+    fn order_and_limit(&mut self) -> String {
+        let order: Vec<String> = self
+            .query
+            .order
+            .iter()
+            .map(|order| {
+                let direction = if order.descending { "DESC" } else { "ASC NULLS LAST" };
+                format!("{} {direction}", quoted(&order.column))
+            })
+            .collect();
+        let mut sql =
+            if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
+        if let Some(limit) = self.query.limit {
+            self.parameters.push(Cell::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+            sql.push_str(&format!(" LIMIT ?{}", self.parameters.len()));
+        }
+        sql
+    }
+}
+
+fn names(columns: &[String]) -> impl Iterator<Item = &str> {
+    columns.iter().map(String::as_str)
+}
+
+fn wherever(conditions: &[String]) -> String {
+    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+}
+
+/// The value as the column's cells are stored; `None` if the two cannot be compared.
+fn bound(column_type: ColumnType, value: &Value) -> Option<Cell> {
+    match (column_type, value) {
+        (ColumnType::Int64 | ColumnType::Float64, Value::Int(value)) => Some(Cell::Integer(*value)),
+        (ColumnType::Int64 | ColumnType::Float64, Value::Float(value)) => Some(Cell::Real(*value)),
+        (ColumnType::Bool, Value::Bool(value)) => Some(Cell::Integer(i64::from(*value))),
+        (ColumnType::Text | ColumnType::Json, Value::Text(value)) => Some(Cell::Text(value.clone())),
+        (ColumnType::Time, Value::Time(value)) => Some(Cell::Text(instant(value.as_microsecond()))),
+        _ => None,
+    }
+}
+
+/// An instant outside of the years that can be stored is before or after every cell.
+fn instant(micros: i64) -> String {
+    let mut text = String::new();
+    if !write_time(micros, &mut text) && micros > 0 {
+        text.push('~');
+    }
+    text
+}

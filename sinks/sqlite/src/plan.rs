@@ -1,0 +1,117 @@
+//! `type: sqlite`: from options to an opened sink and store.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use smiles_stage::tables::{TablePlan, TablesPlan};
+use smiles_stage::{
+    Delivery, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage, StageError,
+    Store, StoreSchema,
+};
+
+use crate::config::Config;
+use crate::file::Location;
+use crate::migrate::{self, Migration};
+use crate::readers::Readers;
+use crate::sink::SqliteSink;
+use crate::store::SqliteStore;
+use crate::watermark::Owner;
+use crate::writer::Settings;
+
+/// The embedded store.
+#[derive(Debug)]
+pub struct Sqlite;
+
+impl Stage for Sqlite {
+    type Plan = dyn SinkPlan;
+    type Config = Config;
+    const NAME: &'static str = "sqlite";
+    const ABOUT: &'static str = "stores rows in tables of a SQLite file, exactly once, and answers queries";
+
+    fn plan(config: Config, context: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
+        let mut problems = Problems::new();
+        if config.path.as_deref().is_some_and(str::is_empty) {
+            let problem = Problem::error(Path::root().key("path"), "the path is empty");
+            problems.push(problem.help("name a file, or remove `path` for `<pipeline>.db` in DATA_DIR"));
+        }
+        if config.readers == 0 {
+            let problem =
+                Problem::error(Path::root().key("readers"), "at least one query must be able to run");
+            problems.push(problem.help("write a number from 1 to 64"));
+        }
+        let migrations = match &config.migrations {
+            Some(folder) => migrate::read(context.files, folder, &Path::root().key("migrations")),
+            None => Ok(Vec::new()),
+        };
+        match migrations {
+            Ok(migrations) if problems.is_empty() => Ok(Box::new(Plan { config, migrations, tables: None })),
+            Ok(_) => Err(problems),
+            Err(unreadable) => {
+                problems.extend(unreadable);
+                Err(problems)
+            }
+        }
+    }
+}
+
+struct Plan {
+    config: Config,
+    migrations: Vec<Migration>,
+    tables: Option<TablesPlan>,
+}
+
+impl Plan {
+    fn location(&self, context: &OpenContext) -> Location {
+        let default = || format!("{}.db", context.pipeline);
+        let path = self.config.path.clone().unwrap_or_else(default);
+        Location {
+            // Joining keeps a path that is absolute already.
+            path: context.data_dir.join(path),
+            busy_timeout: self.config.busy_timeout.0,
+            synchronous: self.config.synchronous,
+        }
+    }
+}
+
+#[async_trait]
+impl SinkPlan for Plan {
+    fn delivery(&self) -> Delivery {
+        Delivery::Transactional
+    }
+
+    fn wire(&mut self, input: &SchemaRef, _store: Option<&StoreSchema>) -> Result<(), Problems> {
+        self.tables = Some(TablesPlan::new(&self.config.tables, input, &Path::root().key("tables"))?);
+        Ok(())
+    }
+
+    fn offers(&self) -> Option<StoreSchema> {
+        self.tables.as_ref().map(TablesPlan::store_schema)
+    }
+
+    async fn open(
+        &self,
+        context: OpenContext,
+        _store: Option<Arc<dyn Store>>,
+    ) -> Result<OpenSink, StageError> {
+        let tables = self.tables.clone().ok_or_else(|| StageError::halt("opened before it was wired"))?;
+        let location = self.location(&context);
+        make_folder(&location.path)?;
+        let order = tables.tables().iter().map(|table: &TablePlan| table.name().to_owned()).collect();
+        let readers = Readers::new(location.clone(), self.config.readers);
+        let store = SqliteStore::new(readers, tables.store_schema(), order);
+        let owner = Owner { pipeline: context.pipeline, sink: context.stage };
+        let migrations = self.migrations.clone();
+        let settings = Settings { location, owner, tables, migrations, clock: context.clock };
+        Ok(OpenSink { sink: Box::new(SqliteSink::new(Arc::new(settings))), store: Some(Arc::new(store)) })
+    }
+}
+
+fn make_folder(file: &FilePath) -> Result<(), StageError> {
+    let Some(folder) = file.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let message = format!("cannot make the folder {}: choose one that can be written", folder.display());
+        StageError::halt(message).because(error)
+    })
+}

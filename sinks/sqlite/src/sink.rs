@@ -1,0 +1,103 @@
+//! The sink: gathers batches, hands them to the writer on a blocking thread, knows nothing after any doubt.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use smiles_stage::{Action, Batch, Position, RunId, Sink, StageError, Watermark};
+use tokio::task::spawn_blocking;
+
+use crate::writer::{Settings, Writer};
+
+/// Writes to one database file.
+pub(crate) struct SqliteSink {
+    settings: Arc<Settings>,
+    /// Absent before the first question and after any doubt; also when a call was abandoned halfway: then its
+    /// transaction may still commit, and the next connection asks.
+    writer: Option<Writer>,
+    pending: Vec<Batch>,
+    last: Option<Position>,
+}
+
+impl SqliteSink {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self { settings, writer: None, pending: Vec::new(), last: None }
+    }
+
+    /// Runs the work with the connection, on a blocking thread, and keeps the connection unless it is in doubt.
+    async fn with_writer<T: Send + 'static>(
+        &mut self,
+        mut writer: Writer,
+        work: impl FnOnce(&mut Writer) -> Result<T, StageError> + Send + 'static,
+    ) -> Result<T, StageError> {
+        let done = spawn_blocking(move || {
+            let result = work(&mut writer);
+            (result, writer)
+        });
+        let (result, writer) = done.await.map_err(|error| stopped(&self.settings, error))?;
+        if result.as_ref().err().is_none_or(|error| matches!(error.action(), Action::Reject { .. })) {
+            self.writer = Some(writer);
+        } else {
+            close(writer);
+        }
+        result
+    }
+
+    async fn connected(&mut self) -> Result<Writer, StageError> {
+        if let Some(writer) = self.writer.take()
+            && writer.still_there().is_ok()
+        {
+            return Ok(writer);
+        }
+        let settings = Arc::clone(&self.settings);
+        let connecting = spawn_blocking(move || Writer::connect(settings));
+        connecting.await.map_err(|error| stopped(&self.settings, error))?
+    }
+}
+
+/// Closing writes the log back into the file, which takes its time.
+fn close(writer: Writer) {
+    drop(spawn_blocking(move || drop(writer)));
+}
+
+fn stopped(settings: &Settings, error: tokio::task::JoinError) -> StageError {
+    StageError::retry(format!("writing {} stopped halfway", settings.location.path.display())).because(error)
+}
+
+#[async_trait]
+impl Sink for SqliteSink {
+    async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
+        if let Some(first) = self.pending.first()
+            && first.position.run != batch.position.run
+        {
+            self.pending.clear();
+            return Err(StageError::halt("one write holds batches of two runs: please report this"));
+        }
+        self.pending.push(batch.clone());
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<Option<Position>, StageError> {
+        let mut batches = std::mem::take(&mut self.pending);
+        let Some(position) = batches.last().map(|batch| batch.position) else { return Ok(self.last) };
+        let Some(writer) = self.writer.take() else {
+            return Err(StageError::retry("not connected: the watermark must be asked for first"));
+        };
+        let known = writer.known.get(&position.run).copied();
+        batches.retain(|batch| known.is_none_or(|known| batch.position.seq > known));
+        self.with_writer(writer, move |writer| writer.store(&batches)).await?;
+        self.last = Some(position);
+        Ok(self.last)
+    }
+
+    async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError> {
+        self.pending.clear();
+        let writer = self.connected().await?;
+        self.with_writer(writer, move |writer| writer.ask(run)).await.map(Some)
+    }
+
+    async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
+        let writer = self.connected().await?;
+        let runs = runs.to_vec();
+        self.with_writer(writer, move |writer| writer.forget(&runs)).await
+    }
+}

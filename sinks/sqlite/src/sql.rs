@@ -1,0 +1,64 @@
+//! SQL text of a table: pure, every identifier quoted.
+
+use smiles_stage::tables::{ColumnType, Mode, Role, TablePlan};
+
+/// An identifier that stays one, whatever it holds.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Names, quoted and joined by commas.
+pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+/// Writes one row, its columns bound in the order of the plan.
+pub(crate) fn insert(table: &TablePlan) -> String {
+    let names = list(table.columns().iter().map(|column| column.name.as_str()));
+    let values: Vec<String> = (1..=table.columns().len()).map(|place| format!("?{place}")).collect();
+    let insert =
+        format!("INSERT INTO {} AS old ({names}) VALUES ({})", quoted(table.name()), values.join(", "));
+    if table.mode() == Mode::Upsert { format!("{insert} {}", conflict(table)) } else { insert }
+}
+
+/// Null never overwrites a value, an older row nothing; `first` columns stay.
+fn conflict(table: &TablePlan) -> String {
+    let named = |role| table.with_role(role).map(|column| table.columns()[column].name.as_str());
+    let key = list(named(Role::Key));
+    let set: Vec<String> = named(Role::Value)
+        .chain(named(Role::Newest))
+        .map(quoted)
+        .map(|name| format!("{name} = coalesce(excluded.{name}, old.{name})"))
+        .collect();
+    if set.is_empty() {
+        return format!("ON CONFLICT ({key}) DO NOTHING");
+    }
+    let newer = named(Role::Newest)
+        .next()
+        .map(quoted)
+        .map_or(String::new(), |name| format!(" WHERE old.{name} IS NULL OR excluded.{name} >= old.{name}"));
+    format!("ON CONFLICT ({key}) DO UPDATE SET {}{newer}", set.join(", "))
+}
+
+/// Makes the table with the types of the mapping, if it is missing.
+pub(crate) fn create(table: &TablePlan) -> String {
+    let written = table.columns().iter().map(|column| (column.name.as_str(), column.column_type));
+    let read = table.reads().iter().map(|(name, column_type)| (name.as_str(), *column_type));
+    let mut parts: Vec<String> = written
+        .chain(read)
+        .map(|(name, column_type)| format!("{} {}", quoted(name), declared(column_type)))
+        .collect();
+    let key = list(table.with_role(Role::Key).map(|column| table.columns()[column].name.as_str()));
+    if !key.is_empty() {
+        parts.push(format!("PRIMARY KEY ({key})"));
+    }
+    format!("CREATE TABLE IF NOT EXISTS {} ({})", quoted(table.name()), parts.join(", "))
+}
+
+fn declared(column_type: ColumnType) -> &'static str {
+    match column_type {
+        ColumnType::Int64 | ColumnType::Bool => "INTEGER",
+        ColumnType::Float64 => "REAL",
+        ColumnType::Text | ColumnType::Json | ColumnType::Time => "TEXT",
+    }
+}

@@ -1,0 +1,203 @@
+//! One write: the rows of all tables and the watermark in one transaction, or nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use smiles_stage::tables::{Mode, Projected, TablePlan, merge};
+use smiles_stage::{Batch, Rejection, RunId, Seq, StageError};
+
+use crate::bind::{Binder, RowError};
+use crate::error::{code, rejects_row, told};
+use crate::writer::{Settings, Writer};
+use crate::{sql, watermark};
+
+/// Stores consecutive batches of one run.
+///
+/// # Errors
+/// Reject with the rows that can never be stored; retry when another process moved the watermark; else as
+/// [`told`]. Nothing is stored then.
+pub(crate) fn store(writer: &mut Writer, batches: &[Batch]) -> Result<(), StageError> {
+    let Some(last) = batches.last() else { return Ok(()) };
+    let (run, seq) = (last.position.run, last.position.seq);
+    let settings = Arc::clone(&writer.settings);
+    let expected = writer.known.get(&run).copied().unwrap_or(Seq::ZERO);
+    let parts = project(settings.tables.tables(), batches)?;
+    let write = Write { settings: &settings, run, expected, seq, parts, batches: batches.len() };
+    if !write.merged(&mut writer.connection)? {
+        write.row_by_row(&mut writer.connection)?;
+    }
+    writer.known.insert(run, seq);
+    Ok(())
+}
+
+/// The rows of one table, by batch.
+struct Part<'a> {
+    table: &'a TablePlan,
+    insert: String,
+    batches: Vec<Projected>,
+}
+
+/// All batches as rows of all tables; rejects what fits none.
+fn project<'a>(tables: &'a [TablePlan], batches: &[Batch]) -> Result<Vec<Part<'a>>, StageError> {
+    let mut rejected = Rejected::default();
+    let mut parts = Vec::new();
+    for table in tables.iter().filter(|table| table.mode() != Mode::Read) {
+        let mut part = Part { table, insert: sql::insert(table), batches: Vec::new() };
+        for (index, batch) in batches.iter().enumerate() {
+            match table.project(&batch.records) {
+                Ok(projected) => part.batches.push(projected),
+                Err(misfits) => {
+                    misfits
+                        .into_iter()
+                        .for_each(|it| rejected.add(index, it.row, it.code.to_owned(), it.reason));
+                }
+            }
+        }
+        parts.push(part);
+    }
+    rejected.finish().map(|()| parts)
+}
+
+struct Write<'a> {
+    settings: &'a Settings,
+    run: RunId,
+    expected: Seq,
+    seq: Seq,
+    parts: Vec<Part<'a>>,
+    batches: usize,
+}
+
+impl Write<'_> {
+    fn tell(&self, error: rusqlite::Error) -> StageError {
+        told(&self.settings.location.path, "write", error)
+    }
+
+    /// Begins the transaction by moving the watermark: who comes second finds it moved before any row.
+    fn begin<'c>(&self, connection: &'c mut Connection) -> Result<Transaction<'c>, StageError> {
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = begun.map_err(|error| self.tell(error))?;
+        let owner = &self.settings.owner;
+        let moved = watermark::advance(&transaction, owner, self.run, self.expected, self.seq);
+        if moved.map_err(|error| self.tell(error))? {
+            return Ok(transaction);
+        }
+        Err(StageError::retry(format!(
+            "another process delivered batches of this run to {} meanwhile; asking again where it stands",
+            self.settings.location.path.display()
+        )))
+    }
+
+    /// The fast way: every table at once, rows of one key folded. `false`: a row was refused, nothing is stored.
+    fn merged(&self, connection: &mut Connection) -> Result<bool, StageError> {
+        let transaction = self.begin(connection)?;
+        for part in &self.parts {
+            match part.write(&transaction) {
+                Ok(()) => {}
+                Err(error) if is_about_the_row(&error) => return Ok(false),
+                Err(RowError::Sqlite(error)) => return Err(self.tell(error)),
+                Err(RowError::Year) => return Ok(false),
+            }
+        }
+        transaction.commit().map_err(|error| self.tell(error)).map(|()| true)
+    }
+
+    /// The slow way, in journal order: finds every row that is refused. Stores all if there is none.
+    fn row_by_row(&self, connection: &mut Connection) -> Result<(), StageError> {
+        let transaction = self.begin(connection)?;
+        let mut rejected = Rejected::default();
+        let order = (0..self.batches).flat_map(|batch| self.parts.iter().map(move |part| (batch, part)));
+        for (batch, part) in order {
+            // A trigger that rolled everything back leaves no parents: what follows would be blamed for it.
+            if transaction.is_autocommit() {
+                break;
+            }
+            part.try_batch(&transaction, batch, &mut rejected).map_err(|error| self.tell(error))?;
+        }
+        rejected.finish()?;
+        transaction.commit().map_err(|error| self.tell(error))
+    }
+}
+
+impl Part<'_> {
+    fn write(&self, connection: &Connection) -> Result<(), RowError> {
+        let mut statement = connection.prepare_cached(&self.insert)?;
+        let folded;
+        let batches: Vec<_> = if self.table.mode() == Mode::Upsert {
+            folded = merge(self.table, &self.batches);
+            vec![&folded]
+        } else {
+            self.batches.iter().map(|batch| &batch.records).collect()
+        };
+        for records in batches {
+            let mut binder = Binder::new(records);
+            (0..records.num_rows()).try_for_each(|row| binder.execute(&mut statement, row))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rows of one batch; a refused statement undoes itself only.
+    fn try_batch(
+        &self,
+        connection: &Connection,
+        batch: usize,
+        rejected: &mut Rejected,
+    ) -> Result<(), rusqlite::Error> {
+        let mut statement = connection.prepare_cached(&self.insert)?;
+        let projected = &self.batches[batch];
+        let mut binder = Binder::new(&projected.records);
+        for (row, &origin) in projected.origin.iter().enumerate() {
+            if rejected.has(batch, origin) || connection.is_autocommit() {
+                continue;
+            }
+            match binder.execute(&mut statement, row) {
+                Ok(()) => {}
+                Err(RowError::Sqlite(error)) if rejects_row(&error) => {
+                    // SQLite's sentence names table and columns, never a value.
+                    let reason = format!("table `{}` refused the row: {error}", self.table.name());
+                    rejected.add(batch, origin, code(&error), reason);
+                }
+                Err(RowError::Sqlite(error)) => return Err(error),
+                Err(RowError::Year) => {
+                    let reason =
+                        format!("an instant for table `{}` is outside of years 0 to 9999", self.table.name());
+                    rejected.add(batch, origin, "out_of_range".to_owned(), reason);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_about_the_row(error: &RowError) -> bool {
+    match error {
+        RowError::Sqlite(error) => rejects_row(error),
+        RowError::Year => true,
+    }
+}
+
+/// Refused rows by batch and row, each with its first reason.
+#[derive(Default)]
+struct Rejected(BTreeMap<(usize, u32), (String, String)>);
+
+impl Rejected {
+    fn add(&mut self, batch: usize, row: u32, code: String, reason: String) {
+        self.0.entry((batch, row)).or_insert((code, reason));
+    }
+
+    fn has(&self, batch: usize, row: u32) -> bool {
+        self.0.contains_key(&(batch, row))
+    }
+
+    fn finish(self) -> Result<(), StageError> {
+        let Some((_, (_, first))) = self.0.first_key_value() else { return Ok(()) };
+        let message = format!("{} rows can never be stored; the first: {first}", self.0.len());
+        let rows = self.0.into_iter().map(|((batch, row), (code, reason))| Rejection {
+            batch,
+            row: usize::try_from(row).unwrap_or(usize::MAX),
+            code,
+            reason,
+        });
+        Err(StageError::reject(rows.collect(), message))
+    }
+}
