@@ -267,7 +267,12 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    async fn reconcile(&self, sink: &str, target: TargetId, marks: &[(RunId, Seq)]) -> Result<Reconciled, JournalError>;
+    async fn reconcile(
+        &self,
+        sink: &str,
+        target: TargetId,
+        marks: &[(RunId, Seq)],
+    ) -> Result<Reconciled, JournalError>;
 
     /// The next batches owed to the sink: consecutive, of one run, oldest first; empty if there are none.
     /// Recent batches come from memory.

@@ -6,8 +6,26 @@
 //! cursor in use.
 
 mod api;
+mod books;
+mod codec;
+mod failure;
+mod hot;
+mod layout;
+mod lock;
+mod reading;
+mod records;
+mod repair;
+mod retention;
+mod salvage;
+mod seal;
+mod settle;
+mod sqlite;
+mod store;
+mod wal;
+mod writer;
 
 pub use api::{
-    Accepted, Books, Cursor, DeadLetter, Entry, From, Journal, JournalError, Loss, Maintained, OnFull, Options, ReadLimit,
-    Reconciled, StateChange, Status,
+    Accepted, Books, Cursor, DeadLetter, Entry, From, Journal, JournalError, Loss, Maintained, OnFull,
+    Options, ReadLimit, Reconciled, StateChange, Status,
 };
+pub use sqlite::{SqliteJournal, inspect};

@@ -1,0 +1,448 @@
+//! Who got what: cursors, watermarks, dead letters and the books of each sink.
+
+use rusqlite::Connection;
+use smiles_stage::{Position, RunId, Seq, TargetId};
+
+use crate::codec::Encoded;
+use crate::failure::Failure;
+use crate::records::{Place, Ranges, Run, SinkRow, add_gap, count, db, gaps, instant, rows_between, without};
+use crate::retention::REMEMBERED;
+use crate::seal::put;
+use crate::store::{Store, size};
+use crate::{Books, Cursor, DeadLetter, From, Loss, Reconciled, Status};
+
+/// The reason of a loss that the target caused.
+pub(crate) const WENT_BACK: &str = "target went back";
+/// The reason of a loss that the file caused.
+pub(crate) const DAMAGED: &str = "journal damaged";
+
+impl Store {
+    /// Declares the sinks in use; a new one gets its start in every run known.
+    pub(crate) fn enlist(&mut self, cursors: &[Cursor]) -> Result<(), Failure> {
+        let known = SinkRow::all(&self.connection)?;
+        for mut sink in known.iter().cloned() {
+            sink.in_use = cursors.iter().any(|cursor| cursor.sink == sink.name);
+            sink.save(&self.connection)?;
+        }
+        for cursor in cursors.iter().filter(|cursor| known.iter().all(|sink| sink.name != cursor.sink)) {
+            self.join(cursor)?;
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, cursor: &Cursor) -> Result<(), Failure> {
+        let mut sink = SinkRow { name: cursor.sink.clone(), in_use: true, ..SinkRow::default() };
+        for run in Run::all(&self.connection)? {
+            let start = match cursor.from {
+                From::Now => run.last + 1,
+                From::Oldest => {
+                    let (_, rows) = waiting_between(&self.connection, &cursor.sink, &run, 0, run.last)?;
+                    sink.accepted += rows;
+                    run.deleted + 1
+                }
+            };
+            Place { start, delivered: 0 }.save(&self.connection, &cursor.sink, run.id)?;
+        }
+        sink.save(&self.connection)
+    }
+
+    /// Everything up to here is durable: what was waiting is delivered.
+    pub(crate) fn delivered(&mut self, name: &str, upto: Position) -> Result<(), Failure> {
+        let mut sink = SinkRow::load(&self.connection, name)?;
+        let Some(run) = Run::load(&self.connection, upto.run)? else { return Ok(()) };
+        advance(&self.connection, &mut sink, &run, upto.seq.0)
+    }
+
+    /// Takes the target's word. See [`crate::Journal::reconcile`].
+    pub(crate) fn reconcile(
+        &mut self,
+        name: &str,
+        target: TargetId,
+        marks: &[(RunId, Seq)],
+    ) -> Result<Reconciled, Failure> {
+        let mut sink = SinkRow::load(&self.connection, name)?;
+        let mut told =
+            Reconciled { different_target: sink.target() != Some(target), ..Reconciled::default() };
+        if !told.different_target {
+            told.refused = self.too_old(name, marks)?;
+        }
+        if told.refused.is_some() {
+            return Ok(told);
+        }
+        sink.target = Some(target.0);
+        sink.save(&self.connection)?;
+        for (id, mark) in marks {
+            if *id == self.run.id && mark.0 > self.run.last {
+                // Another process writes under this run (a copy of a running machine): leave it the numbers.
+                self.begin_run()?;
+            }
+            let Some(run) = Run::load(&self.connection, *id)? else { continue };
+            let place = Place::load(&self.connection, name, run.id)?;
+            if mark.0 >= place.delivered {
+                advance(&self.connection, &mut sink, &run, mark.0)?;
+                continue;
+            }
+            let gone = go_back(&self.connection, &mut sink, &run, mark.0)?;
+            told.back += gone.again;
+            if told.different_target {
+                for range in gone.missing {
+                    add_gap(&self.connection, name, run.id, range)?;
+                }
+                continue;
+            }
+            for range in gone.missing {
+                let loss = lose(&self.connection, &mut sink, &run, range, WENT_BACK, true)?;
+                told.lost.push(loss);
+            }
+        }
+        Ok(told)
+    }
+
+    /// A run's watermark leaves the target 400 days after the run's last batch was deleted. Where the target says
+    /// nothing of a run whose batches are that old and still here, this file may be a copy from before then, and
+    /// writing could store everything twice. A copy in which every run is younger cannot be told from the original
+    /// and needs not be: the watermarks it needs are still in the target.
+    fn too_old(&self, name: &str, marks: &[(RunId, Seq)]) -> Result<Option<String>, Failure> {
+        let remembered = i64::try_from(REMEMBERED.as_micros()).unwrap_or(i64::MAX);
+        let cutoff = self.now.as_microsecond().saturating_sub(remembered);
+        for (id, _) in marks.iter().filter(|(_, mark)| *mark == Seq::ZERO) {
+            let Some(run) = Run::load(&self.connection, *id)? else { continue };
+            let owed = Place::load(&self.connection, name, run.id)?.start <= run.last;
+            if owed && run.last > run.deleted && run.last_at < cutoff {
+                let last = instant(run.last_at);
+                return Ok(Some(format!(
+                    "the journal holds batches of {last} whose watermark the target no longer knows: it may be a copy \
+                     older than 400 days, and delivering it could store readings twice; move the journal file away \
+                     to begin a new one"
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sets rows aside, each once, with a copy of the row.
+    pub(crate) fn set_aside(&mut self, name: &str, letters: &[DeadLetter]) -> Result<(), Failure> {
+        let mut sink = SinkRow::load(&self.connection, name)?;
+        for letter in letters {
+            let (id, seq) = (letter.position.run, letter.position.seq.0);
+            if self.letter_exists(name, letter)? {
+                continue;
+            }
+            let Some(run) = Run::load(&self.connection, id)? else { continue };
+            let place = Place::load(&self.connection, name, id)?;
+            let rows = rows_between(&self.connection, id, seq, seq)?;
+            if seq < place.start || seq > run.last || u64::from(letter.row) >= rows {
+                return Err(Failure::Refused(format!(
+                    "cannot set row {} of batch {} aside for `{name}`: it was never given that row",
+                    letter.row, letter.position
+                )));
+            }
+            let booked =
+                gaps(&self.connection, name, id)?.iter().any(|(first, last)| (*first..=*last).contains(&seq));
+            if !booked {
+                sink.dead += 1;
+                sink.delivered -= u64::from(seq <= place.delivered && sink.delivered > 0);
+            }
+            let copy = self.row_copy(run.base + seq, letter.row)?;
+            let (schema, stream) = copy.map_or((None, None), |copy| (Some(copy.schema), Some(copy)));
+            let at = letter.at.as_microsecond();
+            let payload = stream.as_ref().map(Encoded::payload);
+            put(
+                &self.connection,
+                "dead_letters",
+                &[&name, &id.0, &db(seq), &letter.row, &letter.code, &letter.reason, &at, &schema, &payload],
+            )?;
+        }
+        sink.save(&self.connection)
+    }
+
+    fn letter_exists(&self, sink: &str, letter: &DeadLetter) -> Result<bool, Failure> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4)",
+        )?;
+        let key = (sink, letter.position.run.0, db(letter.position.seq.0), letter.row);
+        Ok(statement.query_row(key, |row| row.get(0))?)
+    }
+
+    /// The row as a batch of its own, so that it can be replayed when its batch is long deleted.
+    fn row_copy(&self, ordinal: u64, row: u32) -> Result<Option<Encoded>, Failure> {
+        let row = usize::try_from(row).unwrap_or(usize::MAX);
+        let records = match self.hot.get(ordinal) {
+            Some((batch, _)) => Some(batch.records.clone()),
+            None => self.stored(ordinal)?.and_then(|stored| stored.decode().ok()).map(|batch| batch.records),
+        };
+        match records.filter(|records| row < records.num_rows()) {
+            Some(records) => Encoded::of(&records.slice(row, 1)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The rows of a batch that are set aside for the sink, ascending.
+    pub(crate) fn rows_set_aside(&self, sink: &str, position: Position) -> Result<Vec<u32>, Failure> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT row FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq = ?3 ORDER BY row",
+        )?;
+        let rows = statement.query_map((sink, position.run.0, db(position.seq.0)), |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many rows of a batch are set aside for the sink.
+    pub(crate) fn dead_rows(&self, sink: &str, run: RunId, seq: u64) -> Result<u64, Failure> {
+        dead_between(&self.connection, sink, run, seq, seq)
+    }
+
+    /// Books a batch that cannot be read as lost for every sink that waited for it, and takes it out.
+    pub(crate) fn pass_over(&mut self, ordinal: u64) -> Result<(), Failure> {
+        let runs = Run::all(&self.connection)?;
+        if let Some(run) = runs.iter().find(|run| ordinal > run.base && ordinal <= run.base + run.last) {
+            let seq = ordinal - run.base;
+            lose_for_all(&self.connection, run, (seq, seq))?;
+            let sentence = format!("batch {}-{seq} could not be read and was passed over", run.id);
+            tracing::error!(run = %run.id, seq, "a journalled batch is damaged and was passed over");
+            note_repair(&self.connection, self.now.as_microsecond(), &sentence)?;
+        }
+        self.remove(ordinal)
+    }
+
+    /// Acknowledges losses and repairs; how many losses were not yet.
+    pub(crate) fn acknowledge(&mut self) -> Result<u64, Failure> {
+        let mut news = 0;
+        for loss in losses(&self.connection)?.into_iter().filter(|loss| !loss.acknowledged) {
+            news += 1;
+            save_loss(&self.connection, &Loss { acknowledged: true, ..loss })?;
+        }
+        self.connection.execute("DELETE FROM repairs", [])?;
+        Ok(news)
+    }
+}
+
+/// What going back to a lower watermark means.
+struct Gone {
+    /// Batches that are delivered again.
+    again: u64,
+    /// Ranges that were delivered and are no longer here.
+    missing: Ranges,
+}
+
+fn advance(connection: &Connection, sink: &mut SinkRow, run: &Run, upto: u64) -> Result<(), Failure> {
+    let mut place = Place::load(connection, &sink.name, run.id)?;
+    let upto = upto.min(run.last);
+    if upto <= place.delivered {
+        return Ok(());
+    }
+    let (_, rows) = waiting_between(connection, &sink.name, run, place.floor(), upto)?;
+    sink.delivered += rows;
+    place.delivered = upto;
+    place.save(connection, &sink.name, run.id)?;
+    sink.save(connection)
+}
+
+fn go_back(connection: &Connection, sink: &mut SinkRow, run: &Run, mark: u64) -> Result<Gone, Failure> {
+    let mut place = Place::load(connection, &sink.name, run.id)?;
+    let above = mark.max(place.start.saturating_sub(1));
+    let (again, rows) = waiting_between(connection, &sink.name, run, above, place.delivered)?;
+    sink.delivered = sink.delivered.saturating_sub(rows);
+    let mut missing = Vec::new();
+    if above < place.delivered {
+        let here = present(connection, run, above, place.delivered)?;
+        let booked = gaps(connection, &sink.name, run.id)?;
+        missing = without(&without(&[(above + 1, place.delivered)], &here), &booked);
+    }
+    place.delivered = mark;
+    place.save(connection, &sink.name, run.id)?;
+    sink.save(connection)?;
+    Ok(Gone { again, missing })
+}
+
+/// Books a range as lost; `was_delivered`: its rows move over from there.
+fn lose(
+    connection: &Connection,
+    sink: &mut SinkRow,
+    run: &Run,
+    (first, last): (u64, u64),
+    reason: &str,
+    was_delivered: bool,
+) -> Result<Loss, Failure> {
+    let dead = dead_between(connection, &sink.name, run.id, first, last)?;
+    let mut rows = rows_between(connection, run.id, first, last)?.saturating_sub(dead);
+    if was_delivered {
+        rows = rows.min(sink.delivered);
+        sink.delivered -= rows;
+    }
+    sink.lost += rows;
+    sink.save(connection)?;
+    add_gap(connection, &sink.name, run.id, (first, last))?;
+    let loss = Loss {
+        sink: sink.name.clone(),
+        run: run.id,
+        range: (Seq(first), Seq(last)),
+        rows,
+        reason: reason.to_owned(),
+        acknowledged: false,
+    };
+    save_loss(connection, &loss)?;
+    Ok(loss)
+}
+
+/// Books a range that cannot be read as lost for every sink that still waited for it.
+pub(crate) fn lose_for_all(connection: &Connection, run: &Run, range: (u64, u64)) -> Result<(), Failure> {
+    for mut sink in SinkRow::all(connection)? {
+        let floor = Place::load(connection, &sink.name, run.id)?.floor();
+        let owed = (range.0.max(floor + 1), range.1);
+        if owed.0 > owed.1 {
+            continue;
+        }
+        for range in without(&[owed], &gaps(connection, &sink.name, run.id)?) {
+            lose(connection, &mut sink, run, range, DAMAGED, false)?;
+        }
+    }
+    Ok(())
+}
+
+/// Batches and rows of a run that are here, with numbers in `(above, upto]`, without the rows set aside.
+fn waiting_between(
+    connection: &Connection,
+    sink: &str,
+    run: &Run,
+    above: u64,
+    upto: u64,
+) -> Result<(u64, u64), Failure> {
+    if above >= upto {
+        return Ok((0, 0));
+    }
+    let range = (db(run.base + above), db(run.base + upto));
+    let (batches, rows): (i64, i64) = connection
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(rows), 0) FROM batches WHERE ordinal > ?1 AND ordinal <= ?2",
+        )?
+        .query_row(range, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let dead: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM dead_letters d JOIN batches b ON b.ordinal = ?1 + d.seq \
+             WHERE d.sink = ?2 AND d.run = ?3 AND d.seq > ?4 AND d.seq <= ?5",
+        )?
+        .query_row((db(run.base), sink, run.id.0, db(above), db(upto)), |row| row.get(0))?;
+    Ok((count(batches), count(rows).saturating_sub(count(dead))))
+}
+
+fn dead_between(
+    connection: &Connection,
+    sink: &str,
+    run: RunId,
+    first: u64,
+    last: u64,
+) -> Result<u64, Failure> {
+    let dead: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq >= ?3 AND seq <= ?4",
+        )?
+        .query_row((sink, run.0, db(first), db(last)), |row| row.get(0))?;
+    Ok(count(dead))
+}
+
+/// The ranges of a run's batches that are here, with numbers in `(above, upto]`.
+pub(crate) fn present(connection: &Connection, run: &Run, above: u64, upto: u64) -> Result<Ranges, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT ordinal FROM batches WHERE ordinal > ?1 AND ordinal <= ?2 ORDER BY ordinal",
+    )?;
+    let ordinals =
+        statement.query_map((db(run.base + above), db(run.base + upto)), |row| row.get(0).map(count))?;
+    let mut ranges: Ranges = Vec::new();
+    for ordinal in ordinals {
+        let seq = ordinal? - run.base;
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == seq => *last = seq,
+            _ => ranges.push((seq, seq)),
+        }
+    }
+    Ok(ranges)
+}
+
+fn save_loss(connection: &Connection, loss: &Loss) -> Result<(), Failure> {
+    let (first, last) = (db(loss.range.0.0), db(loss.range.1.0));
+    put(
+        connection,
+        "losses",
+        &[&loss.sink, &loss.run.0, &first, &last, &db(loss.rows), &loss.reason, &loss.acknowledged],
+    )
+}
+
+fn losses(connection: &Connection) -> Result<Vec<Loss>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sink, run, first, last, rows, reason, acknowledged FROM losses ORDER BY rowid",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(Loss {
+            sink: row.get(0)?,
+            run: RunId(row.get(1)?),
+            range: (Seq(count(row.get(2)?)), Seq(count(row.get(3)?))),
+            rows: count(row.get(4)?),
+            reason: row.get(5)?,
+            acknowledged: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Remembers a sentence until it is acknowledged.
+pub(crate) fn note_repair(connection: &Connection, at: i64, sentence: &str) -> Result<(), Failure> {
+    put(connection, "repairs", &[&at, &sentence])
+}
+
+/// What waits for a sink, counted from the batches themselves: batches, rows.
+pub(crate) fn waiting(connection: &Connection, sink: &str) -> Result<(u64, u64), Failure> {
+    let mut sum = (0, 0);
+    for run in Run::retained(connection)? {
+        let floor = Place::load(connection, sink, run.id)?.floor();
+        let (batches, rows) = waiting_between(connection, sink, &run, floor, run.last)?;
+        sum = (sum.0 + batches, sum.1 + rows);
+    }
+    Ok(sum)
+}
+
+/// Everything the file says of itself.
+pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
+    let one =
+        |sql: &str| -> Result<u64, Failure> { Ok(count(connection.query_row(sql, [], |row| row.get(0))?)) };
+    let runs = Run::all(connection)?;
+    let mut books = Vec::new();
+    for sink in SinkRow::all(connection)? {
+        books.push(book(connection, &runs, sink)?);
+    }
+    let mut statement = connection.prepare("SELECT sentence FROM repairs ORDER BY at, rowid")?;
+    let repairs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(Status {
+        size_bytes: size(connection)?,
+        batches: one("SELECT count(*) FROM batches")?,
+        rows: one("SELECT coalesce(sum(rows), 0) FROM batches")?,
+        runs: runs
+            .iter()
+            .map(|run| (run.id, instant(run.first_at), Seq(run.last), Seq(run.deleted)))
+            .collect(),
+        books,
+        losses: losses(connection)?,
+        dead_letters: one("SELECT count(*) FROM dead_letters")?,
+        repairs,
+    })
+}
+
+fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, Failure> {
+    let mut watermarks = Vec::new();
+    for run in runs {
+        watermarks.push((run.id, Seq(Place::load(connection, &sink.name, run.id)?.delivered)));
+    }
+    let (waiting_batches, waiting) = waiting(connection, &sink.name)?;
+    Ok(Books {
+        in_use: sink.in_use,
+        accepted: sink.accepted,
+        delivered: sink.delivered,
+        dead_lettered: sink.dead,
+        dropped: sink.dropped,
+        lost: sink.lost,
+        waiting,
+        waiting_batches,
+        watermarks,
+        target: sink.target(),
+        sink: sink.name,
+    })
+}

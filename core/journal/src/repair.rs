@@ -1,0 +1,161 @@
+//! A damaged file is mended without anyone's help: what is readable moves to a new file, the old one is set aside.
+//!
+//! Order of the steps, so that a crash at any point loses nothing: the new file is built under another name and
+//! renamed to `.repaired` when it is whole; only then is the damaged one renamed, and the new one put in its place.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::failure::Failure;
+use crate::layout::{self, APPLICATION_ID};
+use crate::lock::beside;
+use crate::salvage::salvage;
+use crate::seal::is_whole;
+use crate::store::Store;
+use crate::wal;
+
+const REPAIRED: &str = ".repaired";
+
+/// Leaves a sound journal of the pipeline at the path, or nothing where nothing was.
+pub(crate) fn make_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<(), Failure> {
+    if beside(path, REPAIRED).exists() {
+        // A repair was interrupted between its renames.
+        replace(path, &aside(path, now))?;
+    }
+    let Some(why) = examine(path, pipeline)? else { return Ok(()) };
+    let aside = aside(path, now);
+    tracing::error!(journal = %path.display(), why, "the journal is damaged; salvaging what is readable");
+    let new = salvage(path, pipeline, now, &why, &aside)?;
+    fs::rename(new, beside(path, REPAIRED))?;
+    replace(path, &aside)
+}
+
+/// Repairs a file that showed damage while in use and opens it again; whether that worked.
+pub(crate) fn heal(store: &mut Store) -> bool {
+    let Some(path) = store.options.path.clone() else { return false };
+    let healed = Connection::open_in_memory().map_err(Failure::from).and_then(|nothing| {
+        drop(std::mem::replace(&mut store.connection, nothing));
+        make_sound(&path, &store.options.pipeline.clone(), store.now)?;
+        store.reconnect()
+    });
+    if let Err(error) = &healed {
+        tracing::error!(journal = %path.display(), %error, "cannot repair the journal");
+    }
+    healed.is_ok()
+}
+
+/// What is wrong with the file; `None`: nothing, or there is no file.
+fn examine(path: &Path, pipeline: &str) -> Result<Option<String>, Failure> {
+    let log = wal::read(&beside(path, "-wal"))?;
+    let size = fs::metadata(path).map_or(0, |file| file.len());
+    if log.damaged {
+        return Ok(Some("its write-ahead log does not verify".to_owned()));
+    }
+    if size == 0 {
+        let lone = !log.frames.is_empty();
+        return Ok(lone.then(|| "the file is gone, its write-ahead log is not".to_owned()));
+    }
+    match look(path, pipeline) {
+        Ok(true) => Ok(None),
+        Ok(false) => {
+            // A file that was being made when the process ended: no table in it yet.
+            fs::remove_file(path)?;
+            Ok(None)
+        }
+        Err(failure) if failure.is_damage() => Ok(Some(failure.to_string())),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Whether there is anything in it; an error where it is not what it must be.
+fn look(path: &Path, pipeline: &str) -> Result<bool, Failure> {
+    let connection = if beside(path, "-journal").exists() {
+        // The file was being made: only a writer may undo that.
+        Connection::open(path)?
+    } else {
+        layout::read_only(path)?
+    };
+    let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let shape = layout::shape(&connection)?;
+    if application != APPLICATION_ID && !shape.iter().any(|(_, name, ..)| name == "meta") {
+        check_pages(&connection)?;
+        if shape.is_empty() {
+            return Ok(false);
+        }
+        return Err(Failure::Refused(format!("{} is not a journal but another database", path.display())));
+    }
+    let owner = layout::pipeline_of(&connection)?;
+    if owner != pipeline {
+        return Err(Failure::Refused(format!(
+            "the journal {} belongs to the pipeline `{owner}`, not to `{pipeline}`",
+            path.display()
+        )));
+    }
+    if shape != layout::expected_shape()? {
+        return Err(Failure::Damaged("its tables are not those of a journal".to_owned()));
+    }
+    check_pages(&connection)?;
+    for table in layout::BOOKS.iter().chain([&layout::REPAIRS]) {
+        check_rows(&connection, table)?;
+    }
+    Ok(true)
+}
+
+fn check_pages(connection: &Connection) -> Result<(), Failure> {
+    let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" { Ok(()) } else { Err(Failure::Damaged(verdict.replace('\n', " "))) }
+}
+
+fn check_rows(connection: &Connection, table: &layout::Table) -> Result<(), Failure> {
+    let mut statement = connection.prepare(&format!("SELECT * FROM {}", table.name))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if !is_whole(row, table.columns)? {
+            return Err(Failure::Damaged(format!("a row of `{}` is not what was written", table.name)));
+        }
+    }
+    Ok(())
+}
+
+/// `journal.db.damaged-20261123T231500Z`, with a number where that is taken.
+fn aside(path: &Path, now: Timestamp) -> PathBuf {
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    let mut candidate = beside(path, &format!(".damaged-{stamp}"));
+    let mut number = 2;
+    while candidate.exists() || beside(&candidate, "-wal").exists() {
+        candidate = beside(path, &format!(".damaged-{stamp}-{number}"));
+        number += 1;
+    }
+    candidate
+}
+
+/// Sets the damaged files aside and puts the repaired one in their place.
+fn replace(path: &Path, aside: &Path) -> Result<(), Failure> {
+    for suffix in ["", "-wal", "-journal"] {
+        let from = if suffix.is_empty() { path.to_owned() } else { beside(path, suffix) };
+        if from.exists() {
+            let to = if suffix.is_empty() { aside.to_owned() } else { beside(aside, suffix) };
+            fs::rename(from, to)?;
+        }
+    }
+    let index = beside(path, "-shm");
+    if index.exists() {
+        fs::remove_file(index)?;
+    }
+    fs::rename(beside(path, REPAIRED), path)?;
+    sync_folder(path)
+}
+
+/// Makes renames durable where the system has folders that can be synced.
+fn sync_folder(path: &Path) -> Result<(), Failure> {
+    if cfg!(unix)
+        && let Some(folder) = path.parent()
+    {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}

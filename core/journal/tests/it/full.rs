@@ -1,0 +1,83 @@
+//! A journal that is full, by both policies.
+
+use smiles_journal::{Journal, JournalError, OnFull};
+use smiles_stage::Seq;
+
+use crate::place::{Place, append, at, books, drain, enlist, entry};
+
+const ROWS: i64 = 2_000;
+
+fn small(on_full: OnFull) -> Place {
+    let mut place = Place::new();
+    place.options.max_size = 512 << 10;
+    place.options.on_full = on_full;
+    place
+}
+
+#[tokio::test]
+async fn block_drops_nothing_and_goes_on_after_a_delivery() {
+    let place = small(OnFull::Block);
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    let mut accepted: i64 = 0;
+    let full = loop {
+        match journal.append(entry(accepted * ROWS..(accepted + 1) * ROWS, accepted)).await {
+            Ok(_) => accepted += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, JournalError::Full { size, max } if size <= max && size > max / 2), "{full}");
+    assert!(accepted > 5);
+    let status = journal.status().await.unwrap();
+    assert_eq!(status.batches, u64::try_from(accepted).unwrap());
+    assert!(status.size_bytes <= place.options.max_size);
+    assert_eq!(drain(&journal, "store").await, (0..accepted * ROWS).collect::<Vec<_>>());
+    // Delivered batches make room at once, whatever `retain` says.
+    append(&journal, 0..ROWS, accepted).await;
+    assert!(journal.status().await.unwrap().size_bytes <= place.options.max_size);
+    let books = books(&journal, "store").await;
+    assert_eq!((books.dropped, books.waiting), (0, 2_000));
+}
+
+#[tokio::test]
+async fn drop_oldest_takes_everything_and_counts_what_it_drops() {
+    let place = small(OnFull::DropOldest);
+    let journal = place.open().await;
+    enlist(&journal, &["store", "other"]).await;
+    let mut dropped = 0;
+    for id in 0..100 {
+        dropped += append(&journal, id * ROWS..(id + 1) * ROWS, id).await.dropped_rows;
+    }
+    let status = journal.status().await.unwrap();
+    assert!(status.size_bytes <= place.options.max_size, "{}", status.size_bytes);
+    let store = books(&journal, "store").await;
+    assert_eq!(store.accepted, 200_000);
+    assert!(store.dropped > 0);
+    assert_eq!(dropped, store.dropped + books(&journal, "other").await.dropped);
+    let seen = drain(&journal, "store").await;
+    assert_eq!(
+        seen,
+        (i64::try_from(store.dropped).unwrap()..100 * ROWS).collect::<Vec<_>>(),
+        "the newest stay"
+    );
+    // A restart changes nothing of it.
+    drop(journal);
+    let journal = place.open().await;
+    assert_eq!(books(&journal, "store").await.dropped, store.dropped);
+}
+
+#[tokio::test]
+async fn maintenance_keeps_a_tenth_free() {
+    let place = small(OnFull::Block);
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    while journal.append(entry(0..ROWS, 0)).await.is_ok() {}
+    drain(&journal, "store").await;
+    assert!(journal.maintain(at(1)).await.unwrap().deleted > 0);
+    let status = journal.status().await.unwrap();
+    assert!(status.size_bytes <= place.options.max_size * 9 / 10, "{}", status.size_bytes);
+    assert!(status.batches > 0, "what fits stays");
+    let on_disk = std::fs::metadata(place.file()).unwrap().len();
+    assert!(on_disk <= place.options.max_size, "{on_disk}");
+    assert_eq!(status.runs[0].3, Seq(status.runs[0].2.0 - status.batches));
+}

@@ -1,0 +1,318 @@
+//! The rules of delivery, one situation each.
+
+use arrow_schema::{DataType, Field, Schema};
+use smiles_journal::{DeadLetter, From, Journal, JournalError, ReadLimit, SqliteJournal, inspect};
+use smiles_stage::{Position, Seq, TargetId, column_unit, with_unit};
+
+use crate::place::{
+    ALL, HERE, Place, append, at, balance, books, cursor, drain, enlist, entry, ids_of, options, put,
+};
+
+const DAY: i64 = 86_400;
+
+#[tokio::test]
+async fn what_was_appended_is_there_after_a_restart() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    let mut first = entry([1, 2], 10);
+    first.state = vec![put("daily", b"a", b"1"), put("daily", b"b", b"2")];
+    let accepted = journal.append(first).await.unwrap();
+    let mut second = entry([3], 11);
+    second.state = vec![put("daily", b"a", b"9")];
+    journal.append(second).await.unwrap();
+    let run = journal.run();
+    assert_eq!(accepted.batch.position, Position { run, seq: Seq(1) });
+    assert_eq!(accepted.batch.accepted_at, at(10));
+    drop(journal);
+
+    let journal = place.open().await;
+    assert_ne!(journal.run(), run);
+    assert_eq!(journal.load_state().await.unwrap(), [put("daily", b"a", b"9"), put("daily", b"b", b"2")]);
+    let batches = journal.read("store", ALL).await.unwrap();
+    assert_eq!(ids_of(&batches), [1, 2, 3]);
+    assert_eq!(batches[0].position, accepted.batch.position);
+    assert_eq!(batches[0].accepted_at, at(10));
+    assert_eq!(batches[0].records, accepted.batch.records);
+    assert_eq!(journal.file_reads(), 2);
+}
+
+#[tokio::test]
+async fn an_opening_that_appended_nothing_leaves_no_run() {
+    let place = Place::new();
+    for _ in 0..3 {
+        drop(place.open().await);
+    }
+    let journal = place.open().await;
+    append(&journal, [1], 0).await;
+    let runs = journal.status().await.unwrap().runs;
+    assert_eq!(runs, [(journal.run(), at(0), Seq(1), Seq::ZERO)]);
+}
+
+#[tokio::test]
+async fn a_read_is_of_one_run_and_within_its_limit() {
+    let journal = SqliteJournal::open(options(None), at(0)).await.unwrap();
+    enlist(&journal, &["store"]).await;
+    append(&journal, [1, 2], 0).await;
+    append(&journal, [3, 4], 0).await;
+    let second = journal.begin_run(at(1)).await.unwrap();
+    assert_eq!(journal.run(), second);
+    let last = append(&journal, [5], 1).await.batch.position;
+    assert_eq!(last, Position { run: second, seq: Seq(1) });
+    for (rows, expected) in [(0, vec![1, 2]), (3, vec![1, 2]), (4, vec![1, 2, 3, 4]), (99, vec![1, 2, 3, 4])]
+    {
+        let limit = ReadLimit { rows, bytes: usize::MAX };
+        assert_eq!(ids_of(&journal.read("store", limit).await.unwrap()), expected, "{rows}");
+    }
+    let one_byte = ReadLimit { rows: usize::MAX, bytes: 1 };
+    assert_eq!(ids_of(&journal.read("store", one_byte).await.unwrap()), [1, 2]);
+    assert_eq!(drain(&journal, "store").await, [1, 2, 3, 4, 5]);
+    assert_eq!(ids_of(&journal.newest(ReadLimit { rows: 3, bytes: usize::MAX }).await.unwrap()), [3, 4, 5]);
+    assert_eq!(journal.file_reads(), 0);
+}
+
+#[tokio::test]
+async fn a_new_sink_joins_now_or_from_the_oldest() {
+    let place = Place::new();
+    let journal = place.open().await;
+    append(&journal, [1, 2], 0).await;
+    journal.enlist(&[cursor("now", From::Now), cursor("oldest", From::Oldest)]).await.unwrap();
+    append(&journal, [3], 0).await;
+    drop(journal);
+    let journal = place.open().await;
+    append(&journal, [4], 0).await;
+    assert_eq!((books(&journal, "now").await.accepted, books(&journal, "oldest").await.accepted), (2, 4));
+    assert_eq!(drain(&journal, "now").await, [3, 4]);
+    assert_eq!(drain(&journal, "oldest").await, [1, 2, 3, 4]);
+    assert_eq!(books(&journal, "now").await.delivered, 2);
+    let unknown = journal.read("nobody", ALL).await.unwrap_err();
+    assert!(
+        matches!(unknown, JournalError::Refused(ref sentence) if sentence.contains("`nobody`")),
+        "{unknown}"
+    );
+}
+
+#[tokio::test]
+async fn the_targets_word_wins() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    for id in 0..5 {
+        append(&journal, [id, id + 100], 0).await;
+    }
+    let run = journal.run();
+    let first = journal.reconcile("store", HERE, &[(run, Seq::ZERO)]).await.unwrap();
+    assert!(first.different_target && first.back == 0 && first.lost.is_empty());
+    // A crash after the target's commit: its mark is ahead of the cursor.
+    let ahead = journal.reconcile("store", HERE, &[(run, Seq(3))]).await.unwrap();
+    assert_eq!((ahead.different_target, ahead.back), (false, 0));
+    assert_eq!(books(&journal, "store").await.delivered, 6);
+    // Restored from a backup: the same target, behind.
+    let back = journal.reconcile("store", HERE, &[(run, Seq(1))]).await.unwrap();
+    assert_eq!((back.different_target, back.back, back.lost.len()), (false, 2, 0));
+    assert_eq!(books(&journal, "store").await.waiting, 8);
+    // Another target: everything retained, nothing lost.
+    let other = journal.reconcile("store", TargetId([8; 16]), &[(run, Seq::ZERO)]).await.unwrap();
+    assert_eq!((other.different_target, other.back, other.lost.len()), (true, 1, 0));
+    assert_eq!(drain(&journal, "store").await.len(), 10);
+    let books = books(&journal, "store").await;
+    assert_eq!((books.delivered, books.lost, books.target), (10, 0, Some(TargetId([8; 16]))));
+}
+
+#[tokio::test]
+async fn what_went_back_beyond_the_retained_is_booked_as_lost() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    for (id, time) in [(1, 0), (2, 0), (3, 0), (4, 2 * DAY), (5, 2 * DAY)] {
+        append(&journal, 0..id, time).await;
+    }
+    let run = journal.run();
+    journal.reconcile("store", HERE, &[(run, Seq::ZERO)]).await.unwrap();
+    drain(&journal, "store").await;
+    assert_eq!(journal.maintain(at(2 * DAY)).await.unwrap().deleted, 3);
+    let told = journal.reconcile("store", HERE, &[(run, Seq(1))]).await.unwrap();
+    assert_eq!(told.back, 2);
+    let lost: Vec<_> = told.lost.iter().map(|loss| (loss.range, loss.rows, loss.reason.as_str())).collect();
+    assert_eq!(lost, [((Seq(2), Seq(3)), 5, "target went back")]);
+    assert_eq!(books(&journal, "store").await.lost, 5);
+    assert_eq!(journal.reconcile("store", HERE, &[(run, Seq(1))]).await.unwrap().lost, []);
+    drain(&journal, "store").await;
+    // Back again, further: only what was not booked yet.
+    let told = journal.reconcile("store", HERE, &[(run, Seq::ZERO)]).await.unwrap();
+    assert_eq!(
+        told.lost.iter().map(|loss| (loss.range, loss.rows)).collect::<Vec<_>>(),
+        [((Seq(1), Seq(1)), 1)]
+    );
+    let books = books(&journal, "store").await;
+    assert_eq!((books.lost, books.waiting), (6, 9));
+    assert_eq!(journal.acknowledge().await.unwrap(), 2);
+    assert_eq!(journal.acknowledge().await.unwrap(), 0);
+    assert!(journal.status().await.unwrap().losses.iter().all(|loss| loss.acknowledged));
+}
+
+#[tokio::test]
+async fn a_mark_ahead_of_the_current_run_starts_another() {
+    let journal = SqliteJournal::open(options(None), at(0)).await.unwrap();
+    enlist(&journal, &["store"]).await;
+    append(&journal, [1], 0).await;
+    let run = journal.run();
+    journal.reconcile("store", HERE, &[(run, Seq(9))]).await.unwrap();
+    assert_ne!(journal.run(), run);
+    append(&journal, [2], 0).await;
+    assert_eq!(drain(&journal, "store").await, [2]);
+}
+
+#[tokio::test]
+async fn rows_are_set_aside_once() {
+    let journal = SqliteJournal::open(options(None), at(0)).await.unwrap();
+    enlist(&journal, &["store", "other"]).await;
+    let position = append(&journal, [1, 2, 3], 0).await.batch.position;
+    let letter = |row| DeadLetter {
+        position,
+        row,
+        code: "22003".to_owned(),
+        reason: "numeric value out of range".to_owned(),
+        at: at(1),
+    };
+    for _ in 0..2 {
+        journal.set_aside("store", vec![letter(2), letter(0)]).await.unwrap();
+    }
+    assert_eq!(journal.rows_set_aside("store", position).await.unwrap(), [0, 2]);
+    assert_eq!(journal.rows_set_aside("other", position).await.unwrap(), [0_u32; 0]);
+    let before = books(&journal, "store").await;
+    assert_eq!((before.dead_lettered, before.waiting), (2, 1));
+    journal.delivered("store", position).await.unwrap();
+    let after = books(&journal, "store").await;
+    assert_eq!((after.dead_lettered, after.delivered, after.waiting), (2, 1, 0));
+    assert_eq!(journal.status().await.unwrap().dead_letters, 2);
+    let beyond = journal.set_aside("store", vec![letter(3)]).await.unwrap_err();
+    assert!(matches!(beyond, JournalError::Refused(_)), "{beyond}");
+}
+
+#[tokio::test]
+async fn retention_waits_for_the_slowest_sink_in_use_and_for_no_other() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["quick", "slow", "gone"]).await;
+    for id in 0..4 {
+        append(&journal, [id], 0).await;
+    }
+    enlist(&journal, &["quick", "slow"]).await;
+    drain(&journal, "quick").await;
+    let two = Position { run: journal.run(), seq: Seq(2) };
+    journal.delivered("slow", two).await.unwrap();
+    assert_eq!(journal.maintain(at(DAY - 1)).await.unwrap().deleted, 0);
+    assert_eq!(journal.maintain(at(DAY + 1)).await.unwrap().deleted, 2);
+    let gone = books(&journal, "gone").await;
+    assert_eq!((gone.in_use, gone.dropped, gone.waiting), (false, 2, 2));
+    assert_eq!(drain(&journal, "slow").await, [2, 3]);
+    assert_eq!(journal.maintain(at(DAY + 1)).await.unwrap().deleted, 2);
+    assert_eq!(journal.status().await.unwrap().batches, 0);
+}
+
+#[tokio::test]
+async fn a_run_is_remembered_for_400_days() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    append(&journal, [1], 0).await;
+    let old = journal.run();
+    drain(&journal, "store").await;
+    drop(journal);
+    let journal = place.open().await;
+    append(&journal, [2], 0).await;
+    drain(&journal, "store").await;
+    journal.maintain(at(2 * DAY)).await.unwrap();
+    assert_eq!(journal.known_runs("store").await.unwrap(), [old, journal.run()]);
+    assert_eq!(journal.maintain(at(402 * DAY)).await.unwrap().forgotten, []);
+    assert_eq!(journal.maintain(at(402 * DAY + 1)).await.unwrap().forgotten, [old]);
+    assert_eq!(journal.known_runs("store").await.unwrap(), [journal.run()]);
+    books(&journal, "store").await;
+}
+
+#[tokio::test]
+async fn a_copy_older_than_400_days_is_refused() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    append(&journal, [1], 0).await;
+    let run = journal.run();
+    journal.reconcile("store", HERE, &[(run, Seq::ZERO)]).await.unwrap();
+    drop(journal);
+    for (day, refused) in [(399, false), (401, true)] {
+        let journal = SqliteJournal::open(place.options.clone(), at(day * DAY)).await.unwrap();
+        let told = journal.reconcile("store", HERE, &[(run, Seq::ZERO)]).await.unwrap();
+        assert_eq!(told.refused.is_some(), refused, "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_of_columns_survives() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    let field = with_unit(Field::new("id", DataType::Int64, true), "0.1 V");
+    let records = entry([1], 0).records.with_schema(Schema::new(vec![field]).into());
+    let unlike = entry([2], 0);
+    let mut like = unlike.clone();
+    like.records = records.unwrap_or_else(|_| {
+        let field = with_unit(Field::new("id", DataType::Int64, true), "0.1 V");
+        let columns = entry([1], 0).records.columns().to_vec();
+        arrow_array::RecordBatch::try_new(Schema::new(vec![field]).into(), columns).unwrap()
+    });
+    journal.append(like).await.unwrap();
+    journal.append(unlike).await.unwrap();
+    drop(journal);
+    let journal = place.open().await;
+    let batches = journal.read("store", ALL).await.unwrap();
+    let units: Vec<_> =
+        batches.iter().map(|batch| column_unit(batch.records.schema_ref().field(0))).collect();
+    assert_eq!(units, [Some("0.1 V"), None]);
+}
+
+#[tokio::test]
+async fn only_the_owner_opens_it_and_anyone_may_look() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    append(&journal, [1, 2], 0).await;
+    let second = SqliteJournal::open(place.options.clone(), at(0)).await.unwrap_err();
+    assert!(matches!(second, JournalError::Locked { .. }), "{second}");
+    let seen = inspect(&place.file()).unwrap();
+    assert_eq!((seen.batches, seen.rows, seen.books[0].waiting), (1, 2, 2));
+    seen.books.iter().for_each(balance);
+    drop(journal);
+    assert_eq!(inspect(&place.file()).unwrap().rows, 2);
+    assert!(matches!(inspect(&place.folder().join("none")), Err(JournalError::Storage { .. })));
+
+    let mut other = place.options.clone();
+    other.pipeline = "heat".to_owned();
+    let refused = SqliteJournal::open(other, at(0)).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Refused(ref s) if s.contains("`solar`")), "{refused}");
+    assert_eq!(place.open().await.status().await.unwrap().rows, 2);
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_left_alone() {
+    let place = Place::new();
+    let theirs = rusqlite::Connection::open(place.file()).unwrap();
+    theirs.execute_batch("CREATE TABLE music (title); INSERT INTO music VALUES ('a')").unwrap();
+    drop(theirs);
+    let before = std::fs::read(place.file()).unwrap();
+    let refused = SqliteJournal::open(place.options.clone(), at(0)).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Refused(_)), "{refused}");
+    assert_eq!(std::fs::read(place.file()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn after_closing_nothing_more_is_taken() {
+    let place = Place::new();
+    let journal = place.open().await;
+    append(&journal, [1], 0).await;
+    journal.close().await.unwrap();
+    assert!(matches!(journal.append(entry([2], 0)).await, Err(JournalError::Closed)));
+    assert!(matches!(journal.close().await, Err(JournalError::Closed)));
+    // The file is free at once, and whole without its log.
+    assert_eq!(place.open().await.status().await.unwrap().rows, 1);
+}
