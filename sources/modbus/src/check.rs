@@ -139,6 +139,11 @@ fn check_field(order: Order, block: &Block, field: &Field, at: &Path, problems: 
         return;
     }
     check_units(field, at, problems);
+    let real = matches!(field.kind_of_value, Type::F32 | Type::F64);
+    for (index, value) in field.null_when.iter().enumerate().filter(|(_, value)| !real && value.is_f64()) {
+        let message = format!("`{value}` is not a whole number, and raw values of this field are");
+        problems.push(Problem::error(at.key("null_when").index(index), message));
+    }
     for (index, variant) in field.variants.iter().enumerate() {
         check_when(block, variant, &at.key("variants").index(index).key("when"), problems);
     }
@@ -308,6 +313,8 @@ mod tests {
             (field("at: 2, type: hex, length: 2, unit: V, null_when: [0]"),
              "device.blocks.b.fields.f.unit: only a number has `unit`\n\
               device.blocks.b.fields.f.null_when: only a number has `null_when`"),
+            (field("at: 2, type: u16, null_when: [0xffff, 1.5]"),
+             "device.blocks.b.fields.f.null_when[1]: `1.5` is not a whole number, and raw values of this field are"),
             (field("at: 2, type: u16, variants: [{when: {field: s, prefix: a}, unit: V}]"),
              "device.blocks.b.fields.f.variants: variants differ from the field's own unit, and it has none"),
             (field("at: 2, type: u16, unit: V, variants: [{when: {field: s, prefix: a}, unit: A}]"),

@@ -152,13 +152,17 @@ impl<A: Asker> Pass<'_, A> {
                 self.failures = 0;
                 memories.lacking(place);
             }
-            Ok(_) => self.fail(&name, &NO_DATA.to_owned()),
+            Ok(_) => {
+                self.outcome.complete = false;
+                self.fail(&name, &NO_DATA);
+            }
             Err(cause) if read.optional => {
                 memories.lacking(place);
                 tracing::debug!(block = name, error = %cause, "an optional block was not heard");
                 self.count(&cause);
             }
             Err(cause) => {
+                self.outcome.complete = false;
                 self.fail(&name, &cause);
                 self.count(&cause);
             }
@@ -241,7 +245,6 @@ impl<A: Asker> Pass<'_, A> {
 
     /// Books a failure.
     fn fail(&mut self, name: &str, cause: &dyn std::fmt::Display) {
-        self.outcome.complete = false;
         self.outcome.cause.get_or_insert_with(|| cause.to_string());
         self.outcome.faults.push(Fault { message: format!("{name}: {cause}") });
     }

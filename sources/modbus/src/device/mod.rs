@@ -6,8 +6,9 @@ mod raw;
 mod record;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Number;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Number, Value};
 
 pub use named::Named;
 pub(crate) use raw::narrowed;
@@ -175,6 +176,7 @@ pub struct Field {
     #[serde(default)]
     pub variants: Vec<Variant>,
     /// What a simulated device should put here.
+    #[serde(default, deserialize_with = "simulate")]
     pub simulate: Option<Simulate>,
 }
 
@@ -283,6 +285,11 @@ pub enum Simulate {
     AlarmCount,
     /// Whether the unit is linked: 0 or 1.
     Link,
+}
+
+/// Through a JSON value: the YAML library takes `{constant: 7}` for a tag's place otherwise.
+fn simulate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Simulate>, D::Error> {
+    serde_json::from_value(Value::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 impl Table {

@@ -78,7 +78,8 @@ async fn what_a_strict_file_refuses_a_tolerant_one_mends() {
 
 #[tokio::test(start_paused = true)]
 async fn every_failure_has_its_own_cause() {
-    let rows: Vec<(fn(Asked) -> Reply, &str)> = vec![
+    type Script = fn(Asked) -> Reply;
+    let rows: Vec<(Script, &str)> = vec![
         (|_| Reply::Silence, "timed out after 3s"),
         (|_| Reply::Exception(1), "the device answered exception 1: illegal function"),
         (|_| Reply::Exception(0x55), "the device answered exception 85: not a standard code"),
