@@ -264,6 +264,9 @@ impl Loader<'_> {
     fn stage(&mut self, id: NodeId, items: &Items<'_>, role: Role, registry: &Registry) -> Option<Stage> {
         let id = if role == Role::Source { self.without_for_each(id) } else { id };
         let node = self.resolve(id, items, false);
+        if self.is_flooded() {
+            return None;
+        }
         let Some(place @ Node { kind: Kind::Map(_), .. }) = self.document.get(node).cloned() else {
             if !matches!(self.document.kind(node), Kind::Broken) {
                 let message = format!("a {} is a map with a `type`", role.word());

@@ -222,23 +222,24 @@ impl Composer<'_> {
 
     fn syntax(&mut self, text: &str, error: &ScanError) {
         let at = self.span(error.marker().index(), error.marker().index() + 1);
-        let line = text[..at.start].rfind('\n').map_or(0, |found| found + 1);
-        let line = text[line..].lines().next().unwrap_or("");
-        let help = if line.trim_start_matches(' ').starts_with('\t') {
-            Some("YAML is indented with spaces; this line has a tab")
-        } else if line.contains("${") && line.contains(['[', '{', '"', '\'']) && line.contains(": ") {
-            Some("inside `[...]` and `{...}` a text with `${...}` needs quotes")
-        } else if error.info().contains("mapping values") || error.info().contains("simple key") {
-            Some(
-                "a text with `: ` in it needs quotes; else look at the indentation of this line and the one above",
-            )
-        } else {
-            Some(
-                "look at the indentation of this line and the one above, and for an unclosed quote or bracket",
-            )
-        };
         let message = format!("not YAML: {}", error.info());
-        self.out.push(Diagnostic::error(at, message).help(help.map(str::to_owned)));
+        if let Some(tab) = tab_near(text, at.start) {
+            let help = "YAML is indented with spaces; this line has a tab".to_owned();
+            let span = Span { start: tab, end: tab + 1, ..at };
+            self.out.push(Diagnostic::error(span, message).help(help));
+            return;
+        }
+        let info = error.info();
+        let help = if info.contains("flow") && line_of(text, at.start).contains("${") {
+            "inside `[...]` and `{...}` a text with `${...}` needs quotes"
+        } else if info.contains("mapping values") || info.contains("simple key") {
+            "a text with `: ` in it needs quotes; else look at the indentation of this line and the one above"
+        } else if info.contains("unprintable") {
+            "this seems to be a binary file"
+        } else {
+            "look at the indentation of this line and the one above, and for an unclosed quote or bracket"
+        };
+        self.out.push(Diagnostic::error(at, message).help(help.to_owned()));
     }
 
     /// Without the blanks and line ends that the parser counts in.
@@ -264,4 +265,26 @@ impl Composer<'_> {
 /// The byte offset of each character; empty for a text of one-byte characters.
 fn byte_offsets(text: &str) -> Vec<usize> {
     if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(at, _)| at).collect() }
+}
+
+/// The line a byte stands in.
+fn line_of(text: &str, at: usize) -> &str {
+    let start = text[..at].rfind('\n').map_or(0, |found| found + 1);
+    text[start..].lines().next().unwrap_or("")
+}
+
+/// A tab in the indentation around an error: parsers notice it late, or a line too early.
+fn tab_near(text: &str, at: usize) -> Option<usize> {
+    let line = text[..at].matches('\n').count();
+    let mut start = 0;
+    for (number, content) in text.split('\n').enumerate() {
+        let indent = content.len() - content.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = content[..indent].find('\t')
+            && (number..number + 3).contains(&line) | (number == line + 1)
+        {
+            return Some(start + tab);
+        }
+        start += content.len() + 1;
+    }
+    None
 }

@@ -177,9 +177,9 @@ impl Diagnostics {
 pub(crate) fn origins(document: &Document, node: NodeId) -> Vec<String> {
     let Some(scalar) = document.scalar(node) else { return Vec::new() };
     let sentence = |origin: &crate::document::Origin| match &origin.value {
-        Some(value) if value.is_empty() => format!("`{}` is empty", origin.name),
-        Some(value) => format!("`{}` is `{}`", origin.name, value.escape_debug()),
-        None => format!("`{}` is set to a secret", origin.name),
+        Some(value) if value.is_empty() => format!("{} is empty", origin.name),
+        Some(value) => format!("{} is `{}`", origin.name, value.escape_debug()),
+        None => format!("{} is set to a secret", origin.name),
     };
     scalar.origins.iter().map(sentence).collect()
 }

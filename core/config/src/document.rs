@@ -44,6 +44,7 @@ pub(crate) struct Scalar {
 /// A variable that gave a scalar its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
+    /// As a sentence names it.
     pub(crate) name: String,
     /// `None`: a secret.
     pub(crate) value: Option<String>,

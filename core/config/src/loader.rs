@@ -74,7 +74,12 @@ impl<'a> Loader<'a> {
                 self.out.iter().any(|diagnostic| diagnostic.span.is_some_and(|span| span.file == file));
             if !said {
                 let whole = Span { file, start: 0, end: 0 };
-                self.out.push(Diagnostic::error(whole, "the file is empty"));
+                let help = if chain.is_empty() {
+                    "a pipeline file has the keys `pipeline`, `sources` and `sinks`"
+                } else {
+                    "another file includes it: it must hold a value"
+                };
+                self.out.push(Diagnostic::error(whole, "the file is empty").help(help.to_owned()));
             }
             return None;
         };

@@ -10,8 +10,8 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{Document, Source, Span};
 use crate::secret::is_secret_name;
 
-/// More than this scrolls the first one away, and the first is the one to mend first.
-const ONE_SCREEN: usize = 20;
+/// More lines than this scroll the first one away, and the first is the one to mend first.
+const ONE_SCREEN: usize = 60;
 /// Lines longer than this are cut by the renderer.
 const WIDTH: usize = 140;
 
@@ -20,12 +20,19 @@ pub(crate) fn render(document: &Document, list: &[Diagnostic], color: bool) -> S
     let renderer = if color { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
     let renderer = renderer.term_width(WIDTH);
     let mut out = String::new();
-    for diagnostic in list.iter().take(ONE_SCREEN) {
-        out.push_str(&renderer.render(&[group(document, &texts, diagnostic)]));
+    let (mut shown, mut lines) = (0, 0);
+    for diagnostic in list {
+        let text = renderer.render(&[group(document, &texts, diagnostic)]);
+        lines += text.lines().count() + 1;
+        if lines > ONE_SCREEN && shown > 0 {
+            break;
+        }
+        shown += 1;
+        out.push_str(&text);
         out.push_str("\n\n");
     }
-    if list.len() > ONE_SCREEN {
-        out.push_str(&format!("and {} more\n", list.len() - ONE_SCREEN));
+    if shown < list.len() {
+        out.push_str(&format!("and {} more\n", list.len() - shown));
     } else {
         out.pop();
     }

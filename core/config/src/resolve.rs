@@ -53,7 +53,7 @@ impl Loader<'_> {
         }
         let Some(node) = self.document.get(id).cloned() else { return NodeId::NOWHERE };
         let kind = match node.kind {
-            _ if self.copies >= MAX_NODES => Kind::Broken,
+            _ if self.is_flooded() => Kind::Broken,
             Kind::Scalar(scalar) => self.scalar(id, scalar, node.span, items, secret),
             Kind::List(list) => {
                 Kind::List(list.into_iter().map(|item| self.resolve(item, items, secret)).collect())
@@ -62,6 +62,11 @@ impl Loader<'_> {
             other @ (Kind::Include(_) | Kind::Broken) => other,
         };
         self.document.add(Node { kind, ..node })
+    }
+
+    /// Whether resolving was given up, which has been said.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.copies >= MAX_NODES
     }
 
     fn entries(&mut self, entries: Vec<Entry>, items: &Items<'_>, secret: bool) -> Vec<Entry> {
@@ -194,8 +199,8 @@ impl Loader<'_> {
             }
         }
         let shown = match context.items {
-            Items::Set(item) if name.starts_with("item.") => format!("{field} of {}", item.shown),
-            _ => name.to_owned(),
+            Items::Set(item) if name.starts_with("item.") => format!("`{field}` of {}", item.shown),
+            _ => format!("`{name}`"),
         };
         context.sources.origins.push(Origin { name: shown, value: (!secret).then(|| value.clone()) });
         value

@@ -38,6 +38,8 @@ pub struct Variable {
     pub retired: Option<String>,
     /// The file does not name it, others do.
     pub unused: bool,
+    /// The program itself reads it.
+    pub process: bool,
 }
 
 /// A variable that is set but has no use any more; to be logged once.
@@ -96,7 +98,8 @@ pub(crate) fn schema() -> Value {
                 "secret": { "type": "boolean" },
                 "description": { "type": "string" },
                 "retired": { "type": "string", "description": "why it has no use any more" },
-                "unused": { "type": "boolean", "description": "other files use it, this one does not" }
+                "unused": { "type": "boolean", "description": "other files use it, this one does not" },
+                "process": { "type": "boolean", "description": "the program itself reads it" }
             }
         }
     })
@@ -290,6 +293,7 @@ fn variable(name: &str, declared: &Value) -> Variable {
         description: text("description"),
         retired: text("retired"),
         unused: flag("unused"),
+        process: flag("process"),
         ..Variable::default()
     }
 }

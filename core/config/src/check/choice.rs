@@ -34,8 +34,15 @@ impl<'a> Check<'a> {
             return outcomes.swap_remove(at);
         }
         let scalar = matches!(self.document.kind(node), Kind::Scalar(_));
+        let real: Vec<&Value> = all
+            .iter()
+            .map(|branch| self.followed(branch))
+            .filter(|branch| types(branch) != ["null"])
+            .collect();
         let concrete = outcomes.iter().filter(|(_, branch)| types(self.followed(branch)) != ["null"]).count();
-        if outcomes.is_empty() || (scalar && concrete > 1) {
+        let words = real.len() > 1
+            && outcomes.iter().any(|(_, branch)| allowed_values(self.followed(branch)).is_some());
+        if outcomes.is_empty() || (scalar && (concrete > 1 || words)) {
             return (self.none_fits(node, &all), &Value::Null);
         }
         let weight =

@@ -59,7 +59,7 @@ impl Check<'_> {
         match self.document.kind(node) {
             Kind::Map(_) => "a map".to_owned(),
             Kind::List(_) => "a list".to_owned(),
-            Kind::Scalar(scalar) if scalar.secret => "a secret of another form".to_owned(),
+            Kind::Scalar(scalar) if scalar.secret => "a hidden value".to_owned(),
             Kind::Scalar(scalar) if scalar.text.is_empty() && scalar.plain && !scalar.substituted => {
                 "nothing".to_owned()
             }

@@ -33,8 +33,13 @@ impl Check<'_> {
 
     fn advice(&self, scalar: &Scalar, allowed: &[&str]) -> Option<String> {
         let nothing = scalar.text.is_empty() && scalar.plain && !scalar.substituted;
-        if nothing && allowed.contains(&"string") {
-            return Some("write `\"\"` for an empty text".to_owned());
+        let empty = [("string", "\"\"", "text"), ("object", "{}", "map"), ("array", "[]", "list")];
+        let wanted = empty.iter().find(|(name, ..)| nothing && allowed.contains(name));
+        if let Some((_, empty, word)) = wanted {
+            return Some(match *word {
+                "text" => format!("write `{empty}` for an empty text"),
+                _ => format!("its entries stand below it, further in; an empty {word} is `{empty}`"),
+            });
         }
         let number = allowed.contains(&"integer") && float(scalar.text.trim()).is_some();
         number.then(|| "it must be whole and fit in 64 bits".to_owned())
@@ -264,7 +269,7 @@ fn format(text: &str, schema: &Value) -> (Option<String>, Option<String>) {
         Some("unit") => match text.parse::<Unit>() {
             Ok(_) => (None, None),
             Err(UnitError::Unknown(symbol)) => {
-                let help = did_you_mean(&symbol, Unit::symbols()).filter(|help| help.starts_with("did you"));
+                let help = did_you_mean(&symbol, Unit::symbols());
                 (Some("a unit such as `V` or `0.1 V`".to_owned()), help)
             }
             Err(error @ UnitError::Scale(_)) => {

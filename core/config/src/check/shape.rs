@@ -91,7 +91,7 @@ impl Check<'_> {
         Fault {
             span: Some(entry.span),
             help: did_you_mean(&entry.key, names),
-            ..self.fault(entry.value, WRONG_KEY, format!("unknown key `{}`", entry.key))
+            ..self.fault(NodeId::NOWHERE, WRONG_KEY, format!("unknown key `{}`", entry.key))
         }
     }
 
@@ -99,7 +99,7 @@ impl Check<'_> {
     fn renamed(&self, entry: &Entry, schema: &Value) -> Option<Fault> {
         let new = schema.get("x-renamed")?.get(&entry.key)?.as_str()?;
         let message = format!("`{}` is now called `{new}`", entry.key);
-        Some(Fault { span: Some(entry.span), ..self.fault(entry.value, WRONG_KEY, message) })
+        Some(Fault { span: Some(entry.span), ..self.fault(NodeId::NOWHERE, WRONG_KEY, message) })
     }
 
     /// Required keys that are absent; not those that an unknown key is a misspelling of.

@@ -36,9 +36,14 @@ impl Tree for Texts {
 
 /// Loads the first of the files.
 pub(crate) fn load_texts(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Loaded {
+    load_file(files, files[0].0, environment)
+}
+
+/// Loads one of the files, or one that is not there.
+pub(crate) fn load_file(files: &[(&str, &str)], file: &str, environment: &[(&str, &str)]) -> Loaded {
     let texts = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let environment: Environment = environment.iter().copied().collect();
-    load(Arc::new(Texts(texts)), files[0].0, &environment, &registry())
+    load(Arc::new(Texts(texts)), file, &environment, &registry())
 }
 
 pub(crate) fn registry() -> Registry {
