@@ -21,7 +21,7 @@ const REMEMBERED: usize = 1024;
 pub struct Counters {
     /// Requests, answered or not.
     pub requests: u64,
-    /// Reads of the first record of the list (of the first block, where there is no list).
+    /// Reads that reach the first record of the list (the first block, where there is no list).
     pub passes: u64,
     /// Connections ever made.
     pub connections: u64,
@@ -166,7 +166,7 @@ impl Inside {
         let (function, address, count) = read.ok_or(Exception::Function)?;
         let world = self.world();
         let mut log = locked(&self.log);
-        if self.layout.begins_pass(function, address) {
+        if self.layout.begins_pass(function, address, count) {
             log.counters.passes += 1;
         }
         let pass = log.counters.passes;

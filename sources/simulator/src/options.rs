@@ -15,7 +15,11 @@ pub struct Options {
     pub ports: u8,
     /// Same seed, same readings and same faults.
     pub seed: u64,
-    /// Simulated time runs this many times faster than the clock.
+    /// Degrees north of the plant.
+    pub latitude: f64,
+    /// Degrees east of the plant; decides when its noon is.
+    pub longitude: f64,
+    /// Simulated time runs this many times faster than the clock, 0 (it stands) to 100,000.
     pub time_scale: f64,
     /// Simulated time at the start; unset: the clock's.
     pub start: Option<Timestamp>,
@@ -37,6 +41,8 @@ impl Default for Options {
             inverters: 1,
             ports: 4,
             seed: 0,
+            latitude: 50.0,
+            longitude: 10.0,
             time_scale: 1.0,
             start: None,
             unit_id: 1,

@@ -24,6 +24,9 @@ const CONNECTIONS_MAX: usize = 256;
 /// Time to let others go on after a listener has failed (out of file handles).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Time cannot run faster: after an hour unasked, a world of that speed has ten years to catch up on.
+const TIME_SCALE_MAX: f64 = 100_000.0;
+
 /// A simulated device, not yet served.
 #[derive(Debug)]
 pub struct Simulator(Arc<Inside>);
@@ -59,9 +62,11 @@ impl Simulator {
                  room for {room}; ask for fewer, or raise `repeat.max`"
             )));
         }
-        if !(options.time_scale.is_finite() && options.time_scale >= 0.0) {
+        if !(0.0..=TIME_SCALE_MAX).contains(&options.time_scale) {
             let scale = options.time_scale;
-            return Err(SetupError::new(format!("the time scale is {scale}; it must be a number from 0 up")));
+            return Err(SetupError::new(format!(
+                "the time scale is {scale}; give a number from 0 to {TIME_SCALE_MAX}"
+            )));
         }
         let start = options.start.unwrap_or_else(|| clock.now());
         let world = World::new(Config {
@@ -69,6 +74,8 @@ impl Simulator {
             ports: options.ports,
             seed: options.seed,
             start,
+            latitude: options.latitude,
+            longitude: options.longitude,
             serials: serial_style(device),
             rates: options.rates,
             events: options.events,

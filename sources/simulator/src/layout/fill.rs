@@ -41,7 +41,7 @@ impl Filler {
     /// # Errors
     /// A field that cannot be simulated as its hint says.
     pub(crate) fn new(name: &str, block: &Block, device: &Device) -> Result<Self, SetupError> {
-        let slots = block
+        let mut slots = block
             .fields
             .iter()
             .filter_map(|(field_name, field)| {
@@ -49,6 +49,8 @@ impl Filler {
                 Some(Slot::new(&format!("{name}.{field_name}"), field, hint))
             })
             .collect::<Result<Vec<_>, _>>()?;
+        // Fields whose unit depends on others are filled after those.
+        slots.sort_by_key(|slot| !slot.field.variants.is_empty());
         let bytes = if block.read.is_bits() { block.count.into() } else { block.data_bytes() };
         let mut filler = Self { block: block.clone(), order: device.order, empty: vec![0; bytes], slots };
         for fill in &block.fill {
@@ -60,10 +62,7 @@ impl Filler {
     /// The data of one record. A record of a list of which nothing is known has what is fixed and zeros.
     pub(crate) fn record(&self, known: Option<&Reading>, in_list: bool) -> Vec<u8> {
         let mut data = self.empty.clone();
-        // Fields whose unit depends on others come after all others.
-        let (plain, dependent): (Vec<&Slot>, Vec<&Slot>) =
-            self.slots.iter().partition(|slot| slot.field.variants.is_empty());
-        for slot in plain.into_iter().chain(dependent) {
+        for slot in &self.slots {
             let Some(value) = slot.value(known, in_list) else { continue };
             if self.block.read.is_bits() {
                 put_coil(&slot.field, &value, &mut data);

@@ -110,13 +110,13 @@ impl Layout {
         Ok(data)
     }
 
-    /// Whether such a request begins a pass: it asks for the first record of the list, or for the first block of a
+    /// Whether such a request begins a pass: it reaches the first record of the list, or the first block of a
     /// device without one.
-    pub(crate) fn begins_pass(&self, function: u8, address: u16) -> bool {
+    pub(crate) fn begins_pass(&self, function: u8, address: u16, count: u16) -> bool {
         let list = self.segments.iter().find(|segment| segment.repeats);
         list.or(self.segments.first()).is_some_and(|segment| {
-            table_of(function) == Some(segment.table)
-                && self.range(segment.table, address, 1).0 == segment.start
+            let (start, length) = self.range(segment.table, address, count);
+            table_of(function) == Some(segment.table) && (start..start + length).contains(&segment.start)
         })
     }
 

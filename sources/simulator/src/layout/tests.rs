@@ -1,5 +1,6 @@
 //! The stock device file and a few others as bytes.
 
+use proptest::prelude::*;
 use smiles_source_modbus::device::{Device, Order, Raw, decode};
 
 use super::*;
@@ -30,8 +31,7 @@ blocks:
 ";
 
 fn device(yaml: &str) -> Device {
-    let value: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
-    serde_json::from_value(value).unwrap()
+    serde_yaml::from_str(yaml).unwrap()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -77,7 +77,7 @@ fn a_record_of_the_stock_file_is_that_of_the_wire_trace() {
     assert_eq!(layout.read(3, 0x1014, 20, &one).unwrap().bytes.len(), 40, "from the middle of a record");
     assert_eq!(read(0x1014)[..40], read(0x1000)[40..]);
     assert_eq!(layout.room(), Some(100));
-    assert!(layout.begins_pass(3, 0x1000) && !layout.begins_pass(3, 0x1028));
+    assert!(layout.begins_pass(3, 0x1000, 20) && !layout.begins_pass(3, 0x1028, 20));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn other_devices_have_their_own_tables_orders_and_types() {
     assert_eq!(value("model"), Raw::Text("SIM-1".into()));
     assert_eq!(hex(&layout.read(1, 7, 10, &known).unwrap().bytes), "0202");
     assert_eq!(hex(&layout.read(1, 8, 1, &known).unwrap().bytes), "01");
-    assert!(layout.begins_pass(4, 100) && layout.room().is_none());
+    assert!(layout.begins_pass(4, 99, 9) && !layout.begins_pass(1, 100, 1) && layout.room().is_none());
     assert_eq!(hex(&layout.read(4, 101, 1, &known).unwrap().bytes), hex(&data.bytes[2..4]));
 }
 
@@ -191,5 +191,21 @@ fn hints_that_cannot_be_are_refused() {
     for (yaml, message) in rows {
         let error = Layout::new(&device(&yaml), None).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_request_is_the_sum_of_its_registers(start in 0x0F00_u16..0x2100, count in 0_u16..200, function in 0_u8..6) {
+        let layout = Layout::new(&device(STOCK), None).unwrap();
+        let world = World::new(Config { inverters: 2, start: "2026-06-21T11:00:00Z".parse().unwrap(), ..Config::default() });
+        let known = |record| world.reading(record, 1);
+        let Ok(whole) = layout.read(function, start, count, &known) else { return Ok(()) };
+        prop_assert_eq!(whole.bytes.len(), usize::from(count) * 2);
+        for (register, bytes) in (0_u16..).zip(whole.bytes.chunks(2)) {
+            if let Ok(one) = layout.read(function, start + 2 * register, 1, &known) {
+                prop_assert_eq!(&one.bytes, bytes, "register {} of it", register);
+            }
+        }
     }
 }

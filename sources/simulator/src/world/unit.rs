@@ -63,14 +63,15 @@ impl Default for SerialStyle {
 }
 
 impl SerialStyle {
-    /// A serial number that no other `number` has (below a thousand, given room).
+    /// A serial number that no other `number` has, and that is not zero (below 999, given room for three digits).
     pub(crate) fn serial(&self, seed: u64, number: u64) -> String {
         let prefix = usize::try_from(number)
             .ok()
             .and_then(|n| self.prefixes.get(n.checked_rem(self.prefixes.len())?))
             .map_or("", String::as_str);
         let room = self.digits.saturating_sub(prefix.len());
-        let digits = format!("{:017}{:03}", hash(seed, &[SERIAL, number]) % 10_u64.pow(17), number % 1000);
+        let digits =
+            format!("{:017}{:03}", hash(seed, &[SERIAL, number]) % 10_u64.pow(17), (number + 1) % 1000);
         let tail = &digits[digits.len().saturating_sub(room)..];
         format!("{}{prefix}{tail}", "0".repeat(room.saturating_sub(digits.len())))
     }
@@ -239,6 +240,7 @@ mod tests {
         assert!(all[0].starts_with("1161") && all[1].starts_with("10") && all[2].starts_with("1161"));
         let unique: std::collections::BTreeSet<&String> = all.iter().collect();
         assert_eq!(unique.len(), all.len());
+        assert_eq!(SerialStyle { digits: 3, prefixes: Vec::new() }.serial(5, 0), "001", "zero ends a list");
         for digits in [1, 4, 20, 30] {
             assert_eq!(SerialStyle { digits, prefixes: Vec::new() }.serial(5, 3).len(), digits);
         }

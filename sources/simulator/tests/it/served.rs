@@ -252,6 +252,27 @@ async fn time_runs_as_fast_as_asked() {
 }
 
 #[tokio::test]
+async fn strangers_are_cut_off_and_disturb_nobody() {
+    let rig = Rig::new(options(&[])).await;
+    let mut stranger = rig.connect().await;
+    let mut client = rig.connect().await;
+    assert_eq!(exchange(&mut stranger, b"GET / HTTP/1.1\r\n\r\n", 1).await, b"");
+    assert_eq!(exchange(&mut client, &record(0), ANSWER).await.len(), ANSWER);
+    let two = [request(1, 1, 3, 0x2000, 3), request(2, 1, 3, 0x2000, 3)].concat();
+    let answers = exchange(&mut client, &two, 30).await;
+    assert_eq!(
+        (hex(&answers[..2]), hex(&answers[15..17])),
+        ("0001".into(), "0002".into()),
+        "one after the other"
+    );
+    let mut half = rig.connect().await;
+    half.write_all(&record(0)[..5]).await.unwrap();
+    drop(half);
+    eventually(SOON, || rig.handle.counters().open == 1).await;
+    assert_eq!(rig.handle.counters().requests, 3);
+}
+
+#[tokio::test]
 async fn the_stop_signal_closes_everything() {
     let rig = Rig::new(options(&[])).await;
     let mut stream = rig.connect().await;

@@ -15,6 +15,10 @@ fn a_device_that_cannot_be_is_refused_with_a_sentence() {
             "26 inverters with 4 ports make 104 records, but the device file's list has room for 100",
         ),
         (Options { time_scale: f64::NAN, ..options(&[]) }, "the time scale is NaN"),
+        (
+            Options { time_scale: 1e9, ..options(&[]) },
+            "the time scale is 1000000000; give a number from 0 to 100000",
+        ),
         (Options { time_scale: -1.0, ..options(&[]) }, "the time scale is -1"),
     ];
     for (options, message) in rows {
