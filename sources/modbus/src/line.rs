@@ -8,7 +8,7 @@ use smiles_stage::option::Period;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_modbus::client::{Client, Context, tcp::attach_slave};
-use tokio_modbus::{Error, ExceptionCode, ProtocolError, Request, Response, Slave};
+use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
 
 use crate::address::Address;
 use crate::device::{Table, Tolerance};
@@ -31,9 +31,11 @@ pub(crate) enum Cause {
     #[error("the device answered exception {}: {}", u8::from(*.0), meaning(*.0))]
     Exception(ExceptionCode),
     #[error("{0}")]
-    Broken(String),
+    Broken(Broken),
+    #[error("{0}")]
+    Protocol(String),
     #[error("the connection broke: {0}")]
-    Io(io::Error),
+    Lost(String),
 }
 
 /// Asks questions.
@@ -121,7 +123,7 @@ impl Line {
             Ok(Ok(Err(code))) => return (Some(open), Err(Cause::Exception(code))),
             Ok(Ok(Ok(response))) => match data(response) {
                 Some(data) => return (Some(open), Ok(data)),
-                None => Err(Cause::Broken("the answer is of another kind than the question".into())),
+                None => Err(Cause::Protocol("the answer is of another kind than the question".into())),
             },
         };
         goodbye(open).await;
@@ -141,7 +143,7 @@ impl Asker for Line {
         self.open = open;
         match answer {
             // Closed while nobody was asking: the question was never heard, so asking it is not asking again.
-            Err(Cause::Io(_) | Cause::Broken(_)) if stale => {
+            Err(Cause::Lost(_) | Cause::Broken(Broken::Closed)) if stale => {
                 let open = self.connect().await?;
                 let (open, answer) = self.exchange(open, ask).await;
                 self.open = open;
@@ -183,12 +185,11 @@ fn data(response: Response) -> Option<Vec<u8>> {
 
 fn classify(error: Error) -> Cause {
     match error {
-        Error::Protocol(ProtocolError::HeaderMismatch { message, .. }) => Cause::Broken(message),
-        Error::Protocol(error) => Cause::Broken(error.to_string()),
+        Error::Protocol(error) => Cause::Protocol(error.to_string()),
         Error::Transport(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<Broken>()) {
-            Some(broken) => Cause::Broken(broken.to_string()),
-            None if error.kind() == io::ErrorKind::InvalidData => Cause::Broken(error.to_string()),
-            None => Cause::Io(error),
+            Some(broken) => Cause::Broken(broken.clone()),
+            None if error.kind() == io::ErrorKind::InvalidData => Cause::Protocol(error.to_string()),
+            None => Cause::Lost(plainly(&error)),
         },
     }
 }
@@ -197,6 +198,7 @@ fn classify(error: Error) -> Cause {
 fn plainly(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset by the device".to_owned(),
         io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
         io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
         _ => error.to_string(),

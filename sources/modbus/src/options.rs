@@ -126,6 +126,7 @@ impl Planned {
             plan: plan(device),
             blocks: device.blocks.iter().map(shape).collect(),
             zero: zero(device),
+            order: device.order,
             limit: every.unwrap_or_default().max(PASS_MIN),
         }
     }

@@ -7,7 +7,7 @@ use smiles_stage::Fault;
 use smiles_stage::option::Period;
 use tokio::time::Instant;
 
-use crate::device::Field;
+use crate::device::{Field, Order, Raw, Type, decode};
 use crate::line::{Asker, Cause};
 use crate::list::{Memory, Walk};
 use crate::plan::{Ask, List, Plan, Read};
@@ -26,6 +26,7 @@ pub(crate) struct Course {
     pub(crate) blocks: Vec<Shape>,
     /// The field of a record that is all zero behind the end of the list.
     pub(crate) zero: Option<Field>,
+    pub(crate) order: Order,
     /// When to give up.
     pub(crate) limit: Duration,
 }
@@ -266,7 +267,14 @@ impl<A: Asker> Pass<'_, A> {
         let zero = |field: &Field| {
             let start = usize::from(field.at);
             let bytes = data.get(start..start + usize::from(field.width()));
-            bytes.is_none_or(|bytes| bytes.iter().all(|byte| *byte == 0))
+            match field.kind_of_value {
+                // These share their bytes with others.
+                Type::Bool | Type::Bits => {
+                    let raw = decode(field, self.course.order, data);
+                    matches!(raw, Ok(Raw::Bool(false) | Raw::Unsigned(0)))
+                }
+                _ => bytes.is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0)),
+            }
         };
         data.is_empty() || self.course.zero.as_ref().is_some_and(zero)
     }

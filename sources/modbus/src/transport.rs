@@ -181,3 +181,56 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Mended<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio_modbus::Slave;
+    use tokio_modbus::client::{Reader, tcp::attach_slave};
+
+    use super::*;
+
+    /// Answers each request with the registers 1, 2, 3, ... behind frames for others, with a wrong count and surplus.
+    async fn serve(mut device: DuplexStream, strangers: Vec<(u16, u8)>, count: u8, surplus: Vec<u8>) {
+        let mut request = [0; REQUEST];
+        while device.read_exact(&mut request).await.is_ok() {
+            let asked = asked(&request).unwrap();
+            for (transaction, unit) in &strangers {
+                let frame = Frame { transaction: *transaction, unit: *unit, pdu: vec![3, 2, 9, 9] };
+                if (frame.transaction, frame.unit) != (asked.transaction, asked.unit) {
+                    device.write_all(&framed(&frame)).await.unwrap();
+                }
+            }
+            let words = (1..=u16::try_from(asked.data_bytes / 2).unwrap()).flat_map(u16::to_be_bytes);
+            let pdu = [3, count].into_iter().chain(words).chain(surplus.clone()).collect();
+            let frame = Frame { transaction: asked.transaction, unit: asked.unit, pdu };
+            device.write_all(&framed(&frame)).await.unwrap();
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn an_answer_arrives_whole_however_it_is_cut(
+            pipe in 1_usize..40, words in 1_u16..60, count: u8,
+            strangers in prop::collection::vec((0_u16..4, 0_u8..3), 0..4),
+            surplus in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async move {
+                let (near, far) = duplex(pipe);
+                let device = tokio::spawn(serve(far, strangers, count, surplus));
+                let tolerate: Arc<[Tolerance]> = [Tolerance::WrongByteCount, Tolerance::SurplusData].into();
+                let mut client = attach_slave(Mended::new(near, tolerate), Slave(1));
+                for _ in 0..3 {
+                    let answer = client.read_holding_registers(0, words).await.unwrap().unwrap();
+                    assert_eq!(answer, (1..=words).collect::<Vec<u16>>());
+                }
+                drop(client);
+                device.await.unwrap();
+            });
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! 100,000 random records decode as the decoder that owners of these devices already trust decodes them.
+//! Strangers as judges: 100,000 random records decode as the decoder that owners already trust decodes them.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -144,3 +144,21 @@ fn a_record_that_is_too_short_makes_no_rows() {
     let record = hex(MI);
     assert_eq!(cell(decode_records(&device(STOCK), &[&record]).unwrap().column(0), 0), "-");
 }
+
+#[test]
+fn every_device_file_of_the_pipelines_is_sound() {
+    let mut found = Vec::new();
+    for folder in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines")).unwrap() {
+        let folder = folder.unwrap().path();
+        for file in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            if path.extension().is_some_and(|end| end == "yaml") && text.contains("\nblocks:") {
+                let planned = plan("address: tcp://10.0.0.5", &text);
+                assert!(planned.is_ok(), "{}: {:?}", path.display(), planned.err());
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.len() >= 2, "{found:?}");
+}
