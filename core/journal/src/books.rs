@@ -16,6 +16,9 @@ pub(crate) const WENT_BACK: &str = "target went back";
 /// The reason of a loss that the file caused.
 pub(crate) const DAMAGED: &str = "journal damaged";
 
+/// The owner of gaps that concern the file itself: batches that are known to be missing from it.
+pub(crate) const NOBODY: &str = "";
+
 impl Store {
     /// Declares the sinks in use; a new one gets its start in every run known.
     pub(crate) fn enlist(&mut self, cursors: &[Cursor]) -> Result<(), Failure> {
@@ -286,6 +289,7 @@ fn lose(
 
 /// Books a range that cannot be read as lost for every sink that still waited for it.
 pub(crate) fn lose_for_all(connection: &Connection, run: &Run, range: (u64, u64)) -> Result<(), Failure> {
+    add_gap(connection, NOBODY, run.id, range)?;
     for mut sink in SinkRow::all(connection)? {
         let floor = Place::load(connection, &sink.name, run.id)?.floor();
         let owed = (range.0.max(floor + 1), range.1);

@@ -9,6 +9,9 @@ use arrow_ipc::writer::StreamWriter;
 
 use crate::failure::Failure;
 
+/// The end of a stream, Arrow IPC streaming format.
+const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+
 /// An encoded batch: the schema message, then everything else, in one allocation.
 #[derive(Debug)]
 pub(crate) struct Encoded {
@@ -47,7 +50,12 @@ pub(crate) fn decode(prefix: &[u8], payload: Vec<u8>) -> Result<RecordBatch, Fai
     let decoded = catch_unwind(AssertUnwindSafe(|| {
         let mut decoder = StreamDecoder::new();
         decoder.decode(&mut Buffer::from(prefix))?;
-        decoder.decode(&mut Buffer::from_vec(payload))
+        let records = decoder.decode(&mut Buffer::from_vec(payload))?;
+        // The body of a batch without rows is empty, and the decoder looks at it only when something follows.
+        match records {
+            None => decoder.decode(&mut Buffer::from(END)),
+            some => Ok(some),
+        }
     }));
     match decoded {
         Ok(Ok(Some(records))) => Ok(records),

@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use crate::books::present;
 use crate::failure::Failure;
 use crate::layout::{self, APPLICATION_ID};
 use crate::lock::beside;
+use crate::records::{Run, count, rows_between};
 use crate::salvage::salvage;
 use crate::seal::is_whole;
+use crate::settle::missing_of;
 use crate::store::Store;
 use crate::wal;
 
@@ -101,7 +104,43 @@ fn look(path: &Path, pipeline: &str) -> Result<bool, Failure> {
     for table in layout::BOOKS.iter().chain([&layout::REPAIRS]) {
         check_rows(&connection, table)?;
     }
+    check_batches(&connection)?;
     Ok(true)
+}
+
+/// Whether the batches are those that the books speak of. Their bytes are verified when they are read: checking all
+/// of them here would read a large file twice.
+fn check_batches(connection: &Connection) -> Result<(), Failure> {
+    let strays: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM batches b LEFT JOIN runs r ON r.run = b.run \
+         WHERE r.run IS NULL OR b.ordinal <> r.base + b.seq OR b.seq <= r.deleted OR b.seq > r.last)",
+        [],
+        |row| row.get(0),
+    )?;
+    if strays {
+        return Err(Failure::Damaged("it holds a batch that was never accepted".to_owned()));
+    }
+    for run in Run::retained(connection)? {
+        if !missing_of(connection, &run)?.is_empty() {
+            return Err(Failure::Damaged(format!("batches of run {} are missing", run.id)));
+        }
+        let mut expected = 0;
+        for (first, last) in present(connection, &run, run.deleted, run.last)? {
+            expected += rows_between(connection, run.id, first, last)?;
+        }
+        let found: i64 = connection.query_row(
+            "SELECT coalesce(sum(rows), 0) FROM batches WHERE run = ?1",
+            [run.id.0],
+            |row| row.get(0),
+        )?;
+        if count(found) != expected {
+            return Err(Failure::Damaged(format!(
+                "batches of run {} have other rows than were accepted",
+                run.id
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn check_pages(connection: &Connection) -> Result<(), Failure> {
@@ -136,7 +175,10 @@ fn aside(path: &Path, now: Timestamp) -> PathBuf {
 fn replace(path: &Path, aside: &Path) -> Result<(), Failure> {
     for suffix in ["", "-wal", "-journal"] {
         let from = if suffix.is_empty() { path.to_owned() } else { beside(path, suffix) };
-        if from.exists() {
+        let Ok(found) = fs::metadata(&from) else { continue };
+        if found.len() == 0 && !suffix.is_empty() {
+            fs::remove_file(from)?;
+        } else {
             let to = if suffix.is_empty() { aside.to_owned() } else { beside(aside, suffix) };
             fs::rename(from, to)?;
         }

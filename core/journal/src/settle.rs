@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use smiles_stage::RunId;
 
-use crate::books::{lose_for_all, note_repair, present, waiting};
+use crate::books::{NOBODY, lose_for_all, note_repair, present, waiting};
 use crate::failure::Failure;
 use crate::records::{Ranges, Run, SinkRow, count, db, gaps, without};
 use crate::seal::put;
@@ -113,8 +113,9 @@ fn complete_extents(connection: &Connection, run: &Run) -> Result<(), Failure> {
 
 /// A cursor or a gap whose sink's row is lost has its sink back, with empty books.
 fn restore_sinks(connection: &Connection) -> Result<(), Failure> {
-    let mut statement = connection
-        .prepare("SELECT sink FROM cursors UNION SELECT sink FROM gaps EXCEPT SELECT sink FROM sinks")?;
+    let mut statement = connection.prepare(
+        "SELECT sink FROM cursors UNION SELECT sink FROM gaps WHERE sink <> '' EXCEPT SELECT sink FROM sinks",
+    )?;
     let orphans = statement.query_map([], |row| row.get::<_, String>(0))?;
     for name in orphans.collect::<Result<Vec<_>, _>>()? {
         SinkRow { name, in_use: true, ..SinkRow::default() }.save(connection)?;
@@ -123,13 +124,11 @@ fn restore_sinks(connection: &Connection) -> Result<(), Failure> {
 }
 
 /// Ranges that were accepted, were not deleted and are not here, and were not booked before.
-fn missing_of(connection: &Connection, run: &Run) -> Result<Ranges, Failure> {
+pub(crate) fn missing_of(connection: &Connection, run: &Run) -> Result<Ranges, Failure> {
     let mut missing = vec![(run.deleted + 1, run.last)];
     missing.retain(|(first, last)| first <= last);
     missing = without(&missing, &present(connection, run, run.deleted, run.last)?);
-    for sink in SinkRow::all(connection)? {
-        missing = without(&missing, &gaps(connection, &sink.name, run.id)?);
-    }
+    missing = without(&missing, &gaps(connection, NOBODY, run.id)?);
     Ok(missing)
 }
 
