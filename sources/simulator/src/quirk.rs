@@ -115,6 +115,9 @@ static ROWS: &[Row] = &[
         Value::Count(count) => faults.refuse_after = Some(count)),
     row!("glitch", Rate, Value::Rate(Rate::Chance(0.05)), "a unit reads all zero for one pass",
         Value::Rate(rate) => rates.glitch = share(rate)),
+    row!("uploads", Time, Value::Time(MILLISECOND.saturating_mul(900_000)),
+        "for a minute after every multiple of VALUE half of the units read all zero",
+        Value::Time(time) => rates.upload_period_s = u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
     row!("restarts", PerDay, Value::PerDay(1.0), "units restart by day, VALUE times a day",
         Value::PerDay(times) => rates.restarts_per_day = times),
     row!("link_losses", PerDay, Value::PerDay(1.0), "units are out of reach for a while, VALUE times a day",
@@ -220,6 +223,7 @@ mod tests {
         assert_eq!(options("silent=1/3").faults.silent, Rate::Every(3));
         assert_eq!(options("refuse=7").faults.refuse_after, Some(7));
         assert_eq!(options("glitch=5%").rates.glitch, 0.05);
+        assert_eq!(options("uploads").rates.upload_period_s, 900);
         assert_eq!(options("restarts=0.5").rates.restarts_per_day, 0.5);
     }
 

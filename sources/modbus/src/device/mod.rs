@@ -269,7 +269,7 @@ pub enum Simulate {
     AcVoltage,
     /// Frequency of the grid.
     Frequency,
-    /// Energy since local midnight.
+    /// Energy since the unit woke (not since midnight), or since it restarted.
     EnergyToday,
     /// Energy since the device was made.
     EnergyTotal,

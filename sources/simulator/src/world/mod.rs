@@ -22,6 +22,10 @@ const GLITCH: u64 = 1;
 const RESTART: u64 = 2;
 const LINK_LOSS: u64 = 3;
 const DURATION: u64 = 4;
+const UPLOAD: u64 = 5;
+
+/// How long the device neglects its units over an upload.
+const UPLOAD_S: u64 = 60;
 
 /// What to simulate.
 #[derive(Clone, Debug)]
@@ -53,6 +57,9 @@ pub struct Config {
 pub struct Rates {
     /// Chance that one unit reads all zero for one pass although it produces.
     pub glitch: f64,
+    /// Seconds from one upload to a cloud to the next, 0 for none: for a minute after each, half of the units read
+    /// all zero although they produce.
+    pub upload_period_s: u32,
     /// Restarts of one unit per day; only by daylight: today starts again from 0.
     pub restarts_per_day: f64,
     /// Radio links lost per unit and day, for 5 to 30 minutes: all zero, while the unit goes on producing.
@@ -96,6 +103,8 @@ pub struct World {
     /// The sky of that step.
     sky: Sky,
     now: f64,
+    /// The sky of now.
+    sky_now: Sky,
     /// Events not yet happened, the next one last.
     pending: Vec<(Timestamp, Event)>,
 }
@@ -146,6 +155,7 @@ impl World {
             step,
             sky: site.sky(step as f64),
             now: step as f64,
+            sky_now: Sky::default(),
             pending,
             config,
         };
@@ -172,6 +182,7 @@ impl World {
             self.happen();
         }
         self.now = self.now.max(to);
+        self.sky_now = self.site.sky(self.now);
     }
 
     /// Lets something happen at once.
@@ -208,13 +219,25 @@ impl World {
         if !unit.is_reached(self.now) {
             return unit.silence(port, true, 0);
         }
-        let luck = hash(self.config.seed, &[GLITCH, pass, place as u64]);
-        if fraction(luck) < self.config.rates.glitch {
+        if let Some(luck) = self.glitch(place, pass) {
             // The field knows both: zeros with the link down, and zeros although the link stands.
             return unit.silence(port, false, u8::from(luck & 1 == 1));
         }
-        let sky = self.site.sky(self.now);
-        unit.reading(port, self.now, &sky, self.config.peak_w, self.partial_wh(place, port))
+        unit.reading(port, self.now, &self.sky_now, self.config.peak_w, self.partial_wh(place, port))
+    }
+
+    /// Whether a unit reads all zero in this pass, and the luck that made it so.
+    fn glitch(&self, place: usize, pass: u64) -> Option<u64> {
+        let Rates { glitch, upload_period_s, .. } = self.config.rates;
+        let struck = |parts: &[u64], share: f64| {
+            let luck = hash(self.config.seed, parts);
+            (fraction(luck) < share).then_some(luck)
+        };
+        let unix = self.now.max(0.0) as u64;
+        let uploads = unix.checked_div(upload_period_s.into());
+        let upload = uploads.filter(|number| unix - number * u64::from(upload_period_s) < UPLOAD_S);
+        struck(&[GLITCH, pass, place as u64], glitch)
+            .or_else(|| struck(&[UPLOAD, upload?, place as u64], 0.5))
     }
 
     /// What really is, at a place in the list; all zero past its end.

@@ -30,7 +30,7 @@ fn readings(world: &World, pass: u64) -> Vec<Reading> {
 
 #[test]
 fn the_same_seed_is_the_same_world_however_it_is_asked() {
-    let rates = Rates { glitch: 0.05, restarts_per_day: 3.0, link_losses_per_day: 3.0 };
+    let rates = Rates { glitch: 0.05, upload_period_s: 900, restarts_per_day: 3.0, link_losses_per_day: 3.0 };
     let [mut often, mut once, mut other] = [7, 7, 8].map(|seed| World::new(Config { rates, ..config(seed) }));
     minutes(&mut often, 1, |_, _| {});
     let end = time("2026-06-21T13:00:17Z");
@@ -133,6 +133,25 @@ fn a_glitch_is_zero_for_one_pass_and_only_by_day() {
 }
 
 #[test]
+fn an_upload_costs_about_half_of_the_units_one_poll_a_minute() {
+    let rates = Rates { upload_period_s: 900, ..Rates::default() };
+    let mut world = World::new(Config { inverters: 10, rates, ..config(4) });
+    let (mut struck, mut asked) = (0_u32, 0_u32);
+    minutes(&mut world, 1, |world, minute| {
+        for reading in readings(world, minute).iter().filter(|reading| !reading.away) {
+            if minute % 15 == 0 {
+                asked += 1;
+                struck += u32::from(!reading.heard);
+            } else {
+                assert!(reading.heard, "zeros at minute {minute}");
+            }
+        }
+    });
+    let share = f64::from(struck) / f64::from(asked);
+    assert!((0.4..0.6).contains(&share), "{struck} of {asked}");
+}
+
+#[test]
 fn a_restart_clears_today_and_keeps_the_total() {
     let noon = time("2026-06-21T11:00:00Z");
     let at = |minutes: i64| noon + SignedDuration::from_mins(minutes);
@@ -219,7 +238,7 @@ proptest! {
 
     #[test]
     fn truth_never_falls(seed: u64, steps in prop::collection::vec(1_i64..5_000, 50), restarts in 0.0..20.0_f64) {
-        let rates = Rates { glitch: 0.1, restarts_per_day: restarts, link_losses_per_day: 5.0 };
+        let rates = Rates { glitch: 0.1, upload_period_s: 900, restarts_per_day: restarts, link_losses_per_day: 5.0 };
         let mut world = World::new(Config { rates, ..config(seed) });
         let mut last = vec![Truth::default(); world.records()];
         let mut at = world.config.start;

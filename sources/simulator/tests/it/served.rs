@@ -108,7 +108,8 @@ async fn check_against_world(rig: &Rig) {
 
 #[tokio::test]
 async fn the_modbus_source_reads_what_the_world_says() {
-    let rows: [(&str, Options); 5] = [
+    let rows: [(&str, Options); 6] = [
+        ("a byte count of zero", options(&["wrong_byte_count=0"])),
         ("by day", options(&[])),
         ("as real devices do", options(&["wrong_byte_count", "surplus_data", "dribble=0"])),
         ("many", Options { inverters: 25, ports: 3, ..options(&[]) }),
