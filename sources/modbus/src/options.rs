@@ -30,7 +30,7 @@ const PASS_MIN: Duration = Duration::from_secs(60);
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// Where the device listens: `tcp://host:port`; the port is 502 unless said.
-    #[schemars(regex(pattern = r"^tcp://"), example = &"tcp://192.168.1.50:502")]
+    #[schemars(example = &"tcp://192.168.1.50:502")]
     pub address: String,
     /// The unit asked, 1 to 255; 0 where a gateway wants it.
     #[serde(default = "unit_id")]

@@ -1,12 +1,14 @@
 //! Strangers as judges: 100,000 random records decode as the decoder that owners already trust decodes them.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use smiles_source_modbus::decode_records;
 
-use crate::harness::{STOCK, cell, device, hex};
+use crate::harness::{STOCK, cell, column, device, hex, source};
 
 const COUNT: usize = 100_000;
 /// A failure is repeated by the same number.
@@ -32,16 +34,51 @@ fn scaled(value: &Value, places: usize) -> String {
     format!("{whole}{fraction:0<places$}").parse::<i64>().unwrap().to_string()
 }
 
-fn peer() -> Vec<Value> {
+/// A script of `cli/tests/peers`, ready to run.
+fn script(name: &str) -> Command {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let python = std::env::var_os("SMILES_TEST_PYTHON").map_or(root.join(".venv/bin/python"), PathBuf::from);
     assert!(python.exists(), "no {}: run `make setup`", python.display());
-    let script = root.join("cli/tests/peers/decode_hoymiles_modbus.py");
-    let output = Command::new(python).arg(script).args([&COUNT.to_string(), SEED]).output().unwrap();
+    let mut command = Command::new(python);
+    command.arg(root.join("cli/tests/peers").join(name));
+    command
+}
+
+fn peer() -> Vec<Value> {
+    let output = script("decode_hoymiles_modbus.py").args([&COUNT.to_string(), SEED]).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "the peer failed (run `make setup`): {complaint}");
     let lines = String::from_utf8(output.stdout).unwrap();
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Serves the captured records until it is dropped.
+struct Pymodbus(Child);
+
+impl Drop for Pymodbus {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_ours_is_read() {
+    let mut command = script("dtu_pymodbus.py");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut server = Pymodbus(command.spawn().unwrap());
+    let mut said = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let port = said
+        .trim()
+        .strip_prefix("listening ")
+        .unwrap_or_else(|| panic!("it said {said:?}: run `make setup`"));
+    let options = format!("address: tcp://127.0.0.1:{port}\nmin_delay: 0s");
+    let pass = source(&options, STOCK, Duration::from_secs(60)).await.next().await.unwrap().unwrap();
+    assert!(pass.complete && pass.faults.is_empty(), "{:?}", pass.faults);
+    assert_eq!(column(&pass.rows, "dtu_serial"), ["10f871600831"; 8]);
+    assert_eq!(column(&pass.rows, "pv_current"), ["20", "2", "2", "102", "99", "101", "100", "80"]);
+    assert_eq!(column(&pass.rows, "temperature"), ["43", "43", "43", "431", "431", "430", "430", "-55"]);
 }
 
 #[test]
