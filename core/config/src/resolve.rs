@@ -178,8 +178,10 @@ impl Loader<'_> {
             (value, Otherwise::Message(parts)) => {
                 let state = if value.is_some() { "empty" } else { "not set" };
                 let said = self.parts(parts, context)?;
+                // The message says what to do.
+                let help =
+                    if said.is_empty() { self.unset_help(name, context.items) } else { self.near(name) };
                 let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-                let help = self.unset_help(name, context.items);
                 Err(self.fail(reference, context, format!("`{name}` is {state}{said}"), help))
             }
             (None, Otherwise::Fail) => {
@@ -243,12 +245,17 @@ impl Loader<'_> {
                 _ => format!("give it a default: `${{{name}:-...}}`"),
             });
         }
-        let near = did_you_mean(name, self.environment.names()).filter(|help| help.starts_with("did you"));
-        if let Some(near) = near {
-            return Some(format!("a variable of nearly that name is set: {near}"));
+        if let Some(near) = self.near(name) {
+            return Some(near);
         }
         let about = self.declarations.about(name).map(|about| format!(" ({about})")).unwrap_or_default();
         Some(format!("set {name}{about} in the environment, or give it a default: `${{{name}:-...}}`"))
+    }
+
+    /// A variable of nearly that name that is set.
+    fn near(&self, name: &str) -> Option<String> {
+        let near = did_you_mean(name, self.environment.names()).filter(|help| help.starts_with("did you"))?;
+        Some(format!("a variable of nearly that name is set: {near}"))
     }
 
     fn fail(

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use smiles_stage::did_you_mean;
 
-use super::describe::{allowed_values, bare, types};
+use super::describe::{allowed_values, bare, joined, types};
+use super::scalar::WRONG_TYPE;
 use super::{Check, Fault, Typed};
 use crate::NodeId;
 use crate::document::Kind;
@@ -40,8 +41,12 @@ impl<'a> Check<'a> {
             .filter(|branch| types(branch) != ["null"])
             .collect();
         let concrete = outcomes.iter().filter(|(_, branch)| types(self.followed(branch)) != ["null"]).count();
-        let words = real.len() > 1
-            && outcomes.iter().any(|(_, branch)| allowed_values(self.followed(branch)).is_some());
+        // A word or a type that is none of several is told with all of them; a number out of range is not.
+        let other = |(typed, branch): &(Typed, &Value)| {
+            allowed_values(self.followed(branch)).is_some()
+                || typed.faults.iter().any(|fault| fault.weight >= WRONG_TYPE)
+        };
+        let words = real.len() > 1 && outcomes.iter().any(other);
         if outcomes.is_empty() || (scalar && (concrete > 1 || words)) {
             return (self.none_fits(node, &all), &Value::Null);
         }
@@ -142,9 +147,8 @@ impl<'a> Check<'a> {
         if let Some(branch) = found.and_then(|at| branches.get(at)) {
             return Some((self.node(node, branch, depth), branch));
         }
-        let names: Vec<Value> = keys.iter().map(|key| Value::from(*key)).collect();
-        let names = super::describe::one_of(&names.iter().collect::<Vec<_>>());
-        let mut fault = self.fault(node, 1, format!("expected the key {names}"));
+        let names: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+        let mut fault = self.fault(node, 1, format!("expected one of the keys {}", joined(&names)));
         if let Some(entry) = entries.first() {
             fault = Fault { span: Some(entry.span), help: did_you_mean(&entry.key, keys), ..fault };
         }

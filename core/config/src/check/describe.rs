@@ -104,7 +104,7 @@ pub(super) fn bare(value: &Value) -> String {
 }
 
 /// `a`, `a or b`, `a, b or c`.
-fn joined(words: &[String]) -> String {
+pub(super) fn joined(words: &[String]) -> String {
     match words {
         [] => "something else".to_owned(),
         [one] => one.clone(),

@@ -7,6 +7,8 @@ mod combine;
 mod describe;
 mod scalar;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 

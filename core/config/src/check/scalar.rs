@@ -11,7 +11,7 @@ use crate::NodeId;
 use crate::document::Scalar;
 
 /// A scalar of another type than asked for is far off, but nearer than a list in place of a map.
-const WRONG_TYPE: u32 = 100;
+pub(super) const WRONG_TYPE: u32 = 100;
 const WRONG_VALUE: u32 = 1;
 
 impl Check<'_> {
@@ -242,6 +242,9 @@ fn format_bounds(schema: &Value) -> (Option<f64>, Option<f64>) {
 fn length(text: &str, schema: &Value) -> Option<String> {
     let bound =
         |name: &str| schema.get(name).and_then(Value::as_u64).and_then(|limit| usize::try_from(limit).ok());
+    if let Some(prefix) = prefix(schema).filter(|prefix| !text.starts_with(prefix)) {
+        return Some(format!("a text that begins with `{prefix}`"));
+    }
     let length = text.chars().count();
     let short = bound("minLength").filter(|least| length < *least);
     let long = bound("maxLength").filter(|most| length > *most);
@@ -251,6 +254,13 @@ fn length(text: &str, schema: &Value) -> Option<String> {
         (None, Some(most)) => Some(format!("at most {most} characters")),
         (None, None) => None,
     }
+}
+
+/// The one form of `pattern` that is checked here: `^` and letters that stand for themselves.
+fn prefix(schema: &Value) -> Option<&str> {
+    let prefix = schema.get("pattern")?.as_str()?.strip_prefix('^')?;
+    let literal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'/' | b'-' | b'_');
+    (!prefix.is_empty() && prefix.bytes().all(literal)).then_some(prefix)
 }
 
 /// What the format expects, and advice, if the text is not of it.
