@@ -72,6 +72,7 @@ async fn connection(stream: TcpStream, router: Router, bounds: Bounds, ticket: T
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.request_head)
         .max_buf_size(HEAD_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         ended = connection => {

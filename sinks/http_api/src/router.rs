@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{MatchedPath, RawPathParams, RawQuery, Request, State};
+use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -111,8 +111,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     for (place, resource) in app.api.resources.iter().enumerate() {
         let serve = move |State(app): State<Arc<App>>,
                           path: Result<RawPathParams, RawPathParamsRejection>,
-                          RawQuery(query): RawQuery| async move {
-            serve_resource(&app, &app.api.resources[place], path, query).await
+                          uri: Uri| async move {
+            serve_resource(&app, &app.api.resources[place], path, &uri).await
         };
         router = router.route(&resource.path, endpoint(get(serve)));
     }
@@ -131,6 +131,10 @@ fn endpoint(methods: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
 }
 
 async fn no_such_path(uri: Uri) -> Failure {
+    nothing_at(&uri)
+}
+
+fn nothing_at(uri: &Uri) -> Failure {
     let path: String = uri.path().chars().take(128).collect();
     Failure::not_found(format!("nothing is served at `{path}`; /api lists what is"))
 }
@@ -213,12 +217,15 @@ async fn serve_resource(
     app: &App,
     resource: &Resource,
     path: Result<RawPathParams, RawPathParamsRejection>,
-    query: Option<String>,
+    uri: &Uri,
 ) -> Result<Response, Failure> {
     let path = path.map_err(|_| Failure::bad_request("the path is not percent-encoded UTF-8"))?;
     let path: Vec<(String, String)> =
         path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-    let values = params::read(&resource.params, &path, query.as_deref())?;
+    if path.iter().any(|(_, text)| text.is_empty()) {
+        return Err(nothing_at(uri));
+    }
+    let values = params::read(&resource.params, &path, uri.query())?;
     let store = app.store()?;
     let plan = resource.plan.as_ref().ok_or_else(no_store)?;
     let body = answer(resource, plan, &values, &app.asker(store)).await?;
