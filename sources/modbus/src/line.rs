@@ -38,6 +38,13 @@ pub(crate) enum Cause {
     Lost(String),
 }
 
+impl Cause {
+    /// Whether the question was never put.
+    pub(crate) fn is_connect(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::ConnectTimeout(_))
+    }
+}
+
 /// Asks questions.
 pub(crate) trait Asker: Send {
     /// The data of the answer: as many bytes as asked for, or none.

@@ -107,9 +107,9 @@ impl Memories {
         }
     }
 
-    /// The device was away and may be another now: what is read once is read again.
+    /// The device was away and may be another now: what is read once, or seemed to be lacking, is read again.
     pub(crate) fn doubt(&mut self) {
-        self.resting.retain(|_, rest| matches!(rest, Rest::Lacking { .. }));
+        self.resting.clear();
     }
 
     /// A read that may fail has failed: it rests twice as long each time.
@@ -157,7 +157,7 @@ impl<A: Asker> Pass<'_, A> {
                 self.outcome.complete = false;
                 self.fail(&name, &NO_DATA);
             }
-            Err(cause) if read.optional => {
+            Err(cause) if read.optional && !cause.is_connect() => {
                 memories.lacking(place);
                 tracing::debug!(block = name, error = %cause, "an optional block was not heard");
                 self.count(&cause);
@@ -200,7 +200,7 @@ impl<A: Asker> Pass<'_, A> {
                     self.outcome.records.insert(index, data);
                     walk.heard();
                 }
-                Err(cause @ (Cause::Connect(_) | Cause::ConnectTimeout(_))) => {
+                Err(cause) if cause.is_connect() => {
                     // Not asked at all.
                     self.fail(&name, &cause);
                     break;

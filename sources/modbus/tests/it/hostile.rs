@@ -6,7 +6,7 @@ use smiles_stage::{Action, Source};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::harness::{column, source};
+use crate::harness::{STOCK, column, source};
 use crate::server::{Asked, Reply, Server, answer, framed};
 
 /// A list of up to nine records of four bytes: a marker, its number, a value.
@@ -137,9 +137,11 @@ async fn a_refused_connection_says_so() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());
     drop(listener);
-    let mut source = source(&format!("address: {address}"), DEVICE, MINUTE).await;
-    let error = source.next().await.unwrap_err().chain();
-    assert_eq!(error, format!("meter at {address} unit 1: cannot connect: connection refused"));
+    for device in [DEVICE, STOCK] {
+        let mut source = source(&format!("address: {address}"), device, MINUTE).await;
+        let error = source.next().await.unwrap_err().chain();
+        assert_eq!(error, format!("meter at {address} unit 1: cannot connect: connection refused"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use smiles_source_modbus::decode_records;
 use smiles_stage::{Kind, column_kind, column_unit};
 
 use crate::harness::{STOCK, cell, column, device, hex, plan, source};
-use crate::server::{Reply, Server};
+use crate::server::{Asked, Reply, Server};
 
 const MI: &str =
     "0c 103332416355 01 015e 0002 094d 1388 0066 02ef 00012447 002b 0003 0000 0000 01 07 000000000000";
@@ -61,13 +61,35 @@ const GOLDEN: [&str; 6] = [
     "0c000000000000000000000000000000000000000000000000000000000000000007000000000000",
 ];
 
-#[tokio::test(start_paused = true)]
-async fn the_golden_trace_is_asked_and_read() {
-    let server = Server::start(Duration::from_millis(50), |asked| match asked.address {
+fn golden(asked: Asked) -> Reply {
+    match asked.address {
         0x2000 => Reply::Data(hex("10f871600831")),
         address => Reply::Data(hex(GOLDEN[usize::from((address - 0x1000) / 40)])),
-    })
-    .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_was_away_long_is_read_whole_at_once() {
+    let server = Server::start(Duration::from_millis(50), |_| Reply::Silence).await;
+    let mut source = source(&format!("address: {}", server.address), STOCK, Duration::from_secs(60)).await;
+    for _ in 0..9 {
+        let error = source.next().await.unwrap_err().chain();
+        assert!(error.ends_with("unit 1: timed out after 3s"), "{error}");
+    }
+    server.become_(|asked| match (asked.address - 0x1000) % 40 {
+        0 if asked.address < 0x10c8 => golden(asked),
+        _ if asked.address == 0x2000 => golden(asked),
+        _ => Reply::Data(hex(GOLDEN[5])),
+    });
+    let pass = source.next().await.unwrap().unwrap();
+    assert_eq!(column(&pass.rows, "dtu_serial"), ["10f871600831"; 5]);
+    assert!(pass.complete && pass.faults.is_empty(), "{:?}", pass.faults);
+    server.was_treated_well();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_golden_trace_is_asked_and_read() {
+    let server = Server::start(Duration::from_millis(50), golden).await;
     let mut source = source(&format!("address: {}", server.address), STOCK, Duration::from_secs(60)).await;
     let pass = source.next().await.unwrap().unwrap();
     assert!(pass.complete && pass.faults.is_empty(), "{:?}", pass.faults);
