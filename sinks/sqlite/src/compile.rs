@@ -213,3 +213,103 @@ fn instant(micros: i64) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use smiles_stage::Order;
+
+    use super::*;
+
+    fn tables() -> StoreSchema {
+        let types = [
+            ("k", ColumnType::Text),
+            ("p", ColumnType::Int64),
+            ("at", ColumnType::Time),
+            ("up", ColumnType::Bool),
+        ];
+        let fields: Vec<_> = types.iter().map(|(name, column_type)| column_type.field(name)).collect();
+        [("t".to_owned(), Arc::new(Schema::new(fields)))].into()
+    }
+
+    fn filter(column: &str, comparison: Comparison, value: Value) -> Filter {
+        Filter { column: column.to_owned(), comparison, value }
+    }
+
+    fn latest() -> Query {
+        Query {
+            table: "t".into(),
+            columns: vec!["p".into()],
+            filters: vec![
+                filter("k", Comparison::Eq, Value::Text("a".into())),
+                filter("p", Comparison::Gt, Value::Int(5)),
+            ],
+            latest_by: vec!["k".into()],
+            newest: Some("at".into()),
+            order: vec![Order { column: "p".into(), descending: false }],
+            limit: Some(3),
+        }
+    }
+
+    #[test]
+    fn queries_become_sql_with_bound_parameters() {
+        let walkable =
+            Shape { rowid: Some("rowid"), indexes: vec![vec!["p".into()], vec!["k".into(), "at".into()]] };
+        let cases = [
+            (
+                Query { table: "t".into(), ..Query::default() },
+                &walkable,
+                r#"SELECT "k", "p", "at", "up" FROM "t""#,
+                vec![],
+            ),
+            (
+                Query { latest_by: vec![], newest: None, ..latest() },
+                &walkable,
+                r#"SELECT "p" FROM "t" WHERE "k" = ?1 AND "p" > ?2 ORDER BY "p" ASC NULLS LAST LIMIT ?3"#,
+                vec![Cell::Text("a".into()), Cell::Integer(5), Cell::Integer(3)],
+            ),
+            (
+                latest(),
+                &Shape::default(),
+                r#"SELECT "p" FROM (SELECT *, row_number() OVER (PARTITION BY "k" ORDER BY "at" DESC) AS " rank" FROM "t" WHERE "k" = ?1 AND "p" > ?2 AND "k" IS NOT NULL) WHERE " rank" = 1 ORDER BY "p" ASC NULLS LAST LIMIT ?3"#,
+                vec![Cell::Text("a".into()), Cell::Integer(5), Cell::Integer(3)],
+            ),
+            (
+                latest(),
+                &walkable,
+                r#"WITH RECURSIVE " groups"(r) AS (SELECT (SELECT n.rowid FROM "t" AS n WHERE n."k" = ?1 AND n."k" IS NOT NULL ORDER BY n."k" LIMIT 1) UNION ALL SELECT (SELECT n.rowid FROM "t" AS n WHERE n."k" = ?1 AND n."k" IS NOT NULL AND (n."k") > (c."k") ORDER BY n."k" LIMIT 1) FROM " groups" AS g JOIN "t" AS c ON c.rowid = g.r) SELECT "p" FROM "t" WHERE rowid IN (SELECT (SELECT n.rowid FROM "t" AS n WHERE n."k" = c."k" AND n."p" > ?2 ORDER BY n."at" DESC, n.rowid DESC LIMIT 1) FROM " groups" AS g JOIN "t" AS c ON c.rowid = g.r) ORDER BY "p" ASC NULLS LAST LIMIT ?3"#,
+                vec![Cell::Text("a".into()), Cell::Integer(5), Cell::Integer(3)],
+            ),
+        ];
+        for (query, shape, sql, parameters) in cases {
+            let compiled = compile(&query, &tables(), shape).ok();
+            let compiled = compiled.map(|compiled| (compiled.sql, compiled.parameters));
+            assert_eq!(compiled, Some((sql.to_owned(), parameters)));
+        }
+    }
+
+    #[test]
+    fn values_are_bound_as_cells_are_stored() {
+        let far = Timestamp::MIN;
+        let cases = [
+            ("up", Value::Bool(true), Some(Cell::Integer(1))),
+            ("up", Value::Int(1), None),
+            ("p", Value::Float(0.5), Some(Cell::Real(0.5))),
+            ("p", Value::Text("5".into()), None),
+            ("k", Value::Int(5), None),
+            (
+                "at",
+                Value::Time(Timestamp::UNIX_EPOCH),
+                Some(Cell::Text("1970-01-01T00:00:00.000000+00:00".into())),
+            ),
+            ("at", Value::Time(far), Some(Cell::Text(String::new()))),
+            ("at", Value::Text("1970".into()), None),
+        ];
+        for (column, value, expected) in cases {
+            let filters = vec![filter(column, Comparison::Ge, value.clone())];
+            let query = Query { table: "t".into(), filters, ..Query::default() };
+            let bound = compile(&query, &tables(), &Shape::default()).ok().map(|it| it.parameters);
+            assert_eq!(bound, expected.map(|cell| vec![cell]), "{column} {value:?}");
+        }
+    }
+}

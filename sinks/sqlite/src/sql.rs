@@ -62,3 +62,48 @@ fn declared(column_type: ColumnType) -> &'static str {
         ColumnType::Text | ColumnType::Json | ColumnType::Time => "TEXT",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType, Field, Schema};
+    use serde_json::{Value, json};
+    use smiles_stage::Path;
+    use smiles_stage::tables::{Tables, TablesPlan};
+
+    use super::*;
+
+    fn planned(options: Value) -> TablePlan {
+        let columns =
+            ["k", "at", "v\"; DROP TABLE t; --"].map(|name| Field::new(name, DataType::Int64, true));
+        let tables: Tables = serde_json::from_value(json!({ "a \"t\"": options })).unwrap();
+        TablesPlan::new(&tables, &Schema::new(columns.to_vec()), &Path::root()).unwrap().tables()[0].clone()
+    }
+
+    #[test]
+    fn statements_quote_every_name() {
+        let odd = "v\"; DROP TABLE t; --";
+        let columns = json!({ "k": "k", "at": "at", odd: odd });
+        let cases = [
+            (
+                json!({ "columns": columns, "reads": { "more": "float64" } }),
+                r#"INSERT INTO "a ""t""" AS old ("k", "at", "v""; DROP TABLE t; --") VALUES (?1, ?2, ?3)"#,
+                r#"CREATE TABLE IF NOT EXISTS "a ""t""" ("k" INTEGER, "at" INTEGER, "v""; DROP TABLE t; --" INTEGER, "more" REAL)"#,
+            ),
+            (
+                json!({ "mode": "upsert", "key": ["k"], "newest": "at", "columns": columns }),
+                r#"INSERT INTO "a ""t""" AS old ("k", "at", "v""; DROP TABLE t; --") VALUES (?1, ?2, ?3) ON CONFLICT ("k") DO UPDATE SET "v""; DROP TABLE t; --" = coalesce(excluded."v""; DROP TABLE t; --", old."v""; DROP TABLE t; --"), "at" = coalesce(excluded."at", old."at") WHERE old."at" IS NULL OR excluded."at" >= old."at""#,
+                r#"CREATE TABLE IF NOT EXISTS "a ""t""" ("k" INTEGER, "at" INTEGER, "v""; DROP TABLE t; --" INTEGER, PRIMARY KEY ("k"))"#,
+            ),
+            (
+                json!({ "mode": "upsert", "key": ["k", "at"], "columns": { "k": "k", "at": "at" } }),
+                r#"INSERT INTO "a ""t""" AS old ("k", "at") VALUES (?1, ?2) ON CONFLICT ("k", "at") DO NOTHING"#,
+                r#"CREATE TABLE IF NOT EXISTS "a ""t""" ("k" INTEGER, "at" INTEGER, PRIMARY KEY ("k", "at"))"#,
+            ),
+        ];
+        for (options, inserts, creates) in cases {
+            let table = planned(options);
+            assert_eq!(insert(&table), inserts);
+            assert_eq!(create(&table), creates);
+        }
+    }
+}

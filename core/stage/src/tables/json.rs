@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use serde::Serialize;
 use serde::de::IgnoredAny;
 
 /// One member: its name as JSON text with the colon, its column, whether its texts are JSON documents.
@@ -55,8 +56,8 @@ fn push(member: &Member, row: usize, text: &mut String) -> bool {
     }
     match column.data_type() {
         DataType::Int64 => write!(text, "{}", column.as_primitive::<Int64Type>().value(row)).is_ok(),
-        DataType::Float64 => number(column.as_primitive::<Float64Type>().value(row).into(), text),
-        DataType::Float32 => number(column.as_primitive::<Float32Type>().value(row).into(), text),
+        DataType::Float64 => number(&column.as_primitive::<Float64Type>().value(row), text),
+        DataType::Float32 => number(&column.as_primitive::<Float32Type>().value(row), text),
         DataType::Boolean => write!(text, "{}", column.as_boolean().value(row)).is_ok(),
         DataType::Timestamp(_, _) => {
             text.push('"');
@@ -81,9 +82,12 @@ fn push(member: &Member, row: usize, text: &mut String) -> bool {
     }
 }
 
-/// A JSON value of a float is null where the float is not finite.
-fn number(value: serde_json::Value, text: &mut String) -> bool {
-    value.is_number() && write!(text, "{value}").is_ok()
+/// In the fewest digits that mean this number; what is not finite is `null`.
+fn number(value: &impl Serialize, text: &mut String) -> bool {
+    serde_json::to_string(value).is_ok_and(|number| {
+        text.push_str(&number);
+        true
+    })
 }
 
 fn quoted(text: &str) -> String {

@@ -16,6 +16,9 @@ mod plan;
 mod project;
 mod select;
 
+#[cfg(test)]
+mod tests;
+
 pub use column_type::ColumnType;
 pub use config::{Column, ColumnOptions, Condition, Mode, Table, Tables};
 pub use json::write_time;

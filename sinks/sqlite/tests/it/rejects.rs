@@ -101,7 +101,7 @@ async fn an_instant_outside_of_four_digit_years_is_named() {
         (year_0 - 1, Some("b"), Some(2)),
         (i64::MAX, Some("c"), Some(3)),
     ]);
-    let error = send(sink.as_mut(), &[rows.clone()]).await.unwrap_err();
+    let error = send(sink.as_mut(), std::slice::from_ref(&rows)).await.unwrap_err();
     assert_eq!(rejected(&error), [(0, 1, "out_of_range"), (0, 2, "out_of_range")]);
     send(sink.as_mut(), &[rows.slice(0, 1)]).await.unwrap();
     assert_eq!(fixture.rows("SELECT at FROM readings"), ["0000-01-01T00:00:00.000000+00:00"]);
