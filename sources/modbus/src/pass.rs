@@ -221,8 +221,9 @@ impl<A: Asker> Pass<'_, A> {
     /// Says that a list ended where it did not before.
     fn doubt(&mut self, list: &List, walk: &Walk<'_>) {
         if let Some((end, length)) = walk.doubted() {
-            let said =
-                format!("the list ends here and had {length} records before; believed after three passes");
+            let said = format!(
+                "the list ended early: it had {length} records before, and a shorter one is believed after three passes"
+            );
             self.fail(&format!("{}[{end}]", list.name), &said);
         }
     }
