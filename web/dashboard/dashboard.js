@@ -47,16 +47,24 @@ async function ask(path) {
   return { ok: response.ok, body: await response.json() };
 }
 
-const words = (name) => (name.charAt(0).toUpperCase() + name.slice(1)).replaceAll("_", " ");
+// `pv_power` reads "PV power": a first word without a vowel is an abbreviation.
+function words(name) {
+  const [first, ...rest] = name.split("_");
+  const head = /[aeiouy]/i.test(first) ? first.charAt(0).toUpperCase() + first.slice(1) : first.toUpperCase();
+  return [head, ...rest].join(" ");
+}
+
 const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });
-const LARGER = { W: "kW", Wh: "kWh", B: "kB", kWh: "MWh", kB: "MB", var: "kvar", VA: "kVA" };
+const rounded = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 5 });
+const LARGER = { W: "kW", Wh: "kWh", kWh: "MWh", var: "kvar", VA: "kVA", B: "kB", kB: "MB", MB: "GB" };
 
 function quantity(value, unit) {
-  while (Math.abs(value) >= 10_000 && LARGER[unit]) {
+  if (!(Math.abs(value) >= 10_000 && LARGER[unit])) return unit ? `${number.format(value)} ${unit}` : number.format(value);
+  while (Math.abs(value) >= 1000 && LARGER[unit]) {
     value /= 1000;
     unit = LARGER[unit];
   }
-  return unit ? `${number.format(value)} ${unit}` : number.format(value);
+  return `${rounded.format(value)} ${unit}`;
 }
 
 function text(value, column) {

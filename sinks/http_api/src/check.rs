@@ -8,7 +8,7 @@ use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::config::{
     ColumnSeries, Condition, Config, Limit, Limits, Metrics, Ordered, ParameterType, Place, Resources, Route,
-    RuntimeSeries, Select, Shape, duration,
+    RuntimeSeries, Select, Shape, duration, find,
 };
 use crate::dashboard;
 use crate::params::Param;
@@ -197,7 +197,7 @@ fn check_parameters(route: &Route, steps: &[Step<'_>], at: &Path, problems: &mut
     for (place, name) in in_path.iter().enumerate() {
         if in_path[..place].contains(name) {
             problems.push(Problem::error(at.clone(), format!("`{{{name}}}` stands twice in the path")));
-        } else if route.parameters.get(name).is_none() {
+        } else if find(&route.parameters, name).is_none() {
             problems.push(
                 Problem::error(at.clone(), format!("the path parameter `{name}` is not declared"))
                     .suggest(name, route.parameters.names()),
@@ -378,7 +378,7 @@ fn check_metrics(metrics: &Metrics, at: &Path, problems: &mut Problems) {
     for (name, series) in metrics.runtime.iter() {
         let at = at.key("runtime").key(name);
         check_name(name, &at, problems);
-        if metrics.columns.get(name).is_some() {
+        if find(&metrics.columns, name).is_some() {
             problems
                 .push(Problem::error(at.clone(), format!("`{name}` is declared as a column's series too")));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use crate::ordered::Ordered;
+pub use smiles_stage::tables::Ordered;
 
 /// Options of `type: http_api`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -400,6 +400,11 @@ fn five_minutes() -> String {
 
 fn max_length() -> usize {
     128
+}
+
+/// The value of this name.
+pub(crate) fn find<'a, V>(map: &'a Ordered<V>, name: &str) -> Option<&'a V> {
+    map.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 /// `500ms`, `3s`, `5m`, `1h`; `None` for anything else and for zero.

@@ -14,6 +14,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 use jiff::Timestamp;
 use smiles_stage::Value;
+use smiles_stage::tables::write_time;
 
 /// A cell as a plain value.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,11 +134,11 @@ pub(crate) fn write_cell(out: &mut String, cell: &Cell<'_>, json: bool) {
         Cell::Float64(value) => out.push_str(&serde_json::to_string(value).unwrap_or_default()),
         Cell::Text(value) if json && is_document(value) => out.push_str(value),
         Cell::Text(value) => write_text(out, value),
-        Cell::Time(value) => {
-            out.push('"');
-            out.push_str(&instant(*value));
-            out.push('"');
-        }
+        // Nothing a clock says is outside of the years 0 to 9999.
+        Cell::Time(value) => match instant(*value) {
+            text if text.is_empty() => out.push_str("null"),
+            text => write_text(out, &text),
+        },
     }
 }
 
@@ -150,9 +151,11 @@ pub(crate) fn write_text(out: &mut String, text: &str) {
     out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
-/// The one form of an instant.
+/// The one form of an instant; empty outside of the years 0 to 9999.
 pub(crate) fn instant(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
+    let mut text = String::with_capacity(32);
+    write_time(time.as_microsecond(), &mut text);
+    text
 }
 
 #[cfg(test)]

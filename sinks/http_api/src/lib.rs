@@ -13,7 +13,6 @@ mod index;
 mod json;
 mod latest;
 mod metrics;
-mod ordered;
 mod params;
 mod paths;
 mod plan;

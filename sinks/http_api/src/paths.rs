@@ -46,7 +46,7 @@ impl<'de> Visitor<'de> for Paths {
         Ok(Resources {
             health: health.unwrap_or_default(),
             stats: stats.unwrap_or_default(),
-            routes: routes.into_iter().collect(),
+            routes: Ordered(routes),
         })
     }
 }

@@ -3,7 +3,9 @@
 use arrow_schema::{DataType, Field, SchemaRef};
 use smiles_stage::{Comparison, Order, Path, Problem, Problems, StoreSchema, Value};
 
-use crate::config::{Condition, Join, Limit, Ordered, Parameter, ParameterType, Route, Scalar, Select, Stat};
+use crate::config::{
+    Condition, Join, Limit, Ordered, Parameter, ParameterType, Route, Scalar, Select, Stat, find,
+};
 use crate::json::servable;
 use crate::resource::{Operand, Partner, Plan, Resource, Selection, Test};
 use crate::spell;
@@ -227,7 +229,7 @@ impl<'a> Wiring<'a> {
     }
 
     fn parameter(&self, name: &str) -> Option<&'a Parameter> {
-        self.route.parameters.get(name)
+        find(&self.route.parameters, name)
     }
 
     fn comparable(&mut self, field: &Field, kind: ParameterType, at: &Path) {

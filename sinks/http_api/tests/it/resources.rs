@@ -175,8 +175,8 @@ async fn stats_have_the_declared_names() {
         world.get("/stats").await.body,
         concat!(
             r#"{"database_type":"FAKE","database_size_bytes":4096,"production_cache_entries":3,"#,
-            r#""config_cache_entries":0,"metrics_entries":0,"inverter_data_entries":5,"port_data_entries":9,"#,
-            r#""inverters_count":3,"total_records":17}"#,
+            r#""config_cache_entries":0,"metrics_entries":1,"inverter_data_entries":5,"port_data_entries":9,"#,
+            r#""inverters_count":3,"total_records":18}"#,
         )
     );
 }

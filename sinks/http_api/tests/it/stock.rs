@@ -73,6 +73,8 @@ pub(crate) fn store() -> FakeStore {
         ("inverter_data", inverter_data()),
         ("port_data", port_data()),
         ("production_cache", production_cache()),
+        ("config_cache", Table { schema: schema(vec![text("key")]), rows: Vec::new() }),
+        ("system_metrics", Table { schema: schema(vec![whole("id")]), rows: vec![json!({"id": 1})] }),
     ])
 }
 
