@@ -1,1 +1,35 @@
-//! Wires a pipeline and moves its batches: schedule, journal, retry, delivery, health.
+//! Wires a pipeline and moves its batches.
+//!
+//! [`wire`] checks everything without effects, [`Wired::open`] connects, [`Running::run`] polls, journals and
+//! delivers until the end. Each source and each sink is a task of its own; one loop ([`pump`]) between them moves
+//! batches, and retry, schedule, health and meters are values the tasks call.
+
+mod board;
+mod chain;
+mod clock;
+mod delivery;
+mod graph;
+mod guard;
+mod keeper;
+mod live;
+mod meter;
+mod open;
+mod poll;
+mod pump;
+mod reject;
+mod retry;
+mod running;
+mod schedule;
+mod schema;
+mod source_report;
+mod stop;
+mod target;
+mod wire;
+
+pub use clock::SystemClock;
+pub use graph::{Role, StageSummary};
+pub use meter::Meters;
+pub use open::{OpenError, RunOptions};
+pub use running::{Exit, Running, run_all};
+pub use target::Target;
+pub use wire::{Wired, wire};

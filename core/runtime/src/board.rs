@@ -1,0 +1,274 @@
+//! The shared state of a running pipeline, as every task writes it and /health and /metrics read it.
+//!
+//! Reading never waits for the journal: what it holds is copied here after each change.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use smiles_journal::{Books, Loss, Status};
+use smiles_stage::{
+    Clock, Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState,
+};
+use tokio::sync::Notify;
+
+/// One pipeline's state.
+pub(crate) struct Board {
+    clock: Arc<dyn Clock>,
+    begun: Duration,
+    state: Mutex<State>,
+    /// The journal changed; its status should be read again.
+    pub(crate) dirty: Notify,
+}
+
+struct State {
+    health: Health,
+    /// Per source, when the last pass with rows ended (monotonic).
+    heard: Vec<Option<Duration>>,
+    /// Why the last append failed.
+    broken: Option<String>,
+    losses: Vec<Loss>,
+    repairs: Vec<String>,
+}
+
+impl Board {
+    pub(crate) fn new(
+        pipeline: &str,
+        max_size_bytes: u64,
+        clock: &Arc<dyn Clock>,
+        sources: Vec<SourceHealth>,
+        sinks: Vec<SinkHealth>,
+    ) -> Arc<Self> {
+        let heard = vec![None; sources.len()];
+        let health = Health {
+            pipeline: pipeline.to_owned(),
+            started: clock.now(),
+            uptime: Duration::ZERO,
+            sources,
+            sinks,
+            journal: JournalHealth { writable: true, size_bytes: 0, max_size_bytes, full: false },
+            warnings: Vec::new(),
+        };
+        let state = State { health, heard, broken: None, losses: Vec::new(), repairs: Vec::new() };
+        let (clock, begun) = (Arc::clone(clock), clock.monotonic());
+        Arc::new(Self { clock, begun, state: Mutex::new(state), dirty: Notify::new() })
+    }
+
+    /// A pass ended: with rows, with an error, or both.
+    pub(crate) fn passed(&self, source: usize, success: bool, error: Option<&str>, stretched: bool) {
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let mut state = self.state();
+        if success && let Some(heard) = state.heard.get_mut(source) {
+            *heard = Some(monotonic);
+        }
+        let Some(health) = state.health.sources.get_mut(source) else { return };
+        health.stretched = stretched;
+        health.state = if success { SourceState::Online } else { SourceState::Error };
+        if success {
+            health.success_count += 1;
+            health.last_success = Some(now);
+        }
+        if let Some(error) = error {
+            health.error_count += 1;
+            health.last_error = Some((now, error.to_owned()));
+        }
+    }
+
+    /// A sink's attempt ended.
+    pub(crate) fn sink(&self, sink: usize, sink_state: SinkState, error: Option<&str>) {
+        let now = self.clock.now();
+        if let Some(health) = self.state().health.sinks.get_mut(sink) {
+            health.state = sink_state;
+            health.last_error = error.map(|error| (now, error.to_owned()));
+        }
+    }
+
+    /// A live sink took rows; it has no books in the journal.
+    pub(crate) fn live_rows(&self, sink: usize, rows: u64) {
+        if let Some(health) = self.state().health.sinks.get_mut(sink) {
+            health.accepted += rows;
+            health.delivered += rows;
+        }
+    }
+
+    /// An append ended.
+    pub(crate) fn appended(&self, error: Option<(String, bool)>) {
+        let mut state = self.state();
+        state.health.journal.writable = error.is_none();
+        state.health.journal.full = error.as_ref().is_some_and(|(_, full)| *full);
+        state.broken = error.map(|(text, _)| text);
+    }
+
+    /// What the journal holds now.
+    pub(crate) fn publish(&self, status: Status) {
+        let mut state = self.state();
+        state.health.journal.size_bytes = status.size_bytes;
+        for books in &status.books {
+            let named = state.health.sinks.iter_mut().find(|sink| sink.name == books.sink);
+            if let Some(sink) = named.filter(|_| books.in_use) {
+                copy_books(books, sink);
+            }
+        }
+        state.losses = status.losses;
+        state.repairs = status.repairs;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HealthView for Board {
+    fn health(&self) -> Health {
+        let now = self.clock.monotonic();
+        let state = self.state();
+        let mut health = state.health.clone();
+        health.uptime = now.saturating_sub(self.begun);
+        for (source, heard) in health.sources.iter_mut().zip(&state.heard) {
+            source.since_success = heard.map(|heard| now.saturating_sub(heard));
+        }
+        health.warnings = warnings(&state);
+        health
+    }
+}
+
+impl Debug for Board {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Board").field("pipeline", &self.state().health.pipeline).finish_non_exhaustive()
+    }
+}
+
+/// A source nobody has heard yet.
+pub(crate) fn unheard(name: &str, address: String, every: Option<Duration>) -> SourceHealth {
+    SourceHealth {
+        name: name.to_owned(),
+        address,
+        state: SourceState::Unknown,
+        every,
+        stretched: false,
+        last_success: None,
+        since_success: None,
+        success_count: 0,
+        error_count: 0,
+        last_error: None,
+    }
+}
+
+/// A sink that has delivered nothing yet.
+pub(crate) fn starting(name: &str, type_name: &str) -> SinkHealth {
+    SinkHealth {
+        name: name.to_owned(),
+        type_name: type_name.to_owned(),
+        state: SinkState::Starting,
+        last_error: None::<(Timestamp, String)>,
+        accepted: 0,
+        delivered: 0,
+        dead_lettered: 0,
+        dropped: 0,
+        lost: 0,
+        waiting: 0,
+    }
+}
+
+fn copy_books(books: &Books, sink: &mut SinkHealth) {
+    sink.accepted = books.accepted;
+    sink.delivered = books.delivered;
+    sink.dead_lettered = books.dead_lettered;
+    sink.dropped = books.dropped;
+    sink.lost = books.lost;
+    sink.waiting = books.waiting;
+}
+
+/// Sentences for the operator.
+fn warnings(state: &State) -> Vec<String> {
+    let mut all = Vec::new();
+    let JournalHealth { size_bytes, max_size_bytes, full, .. } = state.health.journal;
+    let percent = size_bytes.saturating_mul(100) / max_size_bytes.max(1);
+    if full {
+        all.push("the journal is full: polls wait until a sink delivers".to_owned());
+    } else if let Some(limit) = [80, 50].into_iter().find(|limit| percent >= *limit) {
+        all.push(format!("the journal is over {limit} % full ({size_bytes} of {max_size_bytes} bytes)"));
+    }
+    if let Some(broken) = state.broken.as_ref().filter(|_| !full) {
+        all.push(format!("the journal cannot be written: {broken}"));
+    }
+    for loss in state.losses.iter().filter(|loss| !loss.acknowledged) {
+        let Loss { sink, rows, reason, .. } = loss;
+        all.push(format!("`{sink}` lost {rows} rows ({reason}); `smiles journal ack` takes note of it"));
+    }
+    for sink in state.health.sinks.iter().filter(|sink| sink.state == SinkState::Halted) {
+        let why = sink.last_error.as_ref().map_or("", |(_, why)| why.as_str());
+        all.push(format!("`{}` has stopped until a person acts: {why}", sink.name));
+    }
+    all.extend(state.repairs.iter().cloned());
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use smiles_journal::Books;
+    use smiles_stage::{RunId, Seq};
+    use smiles_testkit::ManualClock;
+
+    use super::*;
+
+    fn board(clock: &ManualClock) -> Arc<Board> {
+        let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+        let sources = vec![unheard("DTU", "tcp://10.0.0.5:502 unit 1".into(), Some(Duration::from_secs(60)))];
+        Board::new("roof", 1000, &clock, sources, vec![starting("store", "sqlite")])
+    }
+
+    #[test]
+    fn a_partial_pass_is_a_success_and_an_error() {
+        let clock = ManualClock::new();
+        let board = board(&clock);
+        board.passed(0, true, Some("inverter 3 did not answer"), false);
+        clock.advance(Duration::from_secs(7));
+        board.passed(0, false, Some("connection refused"), true);
+        let source = board.health().sources.remove(0);
+        assert_eq!((source.success_count, source.error_count), (1, 2));
+        assert_eq!((source.state, source.stretched), (SourceState::Error, true));
+        assert_eq!(source.since_success, Some(Duration::from_secs(7)));
+        assert_eq!(source.last_error, Some((clock.now(), "connection refused".into())));
+    }
+
+    #[test]
+    fn every_warning_is_a_sentence() {
+        let board = board(&ManualClock::new());
+        let loss = Loss {
+            sink: "store".into(),
+            run: RunId([1; 16]),
+            range: (Seq(1), Seq(2)),
+            rows: 40,
+            reason: "target went back".into(),
+            acknowledged: false,
+        };
+        let known = Loss { acknowledged: true, ..loss.clone() };
+        let books = Books { sink: "store".into(), in_use: true, accepted: 50, lost: 40, ..Books::default() };
+        let repairs = vec!["the journal's tail was torn; 1 batch set aside".to_owned()];
+        let status = Status {
+            size_bytes: 812,
+            losses: vec![loss, known],
+            books: vec![books],
+            repairs,
+            ..Status::default()
+        };
+        board.publish(status);
+        board.sink(0, SinkState::Halted, Some("the password is wrong"));
+        board.appended(Some(("disk full".into(), false)));
+        assert_eq!(
+            board.health().warnings,
+            [
+                "the journal is over 80 % full (812 of 1000 bytes)",
+                "the journal cannot be written: disk full",
+                "`store` lost 40 rows (target went back); `smiles journal ack` takes note of it",
+                "`store` has stopped until a person acts: the password is wrong",
+                "the journal's tail was torn; 1 batch set aside",
+            ]
+        );
+        board.appended(Some(("full".into(), true)));
+        assert_eq!(board.health().warnings[0], "the journal is full: polls wait until a sink delivers");
+        assert_eq!((board.health().sinks[0].accepted, board.health().journal.writable), (50, false));
+    }
+}

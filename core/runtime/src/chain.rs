@@ -1,0 +1,183 @@
+//! The transforms in order, with their keyed state: staged with a batch, kept when the batch is durable.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::SchemaRef;
+use arrow_select::filter::filter_record_batch;
+use smiles_journal::StateChange;
+use smiles_stage::{Action, Clock, OpenContext, Rejection, StageError, State, Transform, TransformPlan};
+
+use crate::guard::{Failure, guarded_now};
+use crate::meter::TransformMeters;
+
+/// All transforms of a pipeline.
+pub(crate) struct Chain {
+    links: Vec<Link>,
+    clock: Arc<dyn Clock>,
+}
+
+/// One transform.
+pub(crate) struct Link {
+    pub(crate) name: String,
+    pub(crate) plan: Box<dyn TransformPlan>,
+    pub(crate) input: SchemaRef,
+    pub(crate) context: OpenContext,
+    /// `None` after a panic, until it is made anew.
+    pub(crate) transform: Option<Box<dyn Transform>>,
+    pub(crate) memory: Memory,
+    pub(crate) meters: TransformMeters,
+}
+
+/// A transform's state: what is durable, and what the batch under way has put.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    kept: HashMap<Vec<u8>, Vec<u8>>,
+    staged: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl State for Memory {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.staged.get(key).or_else(|| self.kept.get(key)).cloned()
+    }
+
+    fn put(&mut self, key: &[u8], value: Vec<u8>) {
+        self.staged.insert(key.to_vec(), value);
+    }
+}
+
+impl Memory {
+    /// What the batch really changed.
+    fn changes(&self) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
+        self.staged.iter().filter(|(key, value)| self.kept.get(*key) != Some(*value))
+    }
+}
+
+/// A transform that failed on a batch.
+pub(crate) struct ChainError {
+    pub(crate) transform: String,
+    pub(crate) error: StageError,
+}
+
+impl Chain {
+    /// Transforms with the state the journal kept for them.
+    pub(crate) fn new(mut links: Vec<Link>, state: Vec<StateChange>, clock: Arc<dyn Clock>) -> Self {
+        for StateChange { stage, key, value } in state {
+            // State of a transform that the file no longer names stays in the journal, unused.
+            if let Some(link) = links.iter_mut().find(|link| link.name == stage) {
+                link.memory.kept.insert(key, value);
+            }
+        }
+        Self { links, clock }
+    }
+
+    /// The batch through every transform. Puts stay staged until [`Chain::keep`]; an error discards them.
+    pub(crate) fn apply(&mut self, mut batch: RecordBatch) -> Result<RecordBatch, ChainError> {
+        for index in 0..self.links.len() {
+            let link = &mut self.links[index];
+            match link.apply(batch, self.clock.as_ref()) {
+                Ok(output) => batch = output,
+                Err(error) => {
+                    link.meters.failed.inc();
+                    let transform = link.name.clone();
+                    self.discard();
+                    return Err(ChainError { transform, error });
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    /// What the batch under way changed, for its journal record.
+    pub(crate) fn staged(&self) -> Vec<StateChange> {
+        let of = |link: &Link| {
+            let change = |(key, value): (&Vec<u8>, &Vec<u8>)| StateChange {
+                stage: link.name.clone(),
+                key: key.clone(),
+                value: value.clone(),
+            };
+            link.memory.changes().map(change).collect::<Vec<_>>()
+        };
+        let mut all: Vec<StateChange> = self.links.iter().flat_map(of).collect();
+        all.sort_by(|a, b| (&a.stage, &a.key).cmp(&(&b.stage, &b.key)));
+        all
+    }
+
+    /// The batch is durable, and with it the puts.
+    pub(crate) fn keep(&mut self) {
+        for Memory { kept, staged } in self.links.iter_mut().map(|link| &mut link.memory) {
+            kept.extend(staged.drain());
+        }
+    }
+
+    /// The batch came to nothing, and with it the puts.
+    pub(crate) fn discard(&mut self) {
+        self.links.iter_mut().for_each(|link| link.memory.staged.clear());
+    }
+}
+
+impl Link {
+    fn apply(&mut self, batch: RecordBatch, clock: &dyn Clock) -> Result<RecordBatch, StageError> {
+        let (rows, begun) = (count(&batch), clock.monotonic());
+        let output = self.apply_without_rejects(batch);
+        self.meters.seconds.inc_by(clock.monotonic().saturating_sub(begun).as_secs_f64());
+        self.meters.rows_in.inc_by(rows);
+        let output = output?;
+        self.meters.rows_out.inc_by(count(&output));
+        Ok(output)
+    }
+
+    /// A transform has no dead letters (its rows have no position yet): rows it rejects are counted, named and left out.
+    fn apply_without_rejects(&mut self, mut batch: RecordBatch) -> Result<RecordBatch, StageError> {
+        loop {
+            let error = match self.call(batch.clone()) {
+                Ok(output) => return Ok(output),
+                Err(failure) => {
+                    if failure.panicked {
+                        self.transform = None;
+                    }
+                    failure.error
+                }
+            };
+            self.memory.staged.clear();
+            let Action::Reject { rows } = error.action() else { return Err(error) };
+            let Some(rest) = without(&batch, rows) else { return Err(error) };
+            let transform = self.name.as_str();
+            for Rejection { row, code, reason, .. } in rows {
+                tracing::error!(transform, row, code, reason, "a row is rejected and left out");
+            }
+            self.meters.rejected.inc_by(count(&batch) - count(&rest));
+            batch = rest;
+        }
+    }
+
+    fn call(&mut self, batch: RecordBatch) -> Result<RecordBatch, Failure> {
+        let Self { transform, plan, input, context, memory, .. } = self;
+        guarded_now(|| {
+            let transform = match transform {
+                Some(transform) => transform,
+                None => transform.insert(plan.open(input, context.clone())?),
+            };
+            transform.apply(batch, memory)
+        })
+    }
+}
+
+fn count(batch: &RecordBatch) -> u64 {
+    u64::try_from(batch.num_rows()).unwrap_or(u64::MAX)
+}
+
+/// The batch without these rows; `None` if none of them is in it.
+fn without(batch: &RecordBatch, rejected: &[Rejection]) -> Option<RecordBatch> {
+    let keep: BooleanArray = (0..batch.num_rows())
+        .map(|row| Some(!rejected.iter().any(|rejection| rejection.row == row)))
+        .collect();
+    if keep.true_count() == batch.num_rows() {
+        return None;
+    }
+    filter_record_batch(batch, &keep).ok()
+}
+
+#[cfg(test)]
+mod tests;

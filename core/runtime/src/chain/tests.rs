@@ -1,0 +1,115 @@
+//! State is staged with a batch, discarded with its failure, and only what changed is written.
+
+use smiles_stage::{Problems, prometheus};
+use smiles_testkit::{ManualClock, ids, numbered, numbered_schema, open_context};
+
+use super::*;
+use crate::meter::Meters;
+
+/// Adds up ids under the key `sum`; fails, rejects and panics on chosen ids.
+struct Sum;
+
+struct SumPlan;
+
+const FAILS: i64 = 100;
+const REJECTED: i64 = 200;
+const PANICS: i64 = 300;
+
+impl Transform for Sum {
+    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
+        let sum = |state: &dyn State| {
+            state.get(b"sum").map_or(0, |bytes| String::from_utf8(bytes).unwrap().parse::<i64>().unwrap())
+        };
+        for (row, id) in ids(&batch).into_iter().enumerate() {
+            let total = sum(state) + id;
+            state.put(b"sum", total.to_string().into_bytes());
+            state.put(b"seen", b"yes".to_vec());
+            match id {
+                FAILS => return Err(StageError::retry("cannot add that")),
+                PANICS => panic!("cannot even think of that"),
+                REJECTED => {
+                    let row = Rejection { batch: 0, row, code: "sum".into(), reason: "too much".into() };
+                    return Err(StageError::reject(vec![row], "rows that cannot be added"));
+                }
+                _ => {}
+            }
+        }
+        Ok(numbered([sum(state)]))
+    }
+}
+
+impl TransformPlan for SumPlan {
+    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
+        Ok(Arc::clone(input))
+    }
+
+    fn open(&self, _input: &SchemaRef, _context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
+        Ok(Box::new(Sum))
+    }
+}
+
+fn chain(names: &[&str], state: Vec<StateChange>) -> Chain {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
+    let meters = Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).unwrap();
+    let link = |name: &&str| Link {
+        name: (*name).to_owned(),
+        plan: Box::new(SumPlan),
+        input: numbered_schema(),
+        context: open_context(std::path::Path::new("."), Arc::clone(&clock)),
+        transform: Some(Box::new(Sum)),
+        memory: Memory::default(),
+        meters: meters.transform("test", name),
+    };
+    Chain::new(names.iter().map(link).collect(), state, clock)
+}
+
+fn change(stage: &str, key: &str, value: &str) -> StateChange {
+    StateChange { stage: stage.into(), key: key.into(), value: value.into() }
+}
+
+#[test]
+fn state_goes_with_its_batch() {
+    let mut chain = chain(&["a", "b"], vec![change("b", "sum", "1000"), change("gone", "sum", "7")]);
+    assert_eq!(ids(&chain.apply(numbered([1, 2])).ok().unwrap()), [1003]);
+    let all = [
+        change("a", "seen", "yes"),
+        change("a", "sum", "3"),
+        change("b", "seen", "yes"),
+        change("b", "sum", "1003"),
+    ];
+    assert_eq!(chain.staged(), all);
+    chain.keep();
+    assert!(chain.apply(numbered([5])).is_ok());
+    assert_eq!(
+        chain.staged(),
+        [change("a", "sum", "8"), change("b", "sum", "1011")],
+        "only what changed is written"
+    );
+    chain.discard();
+    assert!(chain.apply(numbered([])).is_ok());
+    assert_eq!(chain.staged(), [change("b", "sum", "1006"),], "a batch that came to nothing left nothing");
+}
+
+#[test]
+fn a_failed_batch_leaves_no_state_and_names_its_transform() {
+    for (id, message) in
+        [(FAILS, "cannot add that"), (PANICS, "the stage panicked: cannot even think of that")]
+    {
+        let mut chain = chain(&["a"], Vec::new());
+        let failed = chain.apply(numbered([1, id])).err().unwrap();
+        assert_eq!((failed.transform.as_str(), failed.error.to_string().as_str()), ("a", message));
+        assert!(chain.staged().is_empty());
+        assert_eq!(
+            ids(&chain.apply(numbered([1, 2])).ok().unwrap()),
+            [3],
+            "it goes on, made anew if need be"
+        );
+    }
+}
+
+#[test]
+fn rejected_rows_are_left_out_and_counted() {
+    let mut chain = chain(&["a"], Vec::new());
+    assert_eq!(ids(&chain.apply(numbered([1, REJECTED, 2, REJECTED])).ok().unwrap()), [3]);
+    assert_eq!(chain.links[0].meters.rejected.get(), 2);
+}

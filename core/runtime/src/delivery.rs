@@ -1,0 +1,363 @@
+//! One sink's task: its own cursor, pace and retries. Restart, retry and crash are one path through it:
+//! ask the target, take its word, deliver what it owes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use smiles_journal::{Journal, JournalError, ReadLimit, Reconciled};
+use smiles_stage::{
+    Action, Batch, Clock, OpenContext, Position, RunId, Seq, Sink, SinkPlan, SinkState, StageError, Store,
+    TargetId,
+};
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::board::Board;
+use crate::guard::{Failure, guarded};
+use crate::meter::SinkMeters;
+use crate::reject::{Trimmed, letters};
+use crate::retry::{Backoff, Verdict};
+use crate::stop::Stop;
+
+/// Bytes of encoded batches that one write may merge.
+const WRITE_BYTES: usize = 16 << 20;
+
+/// What a sink's task needs.
+pub(crate) struct Delivery {
+    pub(crate) index: usize,
+    pub(crate) pipeline: String,
+    pub(crate) name: String,
+    pub(crate) max_rows: usize,
+    pub(crate) plan: Arc<dyn SinkPlan>,
+    pub(crate) context: OpenContext,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    /// `None` after a panic, until it is made anew.
+    pub(crate) sink: Option<Box<dyn Sink>>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stop: Stop,
+    pub(crate) board: Arc<Board>,
+    pub(crate) meters: SinkMeters,
+    /// Rung after each delivery.
+    pub(crate) room: Arc<Notify>,
+    /// Runs the journal has forgotten.
+    pub(crate) forgotten: mpsc::Receiver<Vec<RunId>>,
+    pub(crate) backoff: Backoff,
+    pub(crate) memory: Memory,
+}
+
+/// What the task knows of its target and of what it read.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Runs whose watermark was asked since the last doubt; empty: everything is in doubt.
+    asked: HashSet<RunId>,
+    /// The highest batch read per run; what is read again may have rows set aside already.
+    read: HashMap<RunId, Seq>,
+    /// Runs older than this process: any batch of theirs may have rows set aside already.
+    older: Option<HashSet<RunId>>,
+    /// What was logged as wrong; cleared by success.
+    trouble: Option<Trouble>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Retrying,
+    Halted,
+}
+
+/// What one step came to.
+enum Step {
+    Delivered,
+    Idle,
+}
+
+/// Why a step came to nothing.
+enum Setback {
+    Stage(Failure),
+    Journal(JournalError),
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Self {
+        Self::Stage(failure)
+    }
+}
+
+impl From<StageError> for Setback {
+    fn from(error: StageError) -> Self {
+        Self::Stage(error.into())
+    }
+}
+
+impl From<JournalError> for Setback {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+/// Delivers until the end: what was drained is delivered, or the deadline has passed.
+pub(crate) async fn deliver(mut delivery: Delivery) {
+    let over = delivery.stop.over.clone();
+    tokio::select! {
+        biased;
+        () = over.cancelled() => {}
+        () = delivery.follow() => {}
+    }
+}
+
+impl Delivery {
+    async fn follow(&mut self) {
+        let mut appended = self.journal.appended();
+        loop {
+            // Looked at before reading: what is appended later is seen as a change.
+            appended.borrow_and_update();
+            let drained = self.stop.drained.is_cancelled();
+            match self.step().await {
+                Ok(Step::Delivered) => {}
+                Ok(Step::Idle) if drained => return,
+                Ok(Step::Idle) => self.wait_for_more(&mut appended).await,
+                Err(setback) => {
+                    if !self.recover(setback).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Settles any doubt, then makes the next batches durable.
+    async fn step(&mut self) -> Result<Step, Setback> {
+        if self.memory.asked.is_empty() {
+            self.settle().await?;
+        }
+        let limit = ReadLimit { rows: self.max_rows, bytes: WRITE_BYTES };
+        let batches = self.journal.read(&self.name, limit).await?;
+        let Some(last) = batches.last().map(|batch| batch.position) else {
+            self.succeeded();
+            return Ok(Step::Idle);
+        };
+        if !self.memory.asked.contains(&last.run) {
+            self.settle().await?;
+            return Ok(Step::Delivered);
+        }
+        let trimmed = self.trim(batches).await?;
+        let begun = self.clock.monotonic();
+        match self.write(&trimmed).await {
+            Ok(reached) => {
+                self.meters.flush.observe(self.clock.monotonic().saturating_sub(begun).as_secs_f64());
+                self.delivered(&trimmed, reached, last).await
+            }
+            Err(failure) => self.refused(&trimmed, failure).await,
+        }
+    }
+
+    /// Asks the target about every run that matters and gives the journal its word.
+    async fn settle(&mut self) -> Result<(), Setback> {
+        self.memory.asked.clear();
+        let current = self.journal.run();
+        let mut runs = self.journal.known_runs(&self.name).await?;
+        if !runs.contains(&current) {
+            runs.push(current);
+        }
+        let older = || runs.iter().copied().filter(|run| *run != current).collect();
+        self.memory.older.get_or_insert_with(older);
+        let (mut target, mut marks) = (None, Vec::new());
+        for run in &runs {
+            let Some(watermark) = guarded(self.sink().await?.watermark(*run)).await? else { continue };
+            if *target.get_or_insert(watermark.target) != watermark.target {
+                return Err(StageError::retry("the target changed while it was asked").into());
+            }
+            marks.push((*run, watermark.seq));
+        }
+        if let Some(target) = target {
+            self.reconcile(target, &marks).await?;
+        }
+        self.memory.asked.extend(runs);
+        Ok(())
+    }
+
+    async fn reconcile(&mut self, target: TargetId, marks: &[(RunId, Seq)]) -> Result<(), Setback> {
+        let Reconciled { different_target, back, lost, refused } =
+            self.journal.reconcile(&self.name, target, marks).await?;
+        let (pipeline, sink) = (self.pipeline.as_str(), self.name.as_str());
+        if let Some(reason) = refused {
+            return Err(StageError::halt(reason).into());
+        }
+        if different_target {
+            tracing::info!(pipeline, sink, "a target not seen before; it gets what is retained");
+        }
+        if back > 0 {
+            tracing::warn!(
+                pipeline,
+                sink,
+                batches = back,
+                "the target went back; these batches are delivered again"
+            );
+        }
+        for loss in &lost {
+            let (first, last) = (loss.range.0.0, loss.range.1.0);
+            let (rows, reason) = (loss.rows, loss.reason.as_str());
+            tracing::error!(pipeline, sink, run = %loss.run, first, last, rows, reason, "rows are lost");
+        }
+        self.board.dirty.notify_one();
+        Ok(())
+    }
+
+    /// Takes out the rows that were set aside before.
+    async fn trim(&mut self, batches: Vec<Batch>) -> Result<Vec<Trimmed>, Setback> {
+        let mut trimmed = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let Position { run, seq } = batch.position;
+            let old = self.memory.older.as_ref().is_some_and(|older| older.contains(&run));
+            let known = self.memory.read.entry(run).or_insert(Seq::ZERO);
+            let again = old || seq <= *known;
+            *known = seq.max(*known);
+            let aside = if again {
+                self.journal.rows_set_aside(&self.name, batch.position).await?
+            } else {
+                Vec::new()
+            };
+            trimmed.push(Trimmed::new(batch, aside)?);
+        }
+        Ok(trimmed)
+    }
+
+    /// One write of the target: everything or nothing.
+    async fn write(&mut self, batches: &[Trimmed]) -> Result<Option<Position>, Failure> {
+        let sink = self.sink().await?;
+        for trimmed in batches {
+            guarded(sink.write(&trimmed.batch)).await?;
+        }
+        guarded(sink.flush()).await
+    }
+
+    async fn delivered(
+        &mut self,
+        batches: &[Trimmed],
+        reached: Option<Position>,
+        last: Position,
+    ) -> Result<Step, Setback> {
+        if reached != Some(last) {
+            let text = "the sink flushed what it was given but does not say up to there";
+            return Err(StageError::retry(text).into());
+        }
+        self.journal.delivered(&self.name, last).await?;
+        let rows: usize = batches.iter().map(|trimmed| trimmed.batch.records.num_rows()).sum();
+        self.meters.delivered.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
+        self.room.notify_one();
+        self.succeeded();
+        self.board.dirty.notify_one();
+        Ok(Step::Delivered)
+    }
+
+    /// A write failed. Rows that can never be taken become dead letters first; then the rest is tried again.
+    async fn refused(&mut self, batches: &[Trimmed], failure: Failure) -> Result<Step, Setback> {
+        let Action::Reject { rows } = failure.error.action() else { return Err(failure.into()) };
+        let Some(letters) = letters(batches, rows, self.clock.now()) else { return Err(failure.into()) };
+        let (pipeline, sink, rows) = (self.pipeline.as_str(), self.name.as_str(), letters.len());
+        for letter in letters.iter().take(3) {
+            let (batch, row, code, reason) =
+                (letter.position.to_string(), letter.row, letter.code.as_str(), letter.reason.as_str());
+            tracing::error!(pipeline, sink, batch, row, code, reason, "a row is set aside as a dead letter");
+        }
+        self.journal.set_aside(&self.name, letters).await?;
+        self.meters.failed("reject");
+        self.meters.dead_lettered.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
+        self.memory.asked.clear();
+        self.board.dirty.notify_one();
+        Ok(Step::Delivered)
+    }
+
+    /// The sink, made anew after a panic.
+    async fn sink(&mut self) -> Result<&mut Box<dyn Sink>, Failure> {
+        let Self { sink, plan, context, store, .. } = self;
+        match sink {
+            Some(sink) => Ok(sink),
+            None => {
+                let opened = guarded(plan.open(context.clone(), store.clone())).await?;
+                Ok(sink.insert(opened.sink))
+            }
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.backoff.reset();
+        if self.memory.trouble.take().is_some() {
+            tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink takes batches again");
+        }
+        self.board.sink(self.index, SinkState::Delivering, None);
+    }
+
+    /// Decides by the table and waits; `false`: the end is near, the rest is delivered after the next start.
+    async fn recover(&mut self, setback: Setback) -> bool {
+        self.memory.asked.clear();
+        let (failure, of_journal) = match setback {
+            Setback::Stage(failure) => (failure, false),
+            Setback::Journal(JournalError::Closed) => return false,
+            Setback::Journal(error) => {
+                (StageError::retry("the journal could not be asked").because(error).into(), true)
+            }
+        };
+        if failure.panicked {
+            self.sink = None;
+        }
+        let verdict = match self.backoff.judge(&failure.error) {
+            // Named no row of this write: nothing that could be set aside.
+            Verdict::SetAside => Verdict::Again(self.backoff.next()),
+            verdict => verdict,
+        };
+        if !of_journal {
+            self.meters.failed(if failure.panicked { "panic" } else { verdict.kind() });
+        }
+        self.complain(&verdict, &failure.error.chain());
+        let wait = match verdict {
+            Verdict::Again(wait) | Verdict::Halted(wait) => wait,
+            Verdict::SetAside => Duration::ZERO,
+        };
+        let (until, asked) = (self.clock.monotonic() + wait, self.stop.asked.clone());
+        tokio::select! {
+            biased;
+            () = asked.cancelled() => false,
+            () = self.clock.sleep_until(until) => true,
+        }
+    }
+
+    /// One log line per change of state.
+    fn complain(&mut self, verdict: &Verdict, error: &str) {
+        let halted = matches!(verdict, Verdict::Halted(_));
+        let trouble = if halted { Trouble::Halted } else { Trouble::Retrying };
+        let changed = self.memory.trouble.replace(trouble) != Some(trouble);
+        let (pipeline, sink, advice) = (self.pipeline.as_str(), self.name.as_str(), verdict.advice());
+        if changed {
+            tracing::error!(pipeline, sink, error, advice, "the sink takes nothing");
+        } else {
+            tracing::debug!(pipeline, sink, error, "the sink still takes nothing");
+        }
+        let state = if halted { SinkState::Halted } else { SinkState::Retrying };
+        self.board.sink(self.index, state, Some(error));
+    }
+
+    /// Waits for an append, the end, or runs to forget.
+    async fn wait_for_more(&mut self, appended: &mut watch::Receiver<u64>) {
+        let drained = self.stop.drained.clone();
+        tokio::select! {
+            changed = appended.changed() => if changed.is_err() { drained.cancelled().await },
+            () = drained.cancelled() => {}
+            Some(runs) = self.forgotten.recv() => self.forget(&runs).await,
+        }
+    }
+
+    async fn forget(&mut self, runs: &[RunId]) {
+        let failed = match self.sink().await {
+            Ok(sink) => guarded(sink.forget(runs)).await.err(),
+            Err(failure) => Some(failure),
+        };
+        if let Some(failure) = failed {
+            if failure.panicked {
+                self.sink = None;
+            }
+            let (pipeline, sink, error) = (self.pipeline.as_str(), self.name.as_str(), failure.error.chain());
+            tracing::warn!(pipeline, sink, error, "old watermarks were not pruned");
+        }
+    }
+}

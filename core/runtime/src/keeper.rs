@@ -1,0 +1,84 @@
+//! Keeps house: copies what the journal holds to the board after each change, and has it tidied every minute.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smiles_journal::Journal;
+use smiles_stage::{Clock, RunId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::board::Board;
+
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// Changes in quick succession are copied once.
+const COPY_PAUSE: Duration = Duration::from_millis(50);
+
+/// What housekeeping needs.
+pub(crate) struct Keeper {
+    pub(crate) pipeline: String,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) board: Arc<Board>,
+    /// One per sink with a cursor.
+    pub(crate) forgotten: Vec<mpsc::Sender<Vec<RunId>>>,
+}
+
+impl Keeper {
+    /// Until told to stop.
+    pub(crate) async fn keep(self, stop: CancellationToken) {
+        let mut next = self.clock.monotonic() + TIDY_EVERY;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.clock.sleep_until(next) => {
+                    next = self.clock.monotonic() + TIDY_EVERY;
+                    self.tidy().await;
+                }
+                () = self.board.dirty.notified() => {
+                    self.copy().await;
+                    tokio::select! {
+                        () = tokio::time::sleep(COPY_PAUSE) => {}
+                        () = stop.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the journal holds, onto the board.
+    pub(crate) async fn copy(&self) {
+        match self.journal.status().await {
+            Ok(status) => self.board.publish(status),
+            Err(error) => {
+                tracing::debug!(pipeline = self.pipeline, %error, "the journal's status is not known")
+            }
+        }
+    }
+
+    async fn tidy(&self) {
+        match self.journal.maintain(self.clock.now()).await {
+            Ok(done) => {
+                if !done.forgotten.is_empty() {
+                    let runs = done.forgotten.len();
+                    tracing::info!(
+                        pipeline = self.pipeline,
+                        runs,
+                        "runs of more than 400 days ago are forgotten"
+                    );
+                    self.tell(&done.forgotten);
+                }
+            }
+            Err(error) => tracing::warn!(pipeline = self.pipeline, %error, "the journal could not be tidied"),
+        }
+        self.copy().await;
+    }
+
+    fn tell(&self, runs: &[RunId]) {
+        for sink in &self.forgotten {
+            // A sink too busy to listen keeps a few rows of watermarks longer than it must.
+            let _ = sink.try_send(runs.to_vec());
+        }
+    }
+}

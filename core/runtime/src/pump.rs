@@ -1,0 +1,208 @@
+//! The loop that moves batches: heard, stamped, transformed, durable, announced. One per pipeline.
+//!
+//! Strictly one batch after the other: the state of the transforms and the order of the journal depend on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use smiles_journal::{Accepted, Entry, Journal, JournalError};
+use smiles_stage::prometheus::Histogram;
+use smiles_stage::{Batch, Clock, StageError};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+
+use crate::board::Board;
+use crate::chain::{Chain, ChainError};
+use crate::clock::ClockWatch;
+use crate::poll::{Durable, Heard};
+use crate::retry::{Backoff, Verdict};
+use crate::schema::Stamp;
+
+/// What the loop needs.
+pub(crate) struct Pump {
+    pub(crate) pipeline: String,
+    pub(crate) inbox: mpsc::Receiver<Heard>,
+    pub(crate) stamps: Vec<Stamp>,
+    pub(crate) chain: Chain,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock_watch: ClockWatch,
+    pub(crate) durable: Vec<watch::Sender<Durable>>,
+    pub(crate) live: broadcast::Sender<Batch>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) append_seconds: Histogram,
+    /// Rung when a sink delivered: a full journal may have room again.
+    pub(crate) room: Arc<Notify>,
+    pub(crate) backoff: Backoff,
+}
+
+/// Moves batches until every source has ended.
+///
+/// # Errors
+/// The journal has stopped under us.
+pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
+    while let Some(Heard { source, began, rows }) = pump.inbox.recv().await {
+        let stamped = pump.stamps[source].apply(&rows, began);
+        let Some(records) = pump.transformed(source, stamped).await else {
+            pump.done_with(source, None);
+            continue;
+        };
+        let accepted = pump.durable(records).await?;
+        pump.chain.keep();
+        pump.done_with(source, accepted.as_ref().map(|accepted| &accepted.batch));
+    }
+    Ok(())
+}
+
+impl Pump {
+    /// The rows after all transforms, however often these must be tried; `None`: the source broke its own schema.
+    async fn transformed(
+        &mut self,
+        source: usize,
+        stamped: Result<RecordBatch, StageError>,
+    ) -> Option<RecordBatch> {
+        let stamped = match stamped {
+            Ok(stamped) => stamped,
+            Err(error) => {
+                let (pipeline, error) = (self.pipeline.as_str(), error.chain());
+                self.board.passed(source, false, Some(&error), false);
+                tracing::error!(
+                    pipeline,
+                    source,
+                    error,
+                    "rows that break their source's schema are left out"
+                );
+                return None;
+            }
+        };
+        let mut trouble = false;
+        loop {
+            match self.chain.apply(stamped.clone()) {
+                Ok(records) => {
+                    self.backoff.reset();
+                    return Some(records);
+                }
+                Err(ChainError { transform, error }) => {
+                    let verdict = self.backoff.judge(&error);
+                    let (pipeline, advice, error) = (self.pipeline.as_str(), verdict.advice(), error.chain());
+                    if !std::mem::replace(&mut trouble, true) {
+                        tracing::error!(pipeline, transform, error, advice, "a transform fails; polls wait");
+                    }
+                    match verdict {
+                        Verdict::Again(wait) | Verdict::Halted(wait) => self.pause(wait).await,
+                        // The chain leaves rejected rows out itself; that it could not is worth a wait.
+                        Verdict::SetAside => self.pause(Duration::from_secs(1)).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The batch in the journal, however long that takes; `None` if there was nothing to write.
+    async fn durable(&mut self, records: RecordBatch) -> Result<Option<Accepted>, JournalError> {
+        let state = self.chain.staged();
+        if records.num_rows() == 0 && state.is_empty() {
+            return Ok(None);
+        }
+        self.begin_run_if_clocks_parted().await?;
+        let mut trouble = false;
+        loop {
+            let entry = Entry { records: records.clone(), state: state.clone(), now: self.clock.now() };
+            let begun = self.clock.monotonic();
+            let appended = self.journal.append(entry).await;
+            match appended {
+                Ok(accepted) => {
+                    let took = self.clock.monotonic().saturating_sub(begun);
+                    self.append_seconds.observe(took.as_secs_f64());
+                    self.recovered(trouble);
+                    return Ok(Some(accepted));
+                }
+                Err(error) => self.endure(error, &mut trouble).await?,
+            }
+        }
+    }
+
+    /// Wall and monotonic time parted: a resumed snapshot may live on elsewhere too, so positions start anew.
+    async fn begin_run_if_clocks_parted(&mut self) -> Result<(), JournalError> {
+        let Some(ahead) = self.clock_watch.look(self.clock.as_ref()) else { return Ok(()) };
+        let pipeline = self.pipeline.as_str();
+        let seconds = ahead.as_secs();
+        tracing::warn!(
+            pipeline,
+            seconds,
+            "the wall clock was stepped or the machine slept; a new run begins"
+        );
+        let mut trouble = false;
+        while let Err(error) = self.journal.begin_run(self.clock.now()).await {
+            self.endure(error, &mut trouble).await?;
+        }
+        self.recovered(trouble);
+        Ok(())
+    }
+
+    /// Waits before the same call again; loud once.
+    async fn endure(&mut self, error: JournalError, trouble: &mut bool) -> Result<(), JournalError> {
+        let full = matches!(error, JournalError::Full { .. });
+        if matches!(error, JournalError::Closed) {
+            return Err(error);
+        }
+        let text = chain_of(&error);
+        self.board.appended(Some((text.clone(), full)));
+        if !std::mem::replace(trouble, true) {
+            let pipeline = self.pipeline.as_str();
+            tracing::error!(
+                pipeline,
+                error = text,
+                "the journal takes nothing; polls wait, nothing is dropped"
+            );
+        }
+        let wait = self.backoff.next();
+        self.pause(wait).await;
+        Ok(())
+    }
+
+    fn recovered(&mut self, trouble: bool) {
+        self.backoff.reset();
+        if trouble {
+            tracing::info!(pipeline = self.pipeline, "the journal takes batches again");
+        }
+        self.board.appended(None);
+    }
+
+    /// Waits, but not longer than until a sink has delivered something.
+    fn pause(&self, wait: Duration) -> impl Future<Output = ()> + Send + use<> {
+        // Owned by the future: the transforms in `self` are not to be shared with it.
+        let (clock, room) = (Arc::clone(&self.clock), Arc::clone(&self.room));
+        let until = clock.monotonic() + wait;
+        async move {
+            tokio::select! {
+                () = clock.sleep_until(until) => {}
+                () = room.notified() => {}
+            }
+        }
+    }
+
+    /// Tells the source, the live sinks and /health.
+    fn done_with(&mut self, source: usize, batch: Option<&Batch>) {
+        self.durable[source].send_modify(|durable| {
+            durable.passes += 1;
+            durable.position = batch.map(|batch| batch.position).or(durable.position);
+        });
+        if let Some(batch) = batch {
+            // No live sink listening is no failure.
+            let _ = self.live.send(batch.clone());
+            self.board.dirty.notify_one();
+        }
+    }
+}
+
+fn chain_of(error: &JournalError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,203 @@
+//! Sinks: exactly once whatever goes wrong, one bad row at a time, each on its own.
+
+use smiles_stage::{Delivery, SinkState};
+use smiles_testkit::{CollectingSink, MemoryTarget, Mishap, Mishaps, Script, Step, numbered};
+
+use crate::bench::{Bench, MINUTE, SECOND, Started, passing, standing, up_to};
+
+const ONE: &str = "
+pipeline: test
+sources: { DTU: { type: dtu, every: 60s } }
+sinks: { store: { type: target } }
+";
+
+struct World {
+    bench: Bench,
+    script: Script,
+    target: MemoryTarget,
+    mishaps: Mishaps,
+}
+
+fn world() -> World {
+    let (script, target, mishaps) = (Script::counting(), MemoryTarget::new(1), Mishaps::none());
+    let bench = Bench::new().polled("dtu", &script).target("target", &target, &mishaps);
+    World { bench, script, target, mishaps }
+}
+
+fn book(started: &Started) -> [u64; 6] {
+    let sink = started.health().sinks.remove(0);
+    [sink.accepted, sink.delivered, sink.dead_lettered, sink.dropped, sink.lost, sink.waiting]
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_every_row_is_stored_once_and_in_order() {
+    let accidents = [
+        Mishap::NoWatermark,
+        Mishap::FailWrite,
+        Mishap::FailFlush,
+        Mishap::LoseAnswer,
+        Mishap::LoseAnswer,
+        Mishap::Panic,
+        Mishap::FailWrite,
+        Mishap::LoseAnswer,
+    ];
+    let World { bench, target, mishaps, .. } = world();
+    for accident in accidents {
+        mishaps.push(accident);
+    }
+    let started = bench.start(ONE).await;
+    passing(&started.clock, || mishaps.are_over() && target.ids().len() >= 3).await;
+    passing(&started.clock, || started.health().sinks[0].state == SinkState::Delivering).await;
+    started.end().await;
+    let stored = target.ids();
+    assert_eq!(stored, up_to(i64::try_from(stored.len()).unwrap()));
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_where_the_target_stands() {
+    let World { bench, target, mishaps, script } = world();
+    for life in 1..=4 {
+        mishaps.push(Mishap::LoseAnswer);
+        let started = bench.start(ONE).await;
+        // Not driven further: the answer is lost and the process ends in doubt.
+        standing(|| target.ids() == up_to(life)).await;
+        started.end().await;
+    }
+    let started = bench.start(ONE).await;
+    standing(|| target.ids() == up_to(5)).await;
+    standing(|| book(&started) == [5, 5, 0, 0, 0, 0]).await;
+    assert_eq!(script.asked().len(), 5);
+    started.end().await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_cured_is_set_aside_and_all_others_arrive() {
+    let World { bench, script, target, mishaps } = world();
+    for bad in [2, 4, 5] {
+        mishaps.refuse(bad);
+    }
+    script.push(Step::Rows(numbered([1, 2, 3])));
+    script.push(Step::Rows(numbered([4, 5])));
+    script.push(Step::Rows(numbered([6])));
+    let started = bench.start(ONE).await;
+    for ids in [vec![1, 3], vec![1, 3], vec![1, 3, 6]] {
+        standing(|| target.ids() == ids && book(&started)[5] == 0).await;
+        started.clock.advance(MINUTE);
+    }
+    standing(|| book(&started)[2] == 3).await;
+    let [accepted, delivered, dead, dropped, lost, waiting] = book(&started);
+    assert_eq!((accepted, dead), (delivered + dead + dropped + lost + waiting, 3));
+    let text = started.scrape();
+    let line = "smiles_sink_books{book=\"dead_lettered\",pipeline=\"test\",sink=\"store\"} 3";
+    assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+    started.end().await;
+}
+
+#[tokio::test]
+async fn rows_set_aside_before_a_crash_are_not_offered_again() {
+    let World { bench, script, target, mishaps } = world();
+    mishaps.refuse(2);
+    script.push(Step::Rows(numbered([1, 2, 3])));
+    // The rest of the batch hangs, so the letters are written and the batch is not delivered.
+    mishaps.push(Mishap::Hang);
+    let started = bench.start(ONE).await;
+    standing(|| started.health().sinks[0].dead_lettered == 1).await;
+    started.end().await;
+    assert!(target.ids().is_empty());
+    let rest = Mishaps::none();
+    let bench = Bench {
+        registry: Bench::new().polled("dtu", &script).target("target", &target, &rest).registry,
+        ..bench
+    };
+    let started = bench.start(ONE).await;
+    standing(|| target.ids().starts_with(&[1, 3])).await;
+    standing(|| book(&started)[2] == 1 && book(&started)[5] == 0).await;
+    started.end().await;
+}
+
+#[tokio::test]
+async fn a_halted_sink_drops_nothing_and_is_tried_again_after_five_minutes() {
+    let World { bench, target, mishaps, .. } = world();
+    mishaps.push(Mishap::Halt);
+    let started = bench.start(ONE).await;
+    standing(|| started.health().sinks[0].state == SinkState::Halted).await;
+    started.clock.wait_for_sleeper_until(SECOND * 300).await;
+    let warnings = started.health().warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("the password is wrong")), "{warnings:?}");
+    started.clock.advance(MINUTE * 4);
+    standing(|| started.health().sources[0].success_count == 2).await;
+    assert!(target.ids().is_empty());
+    started.clock.advance(MINUTE);
+    standing(|| target.ids().starts_with(&[1, 2])).await;
+    standing(|| started.health().sinks[0].state == SinkState::Delivering).await;
+    assert!(started.health().sinks[0].last_error.is_none());
+    started.end().await;
+}
+
+#[tokio::test]
+async fn a_sink_that_is_down_or_hangs_delays_nobody_else() {
+    let World { bench, target, mishaps, script } = world();
+    let (down, hung) = (Mishaps::none(), Mishaps::none());
+    down.set_down(true);
+    hung.push(Mishap::Hang);
+    let (second, third, fourth) = (MemoryTarget::new(2), MemoryTarget::new(3), CollectingSink::default());
+    let bench = bench.target("down", &second, &down).target("hung", &third, &hung);
+    let bench = bench.collecting("loose", &fourth, Delivery::AtLeastOnce);
+    let started = bench
+        .start(
+            "
+pipeline: test
+sources: { DTU: { type: dtu, every: 60s } }
+sinks:
+  down: { type: down }
+  hung: { type: hung }
+  store: { type: target }
+  loose: { type: loose }
+",
+        )
+        .await;
+    for pass in 1..=5 {
+        standing(|| target.ids() == up_to(pass) && fourth.ids() == up_to(pass)).await;
+        started.clock.wait_for_sleeper_until(MINUTE * u32::try_from(pass).unwrap()).await;
+        started.clock.advance(MINUTE);
+    }
+    assert!(second.ids().is_empty() && third.ids().is_empty());
+    down.set_down(false);
+    let caught_up = || second.ids().len() >= 5;
+    passing(&started.clock, caught_up).await;
+    assert!(second.commits() < 5, "a sink that lags merges batches: {} commits", second.commits());
+    assert!(!mishaps.are_over() || script.asked().len() >= 5);
+    started.end().await;
+}
+
+#[tokio::test]
+async fn a_restored_target_gets_what_is_retained_again() {
+    let World { bench, target, .. } = world();
+    let started = bench.start(ONE).await;
+    standing(|| target.ids() == [1]).await;
+    let backup = target.backup();
+    started.clock.wait_for_sleeper_until(MINUTE).await;
+    started.clock.advance(MINUTE);
+    standing(|| target.ids() == [1, 2]).await;
+    started.end().await;
+    target.restore(backup);
+    let started = bench.start(ONE).await;
+    standing(|| target.ids() == up_to(3)).await;
+    standing(|| book(&started) == [3, 3, 0, 0, 0, 0]).await;
+    started.end().await;
+}
+
+#[tokio::test]
+async fn another_target_gets_what_is_retained_too() {
+    let World { bench, target, script, .. } = world();
+    let started = bench.start(ONE).await;
+    standing(|| target.ids() == [1]).await;
+    started.end().await;
+    let other = MemoryTarget::new(2);
+    let registry = Bench::new().polled("dtu", &script).target("target", &other, &Mishaps::none()).registry;
+    let bench = Bench { registry, ..bench };
+    let started = bench.start(ONE).await;
+    standing(|| other.ids() == [1, 2]).await;
+    assert_eq!(started.health().sinks[0].lost, 0, "nothing is lost by choosing another target");
+    started.end().await;
+}

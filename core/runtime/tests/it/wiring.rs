@@ -1,0 +1,196 @@
+//! Wiring: every complaint of a pipeline at once, before anything runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use smiles_runtime::Role;
+use smiles_stage::{
+    Cadence, Delivery, Factory, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan,
+    StageError, Store, StoreSchema, with_unit,
+};
+use smiles_testkit::{MemoryTarget, Mishaps, Script, scripted_with};
+
+use crate::bench::Bench;
+
+/// A sink that may offer a store, or read one.
+struct Shelf {
+    name: &'static str,
+    offers: bool,
+}
+
+struct ShelfPlan {
+    reads: Option<String>,
+    offers: bool,
+    wired: Option<SchemaRef>,
+}
+
+impl Factory<dyn SinkPlan> for Shelf {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn about(&self) -> &str {
+        "a shelf"
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "object", "additionalProperties": false, "properties": { "store": { "type": "string" } } })
+    }
+
+    fn plan(&self, options: &Value, _context: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
+        let reads = options.get("store").and_then(Value::as_str).map(str::to_owned);
+        Ok(Box::new(ShelfPlan { reads, offers: self.offers, wired: None }))
+    }
+}
+
+#[async_trait]
+impl SinkPlan for ShelfPlan {
+    fn delivery(&self) -> Delivery {
+        Delivery::Live
+    }
+
+    fn reads(&self) -> Option<&str> {
+        self.reads.as_deref()
+    }
+
+    fn wire(&mut self, input: &SchemaRef, store: Option<&StoreSchema>) -> Result<(), Problems> {
+        if input.field_with_name("id").is_err() {
+            let at = Path::root().key("columns");
+            return Err(vec![Problem::error(at, "no column `id`").help("the columns are: time, source, x")]);
+        }
+        assert_eq!(self.reads.is_some(), store.is_some_and(|store| store.contains_key("rows")));
+        self.wired = Some(Arc::clone(input));
+        Ok(())
+    }
+
+    fn offers(&self) -> Option<StoreSchema> {
+        let schema = self.wired.as_ref().filter(|_| self.offers)?;
+        Some(BTreeMap::from([("rows".to_owned(), Arc::clone(schema))]))
+    }
+
+    async fn open(
+        &self,
+        _context: OpenContext,
+        _store: Option<Arc<dyn Store>>,
+    ) -> Result<OpenSink, StageError> {
+        Err(StageError::halt("a shelf is only wired"))
+    }
+}
+
+fn bench() -> Bench {
+    let column = |name: &str, unit: &str| {
+        Arc::new(Schema::new(vec![with_unit(Field::new(name, DataType::Int64, true), unit)]))
+    };
+    let script = Script::counting();
+    let mut bench =
+        Bench::new().polled("dtu", &script).target("target", &MemoryTarget::new(1), &Mishaps::none());
+    bench = bench.streamed("stream", &script);
+    bench.registry = bench
+        .registry
+        .adopt_source(scripted_with("volts", &script, column("x", "V")))
+        .adopt_source(scripted_with("amperes", &script, column("x", "A")))
+        .adopt_sink(Arc::new(Shelf { name: "shelf", offers: true }))
+        .adopt_sink(Arc::new(Shelf { name: "reader", offers: false }));
+    bench
+}
+
+fn yaml(sources: &str, sinks: &str) -> String {
+    format!("pipeline: test\njournal: memory\nsources: {{ {sources} }}\nsinks: {{ {sinks} }}\n")
+}
+
+#[test]
+fn every_complaint_is_made_at_once() {
+    let (a, b) = ("A: { type: dtu, every: 1s }", "B: { type: volts, every: 1s }");
+    let rows: [(String, &[&str]); 9] = [
+        (yaml(a, "api: { type: reader, store: shelf }, shelf: { type: shelf }"), &[]),
+        (
+            yaml("A: { type: dtu }", "s: { type: target }"),
+            &["`A` is asked once per `every:`, which is missing (add, for instance, `every: 60s`)"],
+        ),
+        (yaml("A: { type: stream }", "s: { type: target }"), &[]),
+        (
+            yaml(&format!("{a}, {b}"), "s: { type: target }"),
+            &[
+                "`B` emits other columns than `A`: column `id` is missing, column `x` is additional (all sources of a \
+             pipeline emit the same columns; give `B` a pipeline file of its own)",
+            ],
+        ),
+        (
+            yaml("A: { type: amperes, every: 1s }, B: { type: volts }", "s: { type: target }"),
+            &[
+                "`B` is asked once per `every:`, which is missing (add, for instance, `every: 60s`)",
+                "`B` emits other columns than `A`: column `x` has `V` instead of `A` (all sources of a pipeline emit the \
+             same columns; give `B` a pipeline file of its own)",
+            ],
+        ),
+        (
+            yaml(b, "one: { type: shelf }, two: { type: shelf }, api: { type: reader, store: one }"),
+            &[
+                "no column `id` (the columns are: time, source, x)",
+                "no column `id` (the columns are: time, source, x)",
+            ],
+        ),
+        (
+            yaml(a, "api: { type: reader, store: stor }, store: { type: shelf }"),
+            &["there is no sink named `stor` (did you mean `store`?)"],
+        ),
+        (
+            yaml(a, "api: { type: reader, store: api }, x: { type: reader, store: s }, s: { type: target }"),
+            &["`api` cannot read its own store", "`s` (type `target`) cannot be read from: it is no store"],
+        ),
+        (
+            yaml(a, "x: { type: shelf, store: y }, y: { type: shelf, store: x }"),
+            &["`x` and `y` read each other's store", "`y` and `x` read each other's store"],
+        ),
+    ];
+    for (yaml, expected) in rows {
+        let mut said = bench().wire(&yaml).err().unwrap_or_default();
+        said.sort();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(said, expected, "of\n{yaml}");
+    }
+}
+
+#[test]
+fn a_wired_pipeline_shows_itself() {
+    let sinks = "api: { type: reader, store: shelf }, shelf: { type: shelf }, db: { type: target }";
+    let wired = bench().wire(&yaml("roof: { type: dtu, every: 60s }", sinks)).ok().unwrap();
+    let columns: Vec<&String> = wired.schema().fields().iter().map(|field| field.name()).collect();
+    assert_eq!(columns, ["time", "source", "id"]);
+    let stages = wired.stages();
+    let lines: Vec<_> =
+        stages.iter().map(|stage| (stage.role, stage.name.as_str(), stage.about.as_str())).collect();
+    assert_eq!(
+        lines,
+        [
+            (Role::Source, "roof", "script://dtu"),
+            (Role::Sink, "api", "live"),
+            (Role::Sink, "shelf", "live"),
+            (Role::Sink, "db", "exactly once"),
+        ]
+    );
+    assert_eq!(
+        wired.mermaid(),
+        "flowchart LR
+  source0[\"roof<br/>script://dtu<br/>every 60s\"] --> journal
+  journal[(\"journal\")]
+  journal --> sink0[\"api<br/>reader, live\"]
+  journal --> sink1[\"shelf<br/>shelf, live\"]
+  journal --> sink2[\"db<br/>target, exactly once\"]
+  sink0 -. reads .-> sink1
+"
+    );
+}
+
+#[test]
+fn a_sink_without_a_watermark_is_named_by_check() {
+    let collecting = smiles_testkit::CollectingSink::default();
+    let bench = bench().collecting("loose", &collecting, Delivery::AtLeastOnce);
+    assert_eq!(Cadence::Polled, Cadence::Polled);
+    let wired = bench.wire(&yaml("A: { type: dtu, every: 1s }", "s: { type: loose }"));
+    assert!(wired.is_ok(), "a warning stops nothing");
+}
