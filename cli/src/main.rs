@@ -1,2 +1,21 @@
-//! The `smiles` command.
-fn main() {}
+//! The `smiles` command: parses arguments, chooses the pipeline files, turns outcomes into exit codes.
+
+mod args;
+mod command;
+mod exit;
+mod logging;
+mod project;
+mod registry;
+mod stock;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = args::Arguments::parse();
+    match command::run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,207 @@
+//! The command line, as declared to clap.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "smiles", version, about, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  smiles demo                                  see it work: a simulated device, SQLite, http://localhost:8080
+  DTU_HOST=192.168.1.31 smiles run             poll a device with the stock pipeline
+  smiles check my-meter.yaml                   find every mistake in a pipeline file
+  smiles simulate --inverters 2 --listen 127.0.0.1:5020
+
+Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run pipelines until stopped
+    Run(RunArgs),
+    /// Check pipeline files without running them, with no network
+    Check(CheckArgs),
+    /// Run the stock pipeline against a simulated device
+    Demo(DemoArgs),
+    /// Serve a simulated device over Modbus TCP
+    Simulate(SimulateArgs),
+    /// Print the JSON Schema of pipeline files, for editors
+    Schema,
+    /// Draw pipelines as Mermaid flow charts
+    Graph(GraphArgs),
+    /// Look into the journal of a pipeline
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Ask a running bridge whether it is ready (for container health checks)
+    Health(HealthArgs),
+}
+
+/// Where journals and the embedded store live.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DataDir {
+    /// Folder of journals and the SQLite store [env: DATA_DIR] [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  DTU_HOST=192.168.1.31 smiles run             the stock pipeline, configured by variables
+  smiles run my-meter.yaml                     a pipeline of your own
+  smiles run roof.yaml meter.yaml              two pipelines in one process
+  LOG_LEVEL=debug smiles run                   say more
+
+Stop with Ctrl-C (twice: at once). What was read is safe in the journal either way.")]
+pub(crate) struct RunArgs {
+    /// Pipeline files; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles check                                 the stock pipeline with the variables as they are set now
+  smiles check my-meter.yaml                   a pipeline of your own
+  smiles check --resolved my-meter.yaml        print it with every variable and include in place, secrets hidden
+
+Exit code 0: fine (warnings may be printed); 2: errors.")]
+pub(crate) struct CheckArgs {
+    /// Pipeline files; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print the file as it is once variables and includes are in place; secrets are hidden
+    #[arg(long)]
+    pub(crate) resolved: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles demo                                  http://localhost:8080, data under ./data/demo
+  HEALTH_PORT=9000 smiles demo                 on another port
+  smiles demo --time-scale 600                 a day in under three minutes")]
+pub(crate) struct DemoArgs {
+    /// How many devices the simulated DTU hears
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
+    pub(crate) inverters: u16,
+    /// How many ports each of them has
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) ports: u8,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How much faster than the clock the simulated sun moves
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) time_scale: f64,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles simulate --listen 127.0.0.1:5020
+  smiles simulate --inverters 25 --ports 4 --listen 0.0.0.0:502 --seed 7
+  smiles simulate --start 2026-06-21T12:00:00Z --time-scale 60 --quirk wrong_byte_count --quirk glitch=0.01
+  smiles simulate --image dump.yaml            serve recorded registers
+
+Then, in another terminal:  DTU_HOST=127.0.0.1 DTU_PORT=5020 QUERY_PERIOD=5 smiles run")]
+pub(crate) struct SimulateArgs {
+    /// Device file to serve; none: that of the stock pipeline
+    #[arg(long, value_name = "FILE")]
+    pub(crate) device: Option<PathBuf>,
+    /// How many devices
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=99))]
+    pub(crate) inverters: u16,
+    /// How many ports each of them has
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) ports: u8,
+    /// Address to serve on
+    #[arg(long, default_value = "127.0.0.1:5020", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How much faster than the clock simulated time goes
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) time_scale: f64,
+    /// Simulated time at the start [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<jiff::Timestamp>,
+    /// A fault of real firmware, NAME or NAME=VALUE; may be repeated; `--quirk help` lists them
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(crate) quirk: Vec<String>,
+    /// Serve recorded registers (YAML: address to hexadecimal bytes) in place of a simulation
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  smiles graph my-meter.yaml                   paste the output into any Mermaid viewer")]
+pub(crate) struct GraphArgs {
+    /// Pipeline files; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Print size, runs and the books of every sink
+    #[command(after_help = "Examples:
+  smiles journal status                        every journal under DATA_DIR
+  smiles journal status --json my-pipeline")]
+    Status(JournalArgs),
+    /// Reconcile the books of every sink with what its target says
+    #[command(after_help = "Examples:
+  smiles journal verify                        the stock pipeline
+  smiles journal verify my-meter.yaml
+
+Exit code 0: the books balance and every target has what the journal thinks it has; 1: not so.")]
+    Verify(RunArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JournalArgs {
+    /// Names of pipelines; none: all under DATA_DIR
+    #[arg(value_name = "PIPELINE")]
+    pub(crate) pipelines: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles health                                asks http://127.0.0.1:$HEALTH_PORT/ready
+  smiles health --url http://192.168.1.5:8080/ready
+
+Exit code 0: ready; 1: not.")]
+pub(crate) struct HealthArgs {
+    /// What to ask [default: http://127.0.0.1:$HEALTH_PORT/ready]
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_says_what_it_does_and_shows_an_example() {
+        let command = super::Arguments::command();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands() {
+            assert!(sub.get_about().is_some(), "{} says nothing about itself", sub.get_name());
+            if sub.get_name() != "schema" && sub.get_subcommands().next().is_none() {
+                assert!(sub.get_after_help().is_some(), "{} shows no example", sub.get_name());
+            }
+        }
+    }
+}

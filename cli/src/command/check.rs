@@ -1,0 +1,43 @@
+//! `smiles check`: everything that can be known without a network.
+
+use smiles_config::Environment;
+use smiles_runtime::Role;
+
+use crate::args::CheckArgs;
+use crate::exit::Failure;
+use crate::project::Project;
+use crate::{project, registry};
+
+pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let environment = Environment::from_process();
+    let projects = project::open_all(&project::entries(&args.files)?, &environment, &registry::built_in())?;
+    for project in projects {
+        if args.resolved {
+            super::print(&project.loaded.resolved_yaml())?;
+        } else {
+            super::print(&summary(&project))?;
+        }
+    }
+    Ok(())
+}
+
+/// That it is fine, and what it is: a line per stage.
+fn summary(project: &Project) -> String {
+    let wired = &project.wired;
+    let mut text = format!("ok: {}: pipeline {}\n", project.shown, wired.name());
+    for stage in wired.stages() {
+        let role = match stage.role {
+            Role::Source => "source",
+            Role::Transform => "transform",
+            Role::Sink => "sink",
+        };
+        let columns = stage.schema.fields().len();
+        let every = stage.every.map_or(String::new(), |every| format!(", every {every:?}"));
+        let about = if stage.about.is_empty() { String::new() } else { format!(", {}", stage.about) };
+        text.push_str(&format!(
+            "  {role:<9} {} ({}{about}{every}): {columns} columns\n",
+            stage.name, stage.type_name
+        ));
+    }
+    text
+}

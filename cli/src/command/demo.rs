@@ -1,0 +1,62 @@
+//! `smiles demo`: the stock pipeline against a simulated device in the same process. Nothing else simulates.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use smiles_config::Environment;
+use smiles_runtime::SystemClock;
+use smiles_source_simulator::Simulator;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::simulate;
+use crate::args::DemoArgs;
+use crate::exit::Failure;
+use crate::{logging, project, stock};
+
+pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let environment = Environment::from_process();
+    logging::start(&environment)?;
+    super::tokio()?.block_on(demo(args, environment))
+}
+
+async fn demo(args: &DemoArgs, environment: Environment) -> Result<(), Failure> {
+    let listener =
+        TcpListener::bind("127.0.0.1:0").await.context("cannot bind a port for the simulated device")?;
+    let port = listener.local_addr().context("the simulated device has no address")?.port();
+    let stop = CancellationToken::new();
+    let device = simulate::device(None)?;
+    let options = simulate::options(args.inverters, args.ports, args.seed, args.time_scale, midday());
+    let simulator =
+        Simulator::new(&device, options, Arc::new(SystemClock::new())).map_err(Failure::configuration)?;
+    tracing::info!(address = %format_args!("tcp://127.0.0.1:{port}"), "simulated device listening");
+    // Readings that never were must not end up among real ones: a folder of their own.
+    let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment).join("demo");
+    let entry = project::embedded(stock::DEFAULT, "demo");
+    let environment = variables(environment, port);
+    let bridge = async {
+        let outcome = super::run::serve(&[entry], &environment, &data_dir).await;
+        stop.cancel();
+        outcome
+    };
+    tokio::join!(bridge, simulator.serve(listener, stop.clone())).0
+}
+
+/// The user's variables, with the simulated device in place of a real one.
+fn variables(mut environment: Environment, port: u16) -> Environment {
+    for name in ["DTU_CONFIGS", "MODBUS_UNIT_ID"] {
+        environment.remove(name);
+    }
+    let period = environment.get("QUERY_PERIOD").unwrap_or("5").to_owned();
+    environment
+        .with("DTU_HOST", "127.0.0.1")
+        .with("DTU_PORT", port.to_string())
+        .with("DTU_MIN_DELAY", "0s")
+        .with("QUERY_PERIOD", period)
+}
+
+/// Noon of today, so that the sun shines whenever somebody tries it.
+fn midday() -> Option<jiff::Timestamp> {
+    let noon = jiff::ZonedDateTime::now().with().time(jiff::civil::time(12, 0, 0, 0)).build().ok()?;
+    Some(noon.timestamp())
+}

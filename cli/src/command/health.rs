@@ -1,0 +1,72 @@
+//! `smiles health`: asks a bridge whether it is ready. Plain sockets: it starts in a millisecond, every 30 seconds.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use smiles_config::Environment;
+
+use crate::args::HealthArgs;
+use crate::exit::Failure;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+pub(super) fn run(args: &HealthArgs) -> Result<(), Failure> {
+    let environment = Environment::from_process();
+    let port = environment.get("HEALTH_PORT").filter(|port| !port.is_empty()).unwrap_or("8080");
+    let url = args.url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}/ready"));
+    let (authority, path) = parts(&url).map_err(Failure::configuration)?;
+    let answer = ask(&authority, &path).with_context(|| format!("{url} does not answer"))?;
+    let status = answer.split_whitespace().nth(1).unwrap_or("nothing");
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).trim();
+    if status == "200" {
+        return super::print(&format!("{body}\n"));
+    }
+    Err(anyhow!("{url} answers {status}: {body}").into())
+}
+
+/// `host:port` and the path of an http URL.
+fn parts(url: &str) -> anyhow::Result<(String, String)> {
+    let rest = url.strip_prefix("http://").with_context(|| format!("`{url}` does not begin with http://"))?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if authority.is_empty() || authority.contains('@') {
+        bail!("`{url}` names no host");
+    }
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let authority = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+    Ok((authority, format!("/{path}")))
+}
+
+fn ask(authority: &str, path: &str) -> anyhow::Result<String> {
+    let address = authority.to_socket_addrs()?.next().context("the host name has no address")?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn a_url_falls_into_its_parts() {
+        let rows = [
+            ("http://127.0.0.1:8080/ready", "127.0.0.1:8080", "/ready"),
+            ("http://bridge", "bridge:80", "/"),
+            ("http://[::1]:9000/a/b?c=d", "[::1]:9000", "/a/b?c=d"),
+            ("http://[::1]/ready", "[::1]:80", "/ready"),
+        ];
+        for (url, authority, path) in rows {
+            assert_eq!(parts(url).unwrap(), (authority.to_owned(), path.to_owned()));
+        }
+        for bad in ["https://bridge/", "bridge:8080", "http:///ready", "http://user@host/"] {
+            assert!(parts(bad).is_err(), "{bad} was taken for a URL");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `smiles journal verify`: the books of every sink held against themselves and against what its target says.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use smiles_config::Environment;
+use smiles_journal::{Books, Status, inspect};
+use smiles_runtime::{Meters, RunOptions, SystemClock, Target};
+use smiles_stage::{Clock, Seq, prometheus};
+
+use crate::args::RunArgs;
+use crate::exit::Failure;
+use crate::{project, registry};
+
+pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let environment = Environment::from_process();
+    let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
+    let projects = project::open_all(&project::entries(&args.files)?, &environment, &registry::built_in())?;
+    let mut wrong = 0;
+    for project in projects {
+        let path = data_dir.join(format!("{}.{}", project.wired.name(), super::EXTENSION));
+        let status = inspect(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let meters =
+            Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
+        let options = RunOptions {
+            data_dir: PathBuf::from(&data_dir),
+            clock,
+            meters,
+            grace: std::time::Duration::ZERO,
+        };
+        let lines = crate::command::tokio()?.block_on(async {
+            let targets = project.wired.targets(options).await.context("cannot open the sinks")?;
+            anyhow::Ok(compare(&status, targets).await)
+        })?;
+        crate::command::print(&format!("{}\n", path.display()))?;
+        for (fine, line) in lines {
+            wrong += usize::from(!fine);
+            crate::command::print(&format!("  {} {line}\n", if fine { "ok   " } else { "WRONG" }))?;
+        }
+    }
+    if wrong == 0 { Ok(()) } else { Err(anyhow!("{wrong} of the books do not balance").into()) }
+}
+
+/// A line per sink and per run: whether it is as it should be, and what is.
+async fn compare(status: &Status, targets: Vec<Target>) -> Vec<(bool, String)> {
+    let mut lines: Vec<_> = status.books.iter().map(balance).collect();
+    for mut target in targets {
+        let books = status.books.iter().find(|books| books.sink == target.name);
+        for (run, delivered) in books.map_or(&[][..], |books| &books.watermarks) {
+            let known = match target.sink.watermark(*run).await {
+                Ok(Some(watermark)) => watermark.seq,
+                Ok(None) => continue,
+                Err(error) => {
+                    lines.push((false, format!("{}: {}", target.name, error.chain())));
+                    break;
+                }
+            };
+            lines.push(against(&target.name, &run.to_string(), *delivered, known));
+        }
+    }
+    lines
+}
+
+fn balance(books: &Books) -> (bool, String) {
+    let Books { sink, accepted, delivered, dead_lettered, dropped, lost, waiting, .. } = books;
+    let fine = *accepted == delivered + dead_lettered + dropped + lost + waiting;
+    let sign = if fine { "=" } else { "is not" };
+    let line = format!(
+        "{sink}: {accepted} accepted {sign} {delivered} delivered + {dead_lettered} dead letters + {dropped} dropped + \
+         {lost} lost + {waiting} waiting"
+    );
+    (fine, line)
+}
+
+/// The target may be ahead (a crash between its commit and ours), never behind.
+fn against(sink: &str, run: &str, delivered: Seq, known: Seq) -> (bool, String) {
+    let said = format!("{sink}: run {run}: delivered up to {delivered}, the target says {known}");
+    match known >= delivered {
+        true => (true, said),
+        false => (
+            false,
+            format!("{said}: it went back (an older copy was restored?); a run delivers what is retained"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn books_that_do_not_balance_are_wrong() {
+        let fine = Books {
+            accepted: 10,
+            delivered: 5,
+            dead_lettered: 1,
+            dropped: 1,
+            lost: 1,
+            waiting: 2,
+            ..Books::default()
+        };
+        assert!(balance(&fine).0);
+        let (fine, line) = balance(&Books { waiting: 3, ..fine });
+        assert!(!fine && line.contains("10 accepted is not 5 delivered"), "{line}");
+    }
+
+    #[test]
+    fn a_target_may_be_ahead_but_not_behind() {
+        assert!(against("store", "r", Seq(4), Seq(5)).0 && against("store", "r", Seq(4), Seq(4)).0);
+        assert!(!against("store", "r", Seq(4), Seq(3)).0);
+    }
+}

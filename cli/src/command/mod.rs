@@ -1,0 +1,45 @@
+//! The commands, one file each.
+
+mod check;
+mod demo;
+mod graph;
+mod health;
+mod journal;
+mod run;
+mod schema;
+mod simulate;
+
+use std::io::Write;
+
+use anyhow::Context;
+
+use crate::args::Command;
+use crate::exit::Failure;
+
+/// Runs one command to its end.
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Schema => schema::run(),
+        Command::Graph(args) => graph::run(&args),
+        Command::Journal(command) => journal::run(&command),
+        Command::Health(args) => health::run(&args),
+    }
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other.context("cannot write to standard output")?),
+    }
+}
+
+/// The runtime of every command that waits for something: a few threads are plenty for I/O.
+fn tokio() -> Result<::tokio::runtime::Runtime, Failure> {
+    let runtime = ::tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    Ok(runtime.context("cannot start the asynchronous runtime")?)
+}

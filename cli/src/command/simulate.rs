@@ -1,0 +1,118 @@
+//! `smiles simulate`: a device file served over Modbus TCP until Ctrl-C.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use jiff::Timestamp;
+use smiles_config::Environment;
+use smiles_runtime::SystemClock;
+use smiles_source_modbus::device::Device;
+use smiles_source_simulator::{Image, Options, Quirk, Simulator};
+use smiles_stage::Clock;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::SimulateArgs;
+use crate::exit::Failure;
+use crate::{logging, stock};
+
+/// How often the log says what was asked.
+const REPORT: Duration = Duration::from_secs(60);
+
+pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
+    if args.quirk.iter().any(|quirk| quirk == "help") {
+        return super::print(&quirks());
+    }
+    logging::start(&Environment::from_process())?;
+    let mut options = options(args.inverters, args.ports, args.seed, args.time_scale, args.start);
+    for text in &args.quirk {
+        text.parse::<Quirk>()
+            .map_err(|error| Failure::configuration(format!("--quirk: {error}")))?
+            .apply(&mut options);
+    }
+    if let Some(path) = &args.image {
+        let image = Image::parse(&read(path)?).map_err(|error| wrong(path, &error))?;
+        options.image = Some(image);
+    }
+    let device = device(args.device.as_deref())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let simulator = Simulator::new(&device, options, Arc::clone(&clock)).map_err(Failure::configuration)?;
+    super::tokio()?.block_on(serve(args, simulator, clock))
+}
+
+async fn serve(args: &SimulateArgs, simulator: Simulator, clock: Arc<dyn Clock>) -> Result<(), Failure> {
+    let listener = TcpListener::bind(args.listen).await.with_context(|| {
+        format!("cannot listen on {}; is another device or bridge running there?", args.listen)
+    })?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let handle = simulator.handle();
+    let stop = CancellationToken::new();
+    let served = simulator.serve(listener, stop.clone());
+    tracing::info!(address = %format_args!("tcp://{address}"), inverters = args.inverters, ports = args.ports, seed = args.seed, "simulated device listening");
+    let report = async {
+        let mut next = clock.monotonic();
+        let mut before = 0;
+        loop {
+            next += REPORT;
+            clock.sleep_until(next).await;
+            let counters = handle.counters();
+            tracing::info!(requests = counters.requests - before, passes = counters.passes, open = counters.open, time = %handle.now(), "asked");
+            before = counters.requests;
+        }
+    };
+    let mut interrupt = signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let mut terminate = signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::pin!(served);
+    tokio::select! {
+        () = &mut served => return Err(anyhow!("the simulated device stopped by itself").into()),
+        () = report => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    stop.cancel();
+    served.await;
+    Ok(())
+}
+
+fn signal(kind: tokio::signal::unix::SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+    Ok(tokio::signal::unix::signal(kind).context("cannot listen for signals")?)
+}
+
+/// A well-behaved device.
+pub(super) fn options(
+    inverters: u16,
+    ports: u8,
+    seed: u64,
+    time_scale: f64,
+    start: Option<Timestamp>,
+) -> Options {
+    Options { inverters, ports, seed, time_scale, start, ..Options::default() }
+}
+
+/// The device file named, else that of the stock pipeline.
+pub(super) fn device(path: Option<&Path>) -> Result<Device, Failure> {
+    let (path, text) = match path {
+        Some(path) => (path, read(path)?),
+        None => (Path::new(stock::DEFAULT_DEVICE), stock::text(stock::DEFAULT_DEVICE).to_owned()),
+    };
+    serde_yaml::from_str(&text).map_err(|error| wrong(path, &error))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| wrong(path, &error))
+}
+
+fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::configuration(format!("{}: {error}", path.display()))
+}
+
+fn quirks() -> String {
+    let mut text = String::from("Quirks (--quirk NAME or NAME=VALUE):\n");
+    for (name, takes, about) in Quirk::all() {
+        let written = if takes.is_empty() { name.to_owned() } else { format!("{name}={takes}") };
+        text.push_str(&format!("  {written:<34} {about}\n"));
+    }
+    text
+}

@@ -1,0 +1,115 @@
+//! From the files named on the command line to wired pipelines, or to every complaint at once.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use smiles_config::{Embedded, Environment, Folder, Layered, Loaded, Tree, load};
+use smiles_runtime::{Wired, wire};
+use smiles_stage::Registry;
+
+use crate::exit::Failure;
+use crate::stock;
+
+/// A pipeline file and where its includes are looked for.
+pub(crate) struct Entry {
+    /// What a person calls it.
+    pub(crate) shown: String,
+    /// Why this one.
+    pub(crate) reason: &'static str,
+    tree: Arc<dyn Tree>,
+    file: String,
+}
+
+/// A pipeline that could run.
+pub(crate) struct Project {
+    /// What a person calls its file.
+    pub(crate) shown: String,
+    /// The file as loaded.
+    pub(crate) loaded: Loaded,
+    /// Its graph.
+    pub(crate) wired: Wired,
+}
+
+/// The files to use: those named, else the stock pipeline.
+pub(crate) fn entries(files: &[PathBuf]) -> Result<Vec<Entry>, Failure> {
+    if files.is_empty() {
+        return Ok(vec![embedded(stock::DEFAULT, "no FILE was given")]);
+    }
+    files.iter().map(|path| entry(path)).collect()
+}
+
+/// A stock file.
+pub(crate) fn embedded(file: &str, reason: &'static str) -> Entry {
+    let tree = Embedded::new(stock::FILES);
+    Entry { shown: tree.shown(file), reason, tree: Arc::new(tree), file: file.to_owned() }
+}
+
+/// A file on disk, or a stock file where there is none of that name.
+pub(crate) fn entry(path: &Path) -> Result<Entry, Failure> {
+    let name = path.to_string_lossy().into_owned();
+    if !path.exists() && stock::has(&name) {
+        return Ok(embedded(&name, "named on the command line; the built-in file of that name"));
+    }
+    let (Some(file), folder) = (path.file_name(), path.parent().unwrap_or(Path::new(""))) else {
+        return Err(Failure::configuration(format!("`{name}` is not a file")));
+    };
+    let tree = Layered::new(Folder::new(folder), Embedded::new(stock::FILES));
+    let file = file.to_string_lossy().into_owned();
+    Ok(Entry { shown: name, reason: "named on the command line", tree: Arc::new(tree), file })
+}
+
+/// Loads and wires; warnings go to the terminal, errors are the failure.
+pub(crate) fn open(
+    entry: &Entry,
+    environment: &Environment,
+    registry: &Registry,
+) -> Result<Project, Failure> {
+    let mut loaded = load(Arc::clone(&entry.tree), &entry.file, environment, registry);
+    let wired = loaded
+        .pipeline
+        .as_ref()
+        .and_then(|pipeline| wire(pipeline, registry, &loaded.files, &mut loaded.diagnostics));
+    let text = loaded.diagnostics.render(std::io::stderr().is_terminal());
+    match wired {
+        Some(wired) if !loaded.diagnostics.has_errors() => {
+            warn(&text);
+            Ok(Project { shown: entry.shown.clone(), loaded, wired })
+        }
+        _ => Err(Failure::Configuration(text)),
+    }
+}
+
+/// All of them, or the complaints about all of them.
+pub(crate) fn open_all(
+    entries: &[Entry],
+    environment: &Environment,
+    registry: &Registry,
+) -> Result<Vec<Project>, Failure> {
+    let mut complaints = String::new();
+    let mut projects = Vec::new();
+    for entry in entries {
+        match open(entry, environment, registry) {
+            Ok(project) => projects.push(project),
+            Err(Failure::Configuration(text)) => complaints.push_str(&text),
+            Err(other) => return Err(other),
+        }
+    }
+    if complaints.is_empty() { Ok(projects) } else { Err(Failure::Configuration(complaints)) }
+}
+
+#[expect(clippy::print_stderr, reason = "diagnostics are for the terminal, also before logging has begun")]
+fn warn(text: &str) {
+    if !text.is_empty() {
+        eprint!("{text}");
+    }
+}
+
+/// `--data-dir`, else DATA_DIR, else `./data`.
+pub(crate) fn data_dir(option: Option<&Path>, environment: &Environment) -> PathBuf {
+    let variable = environment.get("DATA_DIR").filter(|text| !text.is_empty());
+    option
+        .map(Path::to_owned)
+        .or_else(|| variable.map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from("data"))
+}

@@ -1,0 +1,19 @@
+//! The built-in stages: the one list.
+
+use smiles_sink_http_api::HttpApi;
+use smiles_sink_sqlite::Sqlite;
+use smiles_source_modbus::Modbus;
+use smiles_source_simulator::Synthetic;
+use smiles_stage::Registry;
+use smiles_transform_standard::{DailyReset, UnitConversion};
+
+/// Every stage type this binary knows.
+pub(crate) fn built_in() -> Registry {
+    Registry::new()
+        .source::<Modbus>()
+        .source::<Synthetic>()
+        .transform::<UnitConversion>()
+        .transform::<DailyReset>()
+        .sink::<Sqlite>()
+        .sink::<HttpApi>()
+}

@@ -1,0 +1,31 @@
+//! The pipelines and migrations the binary carries, and which of them runs when none is named.
+
+/// Path and text of every file under `pipelines/` (named without that folder) and `migrations/`.
+pub(crate) static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/stock_files.rs"));
+
+/// The pipeline that runs when no FILE is given.
+pub(crate) const DEFAULT: &str = "hoymiles-sqlite.yaml";
+
+/// Its device file, which `simulate` and `demo` serve unless told otherwise.
+pub(crate) const DEFAULT_DEVICE: &str = "hoymiles/device.yaml";
+
+/// Whether a stock file of that name exists.
+pub(crate) fn has(name: &str) -> bool {
+    FILES.iter().any(|(path, _)| *path == name)
+}
+
+/// The text of a stock file; empty if there is none of that name.
+pub(crate) fn text(name: &str) -> &'static str {
+    FILES.iter().find(|(path, _)| *path == name).map_or("", |(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_defaults_are_carried() {
+        for name in [super::DEFAULT, super::DEFAULT_DEVICE] {
+            assert!(super::has(name) && !super::text(name).is_empty(), "{name} is not in the binary");
+        }
+        assert!(super::FILES.iter().any(|(path, _)| path.starts_with("migrations/sqlite/")));
+    }
+}
