@@ -4,29 +4,18 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
-use smiles_stage::option::{Period, Size};
+use smiles_stage::option::Size;
 
 use crate::check::check;
 use crate::common::{Role, file_schema};
 use crate::diagnostic::Diagnostic;
-use crate::document::{Document, Entry, Kind, Node};
-use crate::items::Refused;
+use crate::document::{Entry, Kind, Node};
 use crate::loader::Loader;
 use crate::names::Names;
 use crate::resolve::Items;
-use crate::secret::REDACTED;
-use crate::{
-    JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom, TransformDecl,
-};
-
-/// A stage's own part of the file, typed.
-struct Stage {
-    node: NodeId,
-    type_name: String,
-    common: Value,
-    options: Value,
-    shown: Value,
-}
+use crate::sources::duration;
+use crate::stage::Stage;
+use crate::{JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, StartFrom, TransformDecl};
 
 /// The pipeline and, for people, what it was made of.
 pub(crate) struct Assembled {
@@ -44,13 +33,13 @@ impl Loader<'_> {
             resolved.insert("journal".to_owned(), shown_journal);
         }
         let mut names = Names::default();
-        let (sources, shown) = self.sources(root, registry, &mut names);
-        resolved.insert("sources".to_owned(), shown);
+        let sources = self.sources(root, registry, &mut names);
+        resolved.insert("sources".to_owned(), Value::Object(sources.shown));
         let (transforms, shown) = self.transforms(root, registry);
         resolved.insert("transforms".to_owned(), shown);
         let (sinks, shown) = self.sinks(root, registry, &mut names);
         resolved.insert("sinks".to_owned(), shown);
-        let pipeline = Pipeline { name, journal, sources, transforms, sinks };
+        let pipeline = Pipeline { name, journal, sources: sources.list, transforms, sinks };
         Some(Assembled { pipeline, resolved: Value::Object(resolved) })
     }
 
@@ -96,80 +85,6 @@ impl Loader<'_> {
         Some((name, journal_of(&journal), journal))
     }
 
-    fn sources(&mut self, root: NodeId, registry: &Registry, names: &mut Names) -> (Vec<SourceDecl>, Value) {
-        let (mut sources, mut shown) = (Vec::new(), Map::new());
-        let Some(all) = self.document.entry(root, "sources").cloned() else { return (sources, Value::Null) };
-        let entries = self.document.entries(all.value).to_vec();
-        let mut off = !entries.is_empty();
-        for entry in entries {
-            let for_each = self.document.entry(entry.value, "for_each").cloned();
-            if self.is_off(entry.value) {
-                shown.insert(entry.key.clone(), json!({ "enabled": false }));
-                continue;
-            }
-            off = false;
-            let items = match for_each.map(|for_each| self.items(entry.value, &for_each)) {
-                None => vec![Items::Outside],
-                Some(Ok(None)) => vec![Items::Unset],
-                Some(Err(Refused)) => continue,
-                Some(Ok(Some(items))) => {
-                    self.each(&entry, &items, registry, names, &mut sources, &mut shown);
-                    continue;
-                }
-            };
-            for item in &items {
-                self.source(&entry, item, registry, names, &mut sources, &mut shown);
-            }
-        }
-        self.at_least_one("source", &all, off, shown.is_empty());
-        (sources, Value::Object(shown))
-    }
-
-    fn each(
-        &mut self,
-        entry: &Entry,
-        items: &[crate::resolve::Item],
-        registry: &Registry,
-        names: &mut Names,
-        sources: &mut Vec<SourceDecl>,
-        shown: &mut Map<String, Value>,
-    ) {
-        for item in items {
-            self.source(entry, &Items::Set(item), registry, names, sources, shown);
-        }
-    }
-
-    fn source(
-        &mut self,
-        entry: &Entry,
-        items: &Items<'_>,
-        registry: &Registry,
-        names: &mut Names,
-        sources: &mut Vec<SourceDecl>,
-        shown: &mut Map<String, Value>,
-    ) {
-        let (name, origin) = match items {
-            Items::Set(item) => {
-                let name = item.values.get("name").filter(|name| !name.is_empty()).unwrap_or(&entry.key);
-                (name.clone(), Some(item.shown.as_str()))
-            }
-            Items::Outside | Items::Unset => (entry.key.clone(), None),
-        };
-        if let Some(diagnostic) = names.source(&name, entry.span, origin) {
-            self.out.push(diagnostic);
-        }
-        let Some(stage) = self.stage(entry.value, items, Role::Source, registry) else {
-            shown.insert(name, Value::Null);
-            return;
-        };
-        shown.insert(name.clone(), stage.shown.clone());
-        sources.push(SourceDecl {
-            every: stage.common.get("every").and_then(duration),
-            stretch_after: stage.common.get("stretch_after").and_then(Value::as_u64).map_or(5, saturating),
-            stage: stage.decl(name),
-        });
-    }
-
     fn transforms(&mut self, root: NodeId, registry: &Registry) -> (Vec<TransformDecl>, Value) {
         let (mut transforms, mut shown) = (Vec::new(), Vec::new());
         let all = self.document.entry(root, "transforms").map(|entry| entry.value);
@@ -210,9 +125,8 @@ impl Loader<'_> {
     fn sinks(&mut self, root: NodeId, registry: &Registry, names: &mut Names) -> (Vec<SinkDecl>, Value) {
         let (mut sinks, mut shown) = (Vec::new(), Map::new());
         let Some(all) = self.document.entry(root, "sinks").cloned() else { return (sinks, Value::Null) };
-        let entries = self.document.entries(all.value).to_vec();
-        let mut off = !entries.is_empty();
-        for entry in entries {
+        let mut off = true;
+        for entry in self.document.entries(all.value).to_vec() {
             if let Some(diagnostic) = names.sink(&entry.key, entry.span) {
                 self.out.push(diagnostic);
             }
@@ -233,148 +147,22 @@ impl Loader<'_> {
                 stage: stage.decl(entry.key),
             });
         }
-        self.at_least_one("sink", &all, off, self.document.entries(all.value).is_empty());
+        self.at_least_one("sink", &all, off);
         (sinks, Value::Object(shown))
     }
 
-    fn at_least_one(&mut self, word: &str, all: &Entry, off: bool, none: bool) {
-        if !matches!(self.document.kind(all.value), Kind::Map(_)) {
+    /// `off`: no entry is enabled.
+    pub(crate) fn at_least_one(&mut self, word: &str, all: &Entry, off: bool) {
+        if !off || !matches!(self.document.kind(all.value), Kind::Map(_)) {
             return;
         }
-        if off {
+        let diagnostic = if self.document.entries(all.value).is_empty() {
+            Diagnostic::error(all.span, format!("a pipeline needs at least one {word}"))
+        } else {
             let message = format!("every {word} is disabled: a pipeline needs at least one");
-            self.out.push(
-                Diagnostic::error(all.span, message).help("take `enabled: false` out of one".to_owned()),
-            );
-        } else if none && self.document.entries(all.value).is_empty() {
-            self.out.push(Diagnostic::error(all.span, format!("a pipeline needs at least one {word}")));
-        }
-    }
-
-    /// `enabled: false`. What it leaves out is not looked at: a variable it names may be unset.
-    fn is_off(&mut self, stage: NodeId) -> bool {
-        let Some(entry) = self.document.entry(stage, "enabled").cloned() else { return false };
-        let before = self.out.len();
-        let value = self.resolve(entry.value, &Items::Unset, false);
-        // Said again, once, when the stage as a whole is looked at.
-        self.out.truncate(before);
-        check(&self.document, value, &json!({ "type": "boolean" }), &[]).value == Value::Bool(false)
-    }
-
-    fn stage(&mut self, id: NodeId, items: &Items<'_>, role: Role, registry: &Registry) -> Option<Stage> {
-        let id = if role == Role::Source { self.without_for_each(id) } else { id };
-        let node = self.resolve(id, items, false);
-        if self.is_flooded() {
-            return None;
-        }
-        let Some(place @ Node { kind: Kind::Map(_), .. }) = self.document.get(node).cloned() else {
-            if !matches!(self.document.kind(node), Kind::Broken) {
-                let message = format!("a {} is a map with a `type`", role.word());
-                self.out.push(Diagnostic::error(self.document.anchor(node), message));
-            }
-            return None;
+            Diagnostic::error(all.span, message).help("enable one".to_owned())
         };
-        let Kind::Map(entries) = place.kind.clone() else { return None };
-        let (common, own): (Vec<Entry>, Vec<Entry>) =
-            entries.into_iter().partition(|entry| role.keys().contains(&entry.key.as_str()));
-        let common = self.document.add(Node { kind: Kind::Map(common), ..place.clone() });
-        let own = self.document.add(Node { kind: Kind::Map(own), ..place });
-        let typed = check(&self.document, common, &role.schema(), &[]);
-        let without_type = self.document.entry(common, "type").is_none();
-        for fault in typed.faults {
-            let mut diagnostic = fault.diagnostic(&self.document);
-            if without_type && diagnostic.message == "`type` is missing" {
-                diagnostic.help = known_types(role, registry);
-            }
-            self.out.push(diagnostic);
-        }
-        let type_name = typed.value.get("type").and_then(Value::as_str)?.to_owned();
-        let schema = match factory_schema(role, &type_name, registry) {
-            Ok(schema) => schema,
-            Err(help) => {
-                let at =
-                    self.document.entry(common, "type").and_then(|entry| self.document.anchor(entry.value));
-                let message = format!("there is no {} of type `{type_name}`", role.word());
-                self.out.push(Diagnostic::error(at, message).help(help));
-                return None;
-            }
-        };
-        let options = check(&self.document, own, &schema, role.keys());
-        for fault in options.faults {
-            self.out.push(fault.diagnostic(&self.document));
-        }
-        let mut shown = Map::new();
-        for part in [
-            shown_value(&self.document, common, &typed.value),
-            shown_value(&self.document, own, &options.value),
-        ] {
-            if let Value::Object(part) = part {
-                shown.extend(part);
-            }
-        }
-        Some(Stage {
-            node,
-            type_name,
-            common: typed.value,
-            options: options.value,
-            shown: Value::Object(shown),
-        })
-    }
-}
-
-impl Loader<'_> {
-    /// The stage without the one key that is not resolved like others.
-    fn without_for_each(&mut self, id: NodeId) -> NodeId {
-        match self.document.get(id).cloned() {
-            Some(Node { kind: Kind::Map(mut entries), span, key })
-                if self.document.entry(id, "for_each").is_some() =>
-            {
-                entries.retain(|entry| entry.key != "for_each");
-                self.document.add(Node { kind: Kind::Map(entries), span, key })
-            }
-            _ => id,
-        }
-    }
-}
-
-impl Stage {
-    fn decl(self, name: String) -> StageDecl {
-        StageDecl { name, type_name: self.type_name, options: self.options, node: self.node }
-    }
-}
-
-fn factory_schema(role: Role, name: &str, registry: &Registry) -> Result<Value, Option<String>> {
-    let schema = match role {
-        Role::Source => registry.find_source(name).map(|factory| factory.schema()),
-        Role::Transform => registry.find_transform(name).map(|factory| factory.schema()),
-        Role::Sink => registry.find_sink(name).map(|factory| factory.schema()),
-    };
-    schema.map_err(|unknown| unknown.help)
-}
-
-fn known_types(role: Role, registry: &Registry) -> Option<String> {
-    let names: Vec<&str> = match role {
-        Role::Source => registry.all_sources().map(|factory| factory.name()).collect(),
-        Role::Transform => registry.all_transforms().map(|factory| factory.name()).collect(),
-        Role::Sink => registry.all_sinks().map(|factory| factory.name()).collect(),
-    };
-    (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
-}
-
-/// The typed value with every secret in it hidden.
-fn shown_value(document: &Document, node: NodeId, value: &Value) -> Value {
-    match (document.kind(node), value) {
-        (Kind::Scalar(scalar), value) if scalar.secret && !value.is_null() && value != "" => json!(REDACTED),
-        (Kind::List(items), Value::Array(values)) => {
-            items.iter().zip(values).map(|(item, value)| shown_value(document, *item, value)).collect()
-        }
-        (Kind::Map(entries), Value::Object(values)) => {
-            let shown = entries.iter().filter_map(|entry| {
-                Some((entry.key.clone(), shown_value(document, entry.value, values.get(&entry.key)?)))
-            });
-            shown.collect()
-        }
-        (_, value) => value.clone(),
+        self.out.push(diagnostic);
     }
 }
 
@@ -390,14 +178,6 @@ fn journal_of(value: &Value) -> JournalDecl {
             OnFull::Block
         },
     }
-}
-
-fn duration(value: &Value) -> Option<Duration> {
-    Some(value.as_str()?.parse::<Period>().ok()?.0)
-}
-
-fn saturating(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 /// The type, then `type-2`, `type-3`.

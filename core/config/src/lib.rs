@@ -2,7 +2,7 @@
 //!
 //! The steps: [`load`] reads the file and its includes to a tree that knows every place (`compose`, `loader`), replaces
 //! `${}` in its scalars (`expression`, `resolve`, `items`), types it by the JSON Schemas of the stages (`check`) and
-//! takes it apart (`assemble`). All complaints are collected as [`Diagnostics`] and shown at once.
+//! takes it apart (`assemble`, `sources`, `stage`). All complaints are collected as [`Diagnostics`] and shown at once.
 
 mod assemble;
 mod check;
@@ -21,6 +21,8 @@ mod render;
 mod resolve;
 mod schema;
 mod secret;
+mod sources;
+mod stage;
 mod tree;
 mod variables;
 

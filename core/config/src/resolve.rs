@@ -254,7 +254,8 @@ impl Loader<'_> {
 
     /// A variable of nearly that name that is set.
     fn near(&self, name: &str) -> Option<String> {
-        let near = did_you_mean(name, self.environment.names()).filter(|help| help.starts_with("did you"))?;
+        let others = self.environment.names().filter(|other| *other != name);
+        let near = did_you_mean(name, others).filter(|help| help.starts_with("did you"))?;
         Some(format!("a variable of nearly that name is set: {near}"))
     }
 
@@ -266,7 +267,15 @@ impl Loader<'_> {
         help: Option<String>,
     ) -> Failed {
         let text = context.text.get(reference.range.clone()).unwrap_or("");
-        let span = self.within(context.id, text);
+        // A long message in the file is not underlined: its name is what counts.
+        let length = match &reference.form {
+            Form::Variable { name, otherwise: Otherwise::Message(_) } => "${".len() + name.len(),
+            _ => text.len(),
+        };
+        let span = self.within(context.id, text).map(|span| match span.end - span.start == text.len() {
+            true => Span { end: span.start + length, ..span },
+            false => span,
+        });
         self.out.push(Diagnostic::error(span, message).help(help));
         Failed
     }

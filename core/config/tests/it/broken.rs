@@ -98,6 +98,11 @@ const CASES: &[Case] = &[
     edit("empty include", &[("device/map.yaml", "", "")]),
     // Variables.
     set("unset variable", &[]),
+    Case {
+        name: "empty variable with a message",
+        edits: &[("main.yaml", "${PORT:-80}", "${PORT:?which port?}")],
+        environment: &[("DTU_HOST", "a"), ("PORT", " ")],
+    },
     set("unset variable, nearly set", &[("DTU_HOTS", "10.0.0.5")]),
     edit(
         "unset variable with a message",
@@ -168,6 +173,21 @@ const CASES: &[Case] = &[
         ],
     ),
     edit("for_each on a sink", &[("main.yaml", "    type: api", "    type: api\n    for_each: x")]),
+    edit("no source at all", &[("main.yaml", "sources:\n  DTU:", "sources: {}\nx:\n  DTU:")]),
+    edit(
+        "equal names of transforms",
+        &[(
+            "main.yaml",
+            "  - type: scale",
+            "  - {type: scale, name: a}\n  - {type: scale, name: a}\n  - type: scale",
+        )],
+    ),
+    edit("bad name of a source", &[("main.yaml", "  DTU:", "  \"D\\tU\":")]),
+    edit("transforms as a map", &[("main.yaml", "  - type: scale\n    hour:", "  scale:\n    hour:")]),
+    edit("bad merge", &[("main.yaml", "    type: api\n", "    type: api\n    <<: 5\n")]),
+    edit("a list for for_each", &[("main.yaml", "${json:DTU_CONFIGS:-}", "[{host: a, name: x}, 7]")]),
+    edit("for_each of something else", &[("main.yaml", "${json:DTU_CONFIGS:-}", "${DTU_CONFIGS:-}")]),
+    edit("bad declaration", &[("variables.yaml", "type: integer, minimum: 0", "type: int, min: 0")]),
     // Secrets.
     edit("a secret in the file", &[("main.yaml", "password: ${DB_PASSWORD:-}", "password: [hunter22]")]),
     Case {

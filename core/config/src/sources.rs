@@ -1,0 +1,87 @@
+//! `sources:`, each made once or once per item.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use smiles_stage::Registry;
+use smiles_stage::option::Period;
+
+use crate::common::Role;
+use crate::document::Entry;
+use crate::items::Refused;
+use crate::loader::Loader;
+use crate::names::Names;
+use crate::resolve::Items;
+use crate::{NodeId, SourceDecl};
+
+/// Failed passes after which a period stretches.
+const STRETCH_AFTER: u32 = 5;
+
+/// The sources found so far.
+#[derive(Default)]
+pub(crate) struct Sources {
+    pub(crate) list: Vec<SourceDecl>,
+    /// By name, without secrets.
+    pub(crate) shown: Map<String, Value>,
+}
+
+impl Loader<'_> {
+    pub(crate) fn sources(&mut self, root: NodeId, registry: &Registry, names: &mut Names) -> Sources {
+        let mut sources = Sources::default();
+        let Some(all) = self.document.entry(root, "sources").cloned() else { return sources };
+        let mut off = true;
+        for entry in self.document.entries(all.value).to_vec() {
+            if self.is_off(entry.value) {
+                sources.shown.insert(entry.key, json!({ "enabled": false }));
+                continue;
+            }
+            off = false;
+            let for_each = self.document.entry(entry.value, "for_each").cloned();
+            match for_each.map(|for_each| self.items(entry.value, &for_each)) {
+                None => self.source(&entry, &Items::Outside, registry, names, &mut sources),
+                Some(Ok(None)) => self.source(&entry, &Items::Unset, registry, names, &mut sources),
+                Some(Ok(Some(items))) => {
+                    for item in &items {
+                        self.source(&entry, &Items::Set(item), registry, names, &mut sources);
+                    }
+                }
+                Some(Err(Refused)) => {}
+            }
+        }
+        self.at_least_one("source", &all, off);
+        sources
+    }
+
+    fn source(
+        &mut self,
+        entry: &Entry,
+        items: &Items<'_>,
+        registry: &Registry,
+        names: &mut Names,
+        sources: &mut Sources,
+    ) {
+        let (name, origin) = match items {
+            Items::Set(item) => {
+                let name = item.values.get("name").filter(|name| !name.is_empty()).unwrap_or(&entry.key);
+                (name.clone(), Some(item.shown.as_str()))
+            }
+            Items::Outside | Items::Unset => (entry.key.clone(), None),
+        };
+        if let Some(diagnostic) = names.source(&name, entry.span, origin) {
+            self.out.push(diagnostic);
+        }
+        let Some(stage) = self.stage(entry.value, items, Role::Source, registry) else { return };
+        sources.shown.insert(name.clone(), stage.shown.clone());
+        let stretch = stage.common.get("stretch_after").and_then(Value::as_u64);
+        sources.list.push(SourceDecl {
+            every: stage.common.get("every").and_then(duration),
+            stretch_after: stretch.map_or(STRETCH_AFTER, |after| u32::try_from(after).unwrap_or(u32::MAX)),
+            stage: stage.decl(name),
+        });
+    }
+}
+
+/// A typed duration.
+pub(crate) fn duration(value: &Value) -> Option<Duration> {
+    Some(value.as_str()?.parse::<Period>().ok()?.0)
+}

@@ -1,0 +1,164 @@
+//! One stage of the file: its common keys apart from its own options, both typed.
+
+use serde_json::{Map, Value, json};
+use smiles_stage::Registry;
+
+use crate::check::check;
+use crate::common::Role;
+use crate::diagnostic::Diagnostic;
+use crate::document::{Document, Entry, Kind, Node};
+use crate::loader::Loader;
+use crate::resolve::Items;
+use crate::secret::REDACTED;
+use crate::{NodeId, StageDecl};
+
+/// A stage's part of the file, typed.
+pub(crate) struct Stage {
+    pub(crate) node: NodeId,
+    pub(crate) type_name: String,
+    /// The keys every stage of the role has.
+    pub(crate) common: Value,
+    options: Value,
+    /// Both, without secrets.
+    pub(crate) shown: Value,
+}
+
+impl Stage {
+    pub(crate) fn decl(self, name: String) -> StageDecl {
+        StageDecl { name, type_name: self.type_name, options: self.options, node: self.node }
+    }
+}
+
+impl Loader<'_> {
+    /// Resolves and types a stage; `None`: it has been said why not.
+    pub(crate) fn stage(
+        &mut self,
+        id: NodeId,
+        items: &Items<'_>,
+        role: Role,
+        registry: &Registry,
+    ) -> Option<Stage> {
+        let id = if role == Role::Source { self.without_for_each(id) } else { id };
+        let node = self.resolve(id, items, false);
+        if self.is_flooded() {
+            return None;
+        }
+        let (common, own) = self.split(node, role)?;
+        let (type_name, typed) = self.common(common, role, registry)?;
+        let schema = self.options_schema(common, role, &type_name, registry)?;
+        let options = check(&self.document, own, &schema, role.keys());
+        for fault in options.faults {
+            self.out.push(fault.diagnostic(&self.document));
+        }
+        let mut shown = Map::new();
+        for (node, value) in [(common, &typed), (own, &options.value)] {
+            if let Value::Object(part) = shown_value(&self.document, node, value) {
+                shown.extend(part);
+            }
+        }
+        Some(Stage { node, type_name, common: typed, options: options.value, shown: Value::Object(shown) })
+    }
+
+    /// `enabled: false`. What it leaves out is not looked at: a variable it names may be unset.
+    pub(crate) fn is_off(&mut self, stage: NodeId) -> bool {
+        let Some(entry) = self.document.entry(stage, "enabled").cloned() else { return false };
+        let before = self.out.len();
+        let value = self.resolve(entry.value, &Items::Unset, false);
+        // Said again, once, when the stage as a whole is looked at.
+        self.out.truncate(before);
+        check(&self.document, value, &json!({ "type": "boolean" }), &[]).value == Value::Bool(false)
+    }
+
+    /// The stage without the one key that is not resolved like others.
+    fn without_for_each(&mut self, id: NodeId) -> NodeId {
+        match self.document.get(id).cloned() {
+            Some(Node { kind: Kind::Map(mut entries), span, key })
+                if self.document.entry(id, "for_each").is_some() =>
+            {
+                entries.retain(|entry| entry.key != "for_each");
+                self.document.add(Node { kind: Kind::Map(entries), span, key })
+            }
+            _ => id,
+        }
+    }
+
+    /// The role's keys and the others, as two maps in the stage's place.
+    fn split(&mut self, node: NodeId, role: Role) -> Option<(NodeId, NodeId)> {
+        let place = self.document.get(node).cloned()?;
+        let Kind::Map(entries) = place.kind.clone() else {
+            if !matches!(place.kind, Kind::Broken) {
+                let message = format!("a {} is a map with a `type`", role.word());
+                self.out.push(Diagnostic::error(self.document.anchor(node), message));
+            }
+            return None;
+        };
+        let (common, own): (Vec<Entry>, Vec<Entry>) =
+            entries.into_iter().partition(|entry| role.keys().contains(&entry.key.as_str()));
+        let common = self.document.add(Node { kind: Kind::Map(common), ..place.clone() });
+        let own = self.document.add(Node { kind: Kind::Map(own), ..place });
+        Some((common, own))
+    }
+
+    /// The stage's type and its common keys.
+    fn common(&mut self, common: NodeId, role: Role, registry: &Registry) -> Option<(String, Value)> {
+        let typed = check(&self.document, common, &role.schema(), &[]);
+        let without_type = self.document.entry(common, "type").is_none();
+        for fault in typed.faults {
+            let mut diagnostic = fault.diagnostic(&self.document);
+            if without_type && diagnostic.message == "`type` is missing" {
+                diagnostic.help = known_types(role, registry);
+            }
+            self.out.push(diagnostic);
+        }
+        let type_name = typed.value.get("type").and_then(Value::as_str)?.to_owned();
+        Some((type_name, typed.value))
+    }
+
+    fn options_schema(
+        &mut self,
+        common: NodeId,
+        role: Role,
+        name: &str,
+        registry: &Registry,
+    ) -> Option<Value> {
+        let schema = match role {
+            Role::Source => registry.find_source(name).map(|factory| factory.schema()),
+            Role::Transform => registry.find_transform(name).map(|factory| factory.schema()),
+            Role::Sink => registry.find_sink(name).map(|factory| factory.schema()),
+        };
+        schema
+            .map_err(|unknown| {
+                let at =
+                    self.document.entry(common, "type").and_then(|entry| self.document.anchor(entry.value));
+                let message = format!("there is no {} of type `{}`", role.word(), name.escape_debug());
+                self.out.push(Diagnostic::error(at, message).help(unknown.help));
+            })
+            .ok()
+    }
+}
+
+fn known_types(role: Role, registry: &Registry) -> Option<String> {
+    let names: Vec<&str> = match role {
+        Role::Source => registry.all_sources().map(|factory| factory.name()).collect(),
+        Role::Transform => registry.all_transforms().map(|factory| factory.name()).collect(),
+        Role::Sink => registry.all_sinks().map(|factory| factory.name()).collect(),
+    };
+    (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
+}
+
+/// The typed value with every secret in it hidden.
+fn shown_value(document: &Document, node: NodeId, value: &Value) -> Value {
+    match (document.kind(node), value) {
+        (Kind::Scalar(scalar), value) if scalar.secret && !value.is_null() && value != "" => json!(REDACTED),
+        (Kind::List(items), Value::Array(values)) => {
+            items.iter().zip(values).map(|(item, value)| shown_value(document, *item, value)).collect()
+        }
+        (Kind::Map(entries), Value::Object(values)) => {
+            let shown = entries.iter().filter_map(|entry| {
+                Some((entry.key.clone(), shown_value(document, entry.value, values.get(&entry.key)?)))
+            });
+            shown.collect()
+        }
+        (_, value) => value.clone(),
+    }
+}
