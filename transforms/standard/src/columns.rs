@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, Float64Array};
-use arrow_schema::{DataType, Schema};
-use smiles_stage::{Path, Problem, StageError};
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
+use jiff::Timestamp;
+use smiles_stage::{Path, Problem, StageError, TIME};
+
+use crate::raw;
 
 /// The column as doubles (exact below 2^53); `None` for a type that is not a number.
 pub(crate) fn numbers(column: &ArrayRef) -> Option<Float64Array> {
@@ -59,6 +62,79 @@ pub(crate) fn find_number(schema: &Schema, name: &str, at: Path) -> Result<usize
         return Ok(index);
     }
     Err(Problem::error(at, format!("column `{name}` holds {data_type}, not numbers")))
+}
+
+/// The index of a column of numbers that the stage is to change, or the problem.
+pub(crate) fn find_changed(schema: &Schema, name: &str, at: Path) -> Result<usize, Problem> {
+    let index = find_number(schema, name, at.clone())?;
+    if raw::is_copy(schema.field(index)) {
+        return Err(Problem::error(
+            at,
+            format!("column `{name}` is a copy of what was read and stays as it is"),
+        )
+        .help("name the column it was copied from"));
+    }
+    Ok(index)
+}
+
+/// The index of the rows' time.
+pub(crate) fn find_time(schema: &Schema) -> Result<usize, Problem> {
+    let index = find(schema, TIME, Path::root())?;
+    match schema.field(index).data_type() {
+        DataType::Timestamp(TimeUnit::Microsecond, _) => Ok(index),
+        other => {
+            Err(Problem::error(Path::root(), format!("column `{TIME}` holds {other}, not microseconds")))
+        }
+    }
+}
+
+/// The rows' times.
+pub(crate) struct Times<'a>(&'a TimestampMicrosecondArray);
+
+impl<'a> Times<'a> {
+    /// Of the column that [`find_time`] found.
+    pub(crate) fn of(batch: &'a RecordBatch, index: usize) -> Self {
+        Self(batch.column(index).as_primitive::<TimestampMicrosecondType>())
+    }
+
+    pub(crate) fn at(&self, row: usize) -> Result<Timestamp, StageError> {
+        if self.0.is_null(row) {
+            return Err(StageError::halt("a row has no time"));
+        }
+        Timestamp::from_microsecond(self.0.value(row))
+            .map_err(|error| StageError::halt("a row's time is not in the calendar").because(error))
+    }
+}
+
+/// The numbers of the column that wiring accepted.
+pub(crate) fn counters(batch: &RecordBatch, index: usize) -> Result<Float64Array, StageError> {
+    numbers(batch.column(index)).ok_or_else(|| StageError::halt("a counter column no longer holds numbers"))
+}
+
+/// The row's number; what is not finite was not said.
+pub(crate) fn value(column: &Float64Array, row: usize) -> Option<f64> {
+    column.is_valid(row).then(|| column.value(row)).filter(|value| value.is_finite())
+}
+
+/// The schema with one column of numbers made wide enough for sums, and nullable.
+pub(crate) fn with_sums(schema: &SchemaRef, index: usize) -> SchemaRef {
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    let field = fields[index].as_ref().clone();
+    let data_type = widened(field.data_type());
+    fields[index] = Arc::new(field.with_data_type(data_type).with_nullable(true));
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// The batch with the sums in place of one column, in the schema that [`with_sums`] gave.
+pub(crate) fn put_sums(
+    batch: &RecordBatch,
+    index: usize,
+    sums: &Float64Array,
+    schema: &SchemaRef,
+) -> Result<RecordBatch, StageError> {
+    let mut columns = batch.columns().to_vec();
+    columns[index] = narrowed(sums, schema.field(index).data_type());
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(unexpected)
 }
 
 /// The columns no longer fit the schema that wiring accepted: a fault of the stage before.

@@ -1,4 +1,8 @@
-//! The key of a row: the texts of some columns, as bytes under which state is kept.
+//! The key of a row: the texts of some columns, as bytes under which state is kept, and that state.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -6,7 +10,9 @@ use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_schema::{DataType, Schema};
-use smiles_stage::{Path, Problem, Problems};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use smiles_stage::{Path, Problem, Problems, StageError, State};
 
 use crate::columns;
 
@@ -46,25 +52,27 @@ impl Key {
         if problems.is_empty() { Ok(Self(indices)) } else { Err(problems) }
     }
 
-    /// The row's key: the values as text, joined by a zero byte; `None` where any of them is null.
-    pub(crate) fn of(&self, batch: &RecordBatch, row: usize) -> Option<Vec<u8>> {
-        let mut key = Vec::with_capacity(24);
+    /// Writes the row's key: the values as text, joined by a zero byte; `false` where any of them is null.
+    pub(crate) fn write(&self, batch: &RecordBatch, row: usize, key: &mut Vec<u8>) -> bool {
+        key.clear();
         for (place, index) in self.0.iter().enumerate() {
             if place > 0 {
                 key.push(0);
             }
             let column = batch.column(*index);
             if column.is_null(row) {
-                return None;
+                return false;
             }
             macro_rules! whole {
                 ($($kind:ident => $native:ident),*) => {
                     match column.data_type() {
                         DataType::Utf8 => key.extend_from_slice(column.as_string::<i32>().value(row).as_bytes()),
                         $(DataType::$kind => {
-                            key.extend_from_slice(column.as_primitive::<$native>().value(row).to_string().as_bytes());
+                            if write!(key, "{}", column.as_primitive::<$native>().value(row)).is_err() {
+                                return false;
+                            }
                         })*
-                        _ => return None,
+                        _ => return false,
                     }
                 };
             }
@@ -73,7 +81,67 @@ impl Key {
                 UInt16 => UInt16Type, UInt32 => UInt32Type, UInt64 => UInt64Type
             );
         }
-        Some(key)
+        true
+    }
+
+    /// Whether the column is one of them.
+    pub(crate) fn contains(&self, index: usize) -> bool {
+        self.0.contains(&index)
+    }
+}
+
+/// The states of the keys of one batch: each is read once and, if it changed, written once, as JSON, so that anyone
+/// can read it in the journal.
+pub(crate) struct Memory<T> {
+    stage: &'static str,
+    places: HashMap<Arc<[u8]>, usize>,
+    slots: Vec<Slot<T>>,
+}
+
+struct Slot<T> {
+    key: Arc<[u8]>,
+    before: Option<T>,
+    now: Option<T>,
+}
+
+impl<T: Copy + PartialEq + Serialize + DeserializeOwned> Memory<T> {
+    pub(crate) fn new(stage: &'static str) -> Self {
+        Self { stage, places: HashMap::new(), slots: Vec::new() }
+    }
+
+    /// The key's state; `None` for a key never seen.
+    pub(crate) fn slot(&mut self, key: &[u8], state: &dyn State) -> Result<&mut Option<T>, StageError> {
+        let place = match self.places.get(key) {
+            Some(place) => *place,
+            None => {
+                let before = state.get(key).map(|bytes| self.decode(&bytes)).transpose()?;
+                let key: Arc<[u8]> = key.into();
+                self.places.insert(Arc::clone(&key), self.slots.len());
+                self.slots.push(Slot { key, before, now: before });
+                self.slots.len() - 1
+            }
+        };
+        Ok(&mut self.slots[place].now)
+    }
+
+    /// Puts what changed.
+    pub(crate) fn store(self, state: &mut dyn State) -> Result<(), StageError> {
+        for Slot { key, before, now } in &self.slots {
+            if let Some(now) = now.filter(|now| before.as_ref() != Some(now)) {
+                let bytes = serde_json::to_vec(&now).map_err(|error| {
+                    StageError::halt(format!("cannot write a state of {}", self.stage)).because(error)
+                })?;
+                state.put(key, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<T, StageError> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            StageError::halt(format!("the journal holds a state of {} that cannot be read", self.stage))
+                .because(error)
+        })
     }
 }
 

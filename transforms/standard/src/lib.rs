@@ -1,11 +1,18 @@
 //! The built-in transforms, one file per verb. None of them knows a device: columns, units and limits are options.
 
+mod accepted;
+mod candidate;
 mod columns;
+mod counter;
 mod daily_reset;
 mod keyed;
 mod period;
 mod rate;
+mod raw;
 mod unit_conversion;
+mod validity;
 
+pub use counter::Counter;
 pub use daily_reset::DailyReset;
 pub use unit_conversion::UnitConversion;
+pub use validity::Validity;

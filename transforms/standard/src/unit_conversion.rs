@@ -13,7 +13,7 @@ use smiles_stage::{
     column_unit, with_unit,
 };
 
-use crate::columns;
+use crate::{columns, raw};
 
 /// The stage type `unit_conversion`.
 pub struct UnitConversion;
@@ -65,6 +65,9 @@ impl Plan {
     fn column(&self, field: &Field) -> Result<(Step, Field), Problem> {
         let target = self.targets.get(field.name());
         let at = Path::root().key("to").key(field.name());
+        if raw::is_copy(field) {
+            return Ok((Step::Keep, field.clone()));
+        }
         let Some(text) = column_unit(field) else {
             return match target {
                 None => Ok((Step::Keep, field.clone())),
@@ -94,7 +97,7 @@ impl Plan {
     fn columns(&self, input: &SchemaRef) -> Result<(Vec<Step>, SchemaRef), Problems> {
         let mut problems = Problems::new();
         for name in self.targets.keys() {
-            problems.extend(columns::find_number(input, name, Path::root().key("to").key(name)).err());
+            problems.extend(columns::find_changed(input, name, Path::root().key("to").key(name)).err());
         }
         let mut steps = Vec::new();
         let mut fields = Vec::new();

@@ -5,8 +5,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use smiles_stage::StageError;
 
+use crate::candidate::{Candidate, grown, seconds};
 use crate::rate::Rate;
 
 /// After this long without a reading a device may have cleared its counter on its own.
@@ -20,6 +20,7 @@ pub(super) struct Reading {
     pub(super) time: Timestamp,
     /// The device's counter of the day; `None`: not heard.
     pub(super) today: Option<f64>,
+    /// The lifetime total, in the unit of `today`.
     pub(super) total: Option<f64>,
 }
 
@@ -28,13 +29,15 @@ pub(super) struct Reading {
 pub(super) struct Limits {
     pub(super) rate: Rate,
     pub(super) confirm: u32,
+    /// So much more the total may rise than the counter of the day, since both are rounded.
+    pub(super) slack: f64,
 }
 
 /// What happened beyond ordinary counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     None,
-    /// The row is older than the period.
+    /// The first row that is older than the period.
     Behind,
     /// A fall was believed.
     Fall,
@@ -46,16 +49,6 @@ pub(super) enum Event {
     Restarted,
 }
 
-/// A value that does not follow from the last accepted one, until it is confirmed or proves a glitch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Candidate {
-    last: f64,
-    at: Timestamp,
-    count: u32,
-    /// It began an hour or more after the last reading before it.
-    after_silence: bool,
-}
-
 /// The state of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Day {
@@ -63,7 +56,7 @@ pub(super) struct Day {
     period: Timestamp,
     /// Production of the period: what is published.
     sum: f64,
-    /// The last accepted counter, its total and its time.
+    /// The last accepted counter, the total it came with, and its time.
     last: f64,
     total: Option<f64>,
     at: Timestamp,
@@ -74,6 +67,8 @@ pub(super) struct Day {
     /// On the first day the device's own counter is published as it is.
     mirror: bool,
     candidate: Option<Candidate>,
+    /// Whether the candidate began an hour or more after the reading before it.
+    after_silence: bool,
     /// Since when rows have been older than the period.
     behind_since: Option<Timestamp>,
 }
@@ -91,6 +86,7 @@ impl Day {
             heard: true,
             mirror: true,
             candidate: None,
+            after_silence: false,
             behind_since: None,
         }
     }
@@ -103,85 +99,76 @@ impl Day {
     /// Counts a row of `period`.
     pub(super) fn count(&mut self, period: Timestamp, reading: &Reading, limits: Limits) -> Event {
         let mut event = Event::None;
-        if period > self.period {
-            *self = Self { period, sum: 0.0, heard: false, mirror: false, behind_since: None, ..*self };
-        } else if period < self.period {
-            let since = *self.behind_since.get_or_insert(reading.time);
+        if period < self.period {
+            let (since, told) = self.fall_behind(reading.time);
             if reading.time.duration_since(since) >= CLOCK_WAS_WRONG
                 && let Some(today) = reading.today
             {
                 *self = Self::first(period, today, reading);
                 return Event::Restarted;
             }
-            event = Event::Behind;
+            if !told {
+                event = Event::Behind;
+            }
         } else {
             self.behind_since = None;
+        }
+        if period > self.period {
+            *self = Self { period, sum: 0.0, heard: false, mirror: false, ..*self };
         }
         let heard = reading.today.map_or(Event::None, |today| self.hear(today, reading, limits));
         if heard == Event::None { event } else { heard }
     }
 
+    /// Since when rows have been older than the period, and whether that was known. A clock that is stepped back
+    /// once more begins its day anew.
+    fn fall_behind(&mut self, time: Timestamp) -> (Timestamp, bool) {
+        let since = self.behind_since.map_or(time, |since| since.min(time));
+        (since, self.behind_since.replace(since).is_some())
+    }
+
     fn hear(&mut self, today: f64, reading: &Reading, limits: Limits) -> Event {
-        let silence = reading.time.duration_since(self.heard_at);
+        let silence = reading.time.duration_since(self.heard_at) >= UNSEEN;
         let first_of_period = !self.heard;
         (self.heard_at, self.heard) = (reading.time, true);
         let step = today - self.last;
         if step >= 0.0 && limits.rate.allows(step, seconds(self.at, reading.time)) {
-            let cleared = first_of_period && silence >= UNSEEN && self.total_rose_more(step, reading.total);
-            self.sum += if cleared { today } else { step };
-            self.accept(today, reading);
+            let cleared = first_of_period && silence && self.cleared(today, reading.total, limits.slack);
+            let from = if cleared { 0.0 } else { self.last };
+            self.accept(from, today, reading);
             return if cleared { Event::UnseenClear } else { Event::None };
         }
-        let candidate = match self.candidate {
-            Some(last)
-                if today >= last.last
-                    && limits.rate.allows(today - last.last, seconds(last.at, reading.time)) =>
-            {
-                Candidate { last: today, at: reading.time, count: last.count + 1, ..last }
-            }
-            _ => Candidate { last: today, at: reading.time, count: 1, after_silence: silence >= UNSEEN },
-        };
+        let candidate = Candidate::extended(self.candidate, today, reading.time, limits.rate);
+        if candidate.count == 1 {
+            // One that had to start over still began where the first did: nothing was accepted in between.
+            self.after_silence = silence || (self.candidate.is_some() && self.after_silence);
+        }
         self.candidate = Some(candidate);
         if candidate.count < limits.confirm { Event::None } else { self.believe(candidate, reading) }
     }
 
-    /// Accepts a confirmed candidate.
+    /// Accepts a confirmed candidate. It never falls, so its first value tells what it is.
     fn believe(&mut self, candidate: Candidate, reading: &Reading) -> Event {
-        let rise = candidate.last - self.last;
-        let event = if rise >= 0.0 { Event::Rise } else { Event::Fall };
-        self.sum = match event {
-            Event::Rise => self.sum + rise,
-            _ if self.mirror && candidate.after_silence => candidate.last,
-            _ => self.sum + candidate.last,
-        };
-        self.accept(candidate.last, reading);
-        event
+        let fell = candidate.first < self.last;
+        if fell && self.mirror && self.after_silence {
+            self.sum = 0.0;
+        }
+        self.accept(if fell { 0.0 } else { self.last }, candidate.last, reading);
+        if fell { Event::Fall } else { Event::Rise }
     }
 
-    fn accept(&mut self, today: f64, reading: &Reading) {
-        (self.last, self.at, self.candidate) = (today, reading.time, None);
-        self.total = reading.total.or(self.total);
+    /// The device's counter went from `from` to `to`.
+    fn accept(&mut self, from: f64, to: f64, reading: &Reading) {
+        self.sum = grown(self.sum, from, to);
+        (self.last, self.at, self.total) = (to, reading.time, reading.total);
+        (self.candidate, self.after_silence) = (None, false);
     }
 
-    /// Whether the lifetime total rose by more than the counter of the day did, beyond rounding.
-    fn total_rose_more(&self, step: f64, total: Option<f64>) -> bool {
-        matches!((self.total, total), (Some(before), Some(now)) if now - before > step + 1.0)
+    /// Whether the lifetime total rose by more than the counter of the day did: then that was cleared meanwhile. All
+    /// that it shows has been produced since, so a total that rose by less than that (one that counts coarsely, or was
+    /// held before) proves nothing.
+    fn cleared(&self, today: f64, total: Option<f64>, slack: f64) -> bool {
+        let (Some(before), Some(now)) = (self.total, total) else { return false };
+        now - before > today - self.last + slack && now - before + slack >= today
     }
-
-    /// As kept in the journal: JSON, so that anyone can read it there.
-    pub(super) fn encode(&self) -> Result<Vec<u8>, StageError> {
-        serde_json::to_vec(self)
-            .map_err(|error| StageError::halt("cannot write the state of a day").because(error))
-    }
-
-    /// The inverse of [`Day::encode`].
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StageError> {
-        serde_json::from_slice(bytes).map_err(|error| {
-            StageError::halt("the journal holds a state of a day that cannot be read").because(error)
-        })
-    }
-}
-
-fn seconds(from: Timestamp, to: Timestamp) -> f64 {
-    to.duration_since(from).as_secs_f64().max(0.0)
 }

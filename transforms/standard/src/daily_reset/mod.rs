@@ -4,28 +4,24 @@
 
 mod day;
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
+use arrow_array::RecordBatch;
 use arrow_array::builder::Float64Builder;
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, Float64Array, RecordBatch};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{Field, SchemaRef};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use smiles_stage::prometheus::{IntCounterVec, Opts, Registry};
+use smiles_stage::unit::{Conversion, Unit};
 use smiles_stage::{
-    OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, TIME, Transform,
-    TransformPlan, column_unit,
+    OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform, TransformPlan,
+    column_unit,
 };
 
+use crate::accepted::Accepted;
 use crate::columns;
-use crate::keyed::{Key, shown};
+use crate::keyed::{Key, Memory, shown};
 use crate::period::Periods;
-use crate::rate::{Rate, RateText};
+use crate::rate::RateText;
 use day::{Day, Event, Limits, Reading};
 
 /// The stage type `daily_reset`.
@@ -103,49 +99,65 @@ struct Plan {
 struct Columns {
     time: usize,
     today: usize,
-    total: Option<usize>,
+    /// The total, and how it reads in the unit of the counter of the day.
+    total: Option<(usize, Option<Conversion>)>,
     key: Key,
-    rate: Rate,
+    limits: Limits,
     schema: SchemaRef,
 }
 
 impl Plan {
     fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
-        let mut problems = Problems::new();
+        let Self { options, .. } = self;
         let root = Path::root();
-        let mut number = |name: &str, option: &str| match columns::find_number(input, name, root.key(option))
-        {
-            Ok(index) => index,
-            Err(problem) => {
-                problems.push(problem);
-                0
+        let today = columns::find_changed(input, &options.today, root.key("today"));
+        let field = input.field_with_name(&options.today).ok();
+        let total =
+            options.total.as_deref().map(|name| total_in(input, name, field, &root.key("total"))).transpose();
+        // Without the column there is no unit to hold the rate against.
+        let rate = field
+            .map(|field| options.max_rate.resolve(column_unit(field), &root.key("max_rate")))
+            .transpose();
+        let key = Key::resolve(input, &options.key, &root.key("key"));
+        let time = columns::find_time(input);
+        match (today, total, rate, key, time) {
+            (Ok(today), Ok(total), Ok(Some(rate)), Ok(key), Ok(time)) => {
+                let limits = Limits { rate, confirm: options.confirm, slack: slack(input.field(today)) };
+                let schema = columns::with_sums(input, today);
+                Ok(Columns { time, today, total, key, limits, schema })
             }
-        };
-        let today = number(&self.options.today, "today");
-        let total = self.options.total.as_deref().map(|name| number(name, "total"));
-        let rate = self.options.max_rate.resolve(column_unit(input.field(today)), &root.key("max_rate"));
-        let key = Key::resolve(input, &self.options.key, &root.key("key"));
-        let time = columns::find(input, TIME, root.clone());
-        match (rate, key, time, problems.is_empty()) {
-            (Ok(rate), Ok(key), Ok(time), true) => {
-                let mut fields: Vec<_> = input.fields().iter().cloned().collect();
-                let field = fields[today].as_ref().clone();
-                let data_type = columns::widened(field.data_type());
-                fields[today] = Arc::new(field.with_data_type(data_type).with_nullable(true));
-                let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-                Ok(Columns { time, today, total, key, rate, schema })
-            }
-            (rate, key, time, _) => {
-                problems.extend(key.err().into_iter().flatten());
-                problems.extend(time.err());
-                // Without the column there is no unit to hold the rate against.
-                if input.index_of(&self.options.today).is_ok() {
-                    problems.extend(rate.err());
-                }
+            (today, total, rate, key, time) => {
+                let mut problems = key.err().unwrap_or_default();
+                problems.extend([today.err(), total.err(), rate.err(), time.err()].into_iter().flatten());
                 Err(problems)
             }
         }
     }
+}
+
+/// Finds the total and how to read it in the unit of the counter of the day; as it is where either has none.
+fn total_in(
+    input: &SchemaRef,
+    name: &str,
+    today: Option<&Field>,
+    at: &Path,
+) -> Result<(usize, Option<Conversion>), Problem> {
+    let index = columns::find_number(input, name, at.clone())?;
+    let unit = |field: &Field| column_unit(field)?.parse::<Unit>().ok();
+    let (Some(own), Some(target)) = (unit(input.field(index)), today.and_then(unit)) else {
+        return Ok((index, None));
+    };
+    own.to(&target).map(|conversion| (index, Some(conversion))).ok_or_else(|| {
+        let message = format!("column `{name}` in `{own}` cannot be held against one in `{target}`");
+        Problem::error(at.clone(), message).help("name the lifetime total of the same quantity")
+    })
+}
+
+/// One watt-hour where energy is counted, else one of whatever is.
+fn slack(today: &Field) -> f64 {
+    let unit = |text: &str| text.parse::<Unit>().ok();
+    let converted = column_unit(today).and_then(unit).and_then(|own| unit("Wh")?.to(&own));
+    converted.map_or(1.0, |conversion| conversion.apply(1.0))
 }
 
 impl TransformPlan for Plan {
@@ -157,110 +169,88 @@ impl TransformPlan for Plan {
         let columns = self
             .columns(input)
             .map_err(|_| StageError::halt("daily_reset was opened with columns it had refused"))?;
-        Ok(Box::new(Resetter {
-            periods: Periods::new(self.zone.clone(), self.options.reset_hour),
-            limits: Limits { rate: columns.rate, confirm: self.options.confirm },
-            columns,
-            stage: context.stage,
-            accepted: accepted_counter(&context.meters),
-            clock_warned: HashSet::new(),
-        }))
+        let accepted = Accepted::register(
+            &context.meters,
+            "smiles_daily_reset_accepted_total",
+            "Falls, impossible rises and unseen clears of a counter of the day that were believed in the end",
+            &context.stage,
+            &["fall", "rise", "unseen_clear", "clock"],
+        );
+        let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
+        Ok(Box::new(Resetter { periods, columns, stage: context.stage, accepted }))
     }
-}
-
-/// Registered once per process; a second stage of the type shares it.
-fn accepted_counter(meters: &Registry) -> Option<IntCounterVec> {
-    let options = Opts::new(
-        "smiles_daily_reset_accepted_total",
-        "Falls, impossible rises and unseen clears of a counter of the day that were believed in the end",
-    );
-    let counter = IntCounterVec::new(options, &["stage", "event"]).ok()?;
-    meters.register(Box::new(counter.clone())).ok().map(|()| counter)
 }
 
 struct Resetter {
     periods: Periods,
-    limits: Limits,
     columns: Columns,
     stage: String,
-    accepted: Option<IntCounterVec>,
-    /// Keys whose rows were older than their period: said once each.
-    clock_warned: HashSet<Vec<u8>>,
+    accepted: Accepted,
 }
 
 impl Transform for Resetter {
     fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
-        let numbers = |index: usize| {
-            columns::numbers(batch.column(index))
-                .ok_or_else(|| StageError::halt("a counter column no longer holds numbers"))
+        let today = columns::counters(&batch, self.columns.today)?;
+        let total = match self.columns.total {
+            Some((index, unit)) => Some((columns::counters(&batch, index)?, unit)),
+            None => None,
         };
-        let today = numbers(self.columns.today)?;
-        let total = self.columns.total.map(numbers).transpose()?;
-        let times = batch.column(self.columns.time).as_primitive::<TimestampMicrosecondType>();
+        let times = columns::Times::of(&batch, self.columns.time);
+        let mut memory = Memory::<Day>::new(DailyReset::NAME);
         let mut sums = Float64Builder::with_capacity(batch.num_rows());
+        let mut key = Vec::new();
         for row in 0..batch.num_rows() {
-            let value = |column: &Float64Array| column.is_valid(row).then(|| column.value(row));
-            let time = Timestamp::from_microsecond(times.value(row))
-                .map_err(|error| StageError::halt("a row's time is not in the calendar").because(error))?;
-            let reading = Reading { time, today: value(&today), total: total.as_ref().and_then(value) };
-            sums.append_option(match self.columns.key.of(&batch, row) {
-                Some(key) => self.count(&key, reading, state)?,
-                None => reading.today,
+            // A row of nobody knows whom has no day.
+            if !self.columns.key.write(&batch, row, &mut key) {
+                sums.append_null();
+                continue;
+            }
+            let total = total.as_ref().and_then(|(total, unit)| {
+                let value = columns::value(total, row)?;
+                Some(unit.map_or(value, |unit| unit.apply(value)))
             });
+            let reading = Reading { time: times.at(row)?, today: columns::value(&today, row), total };
+            let day = memory.slot(&key, state)?;
+            let event = self.count(day, &reading)?;
+            self.tell(&key, event, reading.time);
+            sums.append_option(day.as_ref().map(Day::sum));
         }
-        let mut columns = batch.columns().to_vec();
-        let field = self.columns.schema.field(self.columns.today);
-        columns[self.columns.today] = columns::narrowed(&sums.finish(), field.data_type());
-        RecordBatch::try_new(Arc::clone(&self.columns.schema), columns).map_err(columns::unexpected)
+        let batch = columns::put_sums(&batch, self.columns.today, &sums.finish(), &self.columns.schema)?;
+        memory.store(state)?;
+        Ok(batch)
     }
 }
 
 impl Resetter {
-    fn count(
-        &mut self,
-        key: &[u8],
-        reading: Reading,
-        state: &mut dyn State,
-    ) -> Result<Option<f64>, StageError> {
+    fn count(&mut self, day: &mut Option<Day>, reading: &Reading) -> Result<Event, StageError> {
         let period = self
             .periods
             .of(reading.time)
             .ok_or_else(|| StageError::halt("a row's time lies at the end of the calendar"))?;
-        let before: Option<Day> = state.get(key).map(|bytes| Day::decode(&bytes)).transpose()?;
-        let day = match (before, reading.today) {
-            (Some(mut day), _) => {
-                let event = day.count(period, &reading, self.limits);
-                self.tell(key, event, &reading);
-                day
+        Ok(match (day, reading.today) {
+            (Some(day), _) => day.count(period, reading, self.columns.limits),
+            (day @ None, Some(today)) => {
+                *day = Some(Day::first(period, today, reading));
+                Event::None
             }
-            (None, Some(today)) => Day::first(period, today, &reading),
-            (None, None) => return Ok(None),
-        };
-        if before != Some(day) {
-            state.put(key, day.encode()?);
-        }
-        Ok(Some(day.sum()))
+            (None, None) => Event::None,
+        })
     }
 
-    fn tell(&mut self, key: &[u8], event: Event, reading: &Reading) {
+    fn tell(&self, key: &[u8], event: Event, time: Timestamp) {
         let (name, said) = match event {
             Event::None => return,
-            Event::Behind => {
-                if self.clock_warned.insert(key.to_vec()) {
-                    let (stage, key, time) = (&self.stage, shown(key), reading.time);
-                    tracing::warn!(%stage, %key, %time, "row is older than the current day: the clock stepped back");
-                }
-                return;
+            Event::Behind => (None, "row is older than the current day: the clock stepped back"),
+            Event::Fall => (Some("fall"), "counter of the day restarted"),
+            Event::Rise => (Some("rise"), "counter of the day jumped and stayed"),
+            Event::UnseenClear => {
+                (Some("unseen_clear"), "counter of the day was cleared while nobody looked")
             }
-            Event::Fall => ("fall", "counter of the day restarted"),
-            Event::Rise => ("rise", "counter of the day jumped and stayed"),
-            Event::UnseenClear => ("unseen_clear", "counter of the day was cleared while nobody looked"),
-            Event::Restarted => ("clock", "the clock had been in the future: counting starts afresh"),
+            Event::Restarted => (Some("clock"), "the clock had been in the future: counting starts afresh"),
         };
-        let (stage, key) = (&self.stage, shown(key));
-        tracing::warn!(%stage, %key, time = %reading.time, "{said}");
-        if let Some(counter) = &self.accepted {
-            counter.with_label_values(&[stage.as_str(), name]).inc();
+        tracing::warn!(stage = %self.stage, key = %shown(key), %time, "{said}");
+        if let Some(name) = name {
+            self.accepted.count(name);
         }
     }
 }

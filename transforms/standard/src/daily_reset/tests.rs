@@ -1,14 +1,13 @@
 //! The worked cases, each a row: readings with their times, and what is published.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
-use smiles_stage::Path;
+use jiff::ToSpan;
 
-use super::day::{Day, Event, Limits, Reading};
-use crate::period::Periods;
-use crate::rate::RateText;
+use arrow_schema::{DataType, Schema};
+use smiles_stage::{NoFiles, time_field, with_unit};
+
+use super::*;
 
 /// Times are `day hh:mm`; day 0 is 2026-06-01. A total of `None` follows no reading.
 type Row = (&'static str, Option<f64>, Option<f64>);
@@ -21,25 +20,23 @@ fn time(text: &str) -> Timestamp {
 
 fn published(rows: &[Row]) -> (Vec<Option<f64>>, Vec<Event>) {
     let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
-    let limits = Limits { rate: rate.resolve(Some("Wh"), &Path::root()).unwrap(), confirm: 5 };
+    let rate = rate.resolve(Some("Wh"), &Path::root()).unwrap();
+    let limits = Limits { rate, confirm: 5, slack: 1.0 };
     let mut periods = Periods::new(TimeZone::UTC, 23);
-    let mut state: HashMap<&str, Vec<u8>> = HashMap::new();
+    let mut state: Option<Day> = None;
     let mut events = Vec::new();
     let sums = rows.iter().map(|(at, today, total)| {
         let reading = Reading { time: time(at), today: *today, total: *total };
         let period = periods.of(reading.time).unwrap();
-        // Through its bytes on every row: a restart between any two rows changes nothing.
-        let day = match (state.get("k").map(|bytes| Day::decode(bytes).unwrap()), today) {
-            (Some(mut day), _) => {
+        match (state.as_mut(), today) {
+            (Some(day), _) => {
                 events
                     .extend(Some(day.count(period, &reading, limits)).filter(|event| *event != Event::None));
-                day
             }
-            (None, Some(today)) => Day::first(period, *today, &reading),
-            (None, None) => return None,
-        };
-        state.insert("k", day.encode().unwrap());
-        Some(day.sum())
+            (None, Some(today)) => state = Some(Day::first(period, *today, &reading)),
+            (None, None) => {}
+        }
+        state.map(|day| day.sum())
     });
     (sums.collect(), events)
 }
@@ -194,11 +191,194 @@ fn the_total_tells_of_a_clear_that_nobody_saw() {
 }
 
 #[test]
+fn a_total_that_proves_nothing_books_nothing() {
+    for (case, rows) in [
+        ("not said before", [("0 22:00", Some(100.0), None), ("1 10:00", Some(110.0), Some(1110.0))]),
+        ("not said now", [("0 22:00", Some(100.0), Some(1000.0)), ("1 10:00", Some(110.0), None)]),
+        (
+            "as much as today",
+            [("0 22:00", Some(100.0), Some(1000.0)), ("1 10:00", Some(110.0), Some(1011.0))],
+        ),
+        (
+            "counts by hundreds",
+            [("0 22:00", Some(9000.0), Some(100_000.0)), ("1 10:00", Some(9010.0), Some(100_100.0))],
+        ),
+    ] {
+        check(case, &rows, &[rows[0].1.unwrap(), 10.0], &[]);
+    }
+    check(
+        "an older total does not stand in for one that was not said",
+        &[
+            ("0 20:00", Some(100.0), Some(1000.0)),
+            ("0 22:00", Some(200.0), None),
+            ("1 10:00", Some(210.0), Some(1410.0)),
+        ],
+        &[100.0, 200.0, 10.0],
+        &[],
+    );
+    check(
+        "only the first reading of a period is asked",
+        &[("1 01:00", Some(5.0), Some(1000.0)), ("1 12:00", Some(10.0), Some(1015.0))],
+        &[5.0, 10.0],
+        &[],
+    );
+}
+
+#[test]
+fn over_night_means_since_the_last_reading_before_the_fall() {
+    check(
+        "a glitch at dawn of the first day starts the wait anew, not the night",
+        &[
+            heard("0 23:30", 12000.0),
+            heard("1 06:30", 2.0),
+            heard("1 06:31", 0.0),
+            heard("1 06:32", 4.0),
+            heard("1 06:33", 6.0),
+            heard("1 06:34", 8.0),
+            heard("1 06:35", 10.0),
+        ],
+        &[12000.0, 12000.0, 12000.0, 12000.0, 12000.0, 12000.0, 10.0],
+        &[Event::Fall],
+    );
+    check(
+        "a reading that was a glitch after all is no night",
+        &[
+            heard("0 23:30", 5000.0),
+            heard("1 01:30", 0.0),
+            heard("1 01:31", 5001.0),
+            heard("1 01:32", 0.0),
+            heard("1 01:33", 1.0),
+            heard("1 01:34", 2.0),
+            heard("1 01:35", 3.0),
+            heard("1 01:36", 4.0),
+        ],
+        &[5000.0, 5000.0, 5001.0, 5001.0, 5001.0, 5001.0, 5001.0, 5005.0],
+        &[Event::Fall],
+    );
+}
+
+#[test]
+fn a_candidate_outlives_the_reset() {
+    check(
+        "restart around the reset instant",
+        &[
+            heard("0 22:57", 5000.0),
+            heard("0 22:58", 0.0),
+            heard("0 22:59", 8.0),
+            heard("0 23:00", 16.0),
+            heard("0 23:01", 24.0),
+            heard("0 23:02", 32.0),
+        ],
+        &[5000.0, 5000.0, 5000.0, 0.0, 0.0, 32.0],
+        &[Event::Fall],
+    );
+    check(
+        "a rise that is impossible is booked where it is believed",
+        &[
+            heard("0 12:00", 1000.0),
+            heard("0 12:01", 9000.0),
+            heard("0 12:02", 9001.0),
+            heard("0 12:03", 9002.0),
+            heard("0 12:04", 9003.0),
+            heard("0 12:05", 9004.0),
+        ],
+        &[1000.0, 1000.0, 1000.0, 1000.0, 1000.0, 9004.0],
+        &[Event::Rise],
+    );
+}
+
+#[test]
 fn a_clock_that_had_been_in_the_future() {
-    let mut rows = vec![heard("9 12:00", 100.0), heard("0 12:00", 110.0)];
-    rows.push(heard("1 11:59", 120.0));
-    rows.push(heard("1 12:00", 130.0));
-    let (sums, events) = published(&rows);
-    assert_eq!(sums, [100.0, 110.0, 120.0, 130.0].map(Some));
-    assert_eq!(events, [Event::Behind, Event::Behind, Event::Restarted]);
+    let rows = [
+        heard("9 12:00", 100.0),
+        heard("0 12:00", 110.0),
+        heard("1 11:59", 120.0),
+        silent("1 12:00"),
+        heard("1 12:01", 130.0),
+        heard("1 12:02", 0.0),
+    ];
+    check(
+        "after a day it starts afresh with the next reading",
+        &rows,
+        &[100.0, 110.0, 120.0, 120.0, 130.0, 130.0],
+        &[Event::Behind, Event::Restarted],
+    );
+    check(
+        "stepped back twice, the day begins with the second",
+        &[heard("9 12:00", 100.0), heard("8 12:00", 110.0), heard("0 12:00", 120.0), heard("1 12:00", 7.0)],
+        &[100.0, 110.0, 120.0, 7.0],
+        &[Event::Behind, Event::Restarted],
+    );
+    check(
+        "a step back over the reset counts on and is over with the next",
+        &[heard("0 23:10", 100.0), heard("0 22:30", 110.0), heard("0 23:00", 120.0), heard("1 23:00", 130.0)],
+        &[100.0, 110.0, 120.0, 10.0],
+        &[Event::Behind],
+    );
+}
+
+fn plan(changes: &str) -> Result<Box<dyn TransformPlan>, Problems> {
+    let mut options: serde_json::Map<String, serde_json::Value> = serde_json::from_str(
+        r#"{"key": ["serial"], "today": "today", "total": "total", "max_rate": "2000 Wh/h"}"#,
+    )
+    .unwrap();
+    options.extend(serde_json::from_str::<serde_json::Map<_, _>>(changes).unwrap());
+    let context = PlanContext { stage: "daily_reset", files: &NoFiles };
+    DailyReset::plan(serde_json::from_value(options.into()).unwrap(), context)
+}
+
+fn input() -> SchemaRef {
+    let unit =
+        |name: &str, data_type: DataType, unit: &str| with_unit(Field::new(name, data_type, false), unit);
+    let today = unit("today", DataType::UInt16, "Wh");
+    Arc::new(Schema::new(vec![
+        time_field(),
+        Field::new("serial", DataType::Utf8, false),
+        crate::raw::copy(&today, "raw_today".into()),
+        today,
+        unit("total", DataType::UInt32, "kWh"),
+        unit("voltage", DataType::Float64, "V"),
+    ]))
+}
+
+#[test]
+fn what_does_not_fit_is_said_where_it_stands() {
+    for (changes, said) in [
+        (r#"{"timezone": "Europe/Berln"}"#, "timezone: unknown time zone `Europe/Berln`"),
+        (r#"{"reset_hour": 24}"#, "reset_hour: `24` is not an hour of the day (0 to 23)"),
+        (r#"{"today": "tody", "max_rate": "2 V/h"}"#, "today: no column `tody` here"),
+        (
+            r#"{"today": "raw_today"}"#,
+            "today: column `raw_today` is a copy of what was read and stays as it is",
+        ),
+        (r#"{"total": "serial"}"#, "total: column `serial` holds Utf8, not numbers"),
+        (r#"{"total": "voltage"}"#, "total: column `voltage` in `V` cannot be held against one in `Wh`"),
+        (r#"{"max_rate": "2000 V/h"}"#, "max_rate: `2000 V/h` cannot limit a column in `Wh`"),
+        (r#"{"key": ["port"]}"#, "key[0]: no column `port` here"),
+    ] {
+        let Err(problems) = plan(changes).and_then(|plan| plan.output(&input())) else {
+            panic!("{changes} was accepted")
+        };
+        let all: Vec<_> = problems.iter().map(|p| format!("{}: {}", p.at, p.message)).collect();
+        assert_eq!(all, [said], "{changes}");
+    }
+}
+
+#[test]
+fn the_total_is_read_in_the_unit_of_the_day() {
+    let plan = Plan { options: options(), zone: TimeZone::UTC };
+    let Ok(columns) = plan.columns(&input()) else { panic!("refused") };
+    let (_, conversion) = columns.total.unwrap();
+    assert_eq!(conversion.unwrap().apply(2.0), 2000.0);
+    assert_eq!(columns.limits.slack, 1.0);
+    let kilo = with_unit(Field::new("today", DataType::Float64, false), "kWh");
+    assert_eq!(slack(&kilo), 0.001);
+    assert_eq!(slack(&Field::new("pieces", DataType::UInt16, false)), 1.0);
+}
+
+fn options() -> Options {
+    serde_json::from_str(
+        r#"{"key": ["serial"], "today": "today", "total": "total", "max_rate": "2000 Wh/h"}"#,
+    )
+    .unwrap()
 }

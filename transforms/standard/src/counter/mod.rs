@@ -1,0 +1,195 @@
+//! `counter`: a lifetime total that never falls, out of a device's own, which may.
+//!
+//! The rules are in [`total`]; this file is the stage around them: options, columns, keyed state.
+
+mod total;
+
+use arrow_array::RecordBatch;
+use arrow_array::builder::Float64Builder;
+use arrow_schema::SchemaRef;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use smiles_stage::option::Period;
+use smiles_stage::{
+    OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform, TransformPlan,
+    column_unit,
+};
+use std::time::Duration;
+
+use crate::accepted::Accepted;
+use crate::columns;
+use crate::keyed::{Key, Memory, shown};
+use crate::rate::RateText;
+use total::{Event, Limits, Total};
+
+/// The stage type `counter`.
+pub struct Counter;
+
+/// Options of `counter`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The columns that tell one counter from another, for example `[serial_number, port_number]`.
+    key: Vec<String>,
+    /// The column with the device's own lifetime total; it leaves as a total that never falls.
+    column: String,
+    /// How fast the counter can possibly grow; a larger step waits until it is confirmed. A step within three
+    /// minutes may be as large as one that takes three minutes.
+    max_rate: RateText,
+    /// What confirms a value that cannot follow the last one.
+    #[serde(default)]
+    confirm: Confirm,
+}
+
+/// How long a value that cannot follow the last one must last to be believed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Confirm {
+    /// So long for a fall (the device lost its memory); the published total then goes on from where it stood.
+    fall: Period,
+    /// So long for a rise that is too large.
+    rise: Period,
+    /// And at least so many readings for either.
+    #[schemars(range(min = 1, max = 100_000))]
+    readings: u32,
+}
+
+impl Default for Confirm {
+    fn default() -> Self {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        Self { fall: Period(hours(24)), rise: Period(Duration::from_secs(600)), readings: 10 }
+    }
+}
+
+impl Stage for Counter {
+    type Plan = dyn TransformPlan;
+    type Config = Options;
+    const NAME: &'static str = "counter";
+    const ABOUT: &'static str = "a lifetime total that never falls, out of a device's own";
+
+    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
+        if config.confirm.readings == 0 {
+            let at = Path::root().key("confirm").key("readings");
+            return Err(vec![
+                Problem::error(at, "no reading at all cannot confirm anything").help("write 1 or more"),
+            ]);
+        }
+        Ok(Box::new(Plan(config)))
+    }
+}
+
+struct Plan(Options);
+
+/// Where the stage finds its columns.
+struct Columns {
+    time: usize,
+    total: usize,
+    key: Key,
+    limits: Limits,
+    schema: SchemaRef,
+}
+
+impl Plan {
+    fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
+        let Self(options) = self;
+        let root = Path::root();
+        let mut problems = Problems::new();
+        let total = columns::find_changed(input, &options.column, root.key("column"));
+        // Without the column there is no unit to hold the rate against.
+        let unit = input.field_with_name(&options.column).map(column_unit);
+        let rate = unit.map(|unit| options.max_rate.resolve(unit, &root.key("max_rate")));
+        let key = Key::resolve(input, &options.key, &root.key("key"));
+        let time = columns::find_time(input);
+        if let (Ok(total), Ok(Ok(rate)), Ok(key), Ok(time)) = (&total, &rate, &key, &time) {
+            let Confirm { fall, rise, readings } = &options.confirm;
+            let limits = Limits { rate: *rate, fall: fall.0, rise: rise.0, readings: *readings };
+            let schema = columns::with_sums(input, *total);
+            return Ok(Columns { time: *time, total: *total, key: key.clone(), limits, schema });
+        }
+        problems.extend(key.err().into_iter().flatten());
+        problems.extend(total.err());
+        problems.extend(rate.ok().and_then(Result::err));
+        problems.extend(time.err());
+        Err(problems)
+    }
+}
+
+impl TransformPlan for Plan {
+    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
+        self.columns(input).map(|columns| columns.schema)
+    }
+
+    fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
+        let columns = self
+            .columns(input)
+            .map_err(|_| StageError::halt("counter was opened with columns it had refused"))?;
+        let accepted = Accepted::register(
+            &context.meters,
+            "smiles_counter_accepted_total",
+            "Falls and impossible rises of a lifetime total that were believed in the end",
+            &context.stage,
+            &["fall", "rise"],
+        );
+        Ok(Box::new(Totals { columns, stage: context.stage, accepted }))
+    }
+}
+
+struct Totals {
+    columns: Columns,
+    stage: String,
+    accepted: Accepted,
+}
+
+impl Transform for Totals {
+    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
+        let Columns { time, total, key: key_columns, limits, schema } = &self.columns;
+        let values = columns::counters(&batch, *total)?;
+        let times = columns::Times::of(&batch, *time);
+        let mut memory = Memory::<Total>::new(Counter::NAME);
+        let mut published = Float64Builder::with_capacity(batch.num_rows());
+        let mut key = Vec::new();
+        for row in 0..batch.num_rows() {
+            // A row of nobody knows whom has no total.
+            if !key_columns.write(&batch, row, &mut key) {
+                published.append_null();
+                continue;
+            }
+            let slot = memory.slot(&key, state)?;
+            if let Some(value) = columns::value(&values, row) {
+                let time = times.at(row)?;
+                match slot {
+                    Some(total) => {
+                        if let Some(event) = total.count(value, time, *limits) {
+                            self.tell(&key, event, time);
+                        }
+                    }
+                    None => *slot = Some(Total::first(value, time)),
+                }
+            }
+            published.append_option(slot.as_ref().map(Total::published));
+        }
+        let batch = columns::put_sums(&batch, *total, &published.finish(), schema)?;
+        memory.store(state)?;
+        Ok(batch)
+    }
+}
+
+impl Totals {
+    fn tell(&self, key: &[u8], event: Event, time: Timestamp) {
+        let (stage, key) = (&self.stage, shown(key));
+        match event {
+            Event::Fall => {
+                tracing::warn!(%stage, %key, %time, "total fell and stayed: it goes on from where it stood");
+                self.accepted.count("fall");
+            }
+            Event::Rise => {
+                tracing::warn!(%stage, %key, %time, "total rose faster than it can and stayed: it is believed");
+                self.accepted.count("rise");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

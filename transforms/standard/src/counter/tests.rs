@@ -1,0 +1,140 @@
+//! The rules of a lifetime total, each a row, and what `counter` refuses.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
+use smiles_stage::{NoFiles, time_field, with_unit};
+
+use super::*;
+
+fn time(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_780_300_800 + minute * 60).unwrap()
+}
+
+/// Readings by minute, and what is published.
+fn check(case: &str, rows: &[(i64, f64)], expected: &[f64], events: &[Event]) {
+    let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
+    let rate = rate.resolve(Some("Wh"), &Path::root()).unwrap();
+    let limits =
+        Limits { rate, fall: Duration::from_secs(86_400), rise: Duration::from_secs(600), readings: 10 };
+    let mut total: Option<Total> = None;
+    let mut happened = Vec::new();
+    let published: Vec<f64> = rows
+        .iter()
+        .map(|(minute, value)| {
+            let total = match total.as_mut() {
+                Some(total) => {
+                    happened.extend(total.count(*value, time(*minute), limits));
+                    total
+                }
+                None => total.insert(Total::first(*value, time(*minute))),
+            };
+            total.published()
+        })
+        .collect();
+    assert_eq!(published, expected, "{case}");
+    assert_eq!(happened, events, "{case}");
+}
+
+#[test]
+fn what_is_possible_is_believed() {
+    check("growth", &[(0, 1000.0), (1, 1010.0), (2, 1010.0)], &[1000.0, 1010.0, 1010.0], &[]);
+    check("at least three minutes' worth", &[(0, 1000.0), (1, 1100.0)], &[1000.0, 1100.0], &[]);
+    check("a long silence allows a large step", &[(0, 1000.0), (120, 5000.0)], &[1000.0, 5000.0], &[]);
+    check("a glitch downwards", &[(0, 1000.0), (1, 0.0), (2, 1010.0)], &[1000.0, 1000.0, 1010.0], &[]);
+    check("a glitch upwards", &[(0, 1000.0), (1, 9e9), (2, 1010.0)], &[1000.0, 1000.0, 1010.0], &[]);
+}
+
+#[test]
+fn the_impossible_must_last() {
+    let mut rows: Vec<(i64, f64)> = vec![(0, 1000.0)];
+    rows.extend((1..=11).map(|minute| (minute, 50_000.0)));
+    let mut expected = vec![1000.0; 11];
+    expected.push(50_000.0);
+    check("a rise, ten minutes", &rows, &expected, &[Event::Rise]);
+
+    let rows: Vec<_> = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50].map(|minute| (minute, 50_000.0)).to_vec();
+    let rows = [vec![(-5, 1000.0)], rows].concat();
+    let expected = [vec![1000.0; 10], vec![50_000.0; 2]].concat();
+    check("a rise, ten readings", &rows, &expected, &[Event::Rise]);
+
+    let hours: Vec<i64> = (0..=24).collect();
+    let mut rows = vec![(-1, 1_053_000.0)];
+    rows.extend(hours.iter().map(|hour| (hour * 60, 616_000.0 + 100.0 * *hour as f64)));
+    rows.push((25 * 60, 618_450.0));
+    let expected = [vec![1_053_000.0; 25], vec![1_055_400.0, 1_055_450.0]].concat();
+    check("a fall, a day; its own growth is kept", &rows, &expected, &[Event::Fall]);
+}
+
+#[test]
+fn a_candidate_that_does_not_go_on_starts_over() {
+    let mut rows: Vec<(i64, f64)> = vec![(0, 1000.0)];
+    rows.extend((1..=8).map(|minute| (minute, 50_000.0)));
+    rows.push((9, 40_000.0));
+    rows.extend((10..=20).map(|minute| (minute, 50_000.0)));
+    let expected = [vec![1000.0; 20], vec![50_000.0]].concat();
+    check("neither a fall nor a jump continues it", &rows, &expected, &[Event::Rise]);
+}
+
+#[test]
+fn a_clock_that_steps_back_delays_no_confirmation() {
+    let mut rows = vec![(1_000_000, 50_000.0), (1_000_001, 100.0)];
+    rows.extend((0..=24).map(|hour| (hour * 60, 100.0)));
+    let expected = [vec![50_000.0; 26], vec![50_000.0]].concat();
+    check("it counts from the earlier time", &rows, &expected, &[Event::Fall]);
+}
+
+fn input() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        time_field(),
+        Field::new("serial", DataType::Utf8, false),
+        with_unit(Field::new("total", DataType::UInt32, false), "Wh"),
+        crate::raw::copy(&with_unit(Field::new("total", DataType::UInt32, false), "Wh"), "raw_total".into()),
+    ]))
+}
+
+fn output(options: &str) -> Result<SchemaRef, Vec<String>> {
+    let context = PlanContext { stage: "counter", files: &NoFiles };
+    Counter::plan(serde_json::from_str(options).unwrap(), context)
+        .and_then(|plan| plan.output(&input()))
+        .map_err(|problems| problems.iter().map(|p| format!("{}: {}", p.at, p.message)).collect())
+}
+
+#[test]
+fn the_total_leaves_wide_and_nullable_and_the_copy_as_it_was() {
+    let schema = output(r#"{"key": ["serial"], "column": "total", "max_rate": "2 kWh/h"}"#).unwrap();
+    let total = schema.field(2);
+    assert_eq!(
+        (total.data_type(), total.is_nullable(), column_unit(total)),
+        (&DataType::Int64, true, Some("Wh"))
+    );
+    assert_eq!(schema.field(3), input().field(3));
+}
+
+#[test]
+fn all_that_does_not_fit_is_said_at_once_where_it_stands() {
+    for (options, said) in [
+        (
+            r#"{"key": ["serail"], "column": "totl", "max_rate": "2000 V/h"}"#,
+            vec!["key[0]: no column `serail` here", "column: no column `totl` here"],
+        ),
+        (
+            r#"{"key": [], "column": "total", "max_rate": "2000 V/h"}"#,
+            vec!["key: no column is named", "max_rate: `2000 V/h` cannot limit a column in `Wh`"],
+        ),
+        (
+            r#"{"key": ["serial"], "column": "serial", "max_rate": "2000 1/h"}"#,
+            vec!["column: column `serial` holds Utf8, not numbers"],
+        ),
+        (
+            r#"{"key": ["serial"], "column": "raw_total", "max_rate": "2000 Wh/h"}"#,
+            vec!["column: column `raw_total` is a copy of what was read and stays as it is"],
+        ),
+        (
+            r#"{"key": ["serial"], "column": "total", "max_rate": "2000 Wh/h", "confirm": {"readings": 0}}"#,
+            vec!["confirm.readings: no reading at all cannot confirm anything"],
+        ),
+    ] {
+        assert_eq!(output(options).unwrap_err(), said, "{options}");
+    }
+}

@@ -1,0 +1,193 @@
+//! `validity`: what a device did not really say becomes null, and what was read is kept beside it.
+//!
+//! Measured columns are those with a unit or a kind in the device file. In a row that was not heard they become null,
+//! but for those that `keep` names: null means "the device did not say", a zero there would be a false one.
+
+mod condition;
+
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_select::nullif::nullif;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use smiles_stage::{
+    OpenContext, Path, PlanContext, Problem, Problems, SOURCE, Stage, StageError, State, TIME, Transform,
+    TransformPlan, column_kind, column_unit,
+};
+
+use crate::keyed::Key;
+use crate::{columns, raw};
+use condition::{Bound, Condition, Test};
+
+/// The stage type `validity`.
+pub struct Validity;
+
+/// Options of `validity`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The columns that tell one device from another, for example `[serial_number, port_number]`: they stay.
+    key: Vec<String>,
+    /// Copies every measured column as it was read to one of this prefix: `raw_` makes `raw_voltage`. Later stages
+    /// leave the copies alone.
+    raw: Option<String>,
+    /// When the device was not heard.
+    not_heard: NotHeard,
+    /// Measured columns that stay although the device was not heard, such as its status.
+    #[serde(default)]
+    keep: Vec<String>,
+}
+
+/// When the device was not heard.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NotHeard {
+    /// When any of these holds.
+    any: Vec<Condition>,
+}
+
+impl Stage for Validity {
+    type Plan = dyn TransformPlan;
+    type Config = Options;
+    const NAME: &'static str = "validity";
+    const ABOUT: &'static str = "what a device did not really say becomes null";
+
+    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
+        let any = Path::root().key("not_heard").key("any");
+        let mut problems: Problems = config
+            .not_heard
+            .any
+            .iter()
+            .enumerate()
+            .filter_map(|(place, condition)| condition.problem(&any.index(place)))
+            .collect();
+        if config.not_heard.any.is_empty() {
+            problems.push(
+                Problem::error(any, "no condition is given").help("list one, such as `{link_status: 0}`"),
+            );
+        }
+        if config.raw.as_deref() == Some("") {
+            let problem =
+                Problem::error(Path::root().key("raw"), "a copy needs another name than its column");
+            problems.push(problem.help("write a prefix such as `raw_`, or remove `raw`"));
+        }
+        if problems.is_empty() { Ok(Box::new(Plan(config))) } else { Err(problems) }
+    }
+}
+
+struct Plan(Options);
+
+/// What happens to the columns.
+struct Columns {
+    /// The row was not heard when all tests of any of these hold.
+    not_heard: Vec<Vec<Test>>,
+    /// Become null when not heard.
+    nulled: Vec<usize>,
+    /// Are copied behind the others.
+    copied: Vec<usize>,
+    schema: SchemaRef,
+}
+
+impl Plan {
+    fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
+        let Self(options) = self;
+        let root = Path::root();
+        let mut problems = Problems::new();
+        let key = Key::resolve(input, &options.key, &root.key("key"));
+        let mut not_heard = Vec::new();
+        for (place, condition) in options.not_heard.any.iter().enumerate() {
+            match condition.resolve(input, &root.key("not_heard").key("any").index(place)) {
+                Ok(tests) => not_heard.push(tests),
+                Err(wrong) => problems.extend(wrong),
+            }
+        }
+        let mut kept = Vec::new();
+        for (place, name) in options.keep.iter().enumerate() {
+            match columns::find(input, name, root.key("keep").index(place)) {
+                Ok(index) => kept.push(index),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let key = key.map_err(|wrong| problems.extend(wrong)).ok();
+        let is_key = |index: usize| key.as_ref().is_some_and(|key| key.contains(index));
+        let measured: Vec<usize> = (0..input.fields().len())
+            .filter(|index| is_measured(input.field(*index)) && !is_key(*index))
+            .collect();
+        if measured.is_empty() {
+            let problem =
+                Problem::error(root.clone(), "no column here is measured: none has a unit or a kind");
+            problems.push(problem.help("give the fields of the device file a `unit:` or a `kind:`"));
+        }
+        let nulled: Vec<usize> = measured.iter().copied().filter(|index| !kept.contains(index)).collect();
+        let mut fields: Vec<Arc<Field>> = input.fields().iter().cloned().collect();
+        for index in &nulled {
+            fields[*index] = Arc::new(fields[*index].as_ref().clone().with_nullable(true));
+        }
+        let mut copied = Vec::new();
+        if let Some(prefix) = &options.raw {
+            for index in measured {
+                let name = format!("{prefix}{}", input.field(index).name());
+                if input.index_of(&name).is_ok() {
+                    let problem =
+                        Problem::error(root.key("raw"), format!("there is a column `{name}` already"));
+                    problems.push(problem.help("choose another prefix"));
+                }
+                fields.push(Arc::new(raw::copy(input.field(index), name)));
+                copied.push(index);
+            }
+        }
+        let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
+        if problems.is_empty() { Ok(Columns { not_heard, nulled, copied, schema }) } else { Err(problems) }
+    }
+}
+
+/// Whether the device measured it: one with a unit or a kind, and no copy of another.
+fn is_measured(field: &Field) -> bool {
+    (column_unit(field).is_some() || column_kind(field).is_some())
+        && !raw::is_copy(field)
+        && field.name() != TIME
+        && field.name() != SOURCE
+}
+
+impl TransformPlan for Plan {
+    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
+        self.columns(input).map(|columns| columns.schema)
+    }
+
+    fn open(&self, input: &SchemaRef, _context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
+        let columns = self
+            .columns(input)
+            .map_err(|_| StageError::halt("validity was opened with columns it had refused"))?;
+        Ok(Box::new(columns))
+    }
+}
+
+impl Transform for Columns {
+    fn apply(&mut self, batch: RecordBatch, _state: &mut dyn State) -> Result<RecordBatch, StageError> {
+        let not_heard = self.not_heard(&batch)?;
+        let mut columns = batch.columns().to_vec();
+        columns.extend(self.copied.iter().map(|index| Arc::clone(batch.column(*index))));
+        if not_heard.true_count() > 0 {
+            for index in &self.nulled {
+                columns[*index] = nullif(&columns[*index], &not_heard).map_err(columns::unexpected)?;
+            }
+        }
+        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(columns::unexpected)
+    }
+}
+
+impl Columns {
+    fn not_heard(&self, batch: &RecordBatch) -> Result<BooleanArray, StageError> {
+        let mut any: Vec<Vec<Bound<'_>>> = Vec::new();
+        for tests in &self.not_heard {
+            any.push(tests.iter().map(|test| test.bind(batch)).collect::<Result<_, _>>()?);
+        }
+        let holds = |row: usize| any.iter().any(|all| all.iter().all(|test| test.holds(row)));
+        Ok((0..batch.num_rows()).map(|row| Some(holds(row))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

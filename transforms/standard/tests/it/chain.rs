@@ -1,0 +1,251 @@
+//! `unit_conversion`, `validity`, `counter` and `daily_reset` through the registry, with the state a journal would keep.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{
+    ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array,
+};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use smiles_stage::prometheus;
+use smiles_stage::{
+    Kind, NoFiles, PlanContext, Registry, State, Transform, TransformPlan, source_field, time_field,
+    with_kind, with_unit,
+};
+use smiles_testkit::{ManualClock, open_context};
+use smiles_transform_standard::{Counter, DailyReset, UnitConversion, Validity};
+
+/// What a device says of one port.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) time: Timestamp,
+    pub(crate) port: u8,
+    /// Tenths of a volt.
+    pub(crate) voltage: u16,
+    pub(crate) today: u16,
+    pub(crate) total: u32,
+    pub(crate) link: u8,
+}
+
+impl Row {
+    pub(crate) fn heard(time: Timestamp, today: u16, total: u32) -> Self {
+        Self { time, port: 1, voltage: 2301, today, total, link: 1 }
+    }
+
+    /// All zero, link down: the night.
+    pub(crate) fn silent(time: Timestamp) -> Self {
+        Self { time, port: 1, voltage: 0, today: 0, total: 0, link: 0 }
+    }
+}
+
+/// What is published of one row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Published {
+    pub(crate) today: Option<i64>,
+    pub(crate) total: Option<i64>,
+}
+
+/// What a journal keeps for one transform.
+#[derive(Default)]
+struct Kept {
+    durable: BTreeMap<Vec<u8>, Vec<u8>>,
+    staged: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl State for Kept {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.staged.get(key).or_else(|| self.durable.get(key)).cloned()
+    }
+
+    fn put(&mut self, key: &[u8], value: Vec<u8>) {
+        self.staged.insert(key.to_vec(), value);
+    }
+}
+
+struct Link {
+    name: &'static str,
+    plan: Box<dyn TransformPlan>,
+    input: SchemaRef,
+    open: Box<dyn Transform>,
+    kept: Kept,
+}
+
+/// The opened transforms, one behind the other.
+pub(crate) struct Chain {
+    links: Vec<Link>,
+    clock: Arc<ManualClock>,
+    meters: prometheus::Registry,
+    /// What was accepted before the last restart.
+    accepted: f64,
+}
+
+fn stock(reset_hour: i8, zone: &str) -> Vec<(&'static str, Value)> {
+    let key = json!(["serial_number", "port_number"]);
+    vec![
+        ("unit_conversion", json!({})),
+        (
+            "validity",
+            json!({
+                "key": key, "raw": "raw_", "keep": ["link_status"],
+                "not_heard": {"any": [{"link_status": 0}, {"all_zero": ["grid_voltage", "total_production"]}]},
+            }),
+        ),
+        (
+            "counter",
+            json!({
+                "key": key, "column": "total_production", "max_rate": "2000 Wh/h",
+                "confirm": {"fall": "24h", "rise": "10m", "readings": 10},
+            }),
+        ),
+        (
+            "daily_reset",
+            json!({
+                "key": key, "today": "today_production", "total": "total_production", "max_rate": "2000 Wh/h",
+                "reset_hour": reset_hour, "timezone": zone, "confirm": 5,
+            }),
+        ),
+    ]
+}
+
+fn input() -> SchemaRef {
+    let measured = |name: &str, data_type: DataType, unit: &str, kind: Kind| {
+        with_kind(with_unit(Field::new(name, data_type, false), unit), kind)
+    };
+    Arc::new(Schema::new(vec![
+        time_field(),
+        source_field(),
+        Field::new("serial_number", DataType::Utf8, false),
+        Field::new("port_number", DataType::UInt8, false),
+        measured("grid_voltage", DataType::UInt16, "0.1 V", Kind::Gauge),
+        measured("today_production", DataType::UInt16, "Wh", Kind::Counter),
+        measured("total_production", DataType::UInt32, "Wh", Kind::Counter),
+        with_kind(Field::new("link_status", DataType::UInt8, false), Kind::State),
+    ]))
+}
+
+impl Chain {
+    pub(crate) fn new(reset_hour: i8, zone: &str) -> Self {
+        let registry = Registry::new()
+            .transform::<UnitConversion>()
+            .transform::<Validity>()
+            .transform::<Counter>()
+            .transform::<DailyReset>();
+        let clock = Arc::new(ManualClock::new());
+        let meters = prometheus::Registry::new();
+        let mut schema = input();
+        let mut links = Vec::new();
+        for (name, options) in stock(reset_hour, zone) {
+            let context = PlanContext { stage: name, files: &NoFiles };
+            let Ok(factory) = registry.find_transform(name) else { panic!("no {name}") };
+            let plan =
+                factory.plan(&options, context).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+            let output = plan.output(&schema).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+            let open = open(name, plan.as_ref(), &schema, &clock, &meters);
+            links.push(Link { name, plan, input: schema, open, kept: Kept::default() });
+            schema = output;
+        }
+        Self { links, clock, meters, accepted: 0.0 }
+    }
+
+    /// Everything in memory is lost, what the journal kept is not.
+    pub(crate) fn restart(&mut self) {
+        self.accepted = self.accepted();
+        self.meters = prometheus::Registry::new();
+        for link in &mut self.links {
+            link.open = open(link.name, link.plan.as_ref(), &link.input, &self.clock, &self.meters);
+            link.kept.staged.clear();
+        }
+    }
+
+    /// One batch through all stages; what they put is durable with it.
+    pub(crate) fn run(&mut self, rows: &[Row]) -> Vec<Published> {
+        let records = self.pass(rows);
+        for link in &mut self.links {
+            let mut staged = std::mem::take(&mut link.kept.staged);
+            link.kept.durable.append(&mut staged);
+        }
+        published(&records)
+    }
+
+    /// One batch through all stages that never becomes durable: the process dies before the journal has it.
+    pub(crate) fn run_in_vain(&mut self, rows: &[Row]) {
+        self.pass(rows);
+        let accepted = self.accepted;
+        self.restart();
+        self.accepted = accepted;
+    }
+
+    fn pass(&mut self, rows: &[Row]) -> RecordBatch {
+        let mut records = batch(rows);
+        for link in &mut self.links {
+            records = link
+                .open
+                .apply(records, &mut link.kept)
+                .unwrap_or_else(|error| panic!("{}: {error}", link.name));
+        }
+        records
+    }
+
+    /// How often something was believed that could not be.
+    pub(crate) fn accepted(&self) -> f64 {
+        let counts = |family: &prometheus::proto::MetricFamily| {
+            family.get_metric().iter().map(|metric| metric.get_counter().get_value()).sum::<f64>()
+        };
+        self.accepted + self.meters.gather().iter().map(counts).sum::<f64>()
+    }
+
+    /// The value of one series.
+    pub(crate) fn counted(&self, name: &str, event: &str) -> f64 {
+        let families = self.meters.gather();
+        let family = families.iter().find(|family| family.name() == name).unwrap();
+        let has = |metric: &&prometheus::proto::Metric| {
+            metric.get_label().iter().any(|label| label.value() == event)
+        };
+        family.get_metric().iter().find(has).unwrap().get_counter().get_value()
+    }
+
+    /// What a stage keeps of port 1, as the JSON it is.
+    pub(crate) fn kept(&self, stage: &str) -> Option<Value> {
+        let link = self.links.iter().find(|link| link.name == stage).unwrap();
+        link.kept.durable.get(b"1161\x001".as_slice()).map(|bytes| serde_json::from_slice(bytes).unwrap())
+    }
+}
+
+fn open(
+    name: &str,
+    plan: &dyn TransformPlan,
+    input: &SchemaRef,
+    clock: &Arc<ManualClock>,
+    meters: &prometheus::Registry,
+) -> Box<dyn Transform> {
+    let mut context = open_context(Path::new("unused"), Arc::clone(clock) as _);
+    context.stage = name.to_owned();
+    context.meters = meters.clone();
+    plan.open(input, context).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn batch(rows: &[Row]) -> RecordBatch {
+    let times = rows.iter().map(|row| row.time.as_microsecond());
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")),
+        Arc::new(StringArray::from(vec!["DTU"; rows.len()])),
+        Arc::new(StringArray::from(vec!["1161"; rows.len()])),
+        Arc::new(UInt8Array::from_iter_values(rows.iter().map(|row| row.port))),
+        Arc::new(UInt16Array::from_iter_values(rows.iter().map(|row| row.voltage))),
+        Arc::new(UInt16Array::from_iter_values(rows.iter().map(|row| row.today))),
+        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.total))),
+        Arc::new(UInt8Array::from_iter_values(rows.iter().map(|row| row.link))),
+    ];
+    RecordBatch::try_new(input(), columns).unwrap()
+}
+
+fn published(records: &RecordBatch) -> Vec<Published> {
+    let column = |name: &str| records.column_by_name(name).unwrap().as_primitive::<Int64Type>().clone();
+    let (today, total) = (column("today_production"), column("total_production"));
+    today.iter().zip(total.iter()).map(|(today, total)| Published { today, total }).collect()
+}
