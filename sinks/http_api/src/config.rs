@@ -294,6 +294,8 @@ pub struct RuntimeSeries {
     pub help: Option<String>,
     /// `exposed label: original label`; labels not named here keep their names.
     pub labels: Ordered<String>,
+    /// Original labels that are left out; those left must still tell the series apart.
+    pub without: Vec<String>,
     /// Labels that are always the same.
     pub constants: Ordered<String>,
 }
@@ -350,8 +352,10 @@ pub enum SeriesType {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregate {
-    /// The last row's.
+    /// The first row's that is not null, as stores keep of rows that repeat a value.
     #[default]
+    First,
+    /// The last row's that is not null.
     Last,
     /// Their sum.
     Sum,

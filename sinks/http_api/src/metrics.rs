@@ -53,6 +53,7 @@ fn rename(
     let mut metrics = family.take_metric();
     for metric in &mut metrics {
         let mut labels = metric.take_label();
+        labels.retain(|label| !series.without.iter().any(|name| name == label.name()));
         for label in &mut labels {
             if let Some((exposed, _)) = series.labels.iter().find(|(_, own)| *own == label.name()) {
                 label.set_name(exposed.to_owned());

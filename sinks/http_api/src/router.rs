@@ -52,8 +52,10 @@ impl App {
         latest: Arc<Latest>,
     ) -> Result<Self, StageError> {
         let cannot = |error: prometheus::Error| StageError::halt("cannot register series").because(error);
-        let named =
-            |name: &str, help: &str| Opts::new(name, help).const_label("sink", context.stage.as_str());
+        let named = |name: &str, help: &str| {
+            let opts = Opts::new(name, help).const_label("pipeline", context.pipeline.as_str());
+            opts.const_label("sink", context.stage.as_str())
+        };
         let requests = IntCounterVec::new(
             named("smiles_http_requests_total", "Requests answered by route and status"),
             &["route", "status"],

@@ -134,7 +134,9 @@ async fn idle_and_dribbling_clients_keep_nobody_out() {
         assert_eq!(answer.status, 200);
     }
     let text = world.get("/metrics").await.body;
-    let open = text.lines().find_map(|line| line.strip_prefix(r#"smiles_http_connections{sink="api"} "#));
+    let open = text
+        .lines()
+        .find_map(|line| line.strip_prefix(r#"smiles_http_connections{pipeline="test",sink="api"} "#));
     assert!(open.unwrap().parse::<u32>().unwrap() <= 64, "{open:?}");
     // The first came first to go.
     let closed = timeout(PATIENCE, idle[0].read(&mut [0; 1])).await.expect("closed in time");

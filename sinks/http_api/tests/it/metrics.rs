@@ -36,9 +36,12 @@ fn row(source: &str, serial: &str, port: u32, power: Json) -> Json {
 }
 
 fn plant() -> Vec<Json> {
+    let mut second = row("DTU", "116182800001", 2, json!(34.5));
+    // The first row of an inverter speaks for it.
+    second["temperature"] = json!(7.0);
     vec![
         row("DTU", "116182800001", 1, json!(35.8)),
-        row("DTU", "116182800001", 2, json!(34.5)),
+        second,
         row("DTU", "102162804827", 1, Json::Null),
         row("gone", "999999999999", 1, json!(1.0)),
     ]
@@ -49,7 +52,7 @@ async fn every_name_of_the_earlier_system_is_there_and_true() {
     let mut world = World::stock().await;
     let seconds =
         HistogramOpts::new("smiles_source_pass_seconds", "Seconds a pass took").buckets(vec![1.0, 5.0]);
-    let seconds = HistogramVec::new(seconds, &["source"]).unwrap();
+    let seconds = HistogramVec::new(seconds.const_label("pipeline", "test"), &["source"]).unwrap();
     seconds.with_label_values(&["DTU"]).observe(2.0);
     world.meters.register(Box::new(seconds)).unwrap();
     world.health.0.lock().unwrap().sources[0].stretched = true;
@@ -75,7 +78,7 @@ async fn every_name_of_the_earlier_system_is_there_and_true() {
         (r#"hoymiles_dtu_power_watts{dtu_name="DTU"}"#, 70.3),
         (r#"hoymiles_today_production_wh{dtu_name="DTU"}"#, 3600.0),
         (r#"hoymiles_total_production_wh{dtu_name="DTU"}"#, 1_629_630.0),
-        (r#"smiles_source_pass_seconds_count{source="DTU"}"#, 1.0),
+        (r#"smiles_source_pass_seconds_count{pipeline="test",source="DTU"}"#, 1.0),
     ];
     for (series, expected) in rows {
         assert_eq!(samples.get(series), Some(&expected), "{series} in {}", answer.body);
@@ -123,11 +126,13 @@ async fn requests_and_what_others_register_are_shown() {
     let (samples, _) = parsed(&world.get("/metrics").await.body);
     assert_eq!(samples["smiles_other_total"], 7.0);
     let requests = |route: &str, status: u16| {
-        format!(r#"smiles_http_requests_total{{route="{route}",sink="api",status="{status}"}}"#)
+        format!(
+            r#"smiles_http_requests_total{{pipeline="test",route="{route}",sink="api",status="{status}"}}"#
+        )
     };
     assert_eq!(samples[&requests("/api/inverters/{serial}", 200)], 1.0, "{samples:?}");
     assert_eq!(samples[&requests("other", 404)], 1.0);
-    assert!(samples[r#"smiles_http_connections{sink="api"}"#] >= 1.0);
+    assert!(samples[r#"smiles_http_connections{pipeline="test",sink="api"}"#] >= 1.0);
 }
 
 #[tokio::test]
