@@ -8,7 +8,7 @@ use smiles_stage::option::Size;
 
 use crate::check::check;
 use crate::common::{Role, file_schema};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, origins};
 use crate::document::{Entry, Kind, Node};
 use crate::loader::Loader;
 use crate::names::Names;
@@ -160,9 +160,24 @@ impl Loader<'_> {
             Diagnostic::error(all.span, format!("a pipeline needs at least one {word}"))
         } else {
             let message = format!("every {word} is disabled: a pipeline needs at least one");
-            Diagnostic::error(all.span, message).help("enable one".to_owned())
+            let diagnostic = Diagnostic::error(all.span, message).help("enable one".to_owned());
+            self.off_by(all.value).into_iter().fold(diagnostic, Diagnostic::note)
         };
         self.out.push(diagnostic);
+    }
+}
+
+impl Loader<'_> {
+    /// The variables that disabled the entries of a map.
+    fn off_by(&mut self, all: NodeId) -> Vec<String> {
+        let mut notes = Vec::new();
+        for entry in self.document.entries(all).to_vec() {
+            if let Some(enabled) = self.document.entry(entry.value, "enabled").map(|entry| entry.value) {
+                let node = self.resolve(enabled, &Items::Unset, false);
+                notes.extend(origins(&self.document, node));
+            }
+        }
+        notes
     }
 }
 

@@ -1,6 +1,7 @@
 //! One load: the files read so far, what was found wrong, and reading further files.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use smiles_stage::did_you_mean;
 
@@ -54,7 +55,7 @@ impl<'a> Loader<'a> {
             Err(error) => {
                 let message =
                     format!("cannot read the pipeline file {}: {}", self.tree.shown(path), reason(&error));
-                let help = self.similar(path);
+                let help = self.similar(path, &error);
                 self.out.push(Diagnostic::error(None, message).help(help));
                 None
             }
@@ -131,7 +132,7 @@ impl<'a> Loader<'a> {
             Ok(text) => self.take(path, &text, chain),
             Err(error) => {
                 let message = format!("cannot read {}: {}", self.tree.shown(&path), reason(&error));
-                let help = self.similar(&path);
+                let help = self.similar(&path, &error);
                 self.out.push(Diagnostic::error(span, message).help(help));
                 None
             }
@@ -168,8 +169,11 @@ impl<'a> Loader<'a> {
         self.document.replace(id, Node { kind: Kind::Map(own), span, key });
     }
 
-    /// A file of the same folder with nearly that name.
-    fn similar(&self, path: &str) -> Option<String> {
+    /// Where a file is missing: one of the same folder with nearly that name.
+    fn similar(&self, path: &str, error: &io::Error) -> Option<String> {
+        if error.kind() != io::ErrorKind::NotFound {
+            return None;
+        }
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let names = self.tree.list(folder).ok()?;
         did_you_mean(name, names.iter().map(String::as_str)).filter(|help| help.starts_with("did you"))

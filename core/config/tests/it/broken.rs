@@ -172,6 +172,15 @@ const CASES: &[Case] = &[
             ("main.yaml", "    type: api", "    type: api\n    enabled: off"),
         ],
     ),
+    Case {
+        name: "all sinks disabled by variables",
+        edits: &[
+            ("main.yaml", "    type: tables", "    type: tables\n    enabled: ${STORE:-true}"),
+            ("main.yaml", "    type: api", "    type: api\n    enabled: ${API:-true}"),
+            ("variables.yaml", "UNIT:", "STORE: {type: boolean}\nAPI: {type: boolean}\nUNIT:"),
+        ],
+        environment: &[("DTU_HOST", "a"), ("STORE", "no"), ("API", "OFF")],
+    },
     edit("for_each on a sink", &[("main.yaml", "    type: api", "    type: api\n    for_each: x")]),
     edit("no source at all", &[("main.yaml", "sources:\n  DTU:", "sources: {}\nx:\n  DTU:")]),
     edit(

@@ -209,3 +209,36 @@ fn an_environment_prints_no_values() {
     assert_eq!(environment.remove("A").as_deref(), Some("geheim"));
     assert_eq!(environment.get("A"), None);
 }
+
+#[test]
+fn a_broken_list_costs_no_more_than_its_error() {
+    // Everything that can be said is said at once, and nothing follows from what was said already.
+    let loaded = load_texts(&files(), &[("DTU_HOST", "a"), ("API_HOST", "b"), ("DTU_CONFIGS", "[")]);
+    let messages: Vec<&str> = loaded.diagnostics.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(messages, ["`DTU_CONFIGS` is not valid JSON: EOF while parsing a list at line 1 column 1"]);
+    assert!(loaded.pipeline.is_none());
+}
+
+#[test]
+fn a_stages_own_words_do_not_give_a_secret_away() {
+    let environment = [("DTU_HOST", "a"), ("API_HOST", "b"), ("DB_PASSWORD", "hunter22")];
+    let mut loaded = load_texts(&files(), &environment);
+    let node = loaded.pipeline.as_ref().unwrap().sinks[0].stage.node;
+    let problem = Problem::error(Path::root().key("password"), "invalid value: string \"hunter22\"")
+        .help("not hunter22");
+    loaded.diagnostics.problem(node, problem);
+    let text = loaded.diagnostics.render(false);
+    assert!(text.contains("invalid value: string \"***\"") && !text.contains("hunter22"), "{text}");
+}
+
+#[test]
+fn one_screen_is_shown_and_the_rest_counted() {
+    let lines: String = (0..50).map(|n| format!("    x{n}: 1\n")).collect();
+    let text = format!(
+        "pipeline: p\nsources: {{m: {{type: meter, address: x}}}}\nsinks:\n  s:\n    type: tables\n{lines}"
+    );
+    let loaded = load_texts(&[("main.yaml", &text)], &[]);
+    assert_eq!(loaded.diagnostics.len(), 50);
+    let shown = loaded.diagnostics.render(false);
+    assert!(shown.lines().count() <= 62 && shown.ends_with(" more\n"), "{shown}");
+}
