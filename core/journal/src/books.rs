@@ -1,15 +1,14 @@
 //! Who got what: cursors, watermarks, dead letters and the books of each sink.
 
 use rusqlite::Connection;
-use smiles_stage::{Position, RunId, Seq, TargetId};
+use smiles_stage::{Position, RunId, Seq};
 
 use crate::codec::Encoded;
 use crate::failure::Failure;
-use crate::records::{Place, Ranges, Run, SinkRow, add_gap, count, db, gaps, instant, rows_between, without};
-use crate::retention::REMEMBERED;
+use crate::records::{Place, Ranges, Run, SinkRow, add_gap, count, db, gaps, rows_between, without};
 use crate::seal::put;
-use crate::store::{Store, size};
-use crate::{Books, Cursor, DeadLetter, From, Loss, Reconciled, Status};
+use crate::store::Store;
+use crate::{Cursor, DeadLetter, From, Loss};
 
 /// The reason of a loss that the target caused.
 pub(crate) const WENT_BACK: &str = "target went back";
@@ -54,73 +53,6 @@ impl Store {
         let mut sink = SinkRow::load(&self.connection, name)?;
         let Some(run) = Run::load(&self.connection, upto.run)? else { return Ok(()) };
         advance(&self.connection, &mut sink, &run, upto.seq.0)
-    }
-
-    /// Takes the target's word. See [`crate::Journal::reconcile`].
-    pub(crate) fn reconcile(
-        &mut self,
-        name: &str,
-        target: TargetId,
-        marks: &[(RunId, Seq)],
-    ) -> Result<Reconciled, Failure> {
-        let mut sink = SinkRow::load(&self.connection, name)?;
-        let mut told =
-            Reconciled { different_target: sink.target() != Some(target), ..Reconciled::default() };
-        if !told.different_target {
-            told.refused = self.too_old(name, marks)?;
-        }
-        if told.refused.is_some() {
-            return Ok(told);
-        }
-        sink.target = Some(target.0);
-        sink.save(&self.connection)?;
-        for (id, mark) in marks {
-            if *id == self.run.id && mark.0 > self.run.last {
-                // Another process writes under this run (a copy of a running machine): leave it the numbers.
-                self.begin_run()?;
-            }
-            let Some(run) = Run::load(&self.connection, *id)? else { continue };
-            let place = Place::load(&self.connection, name, run.id)?;
-            if mark.0 >= place.delivered {
-                advance(&self.connection, &mut sink, &run, mark.0)?;
-                continue;
-            }
-            let gone = go_back(&self.connection, &mut sink, &run, mark.0)?;
-            told.back += gone.again;
-            if told.different_target {
-                for range in gone.missing {
-                    add_gap(&self.connection, name, run.id, range)?;
-                }
-                continue;
-            }
-            for range in gone.missing {
-                let loss = lose(&self.connection, &mut sink, &run, range, WENT_BACK, true)?;
-                told.lost.push(loss);
-            }
-        }
-        Ok(told)
-    }
-
-    /// A run's watermark leaves the target 400 days after the run's last batch was deleted. Where the target says
-    /// nothing of a run whose batches are that old and still here, this file may be a copy from before then, and
-    /// writing could store everything twice. A copy in which every run is younger cannot be told from the original
-    /// and needs not be: the watermarks it needs are still in the target.
-    fn too_old(&self, name: &str, marks: &[(RunId, Seq)]) -> Result<Option<String>, Failure> {
-        let remembered = i64::try_from(REMEMBERED.as_micros()).unwrap_or(i64::MAX);
-        let cutoff = self.now.as_microsecond().saturating_sub(remembered);
-        for (id, _) in marks.iter().filter(|(_, mark)| *mark == Seq::ZERO) {
-            let Some(run) = Run::load(&self.connection, *id)? else { continue };
-            let owed = Place::load(&self.connection, name, run.id)?.start <= run.last;
-            if owed && run.last > run.deleted && run.last_at < cutoff {
-                let last = instant(run.last_at);
-                return Ok(Some(format!(
-                    "the journal holds batches of {last} whose watermark the target no longer knows: it may be a copy \
-                     older than 400 days, and delivering it could store readings twice; move the journal file away \
-                     to begin a new one"
-                )));
-            }
-        }
-        Ok(None)
     }
 
     /// Sets rows aside, each once, with a copy of the row.
@@ -219,15 +151,13 @@ impl Store {
     }
 }
 
-/// What going back to a lower watermark means.
-struct Gone {
-    /// Batches that are delivered again.
-    again: u64,
-    /// Ranges that were delivered and are no longer here.
-    missing: Ranges,
-}
-
-fn advance(connection: &Connection, sink: &mut SinkRow, run: &Run, upto: u64) -> Result<(), Failure> {
+/// What waited up to here is delivered.
+pub(crate) fn advance(
+    connection: &Connection,
+    sink: &mut SinkRow,
+    run: &Run,
+    upto: u64,
+) -> Result<(), Failure> {
     let mut place = Place::load(connection, &sink.name, run.id)?;
     let upto = upto.min(run.last);
     if upto <= place.delivered {
@@ -240,25 +170,8 @@ fn advance(connection: &Connection, sink: &mut SinkRow, run: &Run, upto: u64) ->
     sink.save(connection)
 }
 
-fn go_back(connection: &Connection, sink: &mut SinkRow, run: &Run, mark: u64) -> Result<Gone, Failure> {
-    let mut place = Place::load(connection, &sink.name, run.id)?;
-    let above = mark.max(place.start.saturating_sub(1));
-    let (again, rows) = waiting_between(connection, &sink.name, run, above, place.delivered)?;
-    sink.delivered = sink.delivered.saturating_sub(rows);
-    let mut missing = Vec::new();
-    if above < place.delivered {
-        let here = present(connection, run, above, place.delivered)?;
-        let booked = gaps(connection, &sink.name, run.id)?;
-        missing = without(&without(&[(above + 1, place.delivered)], &here), &booked);
-    }
-    place.delivered = mark;
-    place.save(connection, &sink.name, run.id)?;
-    sink.save(connection)?;
-    Ok(Gone { again, missing })
-}
-
 /// Books a range as lost; `was_delivered`: its rows move over from there.
-fn lose(
+pub(crate) fn lose(
     connection: &Connection,
     sink: &mut SinkRow,
     run: &Run,
@@ -304,7 +217,7 @@ pub(crate) fn lose_for_all(connection: &Connection, run: &Run, range: (u64, u64)
 }
 
 /// Batches and rows of a run that are here, with numbers in `(above, upto]`, without the rows set aside.
-fn waiting_between(
+pub(crate) fn waiting_between(
     connection: &Connection,
     sink: &str,
     run: &Run,
@@ -317,7 +230,7 @@ fn waiting_between(
     let range = (db(run.base + above), db(run.base + upto));
     let (batches, rows): (i64, i64) = connection
         .prepare_cached(
-            "SELECT count(*), coalesce(sum(rows), 0) FROM batches WHERE ordinal > ?1 AND ordinal <= ?2",
+            "SELECT count(*), coalesce(sum(rows), 0) FROM batches INDEXED BY sizes WHERE ordinal > ?1 AND ordinal <= ?2",
         )?
         .query_row(range, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let dead: i64 = connection
@@ -347,7 +260,7 @@ fn dead_between(
 /// The ranges of a run's batches that are here, with numbers in `(above, upto]`.
 pub(crate) fn present(connection: &Connection, run: &Run, above: u64, upto: u64) -> Result<Ranges, Failure> {
     let mut statement = connection.prepare_cached(
-        "SELECT ordinal FROM batches WHERE ordinal > ?1 AND ordinal <= ?2 ORDER BY ordinal",
+        "SELECT ordinal FROM batches INDEXED BY sizes WHERE ordinal > ?1 AND ordinal <= ?2 ORDER BY ordinal",
     )?;
     let ordinals =
         statement.query_map((db(run.base + above), db(run.base + upto)), |row| row.get(0).map(count))?;
@@ -371,7 +284,8 @@ fn save_loss(connection: &Connection, loss: &Loss) -> Result<(), Failure> {
     )
 }
 
-fn losses(connection: &Connection) -> Result<Vec<Loss>, Failure> {
+/// Everything ever lost, oldest first.
+pub(crate) fn losses(connection: &Connection) -> Result<Vec<Loss>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT sink, run, first, last, rows, reason, acknowledged FROM losses ORDER BY rowid",
     )?;
@@ -402,51 +316,4 @@ pub(crate) fn waiting(connection: &Connection, sink: &str) -> Result<(u64, u64),
         sum = (sum.0 + batches, sum.1 + rows);
     }
     Ok(sum)
-}
-
-/// Everything the file says of itself.
-pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
-    let one =
-        |sql: &str| -> Result<u64, Failure> { Ok(count(connection.query_row(sql, [], |row| row.get(0))?)) };
-    let runs = Run::all(connection)?;
-    let mut books = Vec::new();
-    for sink in SinkRow::all(connection)? {
-        books.push(book(connection, &runs, sink)?);
-    }
-    let mut statement = connection.prepare("SELECT sentence FROM repairs ORDER BY at, rowid")?;
-    let repairs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(Status {
-        size_bytes: size(connection)?,
-        batches: one("SELECT count(*) FROM batches")?,
-        rows: one("SELECT coalesce(sum(rows), 0) FROM batches")?,
-        runs: runs
-            .iter()
-            .map(|run| (run.id, instant(run.first_at), Seq(run.last), Seq(run.deleted)))
-            .collect(),
-        books,
-        losses: losses(connection)?,
-        dead_letters: one("SELECT count(*) FROM dead_letters")?,
-        repairs,
-    })
-}
-
-fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, Failure> {
-    let mut watermarks = Vec::new();
-    for run in runs {
-        watermarks.push((run.id, Seq(Place::load(connection, &sink.name, run.id)?.delivered)));
-    }
-    let (waiting_batches, waiting) = waiting(connection, &sink.name)?;
-    Ok(Books {
-        in_use: sink.in_use,
-        accepted: sink.accepted,
-        delivered: sink.delivered,
-        dead_lettered: sink.dead,
-        dropped: sink.dropped,
-        lost: sink.lost,
-        waiting,
-        waiting_batches,
-        watermarks,
-        target: sink.target(),
-        sink: sink.name,
-    })
 }

@@ -25,15 +25,17 @@ const fn table(name: &'static str, columns: usize, ddl: &'static str) -> Table {
 }
 
 /// The payload is the last column but one, so that the others are read without it. A batch's ordinal is its run's
-/// base plus its number: positions need no index that could be damaged.
+/// base plus its number: positions need no index that could be damaged. `sizes` is for counting without reading
+/// payloads.
 pub(crate) const BATCHES: Table = table(
     "batches",
     7,
-    "CREATE TABLE batches (ordinal INTEGER PRIMARY KEY, run, seq, schema, rows, \
-     accepted_at, payload, crc)",
+    "CREATE TABLE batches (ordinal INTEGER PRIMARY KEY, run, seq, schema, rows, accepted_at, payload, crc); \
+     CREATE INDEX sizes ON batches (ordinal, rows)",
 );
 
-/// All tables but [`BATCHES`] and [`REPAIRS`]. Columns have no types: values stay as they were checksummed. `extents`: rows per range of batches ever accepted, also of those deleted or damaged.
+/// All tables but [`BATCHES`] and [`REPAIRS`]. Columns have no types: values stay as they were checksummed.
+/// `extents`: rows per range of batches ever accepted, also of those deleted or damaged.
 /// `gaps`: ranges a sink's books hold as dropped or lost (or that its target was never owed).
 /// `schema_copies`: the same as `schemas`, on other pages: without its schema no batch can be read.
 pub(crate) const BOOKS: [Table; 11] = [
@@ -159,4 +161,20 @@ pub(crate) fn shape(connection: &Connection) -> Result<Shape, Failure> {
         connection.prepare("SELECT type, name, rootpage, sql FROM sqlite_schema ORDER BY rowid")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A repair puts an empty journal's first page in place of a damaged one: all of the schema must be on it.
+    #[test]
+    fn the_whole_schema_fits_on_the_first_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.db");
+        create(&Connection::open(&file).unwrap(), "solar").unwrap();
+        let bytes = std::fs::read(file).unwrap();
+        const LEAF: u8 = 13;
+        assert_eq!(bytes[100], LEAF);
+    }
 }

@@ -10,11 +10,14 @@ mod books;
 mod codec;
 mod failure;
 mod hot;
+mod inspect;
 mod layout;
 mod lock;
 mod reading;
+mod reconcile;
 mod records;
 mod repair;
+mod report;
 mod retention;
 mod salvage;
 mod seal;
@@ -28,4 +31,5 @@ pub use api::{
     Accepted, Books, Cursor, DeadLetter, Entry, From, Journal, JournalError, Loss, Maintained, OnFull,
     Options, ReadLimit, Reconciled, StateChange, Status,
 };
-pub use sqlite::{SqliteJournal, inspect};
+pub use inspect::{inspect, verify};
+pub use sqlite::SqliteJournal;

@@ -89,7 +89,7 @@ impl Store {
                 Some((batch, bytes)) => {
                     budget.take(batch.records.num_rows(), bytes).then(|| Fetched::Ready(batch.clone()))
                 }
-                None => self.from_file(ordinal, &mut budget)?,
+                None => self.fetch(ordinal, &mut budget)?,
             };
             match fetched {
                 Some(Fetched::Damaged { .. }) if !found.is_empty() => break,
@@ -115,7 +115,7 @@ impl Store {
                 Some((batch, bytes)) => {
                     budget.take(batch.records.num_rows(), bytes).then(|| Fetched::Ready(batch.clone()))
                 }
-                None => self.from_file(ordinal, &mut budget)?,
+                None => self.fetch(ordinal, &mut budget)?,
             };
             match fetched {
                 Some(damaged @ Fetched::Damaged { .. }) => return Ok(vec![damaged]),
@@ -130,7 +130,7 @@ impl Store {
     /// The batch as stored; `None` if it is not here or not whole.
     pub(crate) fn stored(&self, ordinal: u64) -> Result<Option<Stored>, Failure> {
         let mut all = Budget { limit: ReadLimit { rows: usize::MAX, bytes: usize::MAX }, taken: false };
-        Ok(match self.from_file(ordinal, &mut all)? {
+        Ok(match self.fetch(ordinal, &mut all)? {
             Some(Fetched::Stored(stored)) => Some(stored),
             _ => None,
         })
@@ -145,7 +145,7 @@ impl Store {
     }
 
     /// The batch if it is here and the budget allows.
-    fn from_file(&self, ordinal: u64, budget: &mut Budget) -> Result<Option<Fetched>, Failure> {
+    fn fetch(&self, ordinal: u64, budget: &mut Budget) -> Result<Option<Fetched>, Failure> {
         let mut statement = self.connection.prepare_cached("SELECT * FROM batches WHERE ordinal = ?1")?;
         let mut rows = statement.query([db(ordinal)])?;
         let Some(row) = rows.next()? else { return Ok(None) };

@@ -249,3 +249,41 @@ pub(crate) fn without(ranges: &[(u64, u64)], holes: &[(u64, u64)]) -> Ranges {
     }
     left
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_lose_what_holes_cover() {
+        type Pairs = &'static [(u64, u64)];
+        let rows: [(Pairs, Pairs, Pairs); 7] = [
+            (&[(1, 9)], &[], &[(1, 9)]),
+            (&[(1, 9)], &[(1, 9)], &[]),
+            (&[(1, 9)], &[(0, 3), (5, 5), (9, 12)], &[(4, 4), (6, 8)]),
+            (&[(4, 6)], &[(1, 3), (7, 9)], &[(4, 6)]),
+            (&[(1, 2), (5, 6)], &[(2, 5)], &[(1, 1), (6, 6)]),
+            (&[], &[(1, 2)], &[]),
+            (&[(5, 5)], &[(1, 9)], &[]),
+        ];
+        for (ranges, holes, left) in rows {
+            assert_eq!(without(ranges, holes), left, "{ranges:?} without {holes:?}");
+        }
+    }
+
+    #[test]
+    fn batches_of_one_size_are_one_extent_and_every_part_is_exact() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::layout::create(&connection, "").unwrap();
+        let run = RunId([1; 16]);
+        for (seq, rows) in [(1, 3), (2, 3), (3, 3), (4, 5), (5, 0), (6, 0), (7, 3)] {
+            extend(&connection, run, seq, rows).unwrap();
+        }
+        let extents: i64 =
+            connection.query_row("SELECT count(*) FROM extents", [], |row| row.get(0)).unwrap();
+        assert_eq!(extents, 4);
+        for (first, last, rows) in [(1, 7, 17), (2, 3, 6), (3, 4, 8), (5, 6, 0), (7, 99, 3), (8, 9, 0)] {
+            assert_eq!(rows_between(&connection, run, first, last).unwrap(), rows, "{first} to {last}");
+        }
+    }
+}

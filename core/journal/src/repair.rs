@@ -97,15 +97,22 @@ fn look(path: &Path, pipeline: &str) -> Result<bool, Failure> {
             path.display()
         )));
     }
-    if shape != layout::expected_shape()? {
+    check(&connection)?;
+    Ok(true)
+}
+
+/// Everything that can be verified without reading the batches' bytes.
+pub(crate) fn check(connection: &Connection) -> Result<(), Failure> {
+    if layout::shape(connection)? != layout::expected_shape()? {
         return Err(Failure::Damaged("its tables are not those of a journal".to_owned()));
     }
-    check_pages(&connection)?;
+    check_pages(connection)?;
     for table in layout::BOOKS.iter().chain([&layout::REPAIRS]) {
-        check_rows(&connection, table)?;
+        if damaged_rows(connection, table)? > 0 {
+            return Err(Failure::Damaged(format!("a row of `{}` is not what was written", table.name)));
+        }
     }
-    check_batches(&connection)?;
-    Ok(true)
+    check_batches(connection)
 }
 
 /// Whether the batches are those that the books speak of. Their bytes are verified when they are read: checking all
@@ -148,15 +155,15 @@ fn check_pages(connection: &Connection) -> Result<(), Failure> {
     if verdict == "ok" { Ok(()) } else { Err(Failure::Damaged(verdict.replace('\n', " "))) }
 }
 
-fn check_rows(connection: &Connection, table: &layout::Table) -> Result<(), Failure> {
+/// How many rows are not what was written.
+pub(crate) fn damaged_rows(connection: &Connection, table: &layout::Table) -> Result<u64, Failure> {
     let mut statement = connection.prepare(&format!("SELECT * FROM {}", table.name))?;
     let mut rows = statement.query([])?;
+    let mut damaged = 0;
     while let Some(row) = rows.next()? {
-        if !is_whole(row, table.columns)? {
-            return Err(Failure::Damaged(format!("a row of `{}` is not what was written", table.name)));
-        }
+        damaged += u64::from(!is_whole(row, table.columns)?);
     }
-    Ok(())
+    Ok(damaged)
 }
 
 /// `journal.db.damaged-20261123T231500Z`, with a number where that is taken.

@@ -18,6 +18,8 @@ const EARLY: (u64, u64) = (9, 10);
 const STEP: usize = 256;
 /// Free pages given back to the file system in one transaction.
 const VACUUM: u64 = 1024;
+/// One in so many pages may be free before any is given back.
+const FREE_KEPT: i64 = 8;
 /// Ranges of deleted batches of different sizes that a run keeps apart; older ones are merged into one.
 const EXTENTS_MAX: u64 = 4096;
 /// What a record may take beside its bytes: its own pages and those of the books.
@@ -84,8 +86,13 @@ impl Store {
         deleted < STEP
     }
 
-    /// Gives free pages back; whether there may be more.
+    /// Gives free pages back; whether there may be more. A few are kept: the next batches need them.
     pub(crate) fn shrink(&self) -> Result<bool, Failure> {
+        let free: i64 = self.connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
+        let pages: i64 = self.connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        if free < pages / FREE_KEPT {
+            return Ok(false);
+        }
         let mut statement = self.connection.prepare(&format!("PRAGMA incremental_vacuum({VACUUM})"))?;
         let mut pages = statement.query([])?;
         let mut freed = 0;

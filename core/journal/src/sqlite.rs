@@ -1,6 +1,5 @@
 //! The journal as one SQLite file: the async face of the writer thread.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -19,7 +18,7 @@ use crate::store::{Shared, Store};
 use crate::writer::{Call, Message, WAITING};
 use crate::{
     Accepted, Cursor, DeadLetter, Entry, Journal, JournalError, Maintained, Options, ReadLimit, Reconciled,
-    StateChange, Status, books, repair, writer,
+    StateChange, Status, repair, report, writer,
 };
 
 /// One SQLite file per pipeline. Dropping it finishes what waits and closes the file.
@@ -126,21 +125,6 @@ fn open(options: Options, now: Timestamp) -> Result<(Store, Option<Lock>), Journ
     Ok((Store::open(options, now).map_err(told)?, Some(lock)))
 }
 
-/// What a journal file holds, read without a lock and without starting a run, also while another process uses it.
-///
-/// # Errors
-/// [`JournalError::Refused`] if it is no journal; [`JournalError::Storage`] if it is not there or damaged.
-pub fn inspect(path: &Path) -> Result<Status, JournalError> {
-    let look = || {
-        let connection = crate::layout::read_only(path)?;
-        crate::layout::pipeline_of(&connection)?;
-        // One snapshot for all questions, so that the books of a journal in use balance.
-        connection.execute_batch("BEGIN")?;
-        books::status(&connection)
-    };
-    look().map_err(|failure| failure.told("read", 0))
-}
-
 #[async_trait]
 impl Journal for SqliteJournal {
     fn run(&self) -> RunId {
@@ -245,7 +229,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn status(&self) -> Result<Status, JournalError> {
-        self.call("read", false, |store| books::status(&store.connection)).await
+        self.call("read", false, |store| report::status(&store.connection)).await
     }
 
     async fn acknowledge(&self) -> Result<u64, JournalError> {

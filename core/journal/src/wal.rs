@@ -95,3 +95,69 @@ fn checksum((mut first, mut second): (u32, u32), bytes: &[u8], big_endian: bool)
     }
     (first, second)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rusqlite::Connection;
+
+    use super::*;
+
+    /// A log of three transactions as SQLite wrote it.
+    fn written() -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        let connection = Connection::open(&file).unwrap();
+        connection
+            .execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+            .unwrap();
+        connection.execute_batch("INSERT INTO t VALUES (zeroblob(9000))").unwrap();
+        fs::read(folder.path().join("a.db-wal")).unwrap()
+    }
+
+    fn read_bytes(bytes: &[u8]) -> Log {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        read(file.path()).unwrap()
+    }
+
+    #[test]
+    fn a_flipped_bit_is_told_from_a_torn_end() {
+        let sound = written();
+        let frame = |index: usize| HEADER + index * (FRAME + PAGE_BYTES);
+        let frames = (sound.len() - HEADER) / (FRAME + PAGE_BYTES);
+        assert!(frames >= 5);
+        let flip = |at: usize| {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let rows = [
+            ("as written", sound.clone(), frames, false),
+            ("empty", Vec::new(), 0, false),
+            ("half a header", sound[..20].to_vec(), 0, false),
+            ("a torn last frame", sound[..sound.len() - 100].to_vec(), 3, false),
+            (
+                "garbage in the last frame, as a kill between two writes leaves",
+                flip(sound.len() - 9),
+                frames,
+                false,
+            ),
+            ("a flipped page", flip(frame(1) + 99), frames, true),
+            ("a flipped checksum", flip(frame(0) + 17), frames, true),
+            ("another generation in the midst", flip(frame(1) + 9), frames - 1, true),
+            ("a flipped header", flip(13), frames, true),
+            ("a flipped magic", flip(0), frames, true),
+        ];
+        for (what, bytes, expected, damaged) in rows {
+            let log = read_bytes(&bytes);
+            assert_eq!((log.frames.len(), log.damaged), (expected, damaged), "{what}");
+        }
+    }
+
+    #[test]
+    fn no_file_is_no_log() {
+        assert_eq!(read(Path::new("/nonexistent/journal.db-wal")).unwrap(), Log::default());
+    }
+}

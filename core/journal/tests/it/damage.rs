@@ -8,8 +8,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use smiles_journal::{DeadLetter, From, Journal, SqliteJournal};
-use smiles_stage::{Position, Seq};
+use smiles_journal::{DeadLetter, From, Journal, SqliteJournal, verify};
+use smiles_stage::{Position, RunId, Seq};
 use smiles_testkit::ids;
 
 use crate::place::{
@@ -156,7 +156,7 @@ fn any_damage_is_survived() {
     let runtime = runtime();
     let original = runtime.block_on(Original::make());
     let config =
-        Config { cases: 160, rng_seed: RngSeed::Fixed(2), failure_persistence: None, ..Config::default() };
+        Config { cases: 100, rng_seed: RngSeed::Fixed(2), failure_persistence: None, ..Config::default() };
     let (salvaged, total) = (Cell::new(0), Cell::new(0));
     TestRunner::new(config)
         .run(&Harm::any(), |harm| {
@@ -183,12 +183,14 @@ async fn a_file_as_a_kill_leaves_it_is_not_damaged() {
     assert_eq!(place.damaged(), [""; 0]);
 }
 
+type Spoil<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 /// Where the damage is known, so is what it costs.
 #[tokio::test]
 async fn what_can_be_salvaged_is() {
     let original = Original::make().await;
     let log = original.files[1].1.len();
-    let rows: [(&str, usize, &dyn Fn(&mut Vec<u8>), usize); 7] = [
+    let rows: [(&str, usize, Spoil<'_>, usize); 7] = [
         ("the first page", 0, &|bytes| bytes[..4096].fill(0xff), 15),
         ("the file's magic", 0, &|bytes| bytes[3] ^= 1, 15),
         ("the page size", 0, &|bytes| bytes[16] ^= 1, 15),
@@ -229,6 +231,7 @@ async fn a_damaged_batch_is_booked_as_lost_and_passed_over() {
 
     let journal = place.open().await;
     assert_eq!(journal.status().await.unwrap().repairs, [""; 0]);
+    assert_eq!(verify(&place.file()).unwrap(), ["1 batches are not what was written"]);
     let seen = drain(&journal, "store").await;
     assert_eq!(seen, (0..500).chain(2_000..2_500).collect::<Vec<_>>());
     assert_eq!(drain(&journal, "other").await.len(), 500);
@@ -253,15 +256,15 @@ async fn batches_that_damage_took_are_named_and_booked() {
     journal.delivered("store", Position { run, seq: Seq(3) }).await.unwrap();
     journal.close().await.unwrap();
     let mut bytes = fs::read(place.file()).unwrap();
-    // The leaf of a table (its first byte is 13) that names the run most often holds batches.
-    let names = |page: &[u8]| page.windows(16).filter(|window| *window == run.0).count();
-    let leaves = bytes.chunks_mut(4096).filter(|page| page[0] == 13);
-    leaves.max_by_key(|page| names(page)).unwrap().fill(0);
+    let leaf = fullest_leaf(&bytes, run);
+    bytes[leaf * 4096..(leaf + 1) * 4096].fill(0);
     fs::write(place.file(), bytes).unwrap();
+    assert_eq!(verify(&place.file()).unwrap().len(), 1);
 
     let journal = place.open().await;
     let status = journal.status().await.unwrap();
     assert_eq!(place.damaged().len(), 1);
+    assert_eq!(verify(&place.file()).unwrap(), [""; 0]);
     assert!(status.repairs[0].contains(&place.damaged()[0]), "{:?}", status.repairs);
     assert!(status.repairs[0].contains("missing: ") && status.repairs[0].contains(&run.to_string()));
     let lost: u64 = status.losses.iter().map(|loss| loss.rows).sum();
@@ -274,6 +277,43 @@ async fn batches_that_damage_took_are_named_and_booked() {
     let books = books(&journal, "store").await;
     assert_eq!((books.accepted, books.lost, books.waiting), (12_000, lost, 0));
     assert_eq!(u64::try_from(delivered.len()).unwrap() + lost + 1_800, 12_000);
+}
+
+/// The file is spoilt under a journal that has it open.
+#[tokio::test]
+async fn damage_that_shows_while_in_use_is_repaired_at_once() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    for first in 0..20 {
+        append(&journal, first * 1_000..first * 1_000 + 600, 0).await;
+    }
+    drop(journal);
+    let journal = place.open().await;
+    let run = journal.status().await.unwrap().runs[0].0;
+    let before = append(&journal, [-1], 0).await.batch.position;
+    let mut bytes = fs::read(place.file()).unwrap();
+    let leaf = fullest_leaf(&bytes, run);
+    bytes[leaf * 4096..(leaf + 1) * 4096].fill(0);
+    fs::write(place.file(), bytes).unwrap();
+
+    let delivered = drain(&journal, "store").await;
+    assert_eq!(delivered.last(), Some(&-1), "what was accepted since is there");
+    assert_eq!(place.damaged().len(), 1);
+    let after = append(&journal, [-2], 0).await.batch.position;
+    assert_eq!((after.run == before.run, after.run == journal.run()), (false, true));
+    assert_eq!(drain(&journal, "store").await, [-2]);
+    let books = books(&journal, "store").await;
+    assert_eq!((books.accepted, books.waiting), (12_002, 0));
+    assert_eq!(u64::try_from(delivered.len()).unwrap() + 1 + books.lost, 12_002);
+    assert_eq!(verify(&place.file()).unwrap(), [""; 0]);
+}
+
+/// The first leaf of a table (its first byte is 13) that names the run most often: it holds batches.
+fn fullest_leaf(bytes: &[u8], run: RunId) -> usize {
+    let names = |page: &[u8]| page.windows(16).filter(|window| *window == run.0).count();
+    let leaves = bytes.chunks(4096).enumerate().filter(|(_, page)| page[0] == 13);
+    leaves.rev().max_by_key(|(_, page)| names(page)).unwrap().0
 }
 
 #[tokio::test]
@@ -308,10 +348,21 @@ async fn a_damaged_file_of_another_pipeline_is_left_alone() {
     assert_eq!(place.open().await.status().await.unwrap().rows, 2);
 }
 
+/// An empty file, and what a process leaves that was killed while it made the tables.
 #[tokio::test]
-async fn an_empty_file_is_a_new_journal() {
-    let place = Place::new();
-    fs::write(place.file(), b"").unwrap();
+async fn a_file_without_anything_is_a_new_journal() {
+    for begun in [false, true] {
+        let place = Place::new();
+        fs::write(place.file(), b"").unwrap();
+        if begun {
+            let file = rusqlite::Connection::open(place.file()).unwrap();
+            file.execute_batch("CREATE TABLE a (b); DROP TABLE a; VACUUM").unwrap();
+        }
+        a_new_journal(&place).await;
+    }
+}
+
+async fn a_new_journal(place: &Place) {
     let journal = place.open().await;
     append(&journal, [1], 0).await;
     assert_eq!(place.damaged(), [""; 0]);

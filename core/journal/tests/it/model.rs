@@ -431,7 +431,7 @@ fn dead_of(account: &Account, key: &(usize, u64)) -> u64 {
 fn every_world_keeps_the_rules() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let config =
-        Config { cases: 60, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default() };
+        Config { cases: 50, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&prop::collection::vec(step(), 1..60), |steps| {
             runtime.block_on(async {

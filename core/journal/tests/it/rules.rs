@@ -316,3 +316,35 @@ async fn after_closing_nothing_more_is_taken() {
     // The file is free at once, and whole without its log.
     assert_eq!(place.open().await.status().await.unwrap().rows, 1);
 }
+
+/// A dead letter holds its row, so that it can be replayed when its batch is long deleted.
+#[tokio::test]
+async fn a_row_set_aside_is_kept_whole() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    append(&journal, [1, 2], 0).await;
+    append(&journal, [10, 20, 30], 0).await;
+    let run = journal.run();
+    drop(journal);
+    let journal = place.open().await;
+    let (code, reason) = ("23505".to_owned(), "duplicate key".to_owned());
+    let letter = DeadLetter { position: Position { run, seq: Seq(2) }, row: 1, code, reason, at: at(1) };
+    journal.set_aside("store", vec![letter]).await.unwrap();
+    drain(&journal, "store").await;
+    assert_eq!(journal.maintain(at(2 * DAY)).await.unwrap().deleted, 2);
+    assert_eq!(books(&journal, "store").await.dead_lettered, 1);
+    journal.close().await.unwrap();
+    let file = rusqlite::Connection::open(place.file()).unwrap();
+    let stream: (Vec<u8>, Vec<u8>) = file
+        .query_row(
+            "SELECT prefix, payload FROM dead_letters JOIN schemas ON schemas.id = dead_letters.schema",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    let bytes = [stream.0, stream.1].concat();
+    let rows =
+        arrow_ipc::reader::StreamReader::try_new(bytes.as_slice(), None).unwrap().next().unwrap().unwrap();
+    assert_eq!(smiles_testkit::ids(&rows), [20]);
+}

@@ -1,0 +1,57 @@
+//! What a journal file says of itself, for people and metrics.
+
+use rusqlite::Connection;
+use smiles_stage::Seq;
+
+use crate::books::{losses, waiting};
+use crate::failure::Failure;
+use crate::records::{Place, Run, SinkRow, count, instant};
+use crate::store::size;
+use crate::{Books, Status};
+
+/// Everything the file says of itself.
+pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
+    let one =
+        |sql: &str| -> Result<u64, Failure> { Ok(count(connection.query_row(sql, [], |row| row.get(0))?)) };
+    let runs = Run::all(connection)?;
+    let mut books = Vec::new();
+    for sink in SinkRow::all(connection)? {
+        books.push(book(connection, &runs, sink)?);
+    }
+    let mut statement = connection.prepare("SELECT sentence FROM repairs ORDER BY at, rowid")?;
+    let repairs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(Status {
+        size_bytes: size(connection)?,
+        batches: one("SELECT count(*) FROM batches INDEXED BY sizes")?,
+        rows: one("SELECT coalesce(sum(rows), 0) FROM batches INDEXED BY sizes")?,
+        runs: runs
+            .iter()
+            .map(|run| (run.id, instant(run.first_at), Seq(run.last), Seq(run.deleted)))
+            .collect(),
+        books,
+        losses: losses(connection)?,
+        dead_letters: one("SELECT count(*) FROM dead_letters")?,
+        repairs,
+    })
+}
+
+fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, Failure> {
+    let mut watermarks = Vec::new();
+    for run in runs {
+        watermarks.push((run.id, Seq(Place::load(connection, &sink.name, run.id)?.delivered)));
+    }
+    let (waiting_batches, waiting) = waiting(connection, &sink.name)?;
+    Ok(Books {
+        in_use: sink.in_use,
+        accepted: sink.accepted,
+        delivered: sink.delivered,
+        dead_lettered: sink.dead,
+        dropped: sink.dropped,
+        lost: sink.lost,
+        waiting,
+        waiting_batches,
+        watermarks,
+        target: sink.target(),
+        sink: sink.name,
+    })
+}
