@@ -3,6 +3,8 @@
 //! Conditions come first, then `latest_by`, then order and limit. A row with a null in a `latest_by` column belongs
 //! to no combination; of rows equally new the one written last wins.
 
+mod latest;
+
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
@@ -74,66 +76,6 @@ impl Text<'_> {
         let conditions = self.conditions("", |_| true)?;
         let from = quoted(&self.query.table);
         Ok(format!("SELECT {} FROM {from}{}", list(names(columns)), wherever(&conditions)))
-    }
-
-    fn latest(&mut self, columns: &[String], newest: &str, shape: &Shape) -> Result<String, StageError> {
-        match (shape.rowid, shape.walk(&self.query.latest_by)) {
-            (Some(rowid), Some(groups)) => self.walk(columns, newest, rowid, groups),
-            (rowid, _) => self.scan(columns, newest, rowid),
-        }
-    }
-
-    /// One pass over all rows: right for any table, slow for a long one.
-    fn scan(&mut self, columns: &[String], newest: &str, rowid: Option<&str>) -> Result<String, StageError> {
-        let mut conditions = self.conditions("", |_| true)?;
-        conditions.extend(self.query.latest_by.iter().map(|name| format!("{} IS NOT NULL", quoted(name))));
-        let last = rowid.map_or(String::new(), |rowid| format!(", {rowid} DESC"));
-        let from = quoted(&self.query.table);
-        // Names with a space in front cannot be those of a mapping's columns by accident.
-        Ok(format!(
-            "SELECT {} FROM (SELECT *, row_number() OVER (PARTITION BY {} ORDER BY {} DESC{last}) AS \" rank\" \
-             FROM {from}{}) WHERE \" rank\" = 1",
-            list(names(columns)),
-            list(names(&self.query.latest_by)),
-            quoted(newest),
-            wherever(&conditions),
-        ))
-    }
-
-    /// From one combination to the next through the index, and for each the top of its part of the index: as
-    /// many short searches as there are combinations, however long the history is.
-    fn walk(
-        &mut self,
-        columns: &[String],
-        newest: &str,
-        rowid: &str,
-        groups: &[String],
-    ) -> Result<String, StageError> {
-        let is_group = |name: &str| groups.iter().any(|group| group == name);
-        let mut in_walk = self.conditions("n.", is_group)?;
-        in_walk.extend(groups.iter().map(|name| format!("n.{} IS NOT NULL", quoted(name))));
-        let by = |prefix: &str| {
-            groups.iter().map(|name| format!("{prefix}{}", quoted(name))).collect::<Vec<_>>().join(", ")
-        };
-        let first = wherever(&in_walk);
-        in_walk.push(format!("({}) > ({})", by("n."), by("c.")));
-        let next = wherever(&in_walk);
-        let mut in_group: Vec<String> =
-            groups.iter().map(|name| quoted(name)).map(|name| format!("n.{name} = c.{name}")).collect();
-        in_group.extend(self.conditions("n.", |name| !is_group(name))?);
-        let (from, order) = (quoted(&self.query.table), by("n."));
-        Ok(format!(
-            "WITH RECURSIVE \" groups\"(r) AS (\
-             SELECT (SELECT n.{rowid} FROM {from} AS n{first} ORDER BY {order} LIMIT 1) \
-             UNION ALL SELECT (SELECT n.{rowid} FROM {from} AS n{next} ORDER BY {order} LIMIT 1) \
-             FROM \" groups\" AS g JOIN {from} AS c ON c.{rowid} = g.r) \
-             SELECT {} FROM {from} WHERE {rowid} IN (\
-             SELECT (SELECT n.{rowid} FROM {from} AS n{} ORDER BY n.{} DESC, n.{rowid} DESC LIMIT 1) \
-             FROM \" groups\" AS g JOIN {from} AS c ON c.{rowid} = g.r)",
-            list(names(columns)),
-            wherever(&in_group),
-            quoted(newest),
-        ))
     }
 
     /// The conditions on the columns that `take` takes, each with its own numbered parameter.
@@ -277,7 +219,7 @@ mod tests {
             (
                 latest(),
                 &walkable,
-                r#"WITH RECURSIVE " groups"(r) AS (SELECT (SELECT n.rowid FROM "t" AS n WHERE n."k" = ?1 AND n."k" IS NOT NULL ORDER BY n."k" LIMIT 1) UNION ALL SELECT (SELECT n.rowid FROM "t" AS n WHERE n."k" = ?1 AND n."k" IS NOT NULL AND (n."k") > (c."k") ORDER BY n."k" LIMIT 1) FROM " groups" AS g JOIN "t" AS c ON c.rowid = g.r) SELECT "p" FROM "t" WHERE rowid IN (SELECT (SELECT n.rowid FROM "t" AS n WHERE n."k" = c."k" AND n."p" > ?2 ORDER BY n."at" DESC, n.rowid DESC LIMIT 1) FROM " groups" AS g JOIN "t" AS c ON c.rowid = g.r) ORDER BY "p" ASC NULLS LAST LIMIT ?3"#,
+                r#"WITH RECURSIVE " groups"(r) AS (SELECT (SELECT n.rowid FROM "t" AS n WHERE n."k" = ?1 AND n."k" IS NOT NULL ORDER BY n."k" LIMIT 1) UNION ALL SELECT coalesce((SELECT n.rowid FROM "t" AS n WHERE n."k" = ?1 AND n."k" IS NOT NULL AND n."k" > c."k" ORDER BY n."k" LIMIT 1), NULL) FROM " groups" AS g JOIN "t" AS c ON c.rowid = g.r) SELECT "p" FROM "t" WHERE rowid IN (SELECT (SELECT max(n.rowid) FROM "t" AS n WHERE n."k" = c."k" AND n."p" > ?2 AND n."at" IS (SELECT n."at" FROM "t" AS n WHERE n."k" = c."k" AND n."p" > ?2 ORDER BY n."at" DESC LIMIT 1)) FROM " groups" AS g JOIN "t" AS c ON c.rowid = g.r) ORDER BY "p" ASC NULLS LAST LIMIT ?3"#,
                 vec![Cell::Text("a".into()), Cell::Integer(5), Cell::Integer(3)],
             ),
         ];
