@@ -1,5 +1,6 @@
 //! `make bench`: what the spine costs, as one Markdown table, each figure beside a bare counterpart of the same run.
 
+#![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 #![allow(clippy::print_stdout, reason = "the table is the product")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures by the real clock")]
 

@@ -75,7 +75,6 @@ fn watch_signals(stop: &CancellationToken, force: &CancellationToken) -> std::io
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, force) = (stop.clone(), force.clone());
-    #[expect(clippy::disallowed_methods, reason = "the signal watcher lives as long as the process")]
     tokio::spawn(async move {
         loop {
             tokio::select! {

@@ -134,11 +134,6 @@ impl Bridge {
         let status = self.child.wait().expect("the process ends");
         (status, began.elapsed())
     }
-
-    /// Whether it still runs.
-    pub(crate) fn alive(&mut self) -> bool {
-        self.child.try_wait().expect("the process can be asked").is_none()
-    }
 }
 
 impl Drop for Bridge {

@@ -85,7 +85,7 @@ fn switches_switch() {
     assert_eq!(bridge.get("/metrics").0, 404);
     bridge.interrupt();
     let bridge = Bridge::start(&["demo"], &[("HEALTH_ENABLED", "false")], folder.path());
-    bridge.line(&["source online"]);
+    bridge.line(&["the source is heard"]);
     assert_eq!(bridge.count(&["http api listening"]), 0);
     bridge.interrupt();
     let variables = [("HEALTH_HOST", "127.0.0.1"), ("HEALTH_PORT", "0"), ("PERSISTENCE_ENABLED", "false")];
@@ -138,7 +138,7 @@ sinks:
     }
     let bridge = Bridge::start(&["run", "a.yaml", "b.yaml"], &[], folder.path());
     for name in ["a", "b"] {
-        bridge.line(&["source online", &format!("pipeline={name}")]);
+        bridge.line(&["the source is heard", &format!("pipeline=\"{name}\"")]);
     }
     let (status, _) = bridge.interrupt();
     assert!(status.success());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proptest::prelude::RngCore;
+use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::bridge::{Bridge, PATIENCE, finish, now, pause};
@@ -31,7 +31,7 @@ fn damaged_journals_always_start() {
     }
     // One more opening repairs the last damage; the report stays in the journal.
     let bridge = Bridge::start(&["run", "sequence.yaml"], &[], folder.path());
-    bridge.line(&["pipeline", "running"]);
+    bridge.line(&["the source is heard"]);
     let (status, _) = bridge.interrupt();
     assert!(status.success());
     let aside = fs::read_dir(folder.path().join("data")).unwrap().filter_map(Result::ok);

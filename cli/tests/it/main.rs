@@ -1,5 +1,7 @@
 //! The binary, driven from outside as its users drive it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod bridge;
 mod check;
 mod command_line;

@@ -39,7 +39,8 @@ impl Loader<'_> {
         resolved.insert("transforms".to_owned(), shown);
         let (sinks, shown) = self.sinks(root, registry, &mut names);
         resolved.insert("sinks".to_owned(), shown);
-        let pipeline = Pipeline { name, journal, sources: sources.list, transforms, sinks };
+        let disabled_sinks = self.disabled(root, "sinks");
+        let pipeline = Pipeline { name, journal, sources: sources.list, transforms, sinks, disabled_sinks };
         Some(Assembled { pipeline, resolved: Value::Object(resolved) })
     }
 
@@ -149,6 +150,13 @@ impl Loader<'_> {
         }
         self.at_least_one("sink", &all, off);
         (sinks, Value::Object(shown))
+    }
+
+    /// The names of the disabled entries of a map of stages.
+    fn disabled(&mut self, root: NodeId, key: &str) -> Vec<String> {
+        let entries = self.document.entry(root, key).map(|all| self.document.entries(all.value).to_vec());
+        let entries = entries.unwrap_or_default().into_iter();
+        entries.filter(|entry| self.is_off(entry.value)).map(|entry| entry.key).collect()
     }
 
     /// `off`: no entry is enabled.

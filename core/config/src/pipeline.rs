@@ -26,6 +26,8 @@ pub struct Pipeline {
     pub transforms: Vec<TransformDecl>,
     /// `sinks:`, in order, disabled ones left out.
     pub sinks: Vec<SinkDecl>,
+    /// The names of disabled sinks: naming one as a store is no mistake, it just has nothing to read.
+    pub disabled_sinks: Vec<String>,
 }
 
 /// `journal:`.

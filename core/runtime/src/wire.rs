@@ -53,7 +53,7 @@ pub fn wire(
     let sinks = plan_sinks(pipeline, registry, files, &mut complaints);
     let input = common_schema(&pipeline.sources, &sources, &mut complaints)?;
     let (transforms, schema) = pass_along(pipeline, transforms, &input, &mut complaints)?;
-    let sinks = wire_sinks(&pipeline.sinks, sinks, &schema, &mut complaints);
+    let sinks = wire_sinks(pipeline, sinks, &schema, &mut complaints);
     let failed = complaints.failed;
     let wired = Wired {
         pipeline: pipeline.clone(),
@@ -215,18 +215,19 @@ fn pass_along(
 
 /// Stores before their readers, so that a reader is checked against what the store offers.
 fn wire_sinks(
-    declared: &[SinkDecl],
+    pipeline: &Pipeline,
     plans: Vec<Option<Box<dyn SinkPlan>>>,
     schema: &SchemaRef,
     complaints: &mut Complaints<'_>,
 ) -> Option<Vec<WiredSink>> {
+    let declared = pipeline.sinks.as_slice();
     let mut sinks: Vec<WiredSink> = Vec::new();
     for plan in plans {
         sinks.push(WiredSink { plan: plan?, store: None });
     }
     let mut state = vec![Step::Waiting; sinks.len()];
     for (index, decl) in declared.iter().enumerate() {
-        match find_store(index, declared, &sinks) {
+        match find_store(index, declared, &pipeline.disabled_sinks, &sinks) {
             Ok(store) => sinks[index].store = store,
             Err(problem) => {
                 complaints.fail(&decl.stage, problem);
@@ -294,7 +295,12 @@ fn offered(plan: &dyn SinkPlan, stage: &StageDecl) -> Result<StoreSchema, Proble
 }
 
 /// The sink that this one names as its store.
-fn find_store(index: usize, declared: &[SinkDecl], sinks: &[WiredSink]) -> Result<Option<usize>, Problem> {
+fn find_store(
+    index: usize,
+    declared: &[SinkDecl],
+    disabled: &[String],
+    sinks: &[WiredSink],
+) -> Result<Option<usize>, Problem> {
     let Some(wanted) = sinks[index].plan.reads() else { return Ok(None) };
     let at = Path::root().key(STORE_OPTION);
     match declared.iter().position(|decl| decl.stage.name == wanted) {
@@ -302,6 +308,7 @@ fn find_store(index: usize, declared: &[SinkDecl], sinks: &[WiredSink]) -> Resul
             Err(Problem::error(at, format!("`{wanted}` cannot read its own store")))
         }
         Some(found) => Ok(Some(found)),
+        None if disabled.iter().any(|name| name == wanted) => Ok(None),
         None => {
             let others = declared.iter().enumerate().filter(|(other, _)| *other != index);
             let help = did_you_mean(wanted, others.map(|(_, decl)| decl.stage.name.as_str()));
