@@ -48,7 +48,12 @@ pub(crate) fn open_writer(location: &Location) -> Result<Connection, StageError>
     let open = || {
         let connection = Connection::open_with_flags(&location.path, flags)?;
         connection.busy_timeout(location.busy_timeout)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        let mode: String =
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+        if !mode.eq_ignore_ascii_case("wal") {
+            let file = location.path.display();
+            tracing::warn!(%file, mode, "this disk has no write-ahead log: queries and writes wait for each other");
+        }
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         // After a long backlog the log shrinks again to what ordinary polls need.

@@ -11,3 +11,4 @@ mod queries;
 mod rejects;
 mod stock;
 mod types;
+mod worlds;
