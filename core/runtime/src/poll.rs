@@ -187,11 +187,11 @@ impl Poll {
     /// Tells the source when everything it returned is durable.
     async fn commit(&mut self) {
         let durable = *self.durable.borrow_and_update();
-        let (Some(position), true) = (durable.position, durable.passes == self.sent) else { return };
-        if self.committed == self.sent {
+        if durable.passes != self.sent || self.committed == self.sent {
             return;
         }
         self.committed = self.sent;
+        let Some(position) = durable.position else { return };
         let Some(source) = &mut self.source else { return };
         let over = self.stop.over.clone();
         let failed = tokio::select! {
@@ -209,11 +209,14 @@ impl Poll {
     /// Waits until what was handed over is durable, and commits it.
     async fn last_commit(&mut self) {
         let over = self.stop.over.clone();
-        while self.committed < self.sent {
+        loop {
             self.commit().await;
+            if self.committed == self.sent {
+                return;
+            }
             tokio::select! {
-                changed = self.durable.changed() => if changed.is_err() { break },
-                () = over.cancelled() => break,
+                changed = self.durable.changed() => if changed.is_err() { return },
+                () = over.cancelled() => return,
             }
         }
     }

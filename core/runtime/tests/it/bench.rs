@@ -158,7 +158,7 @@ impl Started {
 pub(crate) fn passing(clock: &ManualClock, mut condition: impl FnMut() -> bool) -> impl Future<Output = ()> {
     let clock = clock.clone();
     eventually(PATIENCE, move || {
-        clock.advance(Duration::from_millis(50));
+        clock.advance(Duration::from_millis(500));
         condition()
     })
 }

@@ -80,11 +80,13 @@ async fn a_row_that_cannot_be_cured_is_set_aside_and_all_others_arrive() {
     script.push(Step::Rows(numbered([4, 5])));
     script.push(Step::Rows(numbered([6])));
     let started = bench.start(ONE).await;
-    for ids in [vec![1, 3], vec![1, 3], vec![1, 3, 6]] {
-        standing(|| target.ids() == ids && book(&started)[5] == 0).await;
-        started.clock.advance(MINUTE);
+    for (minute, ids, aside) in [(1, vec![1, 3], 1), (2, vec![1, 3], 3), (3, vec![1, 3, 6], 3)] {
+        standing(|| target.ids() == ids && book(&started)[2] == aside && book(&started)[5] == 0).await;
+        started.clock.wait_for_sleeper_until(MINUTE * minute).await;
+        if minute < 3 {
+            started.clock.advance(MINUTE);
+        }
     }
-    standing(|| book(&started)[2] == 3).await;
     let [accepted, delivered, dead, dropped, lost, waiting] = book(&started);
     assert_eq!((accepted, dead), (delivered + dead + dropped + lost + waiting, 3));
     let text = started.scrape();
