@@ -227,8 +227,10 @@ fn wire_sinks(
     }
     let mut state = vec![Step::Waiting; sinks.len()];
     for (index, decl) in declared.iter().enumerate() {
-        match find_store(index, declared, &pipeline.disabled_sinks, &sinks) {
-            Ok(store) => sinks[index].store = store,
+        match find_store(index, pipeline, &sinks) {
+            Ok(Named::Nothing) => {}
+            Ok(Named::Sink(store)) => sinks[index].store = Some(store),
+            Ok(Named::Disabled(problem)) => complaints.warn(&decl.stage, problem),
             Err(problem) => {
                 complaints.fail(&decl.stage, problem);
                 state[index] = Step::Failed;
@@ -294,21 +296,26 @@ fn offered(plan: &dyn SinkPlan, stage: &StageDecl) -> Result<StoreSchema, Proble
     plan.offers().ok_or_else(|| Problem::error(at, text()))
 }
 
-/// The sink that this one names as its store.
-fn find_store(
-    index: usize,
-    declared: &[SinkDecl],
-    disabled: &[String],
-    sinks: &[WiredSink],
-) -> Result<Option<usize>, Problem> {
-    let Some(wanted) = sinks[index].plan.reads() else { return Ok(None) };
-    let at = Path::root().key(STORE_OPTION);
+/// What a sink names as its store.
+enum Named {
+    Nothing,
+    Sink(usize),
+    /// Known and switched off: no mistake, but worth a warning.
+    Disabled(Problem),
+}
+
+fn find_store(index: usize, pipeline: &Pipeline, sinks: &[WiredSink]) -> Result<Named, Problem> {
+    let Some(wanted) = sinks[index].plan.reads() else { return Ok(Named::Nothing) };
+    let (at, declared) = (Path::root().key(STORE_OPTION), &pipeline.sinks);
     match declared.iter().position(|decl| decl.stage.name == wanted) {
         Some(found) if found == index => {
             Err(Problem::error(at, format!("`{wanted}` cannot read its own store")))
         }
-        Some(found) => Ok(Some(found)),
-        None if disabled.iter().any(|name| name == wanted) => Ok(None),
+        Some(found) => Ok(Named::Sink(found)),
+        None if pipeline.disabled_sinks.iter().any(|name| name == wanted) => {
+            let text = format!("the store `{wanted}` is disabled: there is nothing to read");
+            Ok(Named::Disabled(Problem::warning(at, text)))
+        }
         None => {
             let others = declared.iter().enumerate().filter(|(other, _)| *other != index);
             let help = did_you_mean(wanted, others.map(|(_, decl)| decl.stage.name.as_str()));

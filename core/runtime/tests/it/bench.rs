@@ -88,8 +88,14 @@ impl Bench {
         self
     }
 
-    /// Loads and wires; else everything that is wrong, as messages with their help.
+    /// Loads and wires; else everything that is wrong.
     pub(crate) fn wire(&self, yaml: &str) -> Result<Wired, Vec<String>> {
+        let (wired, said) = self.check(yaml);
+        wired.ok_or(said)
+    }
+
+    /// Loads and wires, with everything that was said, as messages with their help.
+    pub(crate) fn check(&self, yaml: &str) -> (Option<Wired>, Vec<String>) {
         let tree = Arc::new(Text(yaml.to_owned()));
         let mut loaded = load(tree, "test.yaml", &Environment::new(), &self.registry);
         let pipeline = loaded.pipeline.as_ref();
@@ -99,7 +105,8 @@ impl Bench {
             Some(help) => format!("{} ({help})", said.message),
             None => said.message.clone(),
         });
-        wired.ok_or_else(|| said.collect())
+        let said = said.collect();
+        (wired, said)
     }
 
     pub(crate) fn options(&self) -> RunOptions {

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use smiles_runtime::Role;
 use smiles_stage::{
-    Cadence, Delivery, Factory, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan,
-    StageError, Store, StoreSchema, with_unit,
+    Delivery, Factory, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, StageError,
+    Store, StoreSchema, with_unit,
 };
-use smiles_testkit::{MemoryTarget, Mishaps, Script, scripted_with};
+use smiles_testkit::{CollectingSink, MemoryTarget, Mishaps, Script, scripted_with};
 
 use crate::bench::Bench;
 
@@ -61,7 +61,8 @@ impl SinkPlan for ShelfPlan {
             let at = Path::root().key("columns");
             return Err(vec![Problem::error(at, "no column `id`").help("the columns are: time, source, x")]);
         }
-        assert_eq!(self.reads.is_some(), store.is_some_and(|store| store.contains_key("rows")));
+        let readable = self.reads.as_ref().is_some_and(|name| name != "off");
+        assert_eq!(readable, store.is_some_and(|store| store.contains_key("rows")));
         self.wired = Some(Arc::clone(input));
         Ok(())
     }
@@ -104,13 +105,14 @@ fn yaml(sources: &str, sinks: &str) -> String {
 #[test]
 fn every_complaint_is_made_at_once() {
     let (a, b) = ("A: { type: dtu, every: 1s }", "B: { type: volts, every: 1s }");
-    let rows: [(String, &[&str]); 9] = [
+    let rows: [(String, &[&str]); 10] = [
         (yaml(a, "api: { type: reader, store: shelf }, shelf: { type: shelf }"), &[]),
         (
             yaml("A: { type: dtu }", "s: { type: target }"),
             &["`A` is asked once per `every:`, which is missing (add, for instance, `every: 60s`)"],
         ),
         (yaml("A: { type: stream }", "s: { type: target }"), &[]),
+        (yaml(a, "api: { type: reader, store: off }, off: { type: shelf, enabled: false }"), &[]),
         (
             yaml(&format!("{a}, {b}"), "s: { type: target }"),
             &[
@@ -187,10 +189,14 @@ fn a_wired_pipeline_shows_itself() {
 }
 
 #[test]
-fn a_sink_without_a_watermark_is_named_by_check() {
-    let collecting = smiles_testkit::CollectingSink::default();
-    let bench = bench().collecting("loose", &collecting, Delivery::AtLeastOnce);
-    assert_eq!(Cadence::Polled, Cadence::Polled);
-    let wired = bench.wire(&yaml("A: { type: dtu, every: 1s }", "s: { type: loose }"));
-    assert!(wired.is_ok(), "a warning stops nothing");
+fn warnings_are_said_and_stop_nothing() {
+    let bench = bench().collecting("loose", &CollectingSink::default(), Delivery::AtLeastOnce);
+    let off = "l: { type: loose }, api: { type: reader, store: off }, off: { type: shelf, enabled: false }";
+    let (wired, said) = bench.check(&yaml("A: { type: dtu, every: 1s }", off));
+    assert!(wired.is_some());
+    let expected = [
+        "`l` keeps no watermark: after a crash some rows may arrive twice",
+        "the store `off` is disabled: there is nothing to read",
+    ];
+    assert!(said.len() == 2 && expected.iter().all(|text| said.iter().any(|said| said == text)), "{said:?}");
 }
