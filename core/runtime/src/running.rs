@@ -8,6 +8,7 @@ use smiles_journal::Journal;
 use smiles_stage::{Clock, HealthView};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::Board;
 use crate::delivery::{Delivery, deliver};
@@ -75,15 +76,15 @@ impl Running {
             lives,
             keeper,
         } = self;
-        let timekeeper = tokio::spawn(stages.clone().keep_time(clock, grace, stop, force));
+        let timekeeper = spawn(stages.clone().keep_time(clock, grace, stop, force));
         let mut sources = JoinSet::new();
         polls.into_iter().for_each(|task| drop(sources.spawn(poll(task))));
         let mut sinks = JoinSet::new();
         deliveries.into_iter().for_each(|task| drop(sinks.spawn(deliver(task))));
         lives.into_iter().for_each(|task| drop(sinks.spawn(show(task))));
         let closing = CancellationToken::new();
-        let keeping = tokio::spawn(keeper.keep(closing.clone()));
-        let pumping = tokio::spawn(pump(pumping));
+        let keeping = spawn(keeper.keep(closing.clone()));
+        let pumping = spawn(pump(pumping));
 
         let mut failure = ended(&mut sources, &stages.over).await;
         drop(sources);
@@ -92,7 +93,7 @@ impl Running {
         failure = failure.or(ended(&mut sinks, &stages.over).await);
         drop(sinks);
         closing.cancel();
-        timekeeper.abort();
+        drop(timekeeper);
         let _ = keeping.await;
         close(&name, journal.as_ref(), &board).await;
         match failure {
@@ -125,6 +126,11 @@ pub async fn run_all(
     join_all(pipelines.into_iter().map(run)).await
 }
 
+/// A task that ends with whoever started it.
+fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
+    AbortOnDropHandle::new(tokio::spawn(task))
+}
+
 /// Waits until all tasks have ended, or the deadline has passed and they had a moment to notice.
 async fn ended(tasks: &mut JoinSet<()>, over: &CancellationToken) -> Option<String> {
     let late = async {
@@ -147,7 +153,7 @@ async fn ended(tasks: &mut JoinSet<()>, over: &CancellationToken) -> Option<Stri
 
 /// Waits until what was heard is durable, or the deadline has passed.
 async fn pumped(
-    mut pumping: tokio::task::JoinHandle<Result<(), smiles_journal::JournalError>>,
+    mut pumping: AbortOnDropHandle<Result<(), smiles_journal::JournalError>>,
     over: &CancellationToken,
 ) -> Option<String> {
     tokio::select! {

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use smiles_stage::{Clock, Fault, Pass, Position, Source, StageError};
 
-use crate::numbered;
+use crate::{ids, numbered};
 
 /// What one call of `next` does.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     Count,
+    Quiet,
     End,
 }
 
@@ -45,6 +46,8 @@ struct Tape {
     next_id: i64,
     asked: Vec<Duration>,
     commits: Vec<Position>,
+    returned: Vec<i64>,
+    durable: usize,
     opened: u64,
 }
 
@@ -63,6 +66,11 @@ impl Script {
         Self::new(Then::End)
     }
 
+    /// After the steps: complete passes without rows.
+    pub fn quiet() -> Self {
+        Self::new(Then::Quiet)
+    }
+
     fn new(then: Then) -> Self {
         let tape = Tape {
             steps: VecDeque::new(),
@@ -70,6 +78,8 @@ impl Script {
             next_id: 1,
             asked: Vec::new(),
             commits: Vec::new(),
+            returned: Vec::new(),
+            durable: 0,
             opened: 0,
         };
         Self(Arc::new(Mutex::new(tape)))
@@ -97,6 +107,12 @@ impl Script {
         self.tape().commits.clone()
     }
 
+    /// The ids of all rows returned before the last commit: durable, as far as the source was told.
+    pub fn durable_ids(&self) -> Vec<i64> {
+        let tape = self.tape();
+        tape.returned[..tape.durable].to_vec()
+    }
+
     /// How often a source was made of this script.
     pub fn opened(&self) -> u64 {
         self.tape().opened
@@ -116,6 +132,7 @@ impl Script {
         }
         match tape.then {
             Then::End => Step::End,
+            Then::Quiet => Step::Rows(numbered([])),
             Then::Count => {
                 let id = tape.next_id;
                 tape.next_id += 1;
@@ -142,6 +159,9 @@ impl Source for Scripted {
             self.clock.sleep_until(self.clock.monotonic() + length).await;
             step = *rest;
         }
+        if let Step::Rows(rows) | Step::Partial(rows, _) = &step {
+            self.script.tape().returned.extend(ids(rows));
+        }
         match step {
             Step::Rows(rows) => Ok(Some(Pass { rows, faults: Vec::new(), complete: true })),
             Step::Partial(rows, message) => {
@@ -156,7 +176,9 @@ impl Source for Scripted {
     }
 
     async fn commit(&mut self, position: Position) -> Result<(), StageError> {
-        self.script.tape().commits.push(position);
+        let mut tape = self.script.tape();
+        tape.commits.push(position);
+        tape.durable = tape.returned.len();
         Ok(())
     }
 }

@@ -1,12 +1,13 @@
 //! A workbench: a registry of test stages, a clock turned by hand, pipelines started from YAML text.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smiles_config::{Environment, Tree, load};
 use smiles_journal::Journal;
-use smiles_runtime::{Exit, Meters, RunOptions, Running, Wired, wire};
+use smiles_runtime::{Exit, Meters, OpenError, RunOptions, Running, Wired, wire};
 use smiles_stage::prometheus::{self, TextEncoder};
 use smiles_stage::{Cadence, Clock, Delivery, Health, HealthView, Registry};
 use smiles_testkit::{
@@ -120,6 +121,14 @@ impl Bench {
         let meters = options.meters.registry().clone();
         let running = self.wire(yaml).unwrap_or_else(|said| panic!("{said:#?}")).open(options).await.unwrap();
         self.run(running, meters)
+    }
+
+    /// Starts over the journal in another folder.
+    pub(crate) async fn open_in(&self, yaml: &str, folder: &Path) -> Result<Started, OpenError> {
+        let options = RunOptions { data_dir: folder.to_owned(), ..self.options() };
+        let meters = options.meters.registry().clone();
+        let wired = self.wire(yaml).unwrap_or_else(|said| panic!("{said:#?}"));
+        Ok(self.run(wired.open(options).await?, meters))
     }
 
     pub(crate) async fn start_with(&self, yaml: &str, journal: Arc<dyn Journal>) -> Started {

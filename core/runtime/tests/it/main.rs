@@ -4,4 +4,5 @@ mod bench;
 mod delivering;
 mod ending;
 mod ingesting;
+mod simulation;
 mod wiring;
