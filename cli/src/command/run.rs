@@ -33,6 +33,8 @@ pub(super) async fn serve(
     environment: &Environment,
     data_dir: &Path,
 ) -> Result<(), Failure> {
+    let (stop, force) = (CancellationToken::new(), CancellationToken::new());
+    watch_signals(&stop, &force).context("cannot listen for signals")?;
     for entry in entries {
         tracing::info!(file = entry.shown, reason = entry.reason, data_dir = %data_dir.display(), "pipeline chosen");
     }
@@ -40,8 +42,6 @@ pub(super) async fn serve(
     for retired in projects.iter().flat_map(|project| &project.loaded.retired) {
         tracing::warn!(variable = retired.variable, reason = retired.reason, "variable has no use any more");
     }
-    let (stop, force) = (CancellationToken::new(), CancellationToken::new());
-    watch_signals(&stop, &force).context("cannot listen for signals")?;
     let running = open(projects, data_dir).await?;
     for (pipeline, exit) in run_all(running, stop, force).await {
         match exit {

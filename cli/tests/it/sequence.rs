@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ pub(crate) const PORTS: u8 = 3;
 /// A device and the times at which it had fully served each pass.
 pub(crate) struct Device {
     pub(crate) port: u16,
+    asked: Arc<AtomicU32>,
     served: Arc<Mutex<Vec<(u32, Instant)>>>,
 }
 
@@ -22,42 +24,41 @@ impl Device {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let served: Arc<Mutex<Vec<(u32, Instant)>>> = Arc::default();
-        let log = Arc::clone(&served);
+        let asked: Arc<AtomicU32> = Arc::default();
+        let (log, passes) = (Arc::clone(&served), Arc::clone(&asked));
         std::thread::spawn(move || {
-            let mut pass = 0;
             for stream in listener.incoming().map_while(Result::ok) {
                 // A bridge that was killed just goes away in the middle.
-                _ = serve(stream, &mut pass, &log);
+                _ = serve(stream, &passes, &log);
             }
         });
-        Self { port, served }
+        Self { port, asked, served }
     }
 
-    /// Passes fully served by `before`.
-    pub(crate) fn served_before(&self, before: Instant) -> Vec<u32> {
+    /// Passes fully served from `start` to `end`.
+    pub(crate) fn served_between(&self, start: Instant, end: Instant) -> Vec<u32> {
         let served = self.served.lock().expect("the device does not panic");
-        served.iter().filter(|(_, at)| *at <= before).map(|(pass, _)| *pass).collect()
+        served.iter().filter(|(_, at)| (start..=end).contains(at)).map(|(pass, _)| *pass).collect()
     }
 
-    pub(crate) fn passes(&self) -> usize {
-        self.served.lock().expect("the device does not panic").len()
+    /// The number of the last pass begun.
+    pub(crate) fn asked(&self) -> u32 {
+        self.asked.load(Ordering::SeqCst)
     }
 }
 
-fn serve(mut stream: TcpStream, pass: &mut u32, log: &Mutex<Vec<(u32, Instant)>>) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, passes: &AtomicU32, log: &Mutex<Vec<(u32, Instant)>>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     loop {
         let mut request = [0_u8; 12];
         stream.read_exact(&mut request)?;
         let address = u16::from_be_bytes([request[8], request[9]]);
+        if address == 0x1000 {
+            passes.fetch_add(1, Ordering::SeqCst);
+        }
         let data = match address {
             0x2000 => vec![0x10, 0xf8, 0x71, 0x60, 0x08, 0x31],
-            0x1000 => {
-                *pass += 1;
-                record(1, *pass)
-            }
-            _ => u8::try_from((address - 0x1000) / 40 + 1)
-                .map_or_else(|_| vec![0; 40], |port| record(port, *pass)),
+            _ => record((address - 0x1000) / 40 + 1, passes.load(Ordering::SeqCst)),
         };
         let mut reply = request[..4].to_vec();
         let length = u8::try_from(data.len()).expect("a record is short");
@@ -65,16 +66,16 @@ fn serve(mut stream: TcpStream, pass: &mut u32, log: &Mutex<Vec<(u32, Instant)>>
         reply.extend(&data);
         stream.write_all(&reply)?;
         if address == 0x1000 + 40 * u16::from(PORTS) {
-            log.lock().expect("no reader panics").push((*pass, now()));
+            log.lock().expect("no reader panics").push((passes.load(Ordering::SeqCst), now()));
         }
     }
 }
 
 /// A record whose lifetime total is the number of the pass; the one behind the last port ends the list.
-fn record(port: u8, pass: u32) -> Vec<u8> {
+fn record(port: u16, pass: u32) -> Vec<u8> {
     let mut record = vec![0_u8; 40];
     (record[0], record[33]) = (0x0c, 7);
-    if port <= PORTS {
+    if let Some(port) = u8::try_from(port).ok().filter(|port| *port <= PORTS) {
         record[1..7].copy_from_slice(&[0x11, 0x61, 0x82, 0x80, 0x00, 0x01]);
         record[7] = port;
         record[20..24].copy_from_slice(&pass.to_be_bytes());
