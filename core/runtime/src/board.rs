@@ -197,6 +197,10 @@ fn warnings(state: &State) -> Vec<String> {
         let Loss { sink, rows, reason, .. } = loss;
         all.push(format!("`{sink}` lost {rows} rows ({reason}); `smiles journal ack` takes note of it"));
     }
+    for sink in state.health.sinks.iter().filter(|sink| sink.dropped > 0) {
+        let (name, rows) = (&sink.name, sink.dropped);
+        all.push(format!("`{name}` never got {rows} rows: the journal was full and `on_full: drop_oldest`"));
+    }
     for sink in state.health.sinks.iter().filter(|sink| sink.state == SinkState::Halted) {
         let why = sink.last_error.as_ref().map_or("", |(_, why)| why.as_str());
         all.push(format!("`{}` has stopped until a person acts: {why}", sink.name));
@@ -245,7 +249,14 @@ mod tests {
             acknowledged: false,
         };
         let known = Loss { acknowledged: true, ..loss.clone() };
-        let books = Books { sink: "store".into(), in_use: true, accepted: 50, lost: 40, ..Books::default() };
+        let books = Books {
+            sink: "store".into(),
+            in_use: true,
+            accepted: 50,
+            lost: 40,
+            dropped: 3,
+            ..Books::default()
+        };
         let repairs = vec!["the journal's tail was torn; 1 batch set aside".to_owned()];
         let status = Status {
             size_bytes: 812,
@@ -263,6 +274,7 @@ mod tests {
                 "the journal is over 80 % full (812 of 1000 bytes)",
                 "the journal cannot be written: disk full",
                 "`store` lost 40 rows (target went back); `smiles journal ack` takes note of it",
+                "`store` never got 3 rows: the journal was full and `on_full: drop_oldest`",
                 "`store` has stopped until a person acts: the password is wrong",
                 "the journal's tail was torn; 1 batch set aside",
             ]

@@ -35,7 +35,7 @@ pub struct RunOptions {
     pub clock: Arc<dyn Clock>,
     /// The runtime's series, and where stages register theirs.
     pub meters: Meters,
-    /// How long the read in flight may take when the end is asked for; everything ends half as long after that.
+    /// How long the read in flight may take when the end is asked for; everything ends a quarter of it later.
     pub grace: Duration,
 }
 
@@ -135,7 +135,9 @@ impl Wired {
         journal.enlist(&self.cursors()).await.map_err(failed)?;
         let state = journal.load_state().await.map_err(failed)?;
         let board = self.board(&options);
-        board.publish(journal.status().await.map_err(failed)?);
+        let status = journal.status().await.map_err(failed)?;
+        tell(&self.pipeline.name, &status);
+        board.publish(status);
         options.meters.show(&board);
         let common = Common {
             pipeline: self.pipeline.name.clone(),
@@ -150,10 +152,10 @@ impl Wired {
         let chain = open_transforms(&common, &pipeline, transforms, state)?;
         let (deliveries, lives, forgotten) = open_sinks(&common, &pipeline, sinks).await?;
         let (inbox_in, inbox) = mpsc::channel::<Heard>(sources.len().max(1));
-        let (mut polls, mut stamps, mut durable) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut polls, mut durable) = (Vec::new(), Vec::new());
         for (index, (decl, plan)) in pipeline.sources.iter().zip(sources).enumerate() {
             let name = decl.stage.name.as_str();
-            stamps.push(Stamp::new(&input, plan.output(), name));
+            let stamp = Stamp::new(&input, plan.output(), name);
             let context = OpenContext { every: decl.every, ..common.context(name) };
             let opened = plan.open(context.clone()).await;
             let source = opened.map_err(|source| OpenError::Stage { stage: name.to_owned(), source })?;
@@ -167,6 +169,7 @@ impl Wired {
                 plan,
                 context,
                 source: Some(source),
+                stamp,
                 schedule: decl.every.map(|every| Schedule::new(every, decl.stretch_after)),
                 clock: Arc::clone(&common.options.clock),
                 journal: inbox_in.clone(),
@@ -182,7 +185,6 @@ impl Wired {
         let pump = Pump {
             pipeline: common.pipeline.clone(),
             inbox,
-            stamps,
             chain,
             journal: Arc::clone(journal),
             clock: Arc::clone(&common.options.clock),
@@ -193,6 +195,7 @@ impl Wired {
             append_seconds: common.options.meters.append_seconds(&common.pipeline),
             room: Arc::clone(&common.room),
             backoff: common.backoff("journal"),
+            dropping: false,
         };
         let keeper = Keeper {
             pipeline: common.pipeline.clone(),
@@ -256,6 +259,22 @@ impl Common {
 
     fn backoff(&self, stage: &str) -> Backoff {
         Backoff::new((self.journal.run(), stage))
+    }
+}
+
+/// What the operator should know of the journal as it was found.
+fn tell(pipeline: &str, status: &smiles_journal::Status) {
+    for repair in &status.repairs {
+        tracing::warn!(pipeline, repair, "the journal was repaired");
+    }
+    for books in status.books.iter().filter(|books| !books.in_use) {
+        let (sink, waiting) = (books.sink.as_str(), books.waiting);
+        tracing::info!(
+            pipeline,
+            sink,
+            waiting,
+            "the file names no such sink; its place is kept and holds up nothing"
+        );
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::guard::{Failure, guarded};
 use crate::retry::{Backoff, Verdict};
 use crate::schedule::Schedule;
+use crate::schema::Stamp;
 use crate::source_report::SourceReport;
 use crate::stop::Stop;
 
@@ -22,9 +23,8 @@ const UNCOMMITTED_MAX: u64 = 64;
 pub(crate) struct Heard {
     /// The source's place in the file.
     pub(crate) source: usize,
-    /// When the pass began.
-    pub(crate) began: Timestamp,
-    pub(crate) rows: RecordBatch,
+    /// The rows in the row schema of the pipeline.
+    pub(crate) records: RecordBatch,
 }
 
 /// How many of a source's passes are done with, and where the last of them stands.
@@ -43,6 +43,7 @@ pub(crate) struct Poll {
     pub(crate) source: Option<Box<dyn Source>>,
     /// `None`: asked again as soon as the last rows are taken.
     pub(crate) schedule: Option<Schedule>,
+    pub(crate) stamp: Stamp,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: mpsc::Sender<Heard>,
     pub(crate) durable: watch::Receiver<Durable>,
@@ -58,7 +59,7 @@ pub(crate) struct Poll {
 
 /// How a visit to the source ended.
 enum Visit {
-    Pass(Pass),
+    Pass(Pass, RecordBatch),
     Failed(Failure),
     Ended,
     GivenUp,
@@ -71,14 +72,14 @@ pub(crate) async fn poll(mut poll: Poll) {
         if let Some(schedule) = &mut poll.schedule {
             schedule.began(begun);
         }
-        let visit = poll.visit().await;
+        let visit = poll.visit(began).await;
         let took = poll.clock.monotonic().saturating_sub(begun);
         match visit {
-            Visit::Pass(pass) => {
+            Visit::Pass(pass, records) => {
                 poll.heard(&pass, took);
-                if pass.rows.num_rows() > 0 {
+                if records.num_rows() > 0 {
                     poll.sent += 1;
-                    slot.send(Heard { source: poll.index, began, rows: pass.rows });
+                    slot.send(Heard { source: poll.index, records });
                 }
             }
             Visit::Failed(failure) => poll.failed(&failure, took),
@@ -115,12 +116,15 @@ impl Poll {
         }
     }
 
-    async fn visit(&mut self) -> Visit {
+    async fn visit(&mut self, began: Timestamp) -> Visit {
         let given_up = self.stop.reads_over.clone();
         tokio::select! {
             biased;
             answer = self.next() => match answer {
-                Ok(Some(pass)) => Visit::Pass(pass),
+                Ok(Some(pass)) => match self.stamp.apply(&pass.rows, began) {
+                    Ok(records) => Visit::Pass(pass, records),
+                    Err(error) => Visit::Failed(error.into()),
+                },
                 Ok(None) => Visit::Ended,
                 Err(failure) => Visit::Failed(failure),
             },

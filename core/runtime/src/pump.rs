@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use smiles_journal::{Accepted, Entry, Journal, JournalError};
 use smiles_stage::prometheus::Histogram;
-use smiles_stage::{Batch, Clock, StageError};
+use smiles_stage::{Batch, Clock};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::board::Board;
@@ -16,13 +16,11 @@ use crate::chain::{Chain, ChainError};
 use crate::clock::ClockWatch;
 use crate::poll::{Durable, Heard};
 use crate::retry::{Backoff, Verdict};
-use crate::schema::Stamp;
 
 /// What the loop needs.
 pub(crate) struct Pump {
     pub(crate) pipeline: String,
     pub(crate) inbox: mpsc::Receiver<Heard>,
-    pub(crate) stamps: Vec<Stamp>,
     pub(crate) chain: Chain,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -34,6 +32,8 @@ pub(crate) struct Pump {
     /// Rung when a sink delivered: a full journal may have room again.
     pub(crate) room: Arc<Notify>,
     pub(crate) backoff: Backoff,
+    /// Whether the last append dropped rows (`on_full: drop_oldest`).
+    pub(crate) dropping: bool,
 }
 
 /// Moves batches until every source has ended.
@@ -41,46 +41,24 @@ pub(crate) struct Pump {
 /// # Errors
 /// The journal has stopped under us.
 pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
-    while let Some(Heard { source, began, rows }) = pump.inbox.recv().await {
-        let stamped = pump.stamps[source].apply(&rows, began);
-        let Some(records) = pump.transformed(source, stamped).await else {
-            pump.done_with(source, None);
-            continue;
-        };
+    while let Some(Heard { source, records }) = pump.inbox.recv().await {
+        let records = pump.transformed(records).await;
         let accepted = pump.durable(records).await?;
         pump.chain.keep();
-        pump.done_with(source, accepted.as_ref().map(|accepted| &accepted.batch));
+        pump.done_with(source, accepted);
     }
     Ok(())
 }
 
 impl Pump {
-    /// The rows after all transforms, however often these must be tried; `None`: the source broke its own schema.
-    async fn transformed(
-        &mut self,
-        source: usize,
-        stamped: Result<RecordBatch, StageError>,
-    ) -> Option<RecordBatch> {
-        let stamped = match stamped {
-            Ok(stamped) => stamped,
-            Err(error) => {
-                let (pipeline, error) = (self.pipeline.as_str(), error.chain());
-                self.board.passed(source, false, Some(&error), false);
-                tracing::error!(
-                    pipeline,
-                    source,
-                    error,
-                    "rows that break their source's schema are left out"
-                );
-                return None;
-            }
-        };
+    /// The rows after all transforms, however often these must be tried.
+    async fn transformed(&mut self, heard: RecordBatch) -> RecordBatch {
         let mut trouble = false;
         loop {
-            match self.chain.apply(stamped.clone()) {
+            match self.chain.apply(heard.clone()) {
                 Ok(records) => {
                     self.backoff.reset();
-                    return Some(records);
+                    return records;
                 }
                 Err(ChainError { transform, error }) => {
                     let verdict = self.backoff.judge(&error);
@@ -182,17 +160,24 @@ impl Pump {
         }
     }
 
-    /// Tells the source, the live sinks and /health.
-    fn done_with(&mut self, source: usize, batch: Option<&Batch>) {
+    /// Tells the source, the live sinks and /health; `None`: there was nothing to write.
+    fn done_with(&mut self, source: usize, accepted: Option<Accepted>) {
+        let position = accepted.as_ref().map(|accepted| accepted.batch.position);
         self.durable[source].send_modify(|durable| {
             durable.passes += 1;
-            durable.position = batch.map(|batch| batch.position).or(durable.position);
+            durable.position = position.or(durable.position);
         });
-        if let Some(batch) = batch {
-            // No live sink listening is no failure.
-            let _ = self.live.send(batch.clone());
-            self.board.dirty.notify_one();
+        let Some(Accepted { batch, dropped_rows }) = accepted else { return };
+        if std::mem::replace(&mut self.dropping, dropped_rows > 0) != (dropped_rows > 0) {
+            let pipeline = self.pipeline.as_str();
+            match dropped_rows {
+                0 => tracing::info!(pipeline, "the journal has room again; nothing is dropped"),
+                rows => tracing::error!(pipeline, rows, "the journal is full; the oldest rows are dropped"),
+            }
         }
+        // No live sink listening is no failure.
+        let _ = self.live.send(batch);
+        self.board.dirty.notify_one();
     }
 }
 

@@ -25,7 +25,7 @@ impl Stop {
         Self { asked: fresh(), reads_over: fresh(), drained: fresh(), over: fresh() }
     }
 
-    /// Turns the request into deadlines: `grace` for reads, half as long again for everything.
+    /// Turns the request into deadlines: `grace` for reads, a quarter of it more for everything.
     /// `force` skips both.
     pub(crate) async fn keep_time(
         self,
@@ -41,7 +41,7 @@ impl Stop {
             let begun = clock.monotonic();
             clock.sleep_until(begun + grace).await;
             reads_over.cancel();
-            clock.sleep_until(begun + grace + grace / 2).await;
+            clock.sleep_until(begun + grace + grace / 4).await;
         };
         tokio::select! {
             () = deadlines => {}

@@ -71,8 +71,8 @@ async fn nothing_outlives_the_deadline() {
     started.clock.wait_for_sleeper_until(SECOND * 61).await;
     assert!(!started.task.is_finished());
     started.clock.advance(SECOND);
-    started.clock.wait_for_sleeper_until(SECOND * 61 + SECOND / 2).await;
-    started.clock.advance(SECOND / 2);
+    started.clock.wait_for_sleeper_until(SECOND * 61 + SECOND / 4).await;
+    started.clock.advance(SECOND / 4);
     assert_eq!(started.task.await.unwrap(), Exit::Stopped);
     assert!(target.ids().is_empty());
 

@@ -254,3 +254,48 @@ sinks: { store: { type: target }, api: { type: live } }
     standing(|| target.ids() == up_to(3)).await;
     started.end().await;
 }
+
+#[tokio::test]
+async fn drop_oldest_goes_on_polling_and_counts_what_it_drops() {
+    let script = Script::counting();
+    let (target, mishaps) = (MemoryTarget::new(1), Mishaps::none());
+    mishaps.set_down(true);
+    let bench = Bench::new().polled("dtu", &script).target("target", &target, &mishaps);
+    let started = bench
+        .start(
+            "
+pipeline: test
+journal: { max_size: 256KiB, on_full: drop_oldest }
+sources: { DTU: { type: dtu, every: 100ms } }
+sinks: { store: { type: target } }
+",
+        )
+        .await;
+    passing(&started.clock, || started.health().sinks[0].dropped > 0).await;
+    assert!(!started.health().journal.full);
+    assert!(started.health().warnings.iter().any(|warning| warning.contains("drop_oldest")));
+    mishaps.set_down(false);
+    passing(&started.clock, || !target.ids().is_empty() && started.health().sinks[0].waiting == 0).await;
+    let sink = started.health().sinks.remove(0);
+    assert_eq!(sink.accepted, sink.delivered + sink.dropped);
+    let stored = target.ids();
+    assert!(
+        stored[0] > 1 && stored.windows(2).all(|pair| pair[0] < pair[1]),
+        "the newest are kept, in order"
+    );
+    started.end().await;
+}
+
+#[tokio::test]
+async fn rows_that_break_their_own_schema_are_an_error_of_their_source() {
+    let other = numbered([1]).project(&[]).unwrap();
+    let script = Script::counting().then(Step::Rows(other));
+    let target = MemoryTarget::new(1);
+    let started = bench(&script, &target).start(ONE).await;
+    standing(|| started.health().sources[0].error_count == 1).await;
+    assert!(started.health().sources[0].last_error.as_ref().unwrap().1.contains("lack their column `id`"));
+    started.clock.wait_for_sleeper_until(MINUTE).await;
+    started.clock.advance(MINUTE);
+    standing(|| target.ids() == [1]).await;
+    started.end().await;
+}
