@@ -12,6 +12,8 @@ mod graph;
 mod guard;
 mod keeper;
 mod live;
+#[cfg(test)]
+mod log_capture;
 mod meter;
 mod open;
 mod poll;

@@ -123,3 +123,63 @@ impl SourceReport {
         std::mem::replace(&mut self.condition, condition) != condition
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smiles_stage::{Clock, Fault, StageError, prometheus};
+    use smiles_testkit::{ManualClock, numbered};
+
+    use super::*;
+    use crate::board::unheard;
+    use crate::log_capture::logged;
+    use crate::meter::Meters;
+
+    fn report() -> SourceReport {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
+        let meters = Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).unwrap();
+        let address = "tcp://10.0.0.5:502 unit 1".to_owned();
+        let sources = vec![unheard("DTU", address.clone(), None)];
+        let board = Board::new("roof", 1000, &clock, sources, Vec::new());
+        SourceReport::new(0, "roof", "DTU", address, &board, meters.source("roof", "DTU"))
+    }
+
+    #[test]
+    fn each_change_of_state_is_one_line_that_names_source_address_and_cause() {
+        let mut report = report();
+        let pass = |faults: &[&str]| Pass {
+            rows: numbered([1, 2]),
+            faults: faults.iter().map(|fault| Fault { message: (*fault).to_owned() }).collect(),
+            complete: faults.is_empty(),
+        };
+        let refused = Failure::from(StageError::retry("connection refused"));
+        let again = Verdict::Again(Duration::ZERO);
+        let lines = logged(|| {
+            for _ in 0..3 {
+                report.failed(&refused, &again, Duration::ZERO, false);
+            }
+            for _ in 0..3 {
+                report.heard(&pass(&[]), Duration::ZERO, false);
+            }
+            for _ in 0..3 {
+                report.heard(&pass(&["inverter 3 did not answer"]), Duration::ZERO, false);
+            }
+            report.heard(&pass(&[]), Duration::ZERO, false);
+        });
+        let named = "pipeline=\"roof\" source=\"DTU\" address=\"tcp://10.0.0.5:502 unit 1\"";
+        assert_eq!(
+            lines,
+            [
+                format!(
+                    "ERROR the source is not heard {named} error=\"connection refused\" advice=\"it is asked again\""
+                ),
+                format!("INFO the source is heard {named} rows=2"),
+                format!(
+                    "WARN the source is heard in part {named} rows=2 faults=1 error=\"inverter 3 did not answer\""
+                ),
+                format!("INFO the source is heard {named} rows=2"),
+            ]
+        );
+        assert_eq!(report.meters.errors.partial.get(), 3);
+        assert_eq!((report.meters.successes.get(), report.meters.failures.get()), (7, 3));
+    }
+}
