@@ -223,6 +223,21 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_what_was_read_stays_as_it_is() {
+        let schema = input();
+        let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        fields.push(raw::copy(schema.field(1), "raw_voltage".to_owned()));
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let output = plan("{}").unwrap().output(&schema).unwrap();
+        assert_eq!(output.field(5), schema.field(5));
+        assert_eq!(column_unit(output.field(1)), Some("V"));
+        let Err(problems) = plan(r#"{"to": {"raw_voltage": "V"}}"#).unwrap().output(&schema) else {
+            panic!("accepted")
+        };
+        assert_eq!(problems[0].at.to_string(), "to.raw_voltage");
+    }
+
+    #[test]
     fn what_does_not_convert_is_named_where_it_stands() {
         for (options, at, said) in [
             (r#"{"to": {"energy": "V"}}"#, "to.energy", "`Wh` is Energy, `V` is Voltage"),

@@ -62,7 +62,8 @@ fn day(every: u16) -> impl Strategy<Value = Day> {
             let troubles = (0_u16..).zip(slots).filter_map(|(n, trouble)| {
                 let (begin, end) = (dawn + 120 + n * slot, dawn + 120 + (n + 1) * slot);
                 let apart = !restarts || end < noon - 30 - slot || begin > noon + slot;
-                (apart && end < dawn + length).then_some((begin, trouble?))
+                // What is held must be confirmed before the device clears itself.
+                (apart && end + 6 * every < dawn + length).then_some((begin, trouble?))
             });
             let troubles = troubles.collect();
             let restart = restarts.then_some(noon - 20);
@@ -85,7 +86,7 @@ fn day(every: u16) -> impl Strategy<Value = Day> {
 fn world() -> impl Strategy<Value = World> {
     place().prop_flat_map(|(zone, reset_hour, every_minutes)| {
         // More than a day can bring back, or it would pass for a glitch.
-        let meter = prop::option::weighted(0.1, (2..DAYS - 3, 30_000..500_000_u32));
+        let meter = prop::option::weighted(0.1, (2..DAYS - 4, 30_000..500_000_u32));
         (vec(day(every_minutes), DAYS), meter).prop_map(move |(mut days, meter)| {
             if let Some((at, lost)) = meter {
                 days[at].memory_lost = Some(lost);
@@ -93,6 +94,11 @@ fn world() -> impl Strategy<Value = World> {
                 for day in &mut days[at..=at + 2] {
                     day.troubles.clear();
                 }
+            }
+            // Nothing waits to be believed where the books open and where they close.
+            for calm in [0, 1, DAYS - 2, DAYS - 1] {
+                days[calm].troubles.clear();
+                days[calm].restart = None;
             }
             World { zone, reset_hour, every_minutes, days }
         })
@@ -109,11 +115,13 @@ fn label(zone: &TimeZone, reset_hour: i8, time: Timestamp) -> jiff::civil::Date 
 struct Book {
     finals: Vec<i64>,
     truths: Vec<f64>,
+    /// The first period with a reading.
+    mirrored: usize,
 }
 
 fn book(world: &World, polls: &[Poll], published: &[Published]) -> Book {
     let zone = TimeZone::get(world.zone()).unwrap();
-    let mut book = Book { finals: Vec::new(), truths: Vec::new() };
+    let mut book = Book { finals: Vec::new(), truths: Vec::new(), mirrored: 0 };
     let mut begun = polls[0].truth;
     for at in 0..polls.len() {
         let period = label(&zone, world.reset_hour, polls[at].row.time);
@@ -122,6 +130,9 @@ fn book(world: &World, polls: &[Poll], published: &[Published]) -> Book {
             book.finals.push(published[at].today.unwrap_or(0));
             book.truths.push(polls[at].truth - begun);
             begun = polls[at].truth;
+            if published[at].today.is_none() {
+                book.mirrored += 1;
+            }
         }
     }
     book
@@ -134,7 +145,7 @@ fn in_pieces(world: &World, rows: &[Row], lengths: &[usize]) -> (Vec<Published>,
     let mut rest = rows;
     for length in lengths.iter().cycle() {
         let (piece, behind) = rest.split_at((*length).min(rest.len()));
-        chain.run_in_vain(piece);
+        chain.run_in_vain(&piece[..piece.len().min(5)]);
         published.extend(chain.run(piece));
         chain.restart();
         rest = behind;
@@ -145,42 +156,53 @@ fn in_pieces(world: &World, rows: &[Row], lengths: &[usize]) -> (Vec<Published>,
     (published, chain.accepted())
 }
 
-fn sums_are_true(world: &World, lengths: &[usize]) -> Result<(), TestCaseError> {
+fn sums_are_true(world: &World) -> Result<(), TestCaseError> {
     let polls = world.polls();
     let rows: Vec<Row> = polls.iter().map(|poll| poll.row).collect();
-    let mut chain = Chain::new(world.reset_hour, world.zone());
-    let published = chain.run(&rows);
-    let (again, counted) = in_pieces(world, &rows, lengths);
-    prop_assert!(again == published, "another split or a restart changed what is published");
-    prop_assert_eq!(counted, chain.accepted());
-
+    let published = Chain::new(world.reset_hour, world.zone()).run(&rows);
     let poll_wh = f64::from(world.every_minutes) / 60.0 * 1500.0;
     let restarts = world.days.iter().filter(|day| day.restart.is_some()).count() as f64;
-    let Book { finals, truths } = book(world, &polls, &published);
-    // The first period mirrors the device; the last is not over.
-    let inner = 1..finals.len() - 1;
+    let Book { finals, truths, mirrored } = book(world, &polls, &published);
+    // The period first heard in mirrors the device; the last is not over.
+    let inner = mirrored + 1..finals.len() - 1;
     let (sum, truth): (i64, f64) = (finals[inner.clone()].iter().sum(), truths[inner.clone()].iter().sum());
     let periods = inner.len() as f64;
-    // What is produced between the last poll before a restart and the restart is not known; a value that waits to be
-    // believed at a boundary is booked behind it; every reading is rounded down.
+    // What is produced between the last poll before a restart and the restart is not known, nor what a poll before
+    // the first boundary does not show; every reading is rounded down.
     let off = (sum as f64 - truth).abs();
-    let allowed = poll_wh * (restarts + 5.0) + periods;
-    prop_assert!(off <= allowed, "sum {sum}, truth {truth}, off {off} of {allowed}");
+    let allowed = poll_wh * (restarts + 1.0) + 2.0 * periods;
+    prop_assert!(off <= allowed, "off by {off} of {allowed}: {finals:?}, {truths:.0?}");
     for at in inner {
         let off = finals[at] as f64 - truths[at];
-        prop_assert!(off <= poll_wh * 6.0 + 2.0, "period {at}: {} of {}", finals[at], truths[at]);
+        // Eight polls of an old reading and five that confirm the new one may lie before the reset.
+        prop_assert!(off <= poll_wh * 13.0 + 2.0, "period {at}: {} of {}", finals[at], truths[at]);
     }
     let totals: Vec<i64> = published.iter().filter_map(|row| row.total).collect();
     prop_assert!(totals.windows(2).all(|pair| pair[0] <= pair[1]), "the total fell");
     let grown = (totals[totals.len() - 1] - totals[0]) as f64;
     let first = published.iter().position(|row| row.total.is_some()).unwrap_or(0);
     let produced = polls[polls.len() - 1].truth - polls[first].truth;
-    prop_assert!((grown - produced).abs() <= poll_wh + 2.0, "total grew {grown}, produced {produced}");
+    prop_assert!((grown - produced).abs() <= poll_wh + 4.0, "total grew {grown}, produced {produced}");
+    Ok(())
+}
+
+fn splits_are_alike(world: &World, lengths: &[usize]) -> Result<(), TestCaseError> {
+    let rows: Vec<Row> = world.polls().iter().map(|poll| poll.row).collect();
+    let mut chain = Chain::new(world.reset_hour, world.zone());
+    let published = chain.run(&rows);
+    let (again, counted) = in_pieces(world, &rows, lengths);
+    prop_assert!(again == published, "another split or a restart changed what is published");
+    prop_assert_eq!(counted, chain.accepted());
     Ok(())
 }
 
 #[test]
 fn the_sums_of_random_days_are_the_truth() {
-    let lengths = vec(1..400_usize, 3..8);
-    property(WORLDS, &(world(), lengths), |(world, lengths)| sums_are_true(&world, &lengths));
+    property(WORLDS, &world(), |world| sums_are_true(&world));
+}
+
+#[test]
+fn any_split_with_a_crash_and_a_restart_publishes_the_same() {
+    let lengths = vec(1..200_usize, 3..8);
+    property(150, &(world(), lengths), |(world, lengths)| splits_are_alike(&world, &lengths));
 }

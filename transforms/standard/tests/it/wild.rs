@@ -9,7 +9,7 @@ use crate::chain::{Chain, Published, Row};
 use crate::days::{place, property};
 use crate::world::{Day, Glitch, Trouble, World};
 
-const WORLDS: u32 = 40;
+const WORLDS: u32 = 60;
 const DAYS: usize = 4;
 /// What the stages may grow in an hour, and always.
 const WH_PER_HOUR: f64 = 2000.0;
