@@ -24,6 +24,7 @@ mod running;
 mod schedule;
 mod schema;
 mod source_report;
+mod stages;
 mod stop;
 mod target;
 mod wire;

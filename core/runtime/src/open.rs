@@ -1,30 +1,21 @@
 //! From a wired pipeline to an open one: journal, state, sinks (stores first), sources.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smiles_config::StartFrom;
 use smiles_journal::{Cursor, Journal, JournalError, Options, SqliteJournal};
-use smiles_stage::{Clock, Delivery as Promise, HealthView, OpenContext, OpenSink, StageError, Store};
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use smiles_stage::{Clock, Delivery as Promise, StageError};
+use tokio::sync::{Notify, broadcast};
 
 use crate::Meters;
 use crate::board::{Board, starting, unheard};
-use crate::chain::{Chain, Link, Memory as TransformMemory};
-use crate::clock::ClockWatch;
-use crate::delivery::{Delivery, Memory};
-use crate::keeper::Keeper;
-use crate::live::{BEHIND_MAX, Live};
-use crate::poll::{Durable, Heard, Poll};
-use crate::pump::Pump;
-use crate::retry::Backoff;
+use crate::live::BEHIND_MAX;
 use crate::running::Running;
-use crate::schedule::Schedule;
-use crate::schema::Stamp;
-use crate::source_report::SourceReport;
+use crate::stages::{Common, open_sinks, open_sources, open_transforms};
 use crate::stop::Stop;
-use crate::wire::{Wired, WiredSink, WiredTransform};
+use crate::wire::Wired;
 
 /// How a pipeline is opened and run.
 #[derive(Clone)]
@@ -66,17 +57,6 @@ pub enum OpenError {
         /// Why.
         source: StageError,
     },
-}
-
-/// What all stages of the pipeline are opened with.
-struct Common {
-    pipeline: String,
-    options: RunOptions,
-    journal: Arc<dyn Journal>,
-    board: Arc<Board>,
-    stop: Stop,
-    room: Arc<Notify>,
-    live: broadcast::Sender<smiles_stage::Batch>,
 }
 
 impl Wired {
@@ -151,59 +131,9 @@ impl Wired {
         let Self { pipeline, sources, transforms, sinks, input, .. } = self;
         let chain = open_transforms(&common, &pipeline, transforms, state)?;
         let (deliveries, lives, forgotten) = open_sinks(&common, &pipeline, sinks).await?;
-        let (inbox_in, inbox) = mpsc::channel::<Heard>(sources.len().max(1));
-        let (mut polls, mut durable) = (Vec::new(), Vec::new());
-        for (index, (decl, plan)) in pipeline.sources.iter().zip(sources).enumerate() {
-            let name = decl.stage.name.as_str();
-            let stamp = Stamp::new(&input, plan.output(), name);
-            let context = OpenContext { every: decl.every, ..common.context(name) };
-            let opened = plan.open(context.clone()).await;
-            let source = opened.map_err(|source| OpenError::Stage { stage: name.to_owned(), source })?;
-            let (durable_in, durable_out) = watch::channel(Durable::default());
-            durable.push(durable_in);
-            let meters = common.options.meters.source(&common.pipeline, name);
-            let address = plan.address();
-            let report = SourceReport::new(index, &common.pipeline, name, address, &common.board, meters);
-            polls.push(Poll {
-                index,
-                plan,
-                context,
-                source: Some(source),
-                stamp,
-                schedule: decl.every.map(|every| Schedule::new(every, decl.stretch_after)),
-                clock: Arc::clone(&common.options.clock),
-                journal: inbox_in.clone(),
-                durable: durable_out,
-                stop: common.stop.clone(),
-                report,
-                backoff: common.backoff(name),
-                sent: 0,
-                committed: 0,
-                not_before: Duration::ZERO,
-            });
-        }
-        let pump = Pump {
-            pipeline: common.pipeline.clone(),
-            inbox,
-            chain,
-            journal: Arc::clone(journal),
-            clock: Arc::clone(&common.options.clock),
-            clock_watch: ClockWatch::new(common.options.clock.as_ref()),
-            durable,
-            live: common.live.clone(),
-            board: Arc::clone(&common.board),
-            append_seconds: common.options.meters.append_seconds(&common.pipeline),
-            room: Arc::clone(&common.room),
-            backoff: common.backoff("journal"),
-            dropping: false,
-        };
-        let keeper = Keeper {
-            pipeline: common.pipeline.clone(),
-            journal: Arc::clone(journal),
-            clock: Arc::clone(&common.options.clock),
-            board: Arc::clone(&common.board),
-            forgotten,
-        };
+        let (polls, inbox, durable) = open_sources(&common, &pipeline, sources, &input).await?;
+        let pump = common.pump(inbox, chain, durable);
+        let keeper = common.keeper(forgotten);
         let RunOptions { clock, grace, .. } = common.options;
         let (name, journal) = (common.pipeline, common.journal);
         Ok(Running {
@@ -243,25 +173,6 @@ impl Wired {
     }
 }
 
-impl Common {
-    fn context(&self, stage: &str) -> OpenContext {
-        let health: Arc<dyn HealthView> = Arc::<Board>::clone(&self.board);
-        OpenContext {
-            pipeline: self.pipeline.clone(),
-            stage: stage.to_owned(),
-            data_dir: Path::to_owned(&self.options.data_dir),
-            clock: Arc::clone(&self.options.clock),
-            meters: self.options.meters.registry().clone(),
-            health,
-            every: None,
-        }
-    }
-
-    fn backoff(&self, stage: &str) -> Backoff {
-        Backoff::new((self.journal.run(), stage))
-    }
-}
-
 /// What the operator should know of the journal as it was found.
 fn tell(pipeline: &str, status: &smiles_journal::Status) {
     for repair in &status.repairs {
@@ -276,93 +187,4 @@ fn tell(pipeline: &str, status: &smiles_journal::Status) {
             "the file names no such sink; its place is kept and holds up nothing"
         );
     }
-}
-
-fn open_transforms(
-    common: &Common,
-    pipeline: &smiles_config::Pipeline,
-    wired: Vec<WiredTransform>,
-    state: Vec<smiles_journal::StateChange>,
-) -> Result<Chain, OpenError> {
-    let open = |(decl, wired): (&smiles_config::TransformDecl, WiredTransform)| {
-        let name = decl.stage.name.clone();
-        let WiredTransform { plan, input, .. } = wired;
-        let context = common.context(&name);
-        let transform = plan.open(&input, context.clone());
-        let transform = transform.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
-        let meters = common.options.meters.transform(&common.pipeline, &name);
-        let (transform, memory) = (Some(transform), TransformMemory::default());
-        Ok(Link { name, plan, input, context, transform, memory, meters })
-    };
-    let links = pipeline.transforms.iter().zip(wired).map(open).collect::<Result<_, _>>()?;
-    Ok(Chain::new(links, state, Arc::clone(&common.options.clock)))
-}
-
-type Sinks = (Vec<Delivery>, Vec<Live>, Vec<mpsc::Sender<Vec<smiles_stage::RunId>>>);
-
-/// Stores before their readers; wiring has seen to it that there is such an order.
-async fn open_sinks(
-    common: &Common,
-    pipeline: &smiles_config::Pipeline,
-    wired: Vec<WiredSink>,
-) -> Result<Sinks, OpenError> {
-    let mut stores: Vec<Option<Option<Arc<dyn Store>>>> = vec![None; wired.len()];
-    let mut waiting: Vec<(usize, WiredSink)> = wired.into_iter().enumerate().collect();
-    let (mut deliveries, mut lives, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
-    while let Some(next) =
-        waiting.iter().position(|(_, sink)| sink.store.is_none_or(|store| stores[store].is_some()))
-    {
-        let (index, WiredSink { plan, store }) = waiting.remove(next);
-        let decl = &pipeline.sinks[index];
-        let name = decl.stage.name.clone();
-        let store = store.and_then(|store| stores[store].clone().flatten());
-        let context = common.context(&name);
-        let opened = plan.open(context.clone(), store.clone()).await;
-        let OpenSink { sink, store: offered } =
-            opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
-        stores[index] = Some(offered);
-        let (pipeline, journal) = (common.pipeline.clone(), Arc::clone(&common.journal));
-        let (stop, board) = (common.stop.clone(), Arc::clone(&common.board));
-        let meters = common.options.meters.sink(&common.pipeline, &name);
-        if plan.delivery() == Promise::Live {
-            let accepted = common.live.subscribe();
-            let (last, failing) = (None, false);
-            lives.push(Live {
-                index,
-                pipeline,
-                name,
-                sink,
-                journal,
-                accepted,
-                stop,
-                board,
-                meters,
-                last,
-                failing,
-            });
-            continue;
-        }
-        let (tell, told) = mpsc::channel(4);
-        forgotten.push(tell);
-        deliveries.push(Delivery {
-            index,
-            pipeline,
-            backoff: common.backoff(&name),
-            name,
-            max_rows: decl.max_rows.max(1),
-            plan: Arc::from(plan),
-            context,
-            store,
-            sink: Some(sink),
-            journal,
-            clock: Arc::clone(&common.options.clock),
-            stop,
-            board,
-            meters,
-            room: Arc::clone(&common.room),
-            forgotten: told,
-            memory: Memory::default(),
-        });
-    }
-    Ok((deliveries, lives, forgotten))
 }

@@ -1,0 +1,220 @@
+//! Each stage of a pipeline opened and made the task it will be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::SchemaRef;
+use smiles_config::Pipeline;
+use smiles_journal::{Journal, StateChange};
+use smiles_stage::{Batch, Delivery as Promise, HealthView, OpenContext, OpenSink, RunId, SourcePlan, Store};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+
+use crate::board::Board;
+use crate::chain::{Chain, Link, Memory as TransformMemory};
+use crate::clock::ClockWatch;
+use crate::delivery::{Delivery, Memory};
+use crate::keeper::Keeper;
+use crate::live::Live;
+use crate::open::{OpenError, RunOptions};
+use crate::poll::{Durable, Heard, Poll};
+use crate::pump::Pump;
+use crate::retry::Backoff;
+use crate::schedule::Schedule;
+use crate::schema::Stamp;
+use crate::source_report::SourceReport;
+use crate::stop::Stop;
+use crate::wire::{WiredSink, WiredTransform};
+
+/// What all stages of the pipeline are opened with.
+pub(crate) struct Common {
+    pub(crate) pipeline: String,
+    pub(crate) options: RunOptions,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) stop: Stop,
+    pub(crate) room: Arc<Notify>,
+    pub(crate) live: broadcast::Sender<Batch>,
+}
+
+impl Common {
+    fn context(&self, stage: &str) -> OpenContext {
+        let health: Arc<dyn HealthView> = Arc::<Board>::clone(&self.board);
+        OpenContext {
+            pipeline: self.pipeline.clone(),
+            stage: stage.to_owned(),
+            data_dir: self.options.data_dir.clone(),
+            clock: Arc::clone(&self.options.clock),
+            meters: self.options.meters.registry().clone(),
+            health,
+            every: None,
+        }
+    }
+
+    fn backoff(&self, stage: &str) -> Backoff {
+        Backoff::new((self.journal.run(), stage))
+    }
+
+    pub(crate) fn pump(
+        &self,
+        inbox: mpsc::Receiver<Heard>,
+        chain: Chain,
+        durable: Vec<watch::Sender<Durable>>,
+    ) -> Pump {
+        Pump {
+            pipeline: self.pipeline.clone(),
+            inbox,
+            chain,
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.options.clock),
+            clock_watch: ClockWatch::new(self.options.clock.as_ref()),
+            durable,
+            live: self.live.clone(),
+            board: Arc::clone(&self.board),
+            append_seconds: self.options.meters.append_seconds(&self.pipeline),
+            room: Arc::clone(&self.room),
+            backoff: self.backoff("journal"),
+            dropping: false,
+        }
+    }
+
+    pub(crate) fn keeper(&self, forgotten: Vec<mpsc::Sender<Vec<RunId>>>) -> Keeper {
+        Keeper {
+            pipeline: self.pipeline.clone(),
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.options.clock),
+            board: Arc::clone(&self.board),
+            forgotten,
+        }
+    }
+}
+
+pub(crate) fn open_transforms(
+    common: &Common,
+    pipeline: &Pipeline,
+    wired: Vec<WiredTransform>,
+    state: Vec<StateChange>,
+) -> Result<Chain, OpenError> {
+    let open = |(decl, wired): (&smiles_config::TransformDecl, WiredTransform)| {
+        let name = decl.stage.name.clone();
+        let WiredTransform { plan, input, .. } = wired;
+        let context = common.context(&name);
+        let transform = plan.open(&input, context.clone());
+        let transform = transform.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
+        let meters = common.options.meters.transform(&common.pipeline, &name);
+        let (transform, memory) = (Some(transform), TransformMemory::default());
+        Ok(Link { name, plan, input, context, transform, memory, meters })
+    };
+    let links = pipeline.transforms.iter().zip(wired).map(open).collect::<Result<_, _>>()?;
+    Ok(Chain::new(links, state, Arc::clone(&common.options.clock)))
+}
+
+/// The sources' tasks, what they send, and how they learn what is durable.
+type Sources = (Vec<Poll>, mpsc::Receiver<Heard>, Vec<watch::Sender<Durable>>);
+
+pub(crate) async fn open_sources(
+    common: &Common,
+    pipeline: &Pipeline,
+    plans: Vec<Box<dyn SourcePlan>>,
+    input: &SchemaRef,
+) -> Result<Sources, OpenError> {
+    // One slot each: a source polls on while its last pass becomes durable, and waits behind a full journal.
+    let (inbox_in, inbox) = mpsc::channel::<Heard>(plans.len().max(1));
+    let (mut polls, mut durable) = (Vec::new(), Vec::new());
+    for (index, (decl, plan)) in pipeline.sources.iter().zip(plans).enumerate() {
+        let name = decl.stage.name.as_str();
+        let context = OpenContext { every: decl.every, ..common.context(name) };
+        let opened = plan.open(context.clone()).await;
+        let source = opened.map_err(|source| OpenError::Stage { stage: name.to_owned(), source })?;
+        let (durable_in, durable_out) = watch::channel(Durable::default());
+        durable.push(durable_in);
+        let meters = common.options.meters.source(&common.pipeline, name);
+        let address = plan.address();
+        polls.push(Poll {
+            index,
+            stamp: Stamp::new(input, plan.output(), name),
+            plan,
+            context,
+            source: Some(source),
+            schedule: decl.every.map(|every| Schedule::new(every, decl.stretch_after)),
+            clock: Arc::clone(&common.options.clock),
+            journal: inbox_in.clone(),
+            durable: durable_out,
+            stop: common.stop.clone(),
+            report: SourceReport::new(index, &common.pipeline, name, address, &common.board, meters),
+            backoff: common.backoff(name),
+            sent: 0,
+            committed: 0,
+            not_before: Duration::ZERO,
+        });
+    }
+    Ok((polls, inbox, durable))
+}
+
+type Sinks = (Vec<Delivery>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>);
+
+/// Stores before their readers; wiring has seen to it that there is such an order.
+pub(crate) async fn open_sinks(
+    common: &Common,
+    pipeline: &Pipeline,
+    wired: Vec<WiredSink>,
+) -> Result<Sinks, OpenError> {
+    let mut stores: Vec<Option<Option<Arc<dyn Store>>>> = vec![None; wired.len()];
+    let mut waiting: Vec<(usize, WiredSink)> = wired.into_iter().enumerate().collect();
+    let (mut deliveries, mut lives, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+    while let Some(next) =
+        waiting.iter().position(|(_, sink)| sink.store.is_none_or(|store| stores[store].is_some()))
+    {
+        let (index, WiredSink { plan, store }) = waiting.remove(next);
+        let decl = &pipeline.sinks[index];
+        let name = decl.stage.name.clone();
+        let store = store.and_then(|store| stores[store].clone().flatten());
+        let context = common.context(&name);
+        let opened = plan.open(context.clone(), store.clone()).await;
+        let OpenSink { sink, store: offered } =
+            opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
+        stores[index] = Some(offered);
+        let (pipeline, journal) = (common.pipeline.clone(), Arc::clone(&common.journal));
+        let (stop, board) = (common.stop.clone(), Arc::clone(&common.board));
+        let meters = common.options.meters.sink(&common.pipeline, &name);
+        if plan.delivery() == Promise::Live {
+            let accepted = common.live.subscribe();
+            let (last, failing) = (None, false);
+            lives.push(Live {
+                index,
+                pipeline,
+                name,
+                sink,
+                journal,
+                accepted,
+                stop,
+                board,
+                meters,
+                last,
+                failing,
+            });
+            continue;
+        }
+        let (tell, told) = mpsc::channel(4);
+        forgotten.push(tell);
+        deliveries.push(Delivery {
+            index,
+            pipeline,
+            backoff: common.backoff(&name),
+            name,
+            max_rows: decl.max_rows.max(1),
+            plan: Arc::from(plan),
+            context,
+            store,
+            sink: Some(sink),
+            journal,
+            clock: Arc::clone(&common.options.clock),
+            stop,
+            board,
+            meters,
+            room: Arc::clone(&common.room),
+            forgotten: told,
+            memory: Memory::default(),
+        });
+    }
+    Ok((deliveries, lives, forgotten))
+}
