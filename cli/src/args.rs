@@ -55,7 +55,8 @@ pub(crate) struct DataDir {
   smiles run roof.yaml meter.yaml              two pipelines in one process
   LOG_LEVEL=debug smiles run                   say more
 
-Stop with Ctrl-C (twice: at once). What was read is safe in the journal either way.")]
+Stop with Ctrl-C (twice: at once). What was read is safe in the journal either way.
+SIGHUP takes the files anew; if they have a mistake, it is printed and what runs goes on.")]
 pub(crate) struct RunArgs {
     /// Pipeline files; none: the stock pipeline
     #[arg(value_name = "FILE")]

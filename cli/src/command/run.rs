@@ -1,6 +1,7 @@
 //! `smiles run`: pipelines until Ctrl-C.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use smiles_config::Environment;
 use smiles_runtime::{Exit, Meters, RunOptions, Running, SystemClock, run_all};
 use smiles_stage::{Clock, prometheus};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::RunArgs;
@@ -33,17 +35,46 @@ pub(super) async fn serve(
     environment: &Environment,
     data_dir: &Path,
 ) -> Result<(), Failure> {
-    let (stop, force) = (CancellationToken::new(), CancellationToken::new());
-    watch_signals(&stop, &force).context("cannot listen for signals")?;
+    let signals = Signals::watch().context("cannot listen for signals")?;
     for entry in entries {
         tracing::info!(file = entry.shown, reason = entry.reason, data_dir = %data_dir.display(), "pipeline chosen");
     }
+    let mut projects = load(entries, environment)?;
+    loop {
+        let running = open(projects, data_dir).await?;
+        let round = signals.stop.child_token();
+        let mut runs = pin!(run_all(running, round.clone(), signals.force.clone()));
+        projects = loop {
+            tokio::select! {
+                exits = &mut runs => return ended(exits),
+                () = signals.reload.notified() => match load(entries, environment) {
+                    Ok(projects) => break projects,
+                    Err(failure) => {
+                        tracing::error!("the pipeline files cannot be taken; what runs goes on");
+                        failure.report();
+                    }
+                }
+            }
+        };
+        tracing::info!("taking the pipeline files anew");
+        round.cancel();
+        ended(runs.await)?;
+        if signals.stop.is_cancelled() {
+            return Ok(());
+        }
+    }
+}
+
+fn load(entries: &[Entry], environment: &Environment) -> Result<Vec<Project>, Failure> {
     let projects = project::open_all(entries, environment, &registry::built_in())?;
     for retired in projects.iter().flat_map(|project| &project.loaded.retired) {
         tracing::warn!(variable = retired.variable, reason = retired.reason, "variable has no use any more");
     }
-    let running = open(projects, data_dir).await?;
-    for (pipeline, exit) in run_all(running, stop, force).await {
+    Ok(projects)
+}
+
+fn ended(exits: Vec<(String, Exit)>) -> Result<(), Failure> {
+    for (pipeline, exit) in exits {
         match exit {
             Exit::Failed(reason) => return Err(anyhow!("pipeline {pipeline} ended: {reason}").into()),
             Exit::Finished => {
@@ -70,25 +101,44 @@ async fn open(projects: Vec<Project>, data_dir: &Path) -> Result<Vec<Running>, F
     Ok(running)
 }
 
-/// The first signal stops gracefully, a second one skips to what must not be lost.
-fn watch_signals(stop: &CancellationToken, force: &CancellationToken) -> std::io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let (stop, force) = (stop.clone(), force.clone());
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+/// What the process was told.
+struct Signals {
+    /// SIGINT or SIGTERM: end gracefully.
+    stop: CancellationToken,
+    /// The second of them: skip to what must not be lost.
+    force: CancellationToken,
+    /// SIGHUP: take the files anew.
+    reload: Arc<Notify>,
+}
+
+impl Signals {
+    fn watch() -> std::io::Result<Self> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let signals =
+            Self { stop: CancellationToken::new(), force: CancellationToken::new(), reload: Arc::default() };
+        let (stop, force, reload) =
+            (signals.stop.clone(), signals.force.clone(), Arc::clone(&signals.reload));
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => end(&stop, &force),
+                    _ = terminate.recv() => end(&stop, &force),
+                    _ = hang_up.recv() => reload.notify_one(),
+                }
             }
-            if stop.is_cancelled() {
-                tracing::warn!("stopping at once; what is undelivered stays in the journal");
-                force.cancel();
-            } else {
-                tracing::info!("stopping; once more to stop at once");
-                stop.cancel();
-            }
-        }
-    });
-    Ok(())
+        });
+        Ok(signals)
+    }
+}
+
+fn end(stop: &CancellationToken, force: &CancellationToken) {
+    if stop.is_cancelled() {
+        tracing::warn!("stopping at once; what is undelivered stays in the journal");
+        force.cancel();
+    } else {
+        tracing::info!("stopping; once more to stop at once");
+        stop.cancel();
+    }
 }

@@ -126,11 +126,15 @@ impl Bridge {
         self.child.wait().expect("the process ends");
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        let signalled = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(signalled.expect("kill runs").success());
+    }
+
     /// Ctrl-C, and how it ended.
     pub(crate) fn interrupt(mut self) -> (ExitStatus, Duration) {
         let began = now();
-        let signalled = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        assert!(signalled.expect("kill runs").success());
+        self.signal("-INT");
         let status = self.child.wait().expect("the process ends");
         (status, began.elapsed())
     }

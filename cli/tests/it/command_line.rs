@@ -145,3 +145,42 @@ sinks:
     assert!(folder.path().join("data/a.journal").exists() && folder.path().join("data/b.journal").exists());
     assert!(root().join("pipelines").exists());
 }
+
+#[test]
+fn a_changed_file_is_taken_and_a_broken_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |period: &str| {
+        let text = format!(
+            "pipeline: again
+sources:
+  made: {{type: synthetic, every: {period}, rows: 1, columns: {{value: {{type: int, pattern: counter}}}}}}
+sinks:
+  store: {{type: sqlite, path: again.db, tables: {{readings: {{mode: append, create: true, columns: {{value: value}}}}}}}}
+  api: {{type: http_api, listen: '127.0.0.1:0'}}
+"
+        );
+        std::fs::write(folder.path().join("again.yaml"), text).unwrap();
+    };
+    write("1h");
+    let bridge = Bridge::start(&["run", "again.yaml"], &[], folder.path());
+    bridge.eventually("/health", |health| health["healthy"] == true);
+    write("1 hour");
+    bridge.signal("-HUP");
+    bridge.line(&["expected a duration"]);
+    assert_eq!(bridge.json("/health")["healthy"], true, "what ran goes on");
+    write("50ms");
+    bridge.signal("-HUP");
+    bridge.line(&["taking the pipeline files anew"]);
+    let status = || finish(&["journal", "status", "--json"], &[], folder.path());
+    let deadline = crate::bridge::now() + crate::bridge::PATIENCE;
+    loop {
+        let status: serde_json::Value = serde_json::from_slice(&status().stdout).unwrap();
+        if status["rows"].as_u64().unwrap() > 3 {
+            break;
+        }
+        assert!(crate::bridge::now() < deadline, "the new period does not rule: {status}\n{}", bridge.log());
+        crate::bridge::pause();
+    }
+    let (status, took) = bridge.interrupt();
+    assert!(status.success() && took < Duration::from_secs(2), "{status} after {took:?}");
+}

