@@ -1,4 +1,4 @@
-//! `smiles journal verify`: the books of every sink held against themselves and against what its target says.
+//! `smiles journal verify`: every page and checksum of the file, the books of every sink, and what its target says.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,13 +34,16 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             let targets = project.wired.targets(options).await.context("cannot open the sinks")?;
             anyhow::Ok(compare(&status, targets).await)
         })?;
+        let unsound =
+            smiles_journal::verify(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let unsound = unsound.into_iter().map(|said| (false, said));
         crate::command::print(&format!("{}\n", path.display()))?;
-        for (fine, line) in lines {
+        for (fine, line) in unsound.chain(lines) {
             wrong += usize::from(!fine);
             crate::command::print(&format!("  {} {line}\n", if fine { "ok   " } else { "WRONG" }))?;
         }
     }
-    if wrong == 0 { Ok(()) } else { Err(anyhow!("{wrong} of the books do not balance").into()) }
+    if wrong == 0 { Ok(()) } else { Err(anyhow!("{wrong} things are not as they should be").into()) }
 }
 
 /// A line per sink and per run: whether it is as it should be, and what is.
