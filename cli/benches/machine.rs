@@ -39,11 +39,11 @@ pub(crate) fn interrupt(mut child: Child) {
     assert!(child.wait().expect("the process ends").success());
 }
 
-/// Waits for a condition, for a minute at most.
+/// Waits for a condition, for five minutes at most.
 pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(300);
     while !condition() {
-        assert!(Instant::now() < deadline, "waited a minute for {what}");
+        assert!(Instant::now() < deadline, "waited five minutes for {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

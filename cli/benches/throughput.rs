@@ -22,13 +22,12 @@ sources:
     rows: ROWS
     passes: PASSES
     seed: 1
-    time_step: 1s
     columns:
       serial: {type: int, pattern: index}
       voltage: {type: int, unit: 0.1 V, kind: gauge, pattern: random}
       current: {type: int, unit: 0.01 A, kind: gauge, pattern: random}
       power: {type: int, unit: 0.1 W, kind: gauge, pattern: random}
-      today: {type: int, unit: Wh, kind: counter, pattern: constant}
+      today: {type: int, unit: Wh, kind: counter, pattern: counter}
       total: {type: int, unit: Wh, kind: counter, pattern: counter}
 transforms:
   - type: unit_conversion

@@ -26,6 +26,11 @@ struct Settings {
     console: bool,
 }
 
+/// Whether the variables are sound, without starting anything.
+pub(crate) fn check(environment: &Environment) -> Result<(), Failure> {
+    settings(environment).map(drop)
+}
+
 /// Starts logging for this process.
 pub(crate) fn start(environment: &Environment) -> Result<(), Failure> {
     let settings = settings(environment)?;
@@ -54,23 +59,26 @@ where
 
 fn settings(environment: &Environment) -> Result<Settings, Failure> {
     let text = |name: &str| environment.get(name).filter(|value| !value.trim().is_empty());
-    let level = match text("LOG_LEVEL").unwrap_or("INFO").to_ascii_uppercase().as_str() {
+    let given = text("LOG_LEVEL").unwrap_or("INFO");
+    let level = match given.to_ascii_uppercase().as_str() {
         "TRACE" => LevelFilter::TRACE,
         "DEBUG" => LevelFilter::DEBUG,
         "INFO" => LevelFilter::INFO,
         "WARN" | "WARNING" => LevelFilter::WARN,
         "ERROR" | "CRITICAL" => LevelFilter::ERROR,
-        other => return Err(bad("LOG_LEVEL", other, "DEBUG, INFO, WARNING, ERROR or CRITICAL")),
+        _ => return Err(bad("LOG_LEVEL", given, "DEBUG, INFO, WARNING, ERROR or CRITICAL")),
     };
-    let json = match text("LOG_FORMAT").unwrap_or("standard").to_ascii_lowercase().as_str() {
+    let given = text("LOG_FORMAT").unwrap_or("standard");
+    let json = match given.to_ascii_lowercase().as_str() {
         "standard" => false,
         "json" => true,
-        other => return Err(bad("LOG_FORMAT", other, "standard or json")),
+        _ => return Err(bad("LOG_FORMAT", given, "standard or json")),
     };
-    let console = match text("LOG_TO_CONSOLE").unwrap_or("true").to_ascii_lowercase().as_str() {
+    let given = text("LOG_TO_CONSOLE").unwrap_or("true");
+    let console = match given.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => true,
         "false" | "no" | "off" | "0" => false,
-        other => return Err(bad("LOG_TO_CONSOLE", other, "true or false")),
+        _ => return Err(bad("LOG_TO_CONSOLE", given, "true or false")),
     };
     Ok(Settings { level, json, file: text("LOG_FILE").map(PathBuf::from), console })
 }
@@ -99,7 +107,7 @@ mod tests {
             (vec![], Ok((LevelFilter::INFO, false, true))),
             (vec![("LOG_LEVEL", "warning"), ("LOG_FORMAT", "JSON")], Ok((LevelFilter::WARN, true, true))),
             (vec![("LOG_TO_CONSOLE", "off"), ("LOG_LEVEL", "")], Ok((LevelFilter::INFO, false, false))),
-            (vec![("LOG_LEVEL", "loud")], Err("LOG_LEVEL is `LOUD`; it can be DEBUG")),
+            (vec![("LOG_LEVEL", "loud")], Err("LOG_LEVEL is `loud`; it can be DEBUG")),
             (vec![("LOG_TO_CONSOLE", "maybe")], Err("LOG_TO_CONSOLE is `maybe`")),
         ];
         for (variables, expected) in rows {

@@ -6,10 +6,11 @@ use smiles_runtime::Role;
 use crate::args::CheckArgs;
 use crate::exit::Failure;
 use crate::project::Project;
-use crate::{project, registry};
+use crate::{logging, project, registry};
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
+    logging::check(&environment)?;
     let projects = project::open_all(&project::entries(&args.files)?, &environment, &registry::built_in())?;
     for project in projects {
         if args.resolved {

@@ -17,7 +17,7 @@ use crate::{logging, project, stock};
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::start(&environment)?;
-    super::tokio()?.block_on(demo(args, environment))
+    super::block_on(demo(args, environment))
 }
 
 async fn demo(args: &DemoArgs, environment: Environment) -> Result<(), Failure> {

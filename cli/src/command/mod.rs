@@ -10,11 +10,15 @@ mod schema;
 mod simulate;
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::args::Command;
 use crate::exit::Failure;
+
+/// How long calls that block may take after the end of a command.
+const LEFT_BEHIND: Duration = Duration::from_millis(100);
 
 /// Runs one command to its end.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
@@ -38,8 +42,12 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// The runtime of every command that waits for something: a few threads are plenty for I/O.
-fn tokio() -> Result<::tokio::runtime::Runtime, Failure> {
-    let runtime = ::tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    Ok(runtime.context("cannot start the asynchronous runtime")?)
+/// Runs a command that waits for something: a few threads are plenty for I/O. A call that still blocks at the end
+/// (a name server that does not answer, a lock of another program) is left behind.
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.context("cannot start the asynchronous runtime")?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    outcome
 }

@@ -26,7 +26,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     logging::start(&environment)?;
     let entries = project::entries(&args.files)?;
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
-    super::tokio()?.block_on(serve(&entries, &environment, &data_dir))
+    super::block_on(serve(&entries, &environment, &data_dir))
 }
 
 /// Loads, opens and runs the pipelines until they end or a signal stops them.

@@ -39,7 +39,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     let device = device(args.device.as_deref())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let simulator = Simulator::new(&device, options, Arc::clone(&clock)).map_err(Failure::configuration)?;
-    super::tokio()?.block_on(serve(args, simulator, clock))
+    super::block_on(serve(args, simulator, clock))
 }
 
 async fn serve(args: &SimulateArgs, simulator: Simulator, clock: Arc<dyn Clock>) -> Result<(), Failure> {

@@ -34,7 +34,7 @@ pub(crate) fn settle(
             Ok((row.get(0)?, row.get(1)?))
         })?;
     let lost = if missing.is_empty() {
-        "none is known to be missing".to_owned()
+        "whether more was in it cannot be known".to_owned()
     } else {
         format!("missing: {}", missing.join(", "))
     };

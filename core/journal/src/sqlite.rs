@@ -1,7 +1,7 @@
 //! The journal as one SQLite file: the async face of the writer thread.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -29,6 +29,8 @@ pub struct SqliteJournal {
     sender: Option<mpsc::Sender<Message>>,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
+    /// The end was asked for and has not been reached: whoever drops the journal then does not wait for it.
+    closing: AtomicBool,
 }
 
 impl SqliteJournal {
@@ -56,7 +58,7 @@ impl SqliteJournal {
             })
             .map_err(|error| JournalError::Storage { doing: "open", source: error.into() })?;
         let shared = opened.await.map_err(|_| JournalError::Closed)??;
-        Ok(Self { sender: Some(sender), thread: Some(thread), shared })
+        Ok(Self { sender: Some(sender), thread: Some(thread), shared, closing: AtomicBool::new(false) })
     }
 
     /// Transactions committed since opening: many appends share one.
@@ -243,15 +245,21 @@ impl Journal for SqliteJournal {
     async fn close(&self) -> Result<(), JournalError> {
         let (reply, closed) = oneshot::channel();
         let sender = self.sender.as_ref().ok_or(JournalError::Closed)?;
+        self.closing.store(true, Ordering::Relaxed);
         sender.send(Message::Close(reply)).await.map_err(|_| JournalError::Closed)?;
-        closed.await.map_err(|_| JournalError::Closed)?
+        let closed = closed.await.map_err(|_| JournalError::Closed)?;
+        self.closing.store(false, Ordering::Relaxed);
+        closed
     }
 }
 
 impl Drop for SqliteJournal {
-    /// Waits for the thread, so that the lock is free when this returns.
+    /// Waits for the thread, so that the lock is free when this returns; not if `close` was given up.
     fn drop(&mut self) {
         drop(self.sender.take());
+        if self.closing.load(Ordering::Relaxed) {
+            return;
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

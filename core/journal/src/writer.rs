@@ -143,7 +143,10 @@ fn together(store: &mut Store, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(
 fn in_savepoint(store: &mut Store, job: &mut dyn Job, writes: bool) -> Result<Result<(), Failure>, Failure> {
     if !writes || !job.writes() {
         return match job.run(store) {
-            Err(failure) if failure.is_damage() => Err(failure),
+            // SQLite ends the whole transaction on some errors, of a question too.
+            Err(failure) if failure.is_damage() || (writes && store.connection.is_autocommit()) => {
+                Err(failure)
+            }
             verdict => Ok(verdict),
         };
     }

@@ -16,6 +16,8 @@ use crate::meter::TransformMeters;
 pub(crate) struct Chain {
     links: Vec<Link>,
     clock: Arc<dyn Clock>,
+    /// The next record carries the whole state, changed or not.
+    whole: bool,
 }
 
 /// One transform.
@@ -69,7 +71,7 @@ impl Chain {
                 link.memory.kept.insert(key, value);
             }
         }
-        Self { links, clock }
+        Self { links, clock, whole: false }
     }
 
     /// The batch through every transform. Puts stay staged until [`Chain::keep`]; an error discards them.
@@ -97,7 +99,9 @@ impl Chain {
                 key: key.clone(),
                 value: value.clone(),
             };
-            link.memory.changes().map(change).collect::<Vec<_>>()
+            let unchanged = |key: &&Vec<u8>| self.whole && !link.memory.staged.contains_key(*key);
+            let rest = link.memory.kept.iter().filter(|(key, _)| unchanged(key));
+            link.memory.changes().chain(rest).map(change).collect::<Vec<_>>()
         };
         let mut all: Vec<StateChange> = self.links.iter().flat_map(of).collect();
         all.sort_by(|a, b| (&a.stage, &a.key).cmp(&(&b.stage, &b.key)));
@@ -106,9 +110,15 @@ impl Chain {
 
     /// The batch is durable, and with it the puts.
     pub(crate) fn keep(&mut self) {
+        self.whole = false;
         for Memory { kept, staged } in self.links.iter_mut().map(|link| &mut link.memory) {
             kept.extend(staged.drain());
         }
+    }
+
+    /// The journal may have lost what it kept of the state (it was repaired): the next record carries all of it.
+    pub(crate) fn write_whole(&mut self) {
+        self.whole = true;
     }
 
     /// The batch came to nothing, and with it the puts.

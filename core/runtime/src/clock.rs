@@ -40,7 +40,10 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, deadline: Duration) {
-        tokio::time::sleep_until(self.origin + deadline).await;
+        match self.origin.checked_add(deadline) {
+            Some(instant) => tokio::time::sleep_until(instant).await,
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) struct Delivery {
 pub(crate) struct Memory {
     /// Runs whose watermark was asked since the last doubt; empty: everything is in doubt.
     asked: HashSet<RunId>,
+    /// The run the journal was in when they were asked.
+    settled: Option<RunId>,
     /// The highest batch read per run; what is read again may have rows set aside already.
     read: HashMap<RunId, Seq>,
     /// Runs older than this process: any batch of theirs may have rows set aside already.
@@ -127,7 +129,8 @@ impl Delivery {
 
     /// Settles any doubt, then makes the next batches durable.
     async fn step(&mut self) -> Result<Step, Setback> {
-        if self.memory.asked.is_empty() {
+        // A new run of the journal is a doubt too: it may have been repaired, and its cursors with it.
+        if self.memory.asked.is_empty() || self.memory.settled != Some(self.journal.run()) {
             self.settle().await?;
         }
         let limit = ReadLimit { rows: self.max_rows, bytes: WRITE_BYTES };
@@ -155,6 +158,7 @@ impl Delivery {
     async fn settle(&mut self) -> Result<(), Setback> {
         self.memory.asked.clear();
         let current = self.journal.run();
+        self.memory.settled = Some(current);
         let mut runs = self.journal.known_runs(&self.name).await?;
         if !runs.contains(&current) {
             runs.push(current);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use smiles_journal::{Accepted, Entry, Journal, JournalError};
 use smiles_stage::prometheus::Histogram;
-use smiles_stage::{Batch, Clock};
+use smiles_stage::{Batch, Clock, RunId};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::board::Board;
@@ -23,6 +23,8 @@ pub(crate) struct Pump {
     pub(crate) inbox: mpsc::Receiver<Heard>,
     pub(crate) chain: Chain,
     pub(crate) journal: Arc<dyn Journal>,
+    /// The run the state was last known to be in.
+    pub(crate) run: RunId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clock_watch: ClockWatch,
     pub(crate) durable: Vec<watch::Sender<Durable>>,
@@ -45,6 +47,10 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
         let records = pump.transformed(records).await;
         let accepted = pump.durable(records).await?;
         pump.chain.keep();
+        if pump.run != pump.journal.run() {
+            pump.run = pump.journal.run();
+            pump.chain.write_whole();
+        }
         pump.done_with(source, accepted);
     }
     Ok(())

@@ -76,7 +76,7 @@ impl Running {
             lives,
             keeper,
         } = self;
-        let timekeeper = spawn(stages.clone().keep_time(clock, grace, stop, force));
+        let timekeeper = spawn(stages.clone().keep_time(clock, grace, stop.clone(), force));
         let mut sources = JoinSet::new();
         polls.into_iter().for_each(|task| drop(sources.spawn(poll(task))));
         let mut sinks = JoinSet::new();
@@ -86,7 +86,14 @@ impl Running {
         let keeping = spawn(keeper.keep(closing.clone()));
         let pumping = spawn(pump(pumping));
 
-        let mut failure = ended(&mut sources, &stages.over).await;
+        let mut failure = tokio::select! {
+            failure = ended(&mut sources, &stages.over) => failure,
+            // A delivery that is gone would fill the journal unseen.
+            reason = broken(&mut sinks) => {
+                stop.cancel();
+                ended(&mut sources, &stages.over).await.or(Some(reason))
+            }
+        };
         drop(sources);
         failure = failure.or(pumped(pumping, &stages.over).await);
         stages.drained.cancel();
@@ -94,7 +101,8 @@ impl Running {
         drop(sinks);
         closing.cancel();
         drop(timekeeper);
-        let _ = keeping.await;
+        // Tidying can take long after an outage, and goes on after the next start.
+        drop(keeping);
         close(&name, journal.as_ref(), &board).await;
         match failure {
             Some(reason) => Exit::Failed(reason),
@@ -171,15 +179,32 @@ async fn pumped(
     }
 }
 
+/// Returns when a task has panicked; one that just ended is none of its business.
+async fn broken(tasks: &mut JoinSet<()>) -> String {
+    loop {
+        match tasks.join_next().await {
+            Some(ended) => {
+                if let Some(reason) = ended.err().and_then(bug) {
+                    return reason;
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
 fn bug(error: JoinError) -> Option<String> {
     error.is_panic().then(|| format!("a task of the runtime panicked: {error}"))
 }
 
 async fn close(pipeline: &str, journal: &dyn Journal, board: &Board) {
-    if let Ok(status) = journal.status().await {
-        board.publish(status);
-    }
-    match tokio::time::timeout(CLOSE_LIMIT, journal.close()).await {
+    let last = async {
+        if let Ok(status) = journal.status().await {
+            board.publish(status);
+        }
+        journal.close().await
+    };
+    match tokio::time::timeout(CLOSE_LIMIT, last).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             tracing::warn!(pipeline, %error, "the journal did not close cleanly; it is durable")

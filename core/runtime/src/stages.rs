@@ -65,6 +65,7 @@ impl Common {
             inbox,
             chain,
             journal: Arc::clone(&self.journal),
+            run: self.journal.run(),
             clock: Arc::clone(&self.options.clock),
             clock_watch: ClockWatch::new(self.options.clock.as_ref()),
             durable,

@@ -21,7 +21,9 @@ pub(crate) fn store(writer: &mut Writer, batches: &[Batch]) -> Result<(), StageE
     let Some(last) = batches.last() else { return Ok(()) };
     let (run, seq) = (last.position.run, last.position.seq);
     let settings = Arc::clone(&writer.settings);
-    let expected = writer.known.get(&run).copied().unwrap_or(Seq::ZERO);
+    let Some(expected) = writer.known.get(&run).copied() else {
+        return Err(StageError::retry("the watermark of this run must be asked for first"));
+    };
     let parts = project(settings.tables.tables(), batches)?;
     let write = Write { settings: &settings, run, expected, seq, parts, batches: batches.len() };
     if !write.merged(&mut writer.connection)? {

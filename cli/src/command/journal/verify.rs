@@ -30,9 +30,9 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             meters,
             grace: std::time::Duration::ZERO,
         };
-        let lines = crate::command::tokio()?.block_on(async {
+        let lines = crate::command::block_on(async {
             let targets = project.wired.targets(options).await.context("cannot open the sinks")?;
-            anyhow::Ok(compare(&status, targets).await)
+            Ok(compare(&status, targets).await)
         })?;
         let unsound =
             smiles_journal::verify(&path).with_context(|| format!("cannot read {}", path.display()))?;

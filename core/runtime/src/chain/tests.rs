@@ -113,3 +113,17 @@ fn rejected_rows_are_left_out_and_counted() {
     assert_eq!(ids(&chain.apply(numbered([1, REJECTED, 2, REJECTED])).ok().unwrap()), [3]);
     assert_eq!(chain.links[0].meters.rejected.get(), 2);
 }
+
+#[test]
+fn the_whole_state_is_written_once_when_asked() {
+    let mut chain = chain(&["a"], vec![change("a", "old", "x")]);
+    chain.write_whole();
+    assert!(chain.apply(numbered([1])).is_ok());
+    assert_eq!(
+        chain.staged(),
+        [change("a", "old", "x"), change("a", "seen", "yes"), change("a", "sum", "1")]
+    );
+    chain.keep();
+    assert!(chain.apply(numbered([1])).is_ok());
+    assert_eq!(chain.staged(), [change("a", "sum", "2")]);
+}
