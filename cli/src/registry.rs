@@ -5,7 +5,7 @@ use smiles_sink_sqlite::Sqlite;
 use smiles_source_modbus::Modbus;
 use smiles_source_simulator::Synthetic;
 use smiles_stage::Registry;
-use smiles_transform_standard::{DailyReset, UnitConversion};
+use smiles_transform_standard::{Counter, DailyReset, UnitConversion, Validity};
 
 /// Every stage type this binary knows.
 pub(crate) fn built_in() -> Registry {
@@ -13,6 +13,8 @@ pub(crate) fn built_in() -> Registry {
         .source::<Modbus>()
         .source::<Synthetic>()
         .transform::<UnitConversion>()
+        .transform::<Validity>()
+        .transform::<Counter>()
         .transform::<DailyReset>()
         .sink::<Sqlite>()
         .sink::<HttpApi>()

@@ -13,6 +13,8 @@ use smiles_stage::{Filter, Kind, Query, Value as Cell, source_field, time_field,
 
 use crate::fixture::{Fixture, ask, batch};
 
+/// The first measured column; all behind it are.
+const MEASURED: usize = 5;
 const SECOND: i64 = 1_000_000;
 /// 2026-11-23T19:43:12.314023Z
 const POLL: i64 = 1_795_462_992_314_023;
@@ -30,7 +32,7 @@ fn state(name: &str, data_type: DataType) -> Field {
 }
 
 fn columns() -> SchemaRef {
-    Arc::new(Schema::new(vec![
+    let mut fields = vec![
         time_field(),
         source_field(),
         Field::new("dtu_serial", DataType::Utf8, true),
@@ -48,7 +50,12 @@ fn columns() -> SchemaRef {
         state("alarm_code", DataType::UInt16),
         state("alarm_count", DataType::UInt16),
         state("link_status", DataType::UInt8),
-    ]))
+    ];
+    // What was read, as `validity` keeps it beside what is published.
+    let read =
+        fields[MEASURED..].iter().map(|field| field.clone().with_name(format!("raw_{}", field.name())));
+    fields.extend(read.collect::<Vec<_>>());
+    Arc::new(Schema::new(fields))
 }
 
 #[derive(Clone)]
@@ -69,7 +76,7 @@ fn poll(time: i64, source: &str, ports: &[Port]) -> RecordBatch {
     let status =
         |place: usize| Arc::new(ports.iter().map(|port| Some(port.status[place])).collect::<UInt16Array>());
     let times = TimestampMicrosecondArray::from(vec![time; ports.len()]).with_timezone("UTC");
-    let columns: Vec<arrow_array::ArrayRef> = vec![
+    let mut columns: Vec<arrow_array::ArrayRef> = vec![
         Arc::new(times),
         Arc::new(StringArray::from(vec![source; ports.len()])),
         Arc::new(StringArray::from(vec!["4121a001de16"; ports.len()])),
@@ -88,6 +95,7 @@ fn poll(time: i64, source: &str, ports: &[Port]) -> RecordBatch {
         status(2),
         Arc::new(ports.iter().map(|port| Some(port.link)).collect::<UInt8Array>()),
     ];
+    columns.extend_from_within(MEASURED..);
     RecordBatch::try_new(self::columns(), columns).unwrap()
 }
 
