@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use smiles_stage::tables::{Mode, TablesPlan};
-use smiles_stage::{Clock, RunId, Seq, StageError, TargetId, Watermark};
+use smiles_stage::{Clock, Migration, RunId, Seq, StageError, TargetId, Watermark};
 
 use crate::error::told;
 use crate::file::{FileId, Location, file_id, open_writer};
-use crate::migrate::{self, Migration};
+use crate::migrate;
 use crate::watermark::{self, Owner};
 use crate::{sql, write};
 

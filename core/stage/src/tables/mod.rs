@@ -14,6 +14,7 @@ mod merge;
 mod ordered;
 mod plan;
 mod project;
+mod rejected;
 mod select;
 
 #[cfg(test)]
@@ -26,3 +27,4 @@ pub use merge::merge;
 pub use ordered::Ordered;
 pub use plan::{PlannedColumn, Role, TablePlan, TablesPlan};
 pub use project::{Misfit, Projected};
+pub use rejected::{Part, Rejected};
