@@ -22,7 +22,10 @@ impl Migration {
     pub fn read(files: &dyn Files, folder: &str, at: &Path) -> Result<Vec<Self>, Problems> {
         let unreadable = |what: &str, error: std::io::Error| {
             let problem = Problem::error(at.clone(), format!("cannot read {what}: {error}"));
-            vec![problem.help("name a folder of files such as `001_tables.sql`, relative to the pipeline file")]
+            vec![
+                problem
+                    .help("name a folder of files such as `001_tables.sql`, relative to the pipeline file"),
+            ]
         };
         let names = files.list(folder).map_err(|error| unreadable(folder, error))?;
         let mut migrations = Vec::new();
@@ -36,7 +39,9 @@ impl Migration {
         let twice = migrations.windows(2).find(|pair| pair[0].number == pair[1].number);
         if let Some([first, second]) = twice {
             let message = format!("migrations {} and {} have the same number", first.name, second.name);
-            return Err(vec![Problem::error(at.clone(), message).help("give one of them the next free number")]);
+            return Err(vec![
+                Problem::error(at.clone(), message).help("give one of them the next free number"),
+            ]);
         }
         if migrations.is_empty() {
             let problem = Problem::error(at.clone(), format!("no migration in {folder}"));

@@ -11,6 +11,7 @@ mod rows;
 mod scripted;
 pub mod sink_conformance;
 pub mod source_conformance;
+pub mod store_conformance;
 mod target;
 
 pub use clock::ManualClock;

@@ -7,8 +7,8 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use smiles_stage::tables::{TablePlan, TablesPlan};
 use smiles_stage::{
-    Delivery, Migration, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage, StageError,
-    Store, StoreSchema,
+    Delivery, Migration, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage,
+    StageError, Store, StoreSchema,
 };
 
 use crate::config::Config;

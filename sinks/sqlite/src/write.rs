@@ -139,8 +139,10 @@ impl Insert<'_> {
                 }
                 Err(RowError::Sqlite(error)) => return Err(error),
                 Err(RowError::Year) => {
-                    let reason =
-                        format!("an instant for table `{}` is outside of years 0 to 9999", self.part.table.name());
+                    let reason = format!(
+                        "an instant for table `{}` is outside of years 0 to 9999",
+                        self.part.table.name()
+                    );
                     rejected.add(batch, origin, "out_of_range", reason);
                 }
             }
