@@ -126,5 +126,5 @@ async fn a_replaced_file_is_seen_by_the_next_query() {
     }
     fixture.deliver(1, &many(1)).await;
     assert_eq!(rows_of(&ask(store.as_ref(), &query).await).len(), 1);
-    assert_eq!(store.stats().await.unwrap().rows[1], ("plain".to_owned(), 1));
+    assert_eq!(store.stats().await.unwrap().rows[0], ("plain".to_owned(), 1));
 }
