@@ -32,7 +32,7 @@ pub use error::{Action, Rejection, StageError};
 pub use factory::{Factory, Registry, Stage, UnknownType};
 pub use files::{Files, NoFiles};
 pub use health::{Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState};
-pub use migration::Migration;
+pub use migration::{Migrate, Migrated, Migration, MigrationStep, RewrittenTable};
 pub use plan::{
     Cadence, Delivery, OpenContext, OpenSink, PlanContext, SinkPlan, SourcePlan, StoreSchema, TransformPlan,
 };

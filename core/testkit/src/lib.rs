@@ -7,6 +7,7 @@ mod clock;
 mod context;
 mod eventually;
 mod plans;
+pub mod postgres;
 mod rows;
 mod scripted;
 pub mod sink_conformance;

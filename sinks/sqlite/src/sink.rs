@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use smiles_stage::{Action, Batch, Position, Rejection, RunId, Sink, StageError, Watermark};
+use smiles_stage::{Action, Batch, Position, RunId, Sink, StageError, Watermark};
 use tokio::task::spawn_blocking;
 
 use crate::writer::{Settings, Writer};
@@ -87,7 +87,7 @@ impl Sink for SqliteSink {
         batches.retain(|batch| known.is_none_or(|known| batch.position.seq > known));
         let skipped = given - batches.len();
         let stored = self.with_writer(writer, move |writer| writer.store(&batches)).await;
-        stored.map_err(|error| behind(skipped, error))?;
+        stored.map_err(|error| error.behind(skipped))?;
         self.last = Some(position);
         Ok(self.last)
     }
@@ -102,17 +102,5 @@ impl Sink for SqliteSink {
         let writer = self.connected().await?;
         let runs = runs.to_vec();
         self.with_writer(writer, move |writer| writer.forget(&runs)).await
-    }
-}
-
-/// Rejections count the batches that were given, also those that were stored already.
-fn behind(skipped: usize, error: StageError) -> StageError {
-    match error.action() {
-        Action::Reject { rows } if skipped > 0 => {
-            let rows =
-                rows.iter().cloned().map(|row| Rejection { batch: row.batch + skipped, ..row }).collect();
-            StageError::reject(rows, error.to_string())
-        }
-        _ => error,
     }
 }

@@ -1,0 +1,5 @@
+//! The PostgreSQL sink and store against a real server.
+
+mod conformance;
+mod fixture;
+mod queries;
