@@ -36,6 +36,8 @@ pub(crate) enum Command {
     /// Look into the journal of a pipeline
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Bring the tables of every target up to date, or say what that would do
+    Migrate(MigrateArgs),
     /// Ask a running bridge whether it is ready (for container health checks)
     Health(HealthArgs),
 }
@@ -174,6 +176,28 @@ pub(crate) struct JournalArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles migrate --dry-run                     what would be done to the database of DB_HOST, and how long it takes
+  smiles migrate                               do it; `smiles run` does the same by itself at its first connect
+  smiles migrate --timezone Europe/Berlin      instants stored without a time zone are of that one
+  smiles migrate my-meter.yaml                 the targets of a pipeline of your own
+
+A database of the earlier system is adopted in place: nothing is copied, nothing is lost.")]
+pub(crate) struct MigrateArgs {
+    /// Pipeline files; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Time zone of instants stored without one [default: that of the database role]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataDir,
 }

@@ -31,10 +31,14 @@ pub(crate) struct Project {
     pub(crate) wired: Wired,
 }
 
-/// The files to use: those named, else the stock pipeline.
-pub(crate) fn entries(files: &[PathBuf]) -> Result<Vec<Entry>, Failure> {
+/// The files to use: those named, else the stock pipeline for what is configured.
+pub(crate) fn entries(files: &[PathBuf], environment: &Environment) -> Result<Vec<Entry>, Failure> {
     if files.is_empty() {
-        return Ok(vec![embedded(stock::DEFAULT, "no FILE was given")]);
+        let server = environment.get("DB_HOST").is_some_and(|host| !host.trim().is_empty());
+        return Ok(vec![match server {
+            true => embedded(stock::SERVER, "no FILE was given, and DB_HOST is set"),
+            false => embedded(stock::EMBEDDED, "no FILE was given, and DB_HOST is not set"),
+        }]);
     }
     files.iter().map(|path| entry(path)).collect()
 }

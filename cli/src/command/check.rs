@@ -11,7 +11,11 @@ use crate::{logging, project, registry};
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::check(&environment)?;
-    let projects = project::open_all(&project::entries(&args.files)?, &environment, &registry::built_in())?;
+    let projects = project::open_all(
+        &project::entries(&args.files, &environment)?,
+        &environment,
+        &registry::built_in(),
+    )?;
     for project in projects {
         if args.resolved {
             super::print(&project.loaded.resolved_yaml())?;

@@ -5,6 +5,7 @@ mod demo;
 mod graph;
 mod health;
 mod journal;
+mod migrate;
 mod run;
 mod schema;
 mod simulate;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Schema => schema::run(),
         Command::Graph(args) => graph::run(&args),
         Command::Journal(command) => journal::run(&command),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Health(args) => health::run(&args),
     }
 }

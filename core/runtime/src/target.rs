@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smiles_stage::{Delivery, HealthView, OpenContext, Sink};
+use smiles_stage::{Delivery, HealthView, Migrate, Migrated, OpenContext, Sink};
 
 use crate::board::Board;
 use crate::open::{OpenError, RunOptions};
@@ -29,21 +29,49 @@ impl Wired {
             if wired.plan.delivery() != Delivery::Transactional || wired.store.is_some() {
                 continue;
             }
-            let health: Arc<dyn HealthView> = Arc::<Board>::clone(&board);
             let name = decl.stage.name.clone();
-            let context = OpenContext {
-                pipeline: self.pipeline.name.clone(),
-                stage: name.clone(),
-                data_dir: options.data_dir.clone(),
-                clock: Arc::clone(&options.clock),
-                meters: options.meters.registry().clone(),
-                health,
-                every: None,
-            };
+            let context = context(&self.pipeline.name, &name, &options, &board);
             let opened = wired.plan.open(context, None).await;
             let sink = opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?.sink;
             targets.push(Target { name, sink });
         }
         Ok(targets)
+    }
+
+    /// Migrates every target that has migrations, or says what would be done: by the sink's name. `watch` hears the
+    /// name of each before its turn.
+    ///
+    /// # Errors
+    /// The first target that could not be migrated; those before it are.
+    pub async fn migrate(
+        self,
+        options: RunOptions,
+        how: &Migrate,
+        mut watch: impl FnMut(&str),
+    ) -> Result<Vec<(String, Migrated)>, OpenError> {
+        let board = self.board(&options);
+        let mut done = Vec::new();
+        for (decl, wired) in self.pipeline.sinks.iter().zip(self.sinks) {
+            let stage = decl.stage.name.clone();
+            watch(&stage);
+            let context = context(&self.pipeline.name, &stage, &options, &board);
+            let migrated = wired.plan.migrate(context, how).await;
+            let migrated = migrated.map_err(|source| OpenError::Stage { stage: stage.clone(), source })?;
+            done.extend(migrated.map(|migrated| (stage, migrated)));
+        }
+        Ok(done)
+    }
+}
+
+fn context(pipeline: &str, stage: &str, options: &RunOptions, board: &Arc<Board>) -> OpenContext {
+    let health: Arc<dyn HealthView> = Arc::<Board>::clone(board);
+    OpenContext {
+        pipeline: pipeline.to_owned(),
+        stage: stage.to_owned(),
+        data_dir: options.data_dir.clone(),
+        clock: Arc::clone(&options.clock),
+        meters: options.meters.registry().clone(),
+        health,
+        every: None,
     }
 }

@@ -16,7 +16,11 @@ use crate::{project, registry};
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
-    let projects = project::open_all(&project::entries(&args.files)?, &environment, &registry::built_in())?;
+    let projects = project::open_all(
+        &project::entries(&args.files, &environment)?,
+        &environment,
+        &registry::built_in(),
+    )?;
     let mut wrong = 0;
     for project in projects {
         let path = data_dir.join(format!("{}.{}", project.wired.name(), super::EXTENSION));
