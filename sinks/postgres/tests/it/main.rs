@@ -3,3 +3,5 @@
 mod conformance;
 mod fixture;
 mod queries;
+mod rejects;
+mod types;
