@@ -104,7 +104,7 @@ fn not_said(place: &Place, doing: &str, error: tokio_postgres::Error) -> StageEr
     if let Some(sentence) = tls::explain(&error) {
         return StageError::halt(format!("{place}: {sentence}")).because(error);
     }
-    let text = error.to_string();
+    let text = spelled_out(&error);
     let user = &place.user;
     if text.contains("password missing") {
         let message = format!("{place} asks for a password of `{user}`: give one with `password`");
@@ -121,4 +121,15 @@ fn not_said(place: &Place, doing: &str, error: tokio_postgres::Error) -> StageEr
         format!("the connection to {place} broke")
     };
     StageError::retry(message).because(error)
+}
+
+/// The error with all its causes.
+fn spelled_out(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }

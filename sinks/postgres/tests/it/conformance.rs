@@ -11,9 +11,9 @@ use smiles_testkit::sink_conformance::{Subject, checks};
 
 use crate::fixture::Fixture;
 
-struct Target(Fixture);
+pub(crate) struct Target(pub(crate) Fixture);
 
-fn target() -> Target {
+pub(crate) fn target() -> Target {
     let input = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
     let tables = json!({ "readings": { "columns": { "id": "id" } } });
     let sql = "CREATE TABLE readings (n bigserial, id integer CHECK (id < 1000000))";
