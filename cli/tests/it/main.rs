@@ -10,5 +10,8 @@ mod damage;
 mod docker;
 mod end_to_end;
 mod faults;
+mod postgres;
+mod postgres_chaos;
+mod postgres_watermarks;
 mod sequence;
 mod structure;

@@ -133,6 +133,16 @@ impl Server {
         self.keeper = Some((keeper, stdin));
     }
 
+    /// Starts it if it does not run.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn run_if_stopped(&mut self) {
+        if self.keeper.is_none() {
+            self.run();
+        }
+    }
+
     /// Stops it as an administrator does: sessions are ended, what was committed stays.
     ///
     /// # Panics
