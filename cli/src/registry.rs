@@ -18,6 +18,7 @@ pub(crate) fn built_in() -> Registry {
         .transform::<Counter>()
         .transform::<DailyReset>()
         .sink::<Postgres>()
+        .also_called("postgresql", "postgres")
         .sink::<Sqlite>()
         .sink::<HttpApi>()
 }

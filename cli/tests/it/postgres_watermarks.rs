@@ -138,8 +138,12 @@ fn a_new_journal_on_an_old_database_goes_on_and_stores_nothing_twice() {
 fn two_processes_on_copies_of_one_journal_store_what_waits_once() {
     let world = World::new();
     world.live("data", 5);
-    // Readings that wait: nobody can write the table.
-    world.database.sql("ALTER TABLE readings RENAME TO away");
+    // Readings that wait: nobody gets in.
+    let limit = |limit: i32| {
+        let name = &world.database.name;
+        Server::shared().admin(&format!("ALTER DATABASE {name} CONNECTION LIMIT {limit}"));
+    };
+    limit(0);
     let waiting = world.bridge("data");
     waiting.line(&["the sink takes nothing"]);
     let until = world.device.asked() + 20;
@@ -148,7 +152,7 @@ fn two_processes_on_copies_of_one_journal_store_what_waits_once() {
     }
     waiting.kill();
     world.copy("data", "copy");
-    world.database.sql("ALTER TABLE away RENAME TO readings");
+    limit(-1);
     let (one, two) = (world.bridge("data"), world.bridge("copy"));
     catch_up(&world.database, world.device.asked() + 10, &one);
     catch_up(&world.database, world.device.asked() + 10, &two);
