@@ -21,6 +21,25 @@ pub(crate) fn insert(table: &TablePlan) -> String {
     if table.mode() == Mode::Upsert { format!("{insert} {}", conflict(table)) } else { insert }
 }
 
+/// As [`insert`], for rows that come after the rest of their poll: a table that gets one row of several gets no second.
+pub(crate) fn insert_late(table: &TablePlan) -> String {
+    let occasion = table.occasion();
+    if table.mode() != Mode::Append || occasion.is_empty() {
+        return insert(table);
+    }
+    let names = list(table.columns().iter().map(|column| column.name.as_str()));
+    let values: Vec<String> = (1..=table.columns().len()).map(|place| format!("?{place}")).collect();
+    let same: Vec<String> = occasion
+        .iter()
+        .map(|&index| format!("{} IS ?{}", quoted(&table.columns()[index].name), index + 1))
+        .collect();
+    let (name, values) = (quoted(table.name()), values.join(", "));
+    format!(
+        "INSERT INTO {name} ({names}) SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {name} WHERE {})",
+        same.join(" AND ")
+    )
+}
+
 /// Null never overwrites a value, an older row nothing; `first` columns stay.
 fn conflict(table: &TablePlan) -> String {
     let named = |role| table.with_role(role).map(|column| table.columns()[column].name.as_str());

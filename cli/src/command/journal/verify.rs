@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use smiles_config::Environment;
 use smiles_journal::{Books, Status, inspect};
 use smiles_runtime::{Meters, RunOptions, SystemClock, Target};
-use smiles_stage::{Clock, Seq, prometheus};
+use smiles_stage::{Clock, Delivery, Seq, prometheus};
 
 use crate::args::RunArgs;
 use crate::exit::Failure;
@@ -35,7 +35,11 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             grace: std::time::Duration::ZERO,
         };
         let lines = crate::command::block_on(async {
-            let targets = project.wired.targets(options).await.context("cannot open the sinks")?;
+            let targets = project
+                .wired
+                .targets(options, |_, delivery| delivery == Delivery::Transactional)
+                .await
+                .context("cannot open the sinks")?;
             Ok(compare(&status, targets).await)
         })?;
         let unsound =
