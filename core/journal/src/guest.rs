@@ -27,6 +27,7 @@ const STEP: usize = 500;
 #[derive(Debug)]
 pub struct Guest {
     path: PathBuf,
+    pipeline: String,
     /// The owner's lock, where nobody else may use the file meanwhile.
     _alone: Option<Lock>,
 }
@@ -40,7 +41,7 @@ impl Guest {
         match Self::alone(path, pipeline, now) {
             Ok(guest) => Ok(Self { _alone: None, ..guest }),
             // Its owner has seen to it that it is sound.
-            Err(JournalError::Locked { .. }) => Ok(Self { path: path.to_owned(), _alone: None }),
+            Err(JournalError::Locked { .. }) => Ok(Self::at(path, pipeline, None)),
             Err(error) => Err(error),
         }
     }
@@ -54,7 +55,11 @@ impl Guest {
         let _door = Lock::door(path).map_err(told)?;
         let lock = Lock::take(path)?;
         repair::make_sound(path, pipeline, now).map_err(told)?;
-        Ok(Self { path: path.to_owned(), _alone: Some(lock) })
+        Ok(Self::at(path, pipeline, Some(lock)))
+    }
+
+    fn at(path: &Path, pipeline: &str, lock: Option<Lock>) -> Self {
+        Self { path: path.to_owned(), pipeline: pipeline.to_owned(), _alone: lock }
     }
 
     /// Takes note of everything that was lost, dropped or repaired.
@@ -112,7 +117,10 @@ impl Guest {
         let attempt = || -> Result<T, Failure> {
             let _door = Lock::door(&self.path)?;
             let mut connection = layout::guest(&self.path)?;
-            layout::pipeline_of(&connection)?;
+            let owner = layout::pipeline_of(&connection)?;
+            if owner != self.pipeline {
+                return Err(repair::not_ours(&self.path, &owner, &self.pipeline));
+            }
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&transaction)?;
             transaction.commit()?;

@@ -93,13 +93,16 @@ fn look(path: &Path, pipeline: &str) -> Result<bool, Failure> {
     }
     let owner = layout::pipeline_of(&connection)?;
     if owner != pipeline {
-        return Err(Failure::Refused(format!(
-            "the journal {} belongs to the pipeline `{owner}`, not to `{pipeline}`",
-            path.display()
-        )));
+        return Err(not_ours(path, &owner, pipeline));
     }
     check(&connection)?;
     Ok(true)
+}
+
+/// The refusal of a journal that another pipeline wrote.
+pub(crate) fn not_ours(path: &Path, owner: &str, pipeline: &str) -> Failure {
+    let path = path.display();
+    Failure::Refused(format!("the journal {path} belongs to the pipeline `{owner}`, not to `{pipeline}`"))
 }
 
 /// Everything that can be verified without reading the batches' bytes.

@@ -86,8 +86,8 @@ fn declared(column_type: ColumnType) -> &'static str {
 mod tests {
     use arrow_schema::{DataType, Field, Schema};
     use serde_json::{Value, json};
-    use smiles_stage::Path;
     use smiles_stage::tables::{Tables, TablesPlan};
+    use smiles_stage::{Path, time_field};
 
     use super::*;
 
@@ -96,6 +96,30 @@ mod tests {
             ["k", "at", "v\"; DROP TABLE t; --"].map(|name| Field::new(name, DataType::Int64, true));
         let tables: Tables = serde_json::from_value(json!({ "a \"t\"": options })).unwrap();
         TablesPlan::new(&tables, &Schema::new(columns.to_vec()), &Path::root()).unwrap().tables()[0].clone()
+    }
+
+    #[test]
+    fn late_rows_look_for_the_row_of_their_poll() {
+        let input =
+            [time_field(), Field::new("k", DataType::Int64, true), Field::new("v", DataType::Int64, true)];
+        let columns = json!({ "key": "k", "at": "time", "value": "v" });
+        let plain = r#"INSERT INTO "t" AS old ("key", "at", "value") VALUES (?1, ?2, ?3)"#;
+        let once = r#"INSERT INTO "t" ("key", "at", "value") SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM "t" WHERE "at" IS ?2 AND "key" IS ?1)"#;
+        let cases = [
+            (json!({ "columns": columns }), plain),
+            (json!({ "columns": columns, "distinct": ["k"] }), once),
+            (json!({ "columns": columns, "distinct": ["k", "time"] }), once),
+            // Nothing in the table says whose row it is.
+            (
+                json!({ "columns": { "at": "time" }, "distinct": ["k"] }),
+                r#"INSERT INTO "t" AS old ("at") VALUES (?1)"#,
+            ),
+        ];
+        for (options, expected) in cases {
+            let tables: Tables = serde_json::from_value(json!({ "t": options })).unwrap();
+            let plan = TablesPlan::new(&tables, &Schema::new(input.to_vec()), &Path::root()).unwrap();
+            assert_eq!(insert_late(&plan.tables()[0]), expected);
+        }
     }
 
     #[test]
