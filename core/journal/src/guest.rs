@@ -83,6 +83,14 @@ impl Guest {
         Ok(given)
     }
 
+    /// The sinks with a replay that was begun and not ended.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    pub fn in_replay(&self) -> Result<Vec<String>, JournalError> {
+        self.write("read", replays::sinks)
+    }
+
     /// Until this is dropped nobody else replays or gives letters up.
     ///
     /// # Errors

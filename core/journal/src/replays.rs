@@ -38,6 +38,13 @@ fn is_on_its_way(connection: &Connection, sink: &str, id: LetterId) -> Result<bo
     Ok(statement.query_row(letters::key(sink, id), |row| row.get(0))?)
 }
 
+/// The sinks that have any.
+pub(crate) fn sinks(connection: &Connection) -> Result<Vec<String>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT DISTINCT sink FROM replays ORDER BY sink")?;
+    let sinks = statement.query_map([], |row| row.get(0))?;
+    Ok(sinks.collect::<Result<_, _>>()?)
+}
+
 /// The replays of a sink that were begun and are not forgotten yet.
 pub(crate) fn unfinished(connection: &Connection, sink: &str) -> Result<Vec<RunId>, Failure> {
     let mut statement =

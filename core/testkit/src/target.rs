@@ -101,6 +101,8 @@ pub enum Mishap {
     Panic,
     /// `flush` stores nothing and asks for a person.
     Halt,
+    /// `forget` fails.
+    NoForget,
 }
 
 /// The mishaps to come, in order, and rows never taken. Clones are the same list.
@@ -129,6 +131,11 @@ impl Mishaps {
     /// Rows with this `id` are rejected for good.
     pub fn refuse(&self, id: i64) {
         self.plight().refused.insert(id);
+    }
+
+    /// Rows with this `id` are taken again.
+    pub fn accept(&self, id: i64) {
+        self.plight().refused.remove(&id);
     }
 
     /// While down every call fails.
@@ -361,6 +368,9 @@ impl Sink for MemorySink {
 
     async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
         self.mishaps.call()?;
+        if self.mishaps.take(&[Mishap::NoForget]).is_some() {
+            return Err(StageError::retry("connection refused"));
+        }
         let everything = self.is(Flaw::ForgetsEveryRun);
         let own = |name: &str, run: &RunId| name == self.name && runs.contains(run);
         self.target.contents().marks.retain(|(name, run), _| !everything && !own(name, run));
