@@ -25,7 +25,7 @@ Exit code 0: the books balance and every target has what the journal thinks it h
     #[command(after_help = "Examples:
   smiles journal ack                           every journal under DATA_DIR
   smiles journal ack my-pipeline
-  docker compose exec hoymiles-smiles smiles journal ack
+  docker compose exec SERVICE smiles journal ack
 
 Works beside a running bridge, whose /health follows within seconds. The books keep what was lost.")]
     Ack(JournalArgs),
@@ -150,7 +150,7 @@ pub(crate) struct ReplayArgs {
 Works beside a running bridge. The rows are booked as dropped. There is no way back.")]
 pub(crate) struct DropArgs {
     /// Ids as `list` prints them
-    #[arg(value_name = "ID", required_unless_present_any = ["all", "sinks", "codes"])]
+    #[arg(value_name = "ID")]
     pub(crate) names: Vec<LetterName>,
     #[command(flatten)]
     pub(crate) selected: Selected,

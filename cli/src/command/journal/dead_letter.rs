@@ -64,6 +64,10 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
 }
 
 fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
+    let Selected { sinks, codes } = &args.selected;
+    if args.names.is_empty() && sinks.is_empty() && codes.is_empty() && !args.all {
+        return Err(Failure::configuration("say which dead letters: their ids, --sink, --code, or --all"));
+    }
     let selection = args.selected.of(&args.names);
     let mut unseen = args.names.clone();
     let mut wanted = Vec::new();
@@ -184,7 +188,7 @@ fn as_text(pipeline: &str, letter: &Letter, row: Option<&Map<String, Value>>) ->
     }
     match row {
         Some(row) => {
-            line("row", "");
+            text.push_str("  row\n");
             let width = row.keys().map(|name| name.chars().count()).max().unwrap_or(0);
             for (name, value) in row {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
