@@ -1,9 +1,16 @@
 //! The command line, as declared to clap.
 
+mod journal;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use journal::{
+    DeadLetterCommand, DropArgs, JournalArgs, JournalCommand, ListArgs, RenameSinkArgs, ReplayArgs, Selected,
+    ShowArgs,
+};
 
 #[derive(Debug, Parser)]
 #[command(name = "smiles", version, about, max_term_width = 110, arg_required_else_help = true)]
@@ -33,7 +40,7 @@ pub(crate) enum Command {
     Schema,
     /// Draw pipelines as Mermaid flow charts
     Graph(GraphArgs),
-    /// Look into the journal of a pipeline
+    /// Look into the journal of a pipeline, and act on what its sinks did not get
     #[command(subcommand)]
     Journal(JournalCommand),
     /// Bring the tables of every target up to date, or say what that would do
@@ -73,6 +80,7 @@ pub(crate) struct RunArgs {
   smiles check my-meter.yaml                   a pipeline of your own
   smiles check --resolved my-meter.yaml        print it with every variable and include in place, secrets hidden
 
+Where DATA_DIR has a journal of the pipeline, a sink that seems to have been renamed is pointed out.
 Exit code 0: fine (warnings may be printed); 2: errors.")]
 pub(crate) struct CheckArgs {
     /// Pipeline files; none: the stock pipeline
@@ -81,6 +89,8 @@ pub(crate) struct CheckArgs {
     /// Print the file as it is once variables and includes are in place; secrets are hidden
     #[arg(long)]
     pub(crate) resolved: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }
 
 #[derive(Debug, Args)]
@@ -152,34 +162,6 @@ pub(crate) struct GraphArgs {
     pub(crate) files: Vec<PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum JournalCommand {
-    /// Print size, runs and the books of every sink
-    #[command(after_help = "Examples:
-  smiles journal status                        every journal under DATA_DIR
-  smiles journal status --json my-pipeline")]
-    Status(JournalArgs),
-    /// Reconcile the books of every sink with what its target says
-    #[command(after_help = "Examples:
-  smiles journal verify                        the stock pipeline
-  smiles journal verify my-meter.yaml
-
-Exit code 0: the books balance and every target has what the journal thinks it has; 1: not so.")]
-    Verify(RunArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct JournalArgs {
-    /// Names of pipelines; none: all under DATA_DIR
-    #[arg(value_name = "PIPELINE")]
-    pub(crate) pipelines: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) data: DataDir,
-}
-
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   smiles migrate --dry-run                     what would be done to the database of DB_HOST, and how long it takes
@@ -222,11 +204,16 @@ mod tests {
     fn every_command_says_what_it_does_and_shows_an_example() {
         let command = super::Arguments::command();
         command.clone().debug_assert();
+        explained(&command);
+    }
+
+    fn explained(command: &clap::Command) {
         for sub in command.get_subcommands() {
             assert!(sub.get_about().is_some(), "{} says nothing about itself", sub.get_name());
             if sub.get_name() != "schema" && sub.get_subcommands().next().is_none() {
                 assert!(sub.get_after_help().is_some(), "{} shows no example", sub.get_name());
             }
+            explained(sub);
         }
     }
 }

@@ -34,13 +34,17 @@ pub(crate) struct Project {
 /// The files to use: those named, else the stock pipeline for what is configured.
 pub(crate) fn entries(files: &[PathBuf], environment: &Environment) -> Result<Vec<Entry>, Failure> {
     if files.is_empty() {
-        let server = environment.get("DB_HOST").is_some_and(|host| !host.trim().is_empty());
-        return Ok(vec![match server {
-            true => embedded(stock::SERVER, "no FILE was given, and DB_HOST is set"),
-            false => embedded(stock::EMBEDDED, "no FILE was given, and DB_HOST is not set"),
-        }]);
+        return Ok(vec![stock(environment)]);
     }
     files.iter().map(|path| entry(path)).collect()
+}
+
+/// The stock pipeline for what is configured.
+pub(crate) fn stock(environment: &Environment) -> Entry {
+    match environment.get("DB_HOST").is_some_and(|host| !host.trim().is_empty()) {
+        true => embedded(stock::SERVER, "no FILE was given, and DB_HOST is set"),
+        false => embedded(stock::EMBEDDED, "no FILE was given, and DB_HOST is not set"),
+    }
 }
 
 /// A stock file.
@@ -103,7 +107,7 @@ pub(crate) fn open_all(
 }
 
 #[expect(clippy::print_stderr, reason = "diagnostics are for the terminal, also before logging has begun")]
-fn warn(text: &str) {
+pub(crate) fn warn(text: &str) {
     if !text.is_empty() {
         eprint!("{text}");
     }

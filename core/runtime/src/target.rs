@@ -1,4 +1,4 @@
-//! The targets of a pipeline without its sources and journal: for asking what they hold.
+//! The targets of a pipeline without its sources and journal: for an operator's questions and errands.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::board::Board;
 use crate::open::{OpenError, RunOptions};
 use crate::wire::Wired;
 
-/// A sink that keeps a watermark, opened to be asked for it.
+/// An opened sink.
 pub struct Target {
     /// Its name in the file.
     pub name: String,
@@ -17,16 +17,27 @@ pub struct Target {
 }
 
 impl Wired {
-    /// Opens the sinks that keep a watermark, and nothing else.
+    /// The names of the sinks that have a place in the journal.
+    pub fn cursor_names(&self) -> impl Iterator<Item = &str> {
+        let sinks = self.pipeline.sinks.iter().zip(&self.sinks);
+        let with_cursor = sinks.filter(|(_, sink)| sink.plan.delivery() != Delivery::Live);
+        with_cursor.map(|(decl, _)| decl.stage.name.as_str())
+    }
+
+    /// Opens the sinks of that name and promise that are wanted, and nothing else.
     ///
     /// # Errors
     /// Something local is wrong, as in [`Wired::open`].
-    pub async fn targets(self, options: RunOptions) -> Result<Vec<Target>, OpenError> {
+    pub async fn targets(
+        self,
+        options: RunOptions,
+        wanted: impl Fn(&str, Delivery) -> bool,
+    ) -> Result<Vec<Target>, OpenError> {
         let board = self.board(&options);
         let mut targets = Vec::new();
         for (decl, wired) in self.pipeline.sinks.iter().zip(self.sinks) {
             // A sink that reads another's store has no table of its own to be asked about.
-            if wired.plan.delivery() != Delivery::Transactional || wired.store.is_some() {
+            if !wanted(&decl.stage.name, wired.plan.delivery()) || wired.store.is_some() {
                 continue;
             }
             let name = decl.stage.name.clone();

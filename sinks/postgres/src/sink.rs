@@ -15,12 +15,14 @@ pub(crate) struct PostgresSink {
     /// transaction may still commit, and the next connection asks.
     writer: Option<Writer>,
     pending: Vec<Batch>,
+    /// Whether what is pending are rows whose polls are stored already, but for them.
+    late: bool,
     last: Option<Position>,
 }
 
 impl PostgresSink {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, writer: None, pending: Vec::new(), last: None }
+        Self { settings, writer: None, pending: Vec::new(), late: false, last: None }
     }
 
     async fn connected(&mut self) -> Result<Writer, StageError> {
@@ -52,8 +54,13 @@ impl Sink for PostgresSink {
         Ok(())
     }
 
+    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
+        self.late = true;
+        self.write(rows).await
+    }
+
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
-        let mut batches = std::mem::take(&mut self.pending);
+        let (mut batches, late) = (std::mem::take(&mut self.pending), std::mem::take(&mut self.late));
         let Some(position) = batches.last().map(|batch| batch.position) else { return Ok(self.last) };
         let Some(mut writer) = self.writer.take() else {
             return Err(StageError::retry("not connected: the watermark must be asked for first"));
@@ -62,7 +69,7 @@ impl Sink for PostgresSink {
         let given = batches.len();
         batches.retain(|batch| known.is_none_or(|known| batch.position.seq > known));
         let skipped = given - batches.len();
-        let stored = write::store(&mut writer, &batches).await;
+        let stored = write::store(&mut writer, &batches, late).await;
         self.keep(writer, stored).map_err(|error| error.behind(skipped))?;
         self.last = Some(position);
         Ok(self.last)
@@ -70,9 +77,16 @@ impl Sink for PostgresSink {
 
     async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError> {
         self.pending.clear();
+        self.late = false;
         let mut writer = self.connected().await?;
         let asked = writer.ask(run).await;
         self.keep(writer, asked).map(Some)
+    }
+
+    async fn rename(&mut self, from: &str) -> Result<(), StageError> {
+        let mut writer = self.connected().await?;
+        let renamed = writer.rename(from).await;
+        self.keep(writer, renamed)
     }
 
     async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {

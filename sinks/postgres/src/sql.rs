@@ -48,23 +48,59 @@ pub(crate) fn copy(table: &TablePlan) -> String {
 /// Arrays need no temporary table: nothing is left in the session (a pooler may give the next transaction another
 /// one), and the catalogue of the database is left in peace.
 pub(crate) fn upsert(table: &TablePlan, wires: &[Wire], types: &[&str]) -> String {
-    let place = |index: usize| format!("c{index}");
-    let cells = wires.iter().zip(types).enumerate().map(|(index, (wire, spelled))| {
-        // Only what is sent as text in place of its own type needs a cast.
-        if *wire == Wire::Text { format!("{}::{spelled}", place(index)) } else { place(index) }
-    });
-    let arrays = wires.iter().enumerate().map(|(index, wire)| {
-        format!("${}::{}", index + 1, wire.array().name().trim_start_matches('_').to_owned() + "[]")
-    });
+    let (cells, arrays, places) = (cells(wires, types).join(", "), arrays(wires), places(wires));
     format!(
-        "INSERT INTO {} AS old ({}) SELECT {} FROM unnest({}) AS new ({}) {}",
+        "INSERT INTO {} AS old ({}) SELECT {cells} FROM unnest({arrays}) AS new ({places}) {}",
         qualified(table.name()),
         columns(table),
-        cells.collect::<Vec<_>>().join(", "),
-        arrays.collect::<Vec<_>>().join(", "),
-        (0..wires.len()).map(place).collect::<Vec<_>>().join(", "),
         conflict(table),
     )
+}
+
+/// Adds rows that come after the rest of their poll, each column as an array: a table that gets one row of several
+/// gets no second. `None`: this table has no such rule, and its rows are copied as ever.
+pub(crate) fn insert_late(table: &TablePlan, wires: &[Wire], types: &[&str]) -> Option<String> {
+    let occasion = table.occasion();
+    if table.mode() != Mode::Append || occasion.is_empty() {
+        return None;
+    }
+    let (all, arrays, places) = (cells(wires, types), arrays(wires), places(wires));
+    let chosen = |separator: &str, each: &dyn Fn(usize) -> String| {
+        occasion.iter().map(|&index| each(index)).collect::<Vec<_>>().join(separator)
+    };
+    let same = |index: usize| format!("old.{} = {}", quoted(&table.columns()[index].name), all[index]);
+    let name = qualified(table.name());
+    Some(format!(
+        "INSERT INTO {name} ({}) SELECT DISTINCT ON ({}) {} FROM unnest({arrays}) AS new ({places}) \
+         WHERE NOT EXISTS (SELECT FROM {name} AS old WHERE {})",
+        columns(table),
+        chosen(", ", &|index| all[index].clone()),
+        all.join(", "),
+        chosen(" AND ", &same),
+    ))
+}
+
+fn place(index: usize) -> String {
+    format!("c{index}")
+}
+
+fn places(wires: &[Wire]) -> String {
+    (0..wires.len()).map(place).collect::<Vec<_>>().join(", ")
+}
+
+/// The columns of the arrays; only what is sent as text in place of its own type needs a cast.
+fn cells(wires: &[Wire], types: &[&str]) -> Vec<String> {
+    let cast = |(index, (wire, spelled)): (usize, (&Wire, &&str))| match wire {
+        Wire::Text => format!("{}::{spelled}", place(index)),
+        _ => place(index),
+    };
+    wires.iter().zip(types).enumerate().map(cast).collect()
+}
+
+/// The arrays, as numbered parameters.
+fn arrays(wires: &[Wire]) -> String {
+    let array = |(index, wire): (usize, &Wire)| format!("${}::{}[]", index + 1, wire.element().name());
+    wires.iter().enumerate().map(array).collect::<Vec<_>>().join(", ")
 }
 
 /// Null never overwrites a value, an older row nothing; `first` columns stay.
@@ -116,8 +152,8 @@ fn declared(column_type: ColumnType) -> &'static str {
 mod tests {
     use arrow_schema::{DataType, Field, Schema};
     use serde_json::{Value, json};
-    use smiles_stage::Path;
     use smiles_stage::tables::{Tables, TablesPlan};
+    use smiles_stage::{Path, time_field};
 
     use super::*;
 
@@ -149,6 +185,24 @@ mod tests {
         assert!(create(&table).ends_with(r#"PRIMARY KEY ("k"))"#));
         let keys = planned(json!({ "mode": "upsert", "key": ["k"], "columns": { "k": "k" } }));
         assert!(upsert(&keys, &[Wire::Int8], &["bigint"]).ends_with(r#"ON CONFLICT ("k") DO NOTHING"#));
+    }
+
+    #[test]
+    fn late_rows_look_for_the_row_of_their_poll() {
+        let input = [time_field(), Field::new("k", DataType::Int64, true)];
+        let columns = json!({ "key": "k", "at": "time" });
+        let plan = |options: Value| {
+            let tables: Tables = serde_json::from_value(json!({ "t": options })).unwrap();
+            TablesPlan::new(&tables, &Schema::new(input.to_vec()), &Path::root()).unwrap().tables()[0].clone()
+        };
+        let late = |options| {
+            insert_late(&plan(options), &[Wire::Int8, Wire::Timestamptz], &["bigint", "timestamptz"])
+        };
+        assert_eq!(late(json!({ "columns": columns })), None);
+        assert_eq!(
+            late(json!({ "columns": columns, "distinct": ["k"] })).unwrap(),
+            r#"INSERT INTO "t" ("key", "at") SELECT DISTINCT ON (c1, c0) c0, c1 FROM unnest($1::int8[], $2::timestamptz[]) AS new (c0, c1) WHERE NOT EXISTS (SELECT FROM "t" AS old WHERE old."at" = c1 AND old."key" = c0)"#
+        );
     }
 
     #[test]

@@ -129,3 +129,20 @@ pub(crate) async fn forget(
         .await?;
     Ok(())
 }
+
+/// Gives the owner the watermarks of its former name; of two for one run the higher stays.
+pub(crate) async fn rename(client: &Client, owner: &Owner, from: &str) -> Result<(), tokio_postgres::Error> {
+    if owner.sink == from {
+        return Ok(());
+    }
+    let (pipeline, sink, from) = (literal(&owner.pipeline), literal(&owner.sink), literal(from));
+    let text = format!(
+        "BEGIN;
+         INSERT INTO smiles_watermarks AS old (pipeline, sink, run, seq)
+         SELECT pipeline, {sink}, run, seq FROM smiles_watermarks WHERE pipeline = {pipeline} AND sink = {from}
+         ON CONFLICT (pipeline, sink, run) DO UPDATE SET seq = greatest(old.seq, excluded.seq);
+         DELETE FROM smiles_watermarks WHERE pipeline = {pipeline} AND sink = {from};
+         COMMIT"
+    );
+    client.batch_execute(&text).await
+}

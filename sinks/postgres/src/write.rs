@@ -11,7 +11,7 @@ use smiles_stage::tables::{Mode, Part, Projected, Rejected, merge};
 use smiles_stage::{Batch, RunId, Seq, StageError};
 use tokio_postgres::{Client, CopyInSink};
 
-use crate::encode::{self, ArrayParameter, Rows, Unfit};
+use crate::encode::{self, ArrayParameter, Rows, Unfit, Wire};
 use crate::error::{rejects_row, told};
 use crate::writer::{Settings, Statement, Writer};
 use crate::{bisect, watermark};
@@ -27,6 +27,7 @@ pub(crate) struct Write<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) client: &'a Client,
     statements: &'a [Statement],
+    late: bool,
     pub(crate) parts: Vec<Part<'a>>,
     run: RunId,
     expected: Seq,
@@ -41,12 +42,12 @@ pub(crate) enum Refusal {
     Unfit,
 }
 
-/// Stores the batches.
+/// Stores the batches; `late`: rows whose polls are stored already, but for them.
 ///
 /// # Errors
 /// Reject with the rows that can never be stored; retry when another process moved the watermark; else as
 /// [`told`]. Nothing is stored then, unless the answer to the commit was lost.
-pub(crate) async fn store(writer: &mut Writer, batches: &[Batch]) -> Result<(), StageError> {
+pub(crate) async fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Result<(), StageError> {
     let Some(last) = batches.last() else { return Ok(()) };
     let (run, seq) = (last.position.run, last.position.seq);
     let settings = Arc::clone(&writer.settings);
@@ -57,6 +58,7 @@ pub(crate) async fn store(writer: &mut Writer, batches: &[Batch]) -> Result<(), 
         settings: &settings,
         client: &writer.connected.client,
         statements: &writer.statements,
+        late,
         parts: settings.tables.project(batches)?,
         run,
         expected,
@@ -153,9 +155,13 @@ impl Write<'_> {
             if rows.iter().all(|projected| projected.records.num_rows() == 0) {
                 continue;
             }
-            let written = match part.table.mode() {
-                Mode::Upsert => self.upsert(part, rows, statement).await,
-                Mode::Append | Mode::Read => self.append(rows, statement).await,
+            let by_arrays = match part.table.mode() {
+                Mode::Upsert => Some(&statement.sql),
+                Mode::Append | Mode::Read => statement.late.as_ref().filter(|_| self.late),
+            };
+            let written = match by_arrays {
+                Some(sql) => self.insert(part, rows, sql, &statement.wires).await,
+                None => self.append(rows, statement).await,
             };
             written.map_err(|refusal| match refusal {
                 Failed::Unfit => Refusal::Unfit,
@@ -186,16 +192,23 @@ impl Write<'_> {
         copy.finish().await.map(drop).map_err(Failed::Server)
     }
 
-    async fn upsert(&self, part: &Part<'_>, rows: &[Projected], statement: &Statement) -> Result<(), Failed> {
+    /// Each column as an array; for an upsert the rows of one key are folded into one.
+    async fn insert(
+        &self,
+        part: &Part<'_>,
+        rows: &[Projected],
+        sql: &str,
+        wires: &[Wire],
+    ) -> Result<(), Failed> {
         let folded = merge(part.table, rows);
-        let arrays = folded.columns().iter().zip(&statement.wires);
+        let arrays = folded.columns().iter().zip(wires);
         let arrays: Vec<(ArrayParameter, Type)> = arrays
             .map(|(column, wire)| Ok((ArrayParameter::new(column, *wire)?, wire.array())))
             .collect::<Result<_, (usize, Unfit)>>()
             .map_err(|_| Failed::Unfit)?;
         let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
             arrays.iter().map(|(array, of)| (array as &(dyn ToSql + Sync), of.clone())).collect();
-        self.client.execute_typed(&statement.sql, &parameters).await.map(drop).map_err(Failed::Server)
+        self.client.execute_typed(sql, &parameters).await.map(drop).map_err(Failed::Server)
     }
 
     /// Names every row with a value that fits no column of its type.

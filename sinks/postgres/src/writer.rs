@@ -27,6 +27,8 @@ pub(crate) struct Settings {
 pub(crate) struct Statement {
     /// COPY for an append, INSERT for an upsert.
     pub(crate) sql: String,
+    /// INSERT for rows that come after the rest of their poll, where the table has a rule for them.
+    pub(crate) late: Option<String>,
     /// How the cells of each column are sent.
     pub(crate) wires: Vec<Wire>,
 }
@@ -105,6 +107,17 @@ impl Writer {
         Ok(Watermark { target: self.target, seq })
     }
 
+    /// Takes over the watermarks of a former name.
+    ///
+    /// # Errors
+    /// As [`crate::error::told`].
+    pub(crate) async fn rename(&mut self, from: &str) -> Result<(), StageError> {
+        self.known.clear();
+        let Settings { connector, owner, .. } = self.settings.as_ref();
+        let renamed = watermark::rename(&self.connected.client, owner, from);
+        connector.within(connector.config.timeout.0, "write", renamed).await
+    }
+
     /// Removes watermarks.
     ///
     /// # Errors
@@ -146,5 +159,6 @@ async fn statement(
         Mode::Upsert => sql::upsert(table, &wires, &types),
         Mode::Append | Mode::Read => sql::copy(table),
     };
-    Ok(Statement { sql, wires })
+    let late = sql::insert_late(table, &wires, &types);
+    Ok(Statement { sql, late, wires })
 }

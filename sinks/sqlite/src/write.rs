@@ -11,20 +11,21 @@ use crate::error::{code, rejects_row, told};
 use crate::writer::{Settings, Writer};
 use crate::{sql, watermark};
 
-/// Stores consecutive batches of one run.
+/// Stores consecutive batches of one run; `late`: rows whose polls are stored already, but for them.
 ///
 /// # Errors
 /// Reject with the rows that can never be stored; retry when another process moved the watermark; else as
 /// [`told`]. Nothing is stored then.
-pub(crate) fn store(writer: &mut Writer, batches: &[Batch]) -> Result<(), StageError> {
+pub(crate) fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Result<(), StageError> {
     let Some(last) = batches.last() else { return Ok(()) };
     let (run, seq) = (last.position.run, last.position.seq);
     let settings = Arc::clone(&writer.settings);
     let Some(expected) = writer.known.get(&run).copied() else {
         return Err(StageError::retry("the watermark of this run must be asked for first"));
     };
+    let insert = if late { sql::insert_late } else { sql::insert };
     let parts = settings.tables.project(batches)?.into_iter();
-    let parts = parts.map(|part| Insert { sql: sql::insert(part.table), part }).collect();
+    let parts = parts.map(|part| Insert { sql: insert(part.table), part }).collect();
     let write = Write { settings: &settings, run, expected, seq, parts, batches: batches.len() };
     if !write.merged(&mut writer.connection)? {
         write.row_by_row(&mut writer.connection)?;

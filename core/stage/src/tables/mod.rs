@@ -22,7 +22,7 @@ mod tests;
 
 pub use column_type::ColumnType;
 pub use config::{Column, ColumnOptions, Condition, Mode, Table, Tables};
-pub use json::write_time;
+pub use json::{row_objects, write_time};
 pub use merge::merge;
 pub use ordered::Ordered;
 pub use plan::{PlannedColumn, Role, TablePlan, TablesPlan};

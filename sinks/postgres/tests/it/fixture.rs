@@ -88,7 +88,13 @@ impl Fixture {
     }
 
     pub(crate) async fn open(&self) -> OpenSink {
-        self.plan().open(context(), None).await.unwrap()
+        self.open_named("stage").await
+    }
+
+    /// As the sink of this name.
+    pub(crate) async fn open_named(&self, sink: &str) -> OpenSink {
+        let context = OpenContext { stage: sink.to_owned(), ..context() };
+        self.plan().open(context, None).await.unwrap()
     }
 
     /// A sink that has asked for the watermark of [`RUN`].
