@@ -186,6 +186,60 @@ fn another_database_behind_the_same_name_gets_what_is_retained() {
     assert_eq!(bridge_losses(&world.database, world.folder.path()), 0, "nothing is booked as lost");
 }
 
+/// What an operator says, and the exit code.
+fn say(world: &World, args: &[&str]) -> (Option<i32>, String) {
+    let variables = with_data(&world.database, "data");
+    let borrowed: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let done = finish(args, &borrowed, world.folder.path());
+    (done.status.code(), String::from_utf8([done.stdout, done.stderr].concat()).unwrap())
+}
+
+#[test]
+fn a_renamed_sink_goes_on_where_it_was() {
+    let world = World::new();
+    world.live("data", 10);
+    let file = world.folder.path().join("sequence.yaml");
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace("  store:\n", "  archive:\n")).unwrap();
+    assert!(say(&world, &["check", "sequence.yaml"]).1.contains("journal rename-sink store archive"));
+    for _ in 0..2 {
+        let (code, said) = say(&world, &["journal", "rename-sink", "store", "archive", "sequence.yaml"]);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    world.live("data", 10);
+    ascends(&stored(&world.database));
+    assert_eq!(world.database.rows("SELECT DISTINCT sink FROM smiles_watermarks"), ["archive"]);
+    verify(&world.database, world.folder.path(), "data");
+}
+
+#[test]
+fn a_refused_row_is_set_aside_alone_and_replayed_after_the_repair() {
+    let world = World::new();
+    // A rule of the user's own: port 2 of every third pass is not welcome.
+    world.database.sql("ALTER TABLE readings ADD CONSTRAINT whim CHECK (NOT (port = 2 AND pass % 3 = 0))");
+    world.live("data", 12);
+    let before = stored(&world.database);
+    ascends(&before);
+    let last = before.last().unwrap().0;
+    let expected = |refused: bool| {
+        let all = (1..=last).flat_map(|pass| (1..=PORTS).map(move |port| (pass, port)));
+        let kept = all.filter(|(pass, port)| refused || !(*port == 2 && pass % 3 == 0));
+        kept.collect::<Vec<_>>()
+    };
+    let complete =
+        |rows: &[(u32, u8)]| rows.iter().copied().filter(|(pass, _)| *pass <= last).collect::<Vec<_>>();
+    assert_eq!(complete(&before), expected(false), "only the refused rows are missing");
+    let (code, said) = say(&world, &["journal", "dead-letter", "list"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("23514") && said.contains("whim"), "{said}");
+    let (_, said) = say(&world, &["journal", "dead-letter", "replay", "--file", "sequence.yaml"]);
+    assert_eq!(stored(&world.database), before, "still refused: {said}");
+    world.database.sql("ALTER TABLE readings DROP CONSTRAINT whim");
+    let (code, said) = say(&world, &["journal", "dead-letter", "replay", "--file", "sequence.yaml"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(complete(&world.each_once()), expected(true));
+    verify(&world.database, world.folder.path(), "data");
+}
+
 fn bridge_losses(database: &Database, folder: &Path) -> usize {
     let variables = with_data(database, "data");
     let borrowed: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
