@@ -4,6 +4,7 @@
 //! Every other crate of the workspace depends on this one and it depends on none of them.
 //! It does no I/O and starts no task.
 
+mod answer;
 mod batch;
 mod clock;
 mod column;
@@ -22,6 +23,7 @@ mod role;
 pub mod tables;
 pub mod unit;
 
+pub use answer::{Answer, Cells};
 pub use batch::Batch;
 pub use clock::Clock;
 pub use column::{

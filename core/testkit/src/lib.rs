@@ -6,6 +6,7 @@
 mod clock;
 mod context;
 mod eventually;
+mod files;
 mod plans;
 pub mod postgres;
 mod rows;
@@ -18,6 +19,7 @@ mod target;
 pub use clock::ManualClock;
 pub use context::open_context;
 pub use eventually::eventually;
+pub use files::MemoryFiles;
 pub use plans::{collecting_sink, memory_sink, scripted, scripted_with};
 pub use rows::{ids, numbered, numbered_schema};
 pub use scripted::{Script, Step};

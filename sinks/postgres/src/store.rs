@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use futures::stream;
 use futures::{StreamExt, TryStreamExt};
 use postgres_types::ToSql;
-use smiles_stage::{Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use smiles_stage::{Answer, Query, Rows, StageError, Store, StoreSchema, StoreStats};
 use tokio_postgres::RowStream;
 
-use crate::answer::Answer;
+use crate::answer::push;
 use crate::catalog::Found;
 use crate::compile::{Compiled, compile};
 use crate::connect::Connector;
@@ -109,7 +109,10 @@ impl Pieces {
         while self.lease.is_some() && self.answer.rows() < PIECE {
             let next = self.rows.try_next();
             match connector.within(connector.config.timeout.0, "read", next).await? {
-                Some(row) => self.answer.push(&row).map_err(|column| odd_cell(&column, &self.table))?,
+                Some(row) => self
+                    .answer
+                    .push(|index, column| push(&row, index, column))
+                    .map_err(|column| odd_cell(&column, &self.table))?,
                 None => {
                     if let Some(lease) = self.lease.take() {
                         pool.put(lease);

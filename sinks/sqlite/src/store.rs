@@ -6,11 +6,11 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
-use smiles_stage::{Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use smiles_stage::{Answer, Query, Rows, StageError, Store, StoreSchema, StoreStats};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use crate::answer::Answer;
+use crate::answer::push;
 use crate::compile::{Compiled, compile};
 use crate::error::told;
 use crate::file::Location;
@@ -122,7 +122,7 @@ fn send(
     let mut answer = Answer::new(Arc::clone(&compiled.schema));
     let mut sent = false;
     while let Some(row) = rows.next().map_err(tell)? {
-        answer.push(row).map_err(|column| odd_cell(&column, table))?;
+        answer.push(|index, column| push(row, index, column)).map_err(|column| odd_cell(&column, table))?;
         if answer.rows() == PIECE {
             sent = true;
             if !piece(&mut answer, table, sender)? {

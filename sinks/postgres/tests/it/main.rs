@@ -1,5 +1,7 @@
 //! The PostgreSQL sink and store against a real server.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod adoption;
 mod conformance;
 mod faults;

@@ -89,6 +89,9 @@ fn fixture(server: &Server) -> Fixture {
     fixture
 }
 
+/// Mode, what is trusted, host; whether the session is encrypted, or what is said.
+type Case<'a> = (&'a str, Option<&'a PathBuf>, &'a str, Result<bool, &'a str>);
+
 #[tokio::test]
 async fn every_mode_verifies_what_libpq_verifies() {
     let certificates = Certificates::make();
@@ -96,8 +99,7 @@ async fn every_mode_verifies_what_libpq_verifies() {
     let (ca, stranger) = (certificates.path("ca.pem"), certificates.path("stranger.pem"));
     let own = certificates.path("server.pem");
     let unknown = "comes from nobody who is trusted";
-    // mode, trusted, host -> encrypted, or what is said
-    let cases: [(&str, Option<&PathBuf>, &str, Result<bool, &str>); 14] = [
+    let cases: [Case<'_>; 14] = [
         ("disable", None, "localhost", Ok(false)),
         ("allow", None, "localhost", Ok(false)),
         ("prefer", None, "localhost", Ok(true)),

@@ -78,7 +78,7 @@ fn any_row() -> impl Strategy<Value = Row> {
         ),
         extreme(
             &[0.0, 0.1, -0.1, 1e15, 123_456_789.000_1, 1e-7, f64::EPSILON, 12_345.678_9],
-            any::<f64>().prop_map(move |value| finite(value)).boxed(),
+            any::<f64>().prop_map(finite).boxed(),
         ),
     );
     let others = (

@@ -1,7 +1,5 @@
 //! A sink made from options, its database, and short ways to ask both.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,31 +14,11 @@ use smiles_stage::{
     Batch, Files, OpenContext, OpenSink, PlanContext, Position, Problems, Query, Registry, RunId, Seq, Sink,
     SinkPlan, Store,
 };
-use smiles_testkit::{ManualClock, open_context};
+use smiles_testkit::{ManualClock, MemoryFiles, open_context};
 use tempfile::TempDir;
 
 /// The run most tests write.
 pub(crate) const RUN: RunId = RunId([7; 16]);
-
-/// Files by their path, in memory.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct MemoryFiles(pub(crate) BTreeMap<String, String>);
-
-impl Files for MemoryFiles {
-    fn read(&self, path: &str) -> io::Result<String> {
-        self.0.get(path).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-    }
-
-    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        let names: Vec<String> = self
-            .0
-            .keys()
-            .filter_map(|path| path.strip_prefix(folder)?.strip_prefix('/'))
-            .map(str::to_owned)
-            .collect();
-        if names.is_empty() { Err(io::Error::from(io::ErrorKind::NotFound)) } else { Ok(names) }
-    }
-}
 
 /// Options, input and a folder for the database.
 pub(crate) struct Fixture {

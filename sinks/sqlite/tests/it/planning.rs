@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::{Value, json};
 use smiles_stage::{Delivery, source_field, time_field};
+use smiles_testkit::MemoryFiles;
 
-use crate::fixture::{Fixture, MemoryFiles, plan};
+use crate::fixture::{Fixture, plan};
 
 fn fixture(tables: Value) -> Fixture {
     let power = Field::new("power", DataType::Float64, true);
