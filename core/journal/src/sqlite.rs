@@ -15,7 +15,7 @@ use crate::lock::Lock;
 use crate::reading::Fetched;
 use crate::records::{Run, SinkRow};
 use crate::store::{Shared, Store};
-use crate::writer::{Call, Message, WAITING};
+use crate::writer::{Call, Message, Touch, WAITING};
 use crate::{
     Accepted, Cursor, DeadLetter, Entry, Journal, JournalError, Maintained, Options, ReadLimit, Reconciled,
     StateChange, Status, repair, report, writer,
@@ -74,11 +74,11 @@ impl SqliteJournal {
     async fn call<T: Send + 'static>(
         &self,
         doing: &'static str,
-        writes: bool,
+        touch: Touch,
         work: impl FnMut(&mut Store) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, JournalError> {
         let (reply, answer) = oneshot::channel();
-        let job = Call { doing, writes, work, done: None, reply };
+        let job = Call { doing, touch, work, done: None, reply };
         let sender = self.sender.as_ref().ok_or(JournalError::Closed)?;
         sender.send(Message::Job(Box::new(job))).await.map_err(|_| JournalError::Closed)?;
         answer.await.map_err(|_| JournalError::Closed)?
@@ -105,7 +105,7 @@ impl SqliteJournal {
                     }
                 }
             };
-            self.call("read", true, move |store| store.pass_over(damaged)).await?;
+            self.call("read", Touch::Writes, move |store| store.pass_over(damaged)).await?;
             return Ok(None);
         }
         Ok(Some(batches))
@@ -135,7 +135,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn begin_run(&self, now: Timestamp) -> Result<RunId, JournalError> {
-        self.call("begin a run of", false, move |store| {
+        self.call("begin a run of", Touch::Reads, move |store| {
             store.now = now;
             store.begin_run()
         })
@@ -144,11 +144,11 @@ impl Journal for SqliteJournal {
 
     async fn append(&self, entry: Entry) -> Result<Accepted, JournalError> {
         let encoded = Encoded::of(&entry.records).map_err(|failure| failure.told("append to", 0))?;
-        self.call("append to", true, move |store| store.append(&entry, &encoded)).await
+        self.call("append to", Touch::Writes, move |store| store.append(&entry, &encoded)).await
     }
 
     async fn load_state(&self) -> Result<Vec<StateChange>, JournalError> {
-        self.call("read", false, |store| {
+        self.call("read", Touch::Reads, |store| {
             let mut statement =
                 store.connection.prepare("SELECT stage, key, value FROM state ORDER BY stage, key")?;
             let rows = statement.query_map([], |row| {
@@ -161,12 +161,12 @@ impl Journal for SqliteJournal {
 
     async fn enlist(&self, sinks: &[Cursor]) -> Result<(), JournalError> {
         let sinks = sinks.to_vec();
-        self.call("enlist sinks in", true, move |store| store.enlist(&sinks)).await
+        self.call("enlist sinks in", Touch::Writes, move |store| store.enlist(&sinks)).await
     }
 
     async fn known_runs(&self, sink: &str) -> Result<Vec<RunId>, JournalError> {
         let sink = sink.to_owned();
-        self.call("read", false, move |store| {
+        self.call("read", Touch::Reads, move |store| {
             SinkRow::load(&store.connection, &sink)?;
             Ok(Run::all(&store.connection)?.into_iter().map(|run| run.id).collect())
         })
@@ -180,13 +180,13 @@ impl Journal for SqliteJournal {
         marks: &[(RunId, Seq)],
     ) -> Result<Reconciled, JournalError> {
         let (sink, marks) = (sink.to_owned(), marks.to_vec());
-        self.call("reconcile", true, move |store| store.reconcile(&sink, target, &marks)).await
+        self.call("reconcile", Touch::Writes, move |store| store.reconcile(&sink, target, &marks)).await
     }
 
     async fn read(&self, sink: &str, limit: ReadLimit) -> Result<Vec<Batch>, JournalError> {
         loop {
             let sink = sink.to_owned();
-            let fetched = self.call("read", false, move |store| store.next_owed(&sink, limit)).await?;
+            let fetched = self.call("read", Touch::Reads, move |store| store.next_owed(&sink, limit)).await?;
             if let Some(batches) = self.decoded(fetched).await? {
                 return Ok(batches);
             }
@@ -195,7 +195,7 @@ impl Journal for SqliteJournal {
 
     async fn newest(&self, limit: ReadLimit) -> Result<Vec<Batch>, JournalError> {
         loop {
-            let fetched = self.call("read", false, move |store| store.newest(limit)).await?;
+            let fetched = self.call("read", Touch::Reads, move |store| store.newest(limit)).await?;
             if let Some(batches) = self.decoded(fetched).await? {
                 return Ok(batches);
             }
@@ -204,39 +204,39 @@ impl Journal for SqliteJournal {
 
     async fn delivered(&self, sink: &str, upto: Position) -> Result<(), JournalError> {
         let sink = sink.to_owned();
-        self.call("write a cursor to", true, move |store| store.delivered(&sink, upto)).await
+        self.call("write a cursor to", Touch::MovesCursor, move |store| store.delivered(&sink, upto)).await
     }
 
     async fn set_aside(&self, sink: &str, letters: Vec<DeadLetter>) -> Result<(), JournalError> {
         let sink = sink.to_owned();
-        self.call("write dead letters to", true, move |store| store.set_aside(&sink, &letters)).await
+        self.call("write dead letters to", Touch::Writes, move |store| store.set_aside(&sink, &letters)).await
     }
 
     async fn rows_set_aside(&self, sink: &str, position: Position) -> Result<Vec<u32>, JournalError> {
         let sink = sink.to_owned();
-        self.call("read", false, move |store| store.rows_set_aside(&sink, position)).await
+        self.call("read", Touch::Reads, move |store| store.rows_set_aside(&sink, position)).await
     }
 
     async fn maintain(&self, now: Timestamp) -> Result<Maintained, JournalError> {
         let mut done = Maintained::default();
         loop {
-            let deleted = self.call("maintain", true, move |store| store.tidy(now)).await?;
+            let deleted = self.call("maintain", Touch::Writes, move |store| store.tidy(now)).await?;
             done.deleted += u64::try_from(deleted).unwrap_or(u64::MAX);
             if Store::is_tidy(deleted) {
                 break;
             }
         }
-        done.forgotten = self.call("maintain", true, move |store| store.forget(now)).await?;
-        while self.call("maintain", true, |store| store.shrink()).await? {}
+        done.forgotten = self.call("maintain", Touch::Writes, move |store| store.forget(now)).await?;
+        while self.call("maintain", Touch::Writes, |store| store.shrink()).await? {}
         Ok(done)
     }
 
     async fn status(&self) -> Result<Status, JournalError> {
-        self.call("read", false, |store| report::status(&store.connection)).await
+        self.call("read", Touch::Reads, |store| report::status(&store.connection)).await
     }
 
     async fn acknowledge(&self) -> Result<u64, JournalError> {
-        self.call("acknowledge losses in", true, Store::acknowledge).await
+        self.call("acknowledge losses in", Touch::Writes, Store::acknowledge).await
     }
 
     fn appended(&self) -> watch::Receiver<u64> {

@@ -20,10 +20,22 @@ pub(crate) enum Message {
     Close(oneshot::Sender<Result<(), JournalError>>),
 }
 
+/// What a job does to the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Touch {
+    /// Looks at it: no transaction.
+    Reads,
+    /// Moves a cursor. That need not survive a power cut, since the target's own word wins; the commit does not wait
+    /// for the disk, and what is lost is the end of the log at most.
+    MovesCursor,
+    /// Changes what must survive.
+    Writes,
+}
+
 /// Something to do with the store, perhaps twice: alone again if the group it was in could not commit.
 pub(crate) trait Job: Send {
-    /// Whether it needs a transaction.
-    fn writes(&self) -> bool;
+    /// What it does to the file.
+    fn touch(&self) -> Touch;
     /// Does it; the result is kept until the commit is known.
     fn run(&mut self, store: &mut Store) -> Result<(), Failure>;
     /// Tells the caller, after the commit.
@@ -33,15 +45,15 @@ pub(crate) trait Job: Send {
 /// A closure as a [`Job`].
 pub(crate) struct Call<T, F> {
     pub(crate) doing: &'static str,
-    pub(crate) writes: bool,
+    pub(crate) touch: Touch,
     pub(crate) work: F,
     pub(crate) done: Option<T>,
     pub(crate) reply: oneshot::Sender<Result<T, JournalError>>,
 }
 
 impl<T: Send, F: FnMut(&mut Store) -> Result<T, Failure> + Send> Job for Call<T, F> {
-    fn writes(&self) -> bool {
-        self.writes
+    fn touch(&self) -> Touch {
+        self.touch
     }
 
     fn run(&mut self, store: &mut Store) -> Result<(), Failure> {
@@ -111,8 +123,8 @@ fn alone(store: &mut Store, mut job: Box<dyn Job>) {
 
 fn attempt(store: &mut Store, job: &mut dyn Job) -> Result<(), Failure> {
     let mark = store.mark();
-    let writes = job.writes();
-    let done = begin(store, writes).and_then(|()| job.run(store)).and_then(|()| commit(store, writes));
+    let touch = job.touch();
+    let done = begin(store, touch).and_then(|()| job.run(store)).and_then(|()| commit(store, touch));
     if done.is_err() {
         roll_back(store);
         store.restore(mark);
@@ -124,11 +136,12 @@ fn attempt(store: &mut Store, job: &mut dyn Job) -> Result<(), Failure> {
 /// What became of each job; an error means that nothing was committed.
 fn together(store: &mut Store, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Failure>>, Failure> {
     let mark = store.mark();
-    let writes = jobs.iter().any(|job| job.writes());
-    let done = begin(store, writes).and_then(|()| {
+    let touch = jobs.iter().map(|job| job.touch()).max().unwrap_or(Touch::Reads);
+    let writes = touch > Touch::Reads;
+    let done = begin(store, touch).and_then(|()| {
         let verdicts =
             jobs.iter_mut().map(|job| in_savepoint(store, job.as_mut(), writes)).collect::<Result<_, _>>()?;
-        commit(store, writes)?;
+        commit(store, touch)?;
         Ok(verdicts)
     });
     if done.is_err() {
@@ -141,7 +154,7 @@ fn together(store: &mut Store, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(
 
 /// The job's own verdict, or an error if the transaction as a whole is gone.
 fn in_savepoint(store: &mut Store, job: &mut dyn Job, writes: bool) -> Result<Result<(), Failure>, Failure> {
-    if !writes || !job.writes() {
+    if !writes || job.touch() == Touch::Reads {
         return match job.run(store) {
             // SQLite ends the whole transaction on some errors, of a question too.
             Err(failure) if failure.is_damage() || (writes && store.connection.is_autocommit()) => {
@@ -165,15 +178,20 @@ fn in_savepoint(store: &mut Store, job: &mut dyn Job, writes: bool) -> Result<Re
     Ok(verdict)
 }
 
-fn begin(store: &Store, writes: bool) -> Result<(), Failure> {
-    if writes {
+fn begin(store: &Store, touch: Touch) -> Result<(), Failure> {
+    if touch > Touch::Reads {
+        let synchronous = match touch {
+            Touch::MovesCursor => "PRAGMA synchronous=NORMAL",
+            Touch::Reads | Touch::Writes => "PRAGMA synchronous=FULL",
+        };
+        store.connection.execute_batch(synchronous)?;
         store.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     }
     Ok(())
 }
 
-fn commit(store: &Store, writes: bool) -> Result<(), Failure> {
-    if writes {
+fn commit(store: &Store, touch: Touch) -> Result<(), Failure> {
+    if touch > Touch::Reads {
         store.connection.prepare_cached("COMMIT")?.execute([])?;
         store.count_transaction();
     }

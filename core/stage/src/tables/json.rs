@@ -1,8 +1,10 @@
 //! JSON objects of several columns of a row, and instants as text.
 
 use std::fmt::Write;
+use std::io;
 use std::sync::Arc;
 
+use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt64Type};
 use arrow_array::{Array, ArrayRef, NullArray, RecordBatch, StringArray};
@@ -64,8 +66,8 @@ pub fn row_objects(records: &RecordBatch) -> StringArray {
 
 /// One compact object per row, members in the order given; null and what is not finite is `null`.
 pub(super) fn objects(members: &[Member], rows: usize) -> StringArray {
-    let mut text = String::new();
-    let mut objects = Vec::with_capacity(rows);
+    let (mut text, mut objects) =
+        (String::new(), StringBuilder::with_capacity(rows, rows * members.len() * 24));
     for row in 0..rows {
         text.clear();
         text.push('{');
@@ -79,9 +81,9 @@ pub(super) fn objects(members: &[Member], rows: usize) -> StringArray {
             }
         }
         text.push('}');
-        objects.push(text.clone());
+        objects.append_value(&text);
     }
-    StringArray::from(objects)
+    objects.finish()
 }
 
 /// Writes the value; `false` if there is none to write.
@@ -120,10 +122,22 @@ fn push(member: &Member, row: usize, text: &mut String) -> bool {
 
 /// In the fewest digits that mean this number; what is not finite is `null`.
 fn number(value: &impl Serialize, text: &mut String) -> bool {
-    serde_json::to_string(value).is_ok_and(|number| {
-        text.push_str(&number);
-        true
-    })
+    serde_json::to_writer(Text(text), value).is_ok()
+}
+
+/// A text that is written to in whole characters, as JSON numbers are.
+struct Text<'a>(&'a mut String);
+
+impl io::Write for Text<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.push_str(text);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn quoted(text: &str) -> String {

@@ -7,10 +7,12 @@ use arrow_schema::DataType;
 
 /// Bytes that are equal where all columns of two rows are equal; null equals null. The columns are of the Arrow
 /// types of [`super::ColumnType`]; others count as null.
-pub(super) fn row_key(columns: &[ArrayRef], row: usize) -> Vec<u8> {
-    let mut key = Vec::with_capacity(columns.len() * 16);
+///
+/// They are written over what `key` holds: one buffer serves all rows.
+pub(super) fn row_key<'k>(columns: &[ArrayRef], row: usize, key: &'k mut Vec<u8>) -> &'k [u8] {
+    key.clear();
     for column in columns {
-        push(column, row, &mut key);
+        push(column, row, key);
     }
     key
 }

@@ -61,10 +61,14 @@ fn fold(table: &TablePlan, parts: &[Projected]) -> Vec<Vec<Cell>> {
         .collect();
     let newest = table.with_role(Role::Newest).next();
     let age = |cell: Cell| newest.and_then(|column| instant(parts[cell.0].records.column(column), cell.1));
-    let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
+    let (mut places, mut key): (HashMap<Vec<u8>, usize>, _) = (HashMap::new(), Vec::new());
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for cell in cells(parts) {
-        let place = *places.entry(row_key(&keys[cell.0], cell.1)).or_insert(rows.len());
+        let key = row_key(&keys[cell.0], cell.1, &mut key);
+        let place = places.get(key).copied().unwrap_or_else(|| {
+            places.insert(key.to_vec(), rows.len());
+            rows.len()
+        });
         match rows.get_mut(place) {
             None => rows.push(vec![cell; table.columns.len()]),
             Some(row) => {

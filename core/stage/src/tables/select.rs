@@ -1,7 +1,6 @@
 //! Which rows of a batch a table gets: `where`, then `distinct`.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -62,16 +61,15 @@ fn distinct(table: &TablePlan, records: &RecordBatch, rows: impl Iterator<Item =
     let heard = |row: usize| {
         measurements.iter().any(|column| column.data_type() != &DataType::Null && column.is_valid(row))
     };
-    let mut chosen: HashMap<Vec<u8>, (usize, bool)> = HashMap::new();
+    let (mut chosen, mut key): (HashMap<Vec<u8>, (usize, bool)>, _) = (HashMap::new(), Vec::new());
     for row in rows {
-        match chosen.entry(row_key(&keys, row)) {
-            Entry::Vacant(entry) => {
-                entry.insert((row, heard(row)));
+        let key = row_key(&keys, row, &mut key);
+        match chosen.get_mut(key) {
+            None => {
+                chosen.insert(key.to_vec(), (row, heard(row)));
             }
-            Entry::Occupied(mut entry) if !entry.get().1 && heard(row) => {
-                entry.insert((row, true));
-            }
-            Entry::Occupied(_) => {}
+            Some(first) if !first.1 && heard(row) => *first = (row, true),
+            Some(_) => {}
         }
     }
     let mut rows: Vec<usize> = chosen.into_values().map(|(row, _)| row).collect();
