@@ -45,7 +45,7 @@ impl Origins {
             return Ok(Self::Any);
         }
         let is_origin = |origin: &str| {
-            let host = origin.split_once("://").map(|(scheme, host)| (scheme, host));
+            let host = origin.split_once("://");
             host.is_some_and(|(scheme, host)| {
                 ["http", "https"].contains(&scheme) && !host.is_empty() && !host.contains(['/', '*', '@'])
             })

@@ -8,6 +8,9 @@ use super::{common, kept, problem, unavailable};
 use crate::config::Stat;
 use crate::plan::Api;
 
+/// Path, tag, summary, and what it answers by status.
+type Endpoint<'a> = (&'a str, &'a str, &'a str, Vec<(&'a str, Value)>);
+
 /// Their paths.
 pub(super) fn paths(api: &Api, guarded: bool) -> Map<String, Value> {
     let ok = |description: &str, kind: &str, schema: Value| json!({"description": description, "content": {kind: {"schema": schema}}});
@@ -17,7 +20,7 @@ pub(super) fn paths(api: &Api, guarded: bool) -> Map<String, Value> {
     let mut health_503 = health();
     health_503["description"] = json!("The same, while no source is heard");
     let index = json!({"type": "object", "required": ["pipeline", "resources", "stats", "endpoints"]});
-    let rows: [(&str, &str, &str, Vec<(&str, Value)>); 7] = [
+    let rows: [Endpoint<'_>; 7] = [
         (
             "/health",
             "monitoring",
@@ -72,10 +75,7 @@ pub(super) fn paths(api: &Api, guarded: bool) -> Map<String, Value> {
     rows.into_iter().map(|row| path(row, guarded)).collect()
 }
 
-fn path(
-    (path, tag, summary, answers): (&str, &str, &str, Vec<(&str, Value)>),
-    guarded: bool,
-) -> (String, Value) {
+fn path((path, tag, summary, answers): Endpoint<'_>, guarded: bool) -> (String, Value) {
     let open = ["/health", "/ready"].contains(&path);
     let mut responses = Map::new();
     common(&mut responses, guarded && !open);
