@@ -31,6 +31,7 @@ COPY cli cli
 COPY pipelines pipelines
 COPY migrations migrations
 COPY web/dashboard web/dashboard
+COPY web/docs web/docs
 # Cargo goes by modification times, and a checkout may be older than the empty crate roots it replaces.
 RUN find core sources transforms sinks cli -name '*.rs' -exec touch {} + \
  && cargo build --release --locked --package smiles --bin smiles

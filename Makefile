@@ -1,6 +1,6 @@
 # The front door: each verb is a short script under .ci or one cargo command.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench fmt lint
+.PHONY: help setup run test soak bench fmt lint
 
 # The Python of the foreign peers the tests talk to; `make setup` makes it.
 export SMILES_TEST_PYTHON ?= $(CURDIR)/.venv/bin/python
@@ -18,6 +18,9 @@ run: ## poll the DTU of DTU_HOST or DTU_CONFIGS, or a simulated one, and serve h
 
 test: ## run every check: format, lints, Rust tests, browser tests (runs setup first)
 	@exec .ci/test.sh
+
+soak: ## run the long form of tests that besiege the bridge
+	@SMILES_SOAK_SECONDS=30 exec cargo test --package smiles --test it api::load
 
 bench: ## measure, and print the results as a Markdown table
 	@exec cargo bench --package smiles --bench spine

@@ -39,6 +39,8 @@ packages=()
 command -v chromium >/dev/null || packages+=(chromium)
 command -v sqlite3 >/dev/null || packages+=(sqlite3)
 command -v docker-compose >/dev/null || packages+=(docker-compose)
+# promtool, which judges what /metrics says.
+command -v promtool >/dev/null || packages+=(prometheus)
 # Debian ships Python without the part that makes virtual environments.
 "$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 

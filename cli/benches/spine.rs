@@ -7,6 +7,7 @@
 mod machine;
 mod poll;
 mod postgres;
+mod serve;
 mod start;
 mod throughput;
 
@@ -26,13 +27,18 @@ fn main() {
     if let Some(place) = args.iter().position(|arg| arg == "bare-exchange") {
         return poll::bare_exchange(&args[place + 1..]);
     }
+    if let Some(place) = args.iter().position(|arg| arg == "bare-server") {
+        return serve::bare_server(&args[place + 1..]);
+    }
     println!("| what | S-Miles | beside | ratio |\n|---|---|---|---|");
-    let all: [(&str, Measure); 5] = [
+    let all: [(&str, Measure); 7] = [
         ("sqlite", throughput::rows_per_second),
         ("journal", throughput::journal),
         ("poll", poll::cost),
         ("start", start::times),
         ("postgres", postgres::backlog),
+        ("api", serve::current),
+        ("history", serve::long_history),
     ];
     // `cargo bench --bench spine -- postgres` measures that alone.
     let chosen = |name: &&str| args.iter().any(|arg| arg == *name);

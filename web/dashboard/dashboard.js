@@ -1,8 +1,11 @@
-// The dashboard: shows what /api lists and /health says, asked again every few seconds.
+// The dashboard: shows what /api lists and /health says, asked again with every batch (/api/events), and every few
+// seconds for what time alone changes.
 //
 // It knows no device: columns, units and nesting come from the index, devices are the elements of the first list.
 
-const EVERY_MS = 2000;
+const EVERY_MS = 5000;
+// Where events do not come through.
+const ALONE_MS = 2000;
 const PATIENCE_MS = 8000;
 // Counting rows costs a store more than reading the latest ones.
 const STATS_EVERY_MS = 30_000;
@@ -11,6 +14,8 @@ const $ = (id) => document.getElementById(id);
 let index = null;
 let heardAt = null;
 let stats = { askedAt: 0, answer: null };
+let following = false;
+let timer = null;
 
 /** An element; `attributes` of null are left out. */
 function el(tag, attributes = {}, ...children) {
@@ -41,10 +46,26 @@ function patch(old, fresh) {
 
 const show = (id, ...children) => patch($(id), el("div", {}, ...children));
 
+/** What a guarded bridge wants to see; kept for as long as the tab lives. */
+function headers() {
+  const token = sessionStorage.getItem("token");
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
 /** JSON of any answer of the bridge, be it an error; rejects if it does not answer. */
 async function ask(path) {
-  const response = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
+  const response = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-cache", headers: headers() });
+  if (response.status === 401) askForToken();
   return { ok: response.ok, body: await response.json() };
+}
+
+function askForToken() {
+  if ($("token").open) return;
+  $("token").showModal();
+  $("token").querySelector("form").onsubmit = (event) => {
+    sessionStorage.setItem("token", new FormData(event.target).get("token"));
+    refresh();
+  };
 }
 
 // `pv_power` reads "PV power": a first word without a vowel is an abbreviation.
@@ -179,16 +200,42 @@ function showReach(reached) {
   show("alert", reached ? "" : `The bridge does not answer${since}.`);
 }
 
+function totals(name, values, answer) {
+  const shown = values.filter((value) => answer[value.name] != null && typeof answer[value.name] === "number");
+  if (!shown.length) return null;
+  return el("dl", { class: "values", "data-testid": "totals" }, shown.map((value) =>
+    pair(`${words(value.name)}${name ? ` (${name})` : ""}`, quantity(answer[value.name], value.unit))));
+}
+
+function showTotals(resource, answer) {
+  if (!resource?.totals || !answer?.ok) return show("totals");
+  const { whole, each, values } = resource.totals;
+  const sources = Object.entries(answer.body[each]);
+  const several = sources.length > 1 ? sources.map(([name, own]) => totals(name, values, own)) : [];
+  return show("totals", totals("", values, answer.body[whole]), several);
+}
+
 async function refresh() {
+  clearTimeout(timer);
   try {
-    index ??= (await ask("api")).body;
+    if (!index) {
+      const answer = await ask("api");
+      if (!answer.ok) throw new Error(answer.body.detail);
+      index = answer.body;
+    }
     const list = index.resources.find((resource) => resource.shape === "list" && !resource.path.includes("{"));
-    const [health, devices] = await Promise.all([ask("health"), list ? ask(list.path.slice(1)) : null]);
+    const sums = index.resources.find((resource) => resource.shape === "totals");
+    const [health, devices, summed] = await Promise.all([
+      ask("health"),
+      list ? ask(list.path.slice(1)) : null,
+      sums ? ask(sums.path.slice(1)) : null,
+    ]);
     if (index.stats.length && Date.now() - stats.askedAt >= STATS_EVERY_MS) {
       stats = { askedAt: Date.now(), answer: await ask("stats") };
     }
     heardAt = new Date();
     showHealth(health.body);
+    showTotals(sums, summed);
     showDevices(list, devices, Date.now());
     showStore(stats.answer, health.body.journal, health.body.warnings);
     showReach(true);
@@ -199,7 +246,30 @@ async function refresh() {
     console.debug("the bridge does not answer", failure);
     showReach(false);
   }
-  setTimeout(refresh, EVERY_MS);
+  timer = setTimeout(refresh, following ? EVERY_MS : ALONE_MS);
+}
+
+/** Refreshes with every batch. A stream that ends is opened again; without one, time alone must do. */
+async function follow() {
+  try {
+    const response = await fetch("api/events", { headers: headers() });
+    if (!response.ok) throw new Error(response.statusText);
+    following = true;
+    let text = "";
+    const pieces = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let piece = await pieces.read(); !piece.done; piece = await pieces.read()) {
+      text += piece.value;
+      if (text.includes("\n\n")) {
+        if (text.includes("data:")) refresh();
+        text = text.slice(text.lastIndexOf("\n\n") + 2);
+      }
+    }
+  } catch (failure) {
+    console.debug("no events", failure);
+  }
+  following = false;
+  setTimeout(follow, EVERY_MS);
 }
 
 refresh();
+follow();

@@ -75,8 +75,8 @@ fn a_foreign_server_is_stored_and_served_exactly() {
         ("DTU_MIN_DELAY", "1ms"),
     ];
     let bridge = Bridge::start(&["run"], &variables, folder.path());
-    let inverters =
-        bridge.eventually("/api/inverters", |answer| answer.as_array().is_some_and(|list| list.len() == 5));
+    let complete = |list: &Vec<Value>| list.len() == 5 && list.iter().all(|one| one["id"].is_number());
+    let inverters = bridge.eventually("/api/inverters", |answer| answer.as_array().is_some_and(complete));
     let ports = bridge.json("/api/ports");
     for record in RECORDS {
         served(&inverters, &ports, record);

@@ -51,6 +51,7 @@ impl Board {
             sinks,
             journal: JournalHealth { writable: true, size_bytes: 0, max_size_bytes, full: false },
             warnings: Vec::new(),
+            queued: 0,
         };
         let (losses, repairs) = (Vec::new(), Vec::new());
         let state = State { health, heard, broken: None, losses, dropped, repairs };
@@ -95,6 +96,19 @@ impl Board {
         }
     }
 
+    /// A sink begins with a batch that was accepted then.
+    pub(crate) fn behind(&self, sink: usize, accepted: Timestamp) {
+        if let Some(health) = self.state().health.sinks.get_mut(sink) {
+            health.waiting_since = Some(accepted);
+        }
+    }
+
+    /// A pass is on its way to the journal (1), or has got there (-1).
+    pub(crate) fn queue(&self, by: i64) {
+        let queued = &mut self.state().health.queued;
+        *queued = queued.saturating_add_signed(by);
+    }
+
     /// An append ended.
     pub(crate) fn appended(&self, error: Option<(String, bool)>) {
         let mut state = self.state();
@@ -105,13 +119,14 @@ impl Board {
 
     /// What the journal holds now.
     pub(crate) fn publish(&self, status: Status) {
+        let now = self.clock.now();
         let mut state = self.state();
         state.health.journal.size_bytes = status.size_bytes;
         for books in &status.books {
             let State { health, dropped, .. } = &mut *state;
             let mut named = health.sinks.iter_mut().zip(dropped).filter(|(sink, _)| sink.name == books.sink);
             if let Some((sink, dropped)) = named.next().filter(|_| books.in_use) {
-                copy_books(books, sink);
+                copy_books(books, sink, now);
                 *dropped = books.dropped.saturating_sub(books.noted);
             }
         }
@@ -135,6 +150,11 @@ impl HealthView for Board {
         }
         health.warnings = warnings(&state);
         health
+    }
+
+    fn progress(&self, sink: &str) -> u64 {
+        let state = self.state();
+        state.health.sinks.iter().find(|known| known.name == sink).map_or(0, |sink| sink.delivered)
     }
 }
 
@@ -173,16 +193,20 @@ pub(crate) fn starting(name: &str, type_name: &str) -> SinkHealth {
         dropped: 0,
         lost: 0,
         waiting: 0,
+        waiting_batches: 0,
+        waiting_since: None,
     }
 }
 
-fn copy_books(books: &Books, sink: &mut SinkHealth) {
+fn copy_books(books: &Books, sink: &mut SinkHealth, now: Timestamp) {
     sink.accepted = books.accepted;
     sink.delivered = books.delivered;
     sink.dead_lettered = books.dead_lettered;
     sink.dropped = books.dropped;
     sink.lost = books.lost;
     sink.waiting = books.waiting;
+    sink.waiting_batches = books.waiting_batches;
+    sink.waiting_since = sink.waiting_since.or(Some(now)).filter(|_| books.waiting_batches > 0);
 }
 
 /// Sentences for the operator.

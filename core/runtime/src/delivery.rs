@@ -148,6 +148,9 @@ impl Delivery {
             self.succeeded();
             return Ok(Step::Idle);
         };
+        if let Some(first) = batches.first() {
+            self.board.behind(self.index, first.accepted_at);
+        }
         if !self.memory.asked.contains(&last.run) {
             self.settle().await?;
             return Ok(Step::Delivered);

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use smiles_stage::prometheus::core::{Collector, Desc};
 use smiles_stage::prometheus::proto::MetricFamily;
 use smiles_stage::prometheus::{
-    Counter, CounterVec, Error, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry,
+    Counter, CounterVec, Error, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter,
+    IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 use smiles_stage::{Clock, Health, HealthView};
 
@@ -223,9 +223,18 @@ struct AtScrape {
     uptime: Gauge,
     build: IntGaugeVec,
     books: IntGaugeVec,
-    journal_bytes: IntGaugeVec,
+    journal: [IntGaugeVec; 3],
+    lag: [GaugeVec; 2],
+    lag_batches: IntGaugeVec,
     boards: Arc<Mutex<Vec<Weak<Board>>>>,
 }
+
+/// What is shown of a journal: bytes in use, the limit, and what is on its way there.
+const JOURNAL: [(&str, &str); 3] = [
+    ("smiles_journal_bytes", "Bytes of the journal in use."),
+    ("smiles_journal_max_bytes", "Bytes at which the journal is full."),
+    ("smiles_queue_depth", "Passes heard that are not journalled yet."),
+];
 
 impl AtScrape {
     fn new(clock: Arc<dyn Clock>, boards: Arc<Mutex<Vec<Weak<Board>>>>) -> Result<Self, Error> {
@@ -238,9 +247,29 @@ impl AtScrape {
             uptime: Gauge::new("smiles_uptime_seconds", "Time since the process started.")?,
             build,
             books: IntGaugeVec::new(Opts::new("smiles_sink_books", books), &["pipeline", "sink", "book"])?,
-            journal_bytes: IntGaugeVec::new(
-                Opts::new("smiles_journal_bytes", "Bytes of the journal in use."),
-                &["pipeline"],
+            journal: [plain(JOURNAL[0])?, plain(JOURNAL[1])?, plain(JOURNAL[2])?],
+            lag: [
+                GaugeVec::new(
+                    Opts::new(
+                        "smiles_journal_lag_seconds",
+                        "Age of the oldest batch that a sink still waits for.",
+                    ),
+                    &["pipeline"],
+                )?,
+                GaugeVec::new(
+                    Opts::new(
+                        "smiles_sink_lag_seconds",
+                        "Age of the oldest batch the sink has not delivered.",
+                    ),
+                    &["pipeline", "sink"],
+                )?,
+            ],
+            lag_batches: IntGaugeVec::new(
+                Opts::new(
+                    "smiles_sink_lag_batches",
+                    "Batches between the journal's end and the sink's cursor.",
+                ),
+                &["pipeline", "sink"],
             )?,
             boards,
         })
@@ -249,8 +278,19 @@ impl AtScrape {
     fn show(&self, health: &Health) {
         let pipeline = health.pipeline.as_str();
         let set = |gauge: IntGauge, value| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        set(self.journal_bytes.with_label_values(&[pipeline]), health.journal.size_bytes);
+        let journal = [health.journal.size_bytes, health.journal.max_size_bytes, health.queued];
+        for (gauge, value) in self.journal.iter().zip(journal) {
+            set(gauge.with_label_values(&[pipeline]), value);
+        }
+        let now = self.clock.now();
+        let mut oldest = 0.0_f64;
         for sink in &health.sinks {
+            let since = sink.waiting_since.filter(|_| sink.waiting_batches > 0);
+            let lag = since.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0));
+            oldest = oldest.max(lag);
+            let both = [pipeline, sink.name.as_str()];
+            self.lag[1].with_label_values(&both).set(lag);
+            set(self.lag_batches.with_label_values(&both), sink.waiting_batches);
             let books = [
                 ("accepted", sink.accepted),
                 ("delivered", sink.delivered),
@@ -263,13 +303,18 @@ impl AtScrape {
                 set(self.books.with_label_values(&[pipeline, sink.name.as_str(), book]), rows);
             }
         }
+        self.lag[0].with_label_values(&[pipeline]).set(oldest);
+    }
+
+    fn vecs(&self) -> impl Iterator<Item = &dyn Collector> {
+        let whole = [&self.build, &self.books, &self.lag_batches].into_iter().chain(&self.journal);
+        whole.map(|vec| vec as &dyn Collector).chain(self.lag.iter().map(|vec| vec as &dyn Collector))
     }
 }
 
 impl Collector for AtScrape {
     fn desc(&self) -> Vec<&Desc> {
-        let vecs = [&self.build, &self.books, &self.journal_bytes];
-        self.uptime.desc().into_iter().chain(vecs.into_iter().flat_map(Collector::desc)).collect()
+        self.uptime.desc().into_iter().chain(self.vecs().flat_map(Collector::desc)).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -277,11 +322,16 @@ impl Collector for AtScrape {
         let boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
         self.uptime.set(self.clock.monotonic().saturating_sub(self.begun).as_secs_f64());
         self.books.reset();
-        self.journal_bytes.reset();
+        self.lag_batches.reset();
+        self.journal.iter().for_each(IntGaugeVec::reset);
+        self.lag.iter().for_each(GaugeVec::reset);
         boards.iter().filter_map(Weak::upgrade).for_each(|board| self.show(&board.health()));
-        let vecs = [&self.build, &self.books, &self.journal_bytes];
-        self.uptime.collect().into_iter().chain(vecs.into_iter().flat_map(Collector::collect)).collect()
+        self.uptime.collect().into_iter().chain(self.vecs().flat_map(Collector::collect)).collect()
     }
+}
+
+fn plain((name, help): (&str, &str)) -> Result<IntGaugeVec, Error> {
+    IntGaugeVec::new(Opts::new(name, help), &["pipeline"])
 }
 
 fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
@@ -312,6 +362,7 @@ fn histogram(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Re
 mod tests {
     use std::time::Duration;
 
+    use smiles_journal::{Books, Status};
     use smiles_stage::prometheus::TextEncoder;
     use smiles_testkit::ManualClock;
 
@@ -327,6 +378,10 @@ mod tests {
         let board = Board::new("roof", 1000, &shared, sources, vec![starting("store", "sqlite")]);
         meters.show(&board);
         let scrape = || TextEncoder::new().encode_to_string(&meters.registry().gather()).unwrap();
+        let books =
+            Books { sink: "store".into(), in_use: true, waiting: 8, waiting_batches: 2, ..Books::default() };
+        board.publish(Status { books: vec![books], ..Status::default() });
+        board.queue(1);
         clock.advance(Duration::from_secs(5));
         board.live_rows(0, 12);
         let text = scrape();
@@ -334,6 +389,11 @@ mod tests {
             "smiles_uptime_seconds 5",
             "smiles_sink_books{book=\"delivered\",pipeline=\"roof\",sink=\"store\"} 12",
             "smiles_journal_bytes{pipeline=\"roof\"} 0",
+            "smiles_journal_max_bytes{pipeline=\"roof\"} 1000",
+            "smiles_queue_depth{pipeline=\"roof\"} 1",
+            "smiles_journal_lag_seconds{pipeline=\"roof\"} 5",
+            "smiles_sink_lag_seconds{pipeline=\"roof\",sink=\"store\"} 5",
+            "smiles_sink_lag_batches{pipeline=\"roof\",sink=\"store\"} 2",
             concat!("smiles_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");

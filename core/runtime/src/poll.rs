@@ -79,6 +79,7 @@ pub(crate) async fn poll(mut poll: Poll) {
                 poll.heard(&pass, took);
                 if records.num_rows() > 0 {
                     poll.sent += 1;
+                    poll.report.handed_over();
                     slot.send(Heard { source: poll.index, records });
                 }
             }

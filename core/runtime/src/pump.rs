@@ -46,6 +46,7 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
     while let Some(Heard { source, records }) = pump.inbox.recv().await {
         let records = pump.transformed(records).await;
         let accepted = pump.durable(records).await?;
+        pump.board.queue(-1);
         pump.chain.keep();
         if pump.run != pump.journal.run() {
             pump.run = pump.journal.run();

@@ -100,6 +100,11 @@ impl SourceReport {
         }
     }
 
+    /// The rows of a pass were handed over.
+    pub(crate) fn handed_over(&self) {
+        self.board.queue(1);
+    }
+
     /// A commit failed; the next one covers it.
     pub(crate) fn commit_failed(&self, failure: &Failure) {
         let Self { pipeline, name: source, .. } = self;

@@ -286,6 +286,10 @@ fn wire_one(
         None => None,
     };
     let wired = sinks[index].plan.wire(schema, store.as_ref());
+    let mapping = sinks[index].store.and_then(|store| sinks[store].plan.mapping());
+    if let Some(mapping) = mapping.filter(|_| wired.is_ok()) {
+        sinks[index].plan.follow(&mapping);
+    }
     complaints.take(stage, wired).map_or(Step::Failed, |()| Step::Wired)
 }
 

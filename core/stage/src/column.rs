@@ -9,6 +9,7 @@ pub const SOURCE: &str = "source";
 
 const UNIT: &str = "unit";
 const KIND: &str = "kind";
+const RESOLUTION: &str = "resolution";
 const EXTENSION: &str = "ARROW:extension:name";
 const JSON: &str = "arrow.json";
 
@@ -51,6 +52,16 @@ pub fn column_unit(field: &Field) -> Option<&str> {
 /// The field with this unit in place of any other.
 pub fn with_unit(field: Field, unit: &str) -> Field {
     with_metadata(field, UNIT, unit)
+}
+
+/// The smallest step between two values of the device, in the field's unit (0.1), if it is known.
+pub fn column_resolution(field: &Field) -> Option<f64> {
+    field.metadata().get(RESOLUTION)?.parse().ok()
+}
+
+/// The field with this step in place of any other.
+pub fn with_resolution(field: Field, step: f64) -> Field {
+    with_metadata(field, RESOLUTION, &step.to_string())
 }
 
 /// What the field measures, if its device file says so.

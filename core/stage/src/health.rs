@@ -8,6 +8,12 @@ use jiff::Timestamp;
 pub trait HealthView: Send + Sync {
     /// The state of this moment.
     fn health(&self) -> Health;
+
+    /// A number that grows whenever this sink has made rows durable; cheaper than asking for everything.
+    fn progress(&self, sink: &str) -> u64 {
+        let sinks = self.health().sinks;
+        sinks.iter().find(|known| known.name == sink).map_or(0, |sink| sink.delivered)
+    }
 }
 
 /// A pipeline's state.
@@ -27,6 +33,8 @@ pub struct Health {
     pub journal: JournalHealth,
     /// Sentences for the operator: nearly full, lost ranges, repaired damage.
     pub warnings: Vec<String>,
+    /// Passes heard that are not journalled yet.
+    pub queued: u64,
 }
 
 /// Whether a source was heard on its last pass.
@@ -101,6 +109,10 @@ pub struct SinkHealth {
     pub lost: u64,
     /// Rows still to deliver.
     pub waiting: u64,
+    /// Batches still to deliver.
+    pub waiting_batches: u64,
+    /// Since when the oldest of them waits.
+    pub waiting_since: Option<Timestamp>,
 }
 
 /// The journal.

@@ -14,6 +14,7 @@ mod files;
 mod health;
 mod migration;
 pub mod option;
+mod period;
 mod plan;
 mod position;
 mod problem;
@@ -27,20 +28,21 @@ pub use answer::{Answer, Cells};
 pub use batch::Batch;
 pub use clock::Clock;
 pub use column::{
-    Kind, SOURCE, TIME, column_kind, column_unit, is_json, json_field, source_field, time_field, with_kind,
-    with_unit,
+    Kind, SOURCE, TIME, column_kind, column_resolution, column_unit, is_json, json_field, source_field,
+    time_field, with_kind, with_resolution, with_unit,
 };
 pub use error::{Action, Rejection, StageError};
 pub use factory::{Factory, Registry, Stage, UnknownType};
 pub use files::{Files, NoFiles};
 pub use health::{Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState};
 pub use migration::{Migrate, Migrated, Migration, MigrationStep, RewrittenTable};
+pub use period::Periods;
 pub use plan::{
     Cadence, Delivery, OpenContext, OpenSink, PlanContext, SinkPlan, SourcePlan, StoreSchema, TransformPlan,
 };
 pub use position::{Position, RunId, Seq};
 pub use problem::{Path, Problem, Problems, Segment, Severity, did_you_mean};
-pub use query::{Comparison, Filter, Order, Query, Value};
+pub use query::{Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Query, Side, Value};
 pub use resolve::Resolved;
 pub use role::{Fault, Pass, Rows, Sink, Source, State, Store, StoreStats, TargetId, Transform, Watermark};
 

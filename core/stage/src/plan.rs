@@ -9,6 +9,7 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 
+use crate::tables::TablesPlan;
 use crate::{
     Clock, Files, HealthView, Migrate, Migrated, Problems, Sink, Source, StageError, Store, Transform,
 };
@@ -131,6 +132,15 @@ pub trait SinkPlan: Send + Sync {
     ) -> Result<Option<Migrated>, StageError> {
         Ok(None)
     }
+
+    /// How batches become rows of those tables, once wired, if it maps them as [`TablesPlan`] says.
+    fn mapping(&self) -> Option<Arc<TablesPlan>> {
+        None
+    }
+
+    /// Called after [`SinkPlan::wire`] with the mapping of the store it reads: what the store will hold can be told
+    /// from the batches alone.
+    fn follow(&mut self, _mapping: &Arc<TablesPlan>) {}
 
     /// Makes the sink. A target that is down is no error: connecting is part of [`Sink::watermark`].
     ///

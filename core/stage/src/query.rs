@@ -1,5 +1,6 @@
 //! A question to a store as plain data; each store compiles it to its own language with bound parameters.
 
+use arrow_schema::{DataType, Schema};
 use jiff::Timestamp;
 
 /// A value to compare with.
@@ -67,6 +68,101 @@ pub struct Query {
     pub newest: Option<String>,
     /// The order of the answer, applied last.
     pub order: Vec<Order>,
+    /// Only rows on one side of a place in the order; all of them hold. Not together with `latest_by`.
+    pub within: Vec<Edge>,
+    /// Aggregates of spans of time in place of rows.
+    pub buckets: Option<Buckets>,
+    /// Passes over so many rows first.
+    pub skip: u64,
     /// At most so many rows.
     pub limit: Option<u64>,
+}
+
+/// A place in the order of a query. A row with a null in one of the order's columns is on no side of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edge {
+    /// Which rows are meant.
+    pub side: Side,
+    /// A value for each column of the order.
+    pub place: Vec<Value>,
+}
+
+/// Which rows an [`Edge`] means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The row at the place and those behind it.
+    From,
+    /// Those behind it.
+    After,
+    /// The row at the place and those before it.
+    UpTo,
+}
+
+/// Spans of time, each answered by one row: the span's start, then the aggregates. A span without rows has none;
+/// those that have some come in ascending order. `columns`, `latest_by`, `order`, `within` and `skip` are empty then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buckets {
+    /// The column that says when.
+    pub time: String,
+    /// Where the spans begin, ascending, and where the last one ends: two or more.
+    pub bounds: Vec<Timestamp>,
+    /// What is answered of each.
+    pub aggregates: Vec<Aggregate>,
+}
+
+/// One value out of the rows of a span. Nulls do not count; of nothing else the value is null.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aggregate {
+    /// The column, a number.
+    pub column: String,
+    /// How.
+    pub function: Function,
+}
+
+/// How many values become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// The smallest.
+    Min,
+    /// The mean, a `float64`.
+    Avg,
+    /// The largest.
+    Max,
+    /// That of the newest row.
+    Last,
+}
+
+impl Function {
+    /// All of them, in the order they are served.
+    pub const ALL: [Self; 4] = [Self::Min, Self::Avg, Self::Max, Self::Last];
+
+    /// As in the name of an answered column: `voltage_min`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Min => "min",
+            Self::Avg => "avg",
+            Self::Max => "max",
+            Self::Last => "last",
+        }
+    }
+}
+
+impl Buckets {
+    /// What comes back: the start of the span under the name of the time column, then `<column>_<function>`.
+    ///
+    /// # Errors
+    /// The name of a column that is not there.
+    pub fn schema(&self, table: &Schema) -> Result<Schema, String> {
+        let missing = |name: &str| name.to_owned();
+        let mut fields = vec![table.field_with_name(&self.time).map_err(|_| missing(&self.time))?.clone()];
+        for Aggregate { column, function } in &self.aggregates {
+            let field =
+                table.field_with_name(column).map_err(|_| missing(column))?.clone().with_nullable(true);
+            let name = format!("{column}_{}", function.name());
+            let field = field.with_name(name);
+            let is_mean = *function == Function::Avg;
+            fields.push(if is_mean { field.with_data_type(DataType::Float64) } else { field });
+        }
+        Ok(Schema::new(fields))
+    }
 }

@@ -41,7 +41,12 @@ impl Query {
         if !self.latest_by.is_empty() && self.newest.is_none() {
             return Err(StageError::halt("a query with `latest_by` needs `newest`"));
         }
-        resolved.answer = Arc::new(Schema::new(fields));
+        resolved.check()?;
+        let answer = match &self.buckets {
+            Some(buckets) => buckets.schema(table).map_err(|name| resolved.missing(&name))?,
+            None => Schema::new(fields),
+        };
+        resolved.answer = Arc::new(answer);
         Ok(resolved)
     }
 }
@@ -52,10 +57,38 @@ impl Resolved<'_> {
     /// # Errors
     /// Halt: there is none of that name; says which there are.
     pub fn field(&self, name: &str) -> Result<&Field, StageError> {
+        self.table.field_with_name(name).map_err(|_| self.missing(name))
+    }
+
+    fn missing(&self, name: &str) -> StageError {
         let known = self.table.fields().iter().map(|field| field.name().as_str());
-        self.table
-            .field_with_name(name)
-            .map_err(|_| unknown(&format!("column of `{}`", self.query.table), name, known))
+        unknown(&format!("column of `{}`", self.query.table), name, known)
+    }
+
+    /// What cannot be asked together.
+    fn check(&self) -> Result<(), StageError> {
+        let Query { within, order, latest_by, buckets, columns, skip, .. } = self.query;
+        if within.iter().any(|edge| edge.place.len() != order.len() || order.is_empty()) {
+            return Err(StageError::halt("a place in an order needs a value for each of its columns"));
+        }
+        if !within.is_empty() && !latest_by.is_empty() {
+            return Err(StageError::halt("a query with `latest_by` has no place to go on from"));
+        }
+        let Some(buckets) = buckets else { return Ok(()) };
+        let rows = !(within.is_empty() && order.is_empty() && latest_by.is_empty() && columns.is_empty());
+        if rows || *skip > 0 {
+            return Err(StageError::halt("a query asks for rows and for spans of time at once"));
+        }
+        if buckets.bounds.len() < 2 || !buckets.bounds.is_sorted() {
+            return Err(StageError::halt("spans of time need two or more bounds, ascending"));
+        }
+        for aggregate in &buckets.aggregates {
+            if !self.field(&aggregate.column)?.data_type().is_numeric() {
+                let column = &aggregate.column;
+                return Err(StageError::halt(format!("a query aggregates `{column}`, which is no number")));
+            }
+        }
+        Ok(())
     }
 
     /// What to say of a condition whose value is of another type than its column.

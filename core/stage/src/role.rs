@@ -148,9 +148,18 @@ pub trait Store: Send + Sync {
     /// The store is not reachable, or the query does not fit its tables.
     async fn query(&self, query: &Query) -> Result<Rows, StageError>;
 
-    /// Size and row counts.
+    /// Size and row counts; cheap enough to be asked with every poll: no table is counted from end to end.
     ///
     /// # Errors
     /// The store is not reachable.
     async fn stats(&self) -> Result<StoreStats, StageError>;
+
+    /// A text that is another one after anything was written, by whomever; cheap. `None`: the store cannot say, so
+    /// what is known of its sink's deliveries must do.
+    ///
+    /// # Errors
+    /// The store is not reachable.
+    async fn version(&self) -> Result<Option<String>, StageError> {
+        Ok(None)
+    }
 }

@@ -35,6 +35,7 @@ impl HealthView for Still {
             sinks: Vec::new(),
             journal: JournalHealth::default(),
             warnings: Vec::new(),
+            queued: 0,
         }
     }
 }

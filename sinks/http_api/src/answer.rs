@@ -1,93 +1,134 @@
 //! Answers a resource: one question for the rows, one for each join and nest, whatever the number of rows.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use arrow_array::RecordBatch;
-use futures::TryStreamExt;
-use smiles_stage::{Action, Comparison, Filter, Query, StageError, Store, StoreStats};
-use tokio::sync::Semaphore;
+use arrow_schema::ArrowError;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use smiles_stage::{Comparison, Filter, Query};
 
+use crate::asker::{Asker, Found, STORE_RETRY};
+use crate::format::{Encoder, Format, write_members};
 use crate::json::{self, Cell};
 use crate::problem::Failure;
-use crate::resource::{Partner, Plan, Resource, Selection, Served, Values};
+use crate::resource::{Partner, Plan, Resource, Selection, Values};
 
-/// When a client may come back after the store failed.
-pub(crate) const STORE_RETRY: Duration = Duration::from_secs(5);
-
-/// Asks a store, never more than so many questions at a time and never for more than so many rows.
-pub(crate) struct Asker<'a> {
-    /// The store.
-    pub store: &'a dyn Store,
-    /// Bounds the questions under way.
-    pub gate: &'a Semaphore,
-    /// Bounds the rows of an answer.
-    pub rows_max: usize,
-    /// Whether the last question failed: only a change is logged.
-    pub down: &'a AtomicBool,
+/// What a resource answers.
+pub(crate) struct Content {
+    /// How it is written.
+    pub format: Format,
+    /// The body.
+    pub body: Body,
+    /// The `Link` header, if there is more.
+    pub link: Option<String>,
+    /// Whether it may be kept until something changes.
+    pub keep: bool,
 }
 
-/// The body of the answer for these values.
+/// A body, whole or as it comes.
+pub(crate) enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// Piece by piece; an error cuts the connection, so that nobody takes a part for the whole.
+    Flow(BoxStream<'static, Result<Bytes, std::io::Error>>),
+}
+
+impl Content {
+    /// A whole answer that may be kept.
+    pub(crate) fn whole(format: Format, body: impl Into<Bytes>) -> Self {
+        Self { format, body: Body::Whole(body.into()), link: None, keep: true }
+    }
+}
+
+/// The answer for these values.
 ///
 /// # Errors
-/// 404 for an object without a row; 503 while the store does not answer.
+/// 404 for an object without a row; 503 while the store does not answer and memory does not know.
 pub(crate) async fn answer(
     resource: &Resource,
     plan: &Plan,
     values: &Values,
+    format: Format,
     asker: &Asker<'_>,
-) -> Result<String, Failure> {
-    let base = asker.ask(&plan.base.query(values)).await?;
-    if base.count() == 0 && !empty_is_an_answer(resource, plan, values, asker).await? {
-        return Err(Failure::not_found(resource.not_found(values)));
+) -> Result<Content, Failure> {
+    let base = asker.rows(&plan.base, &plan.base.query(values)).await?;
+    if base.count() == 0 {
+        check_empty(resource, plan, values, asker).await?;
+    }
+    if format != Format::Json {
+        return Ok(Content::whole(format, encoded(format, &plan.base, &base)?));
     }
     let mut joins = Vec::with_capacity(plan.joins.len());
     for partner in &plan.joins {
-        joins.push((partner, asker.partners(partner, &base).await?));
+        joins.push((partner, partners(asker, partner, &base).await?));
     }
     let mut nests = Vec::with_capacity(plan.nests.len());
     for (name, partner) in &plan.nests {
-        nests.push((name.as_str(), partner, asker.partners(partner, &base).await?));
+        nests.push((name.as_str(), partner, partners(asker, partner, &base).await?));
     }
     let writer = Writer { base: &plan.base, joins, nests };
     let mut out = String::new();
     if resource.is_list() {
         writer.list(&mut out, &base);
     } else if let Some((batch, row)) = base.places().next() {
-        writer.object(&mut out, &base.0[batch], row);
+        writer.object(&mut out, &base, (batch, row));
     }
-    Ok(out)
+    Ok(Content::whole(format, out))
 }
 
-async fn empty_is_an_answer(
+/// Plain rows in a format of their own.
+pub(crate) fn encoded(format: Format, selection: &Selection, rows: &Found) -> Result<Bytes, Failure> {
+    let encode = || -> Result<Vec<u8>, ArrowError> {
+        let (mut encoder, head) = Encoder::new(format, &selection.columns, &selection.served)?;
+        let mut out = Vec::from(head);
+        for batch in &rows.0 {
+            out.extend_from_slice(&encoder.rows(batch)?);
+        }
+        out.extend_from_slice(&encoder.end()?);
+        Ok(out)
+    };
+    encode().map(Bytes::from).map_err(|error| unwritable(&error))
+}
+
+/// A failure that is ours alone.
+pub(crate) fn unwritable(error: &ArrowError) -> Failure {
+    tracing::error!(%error, "rows cannot be written");
+    Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the rows cannot be written; the log says why")
+}
+
+/// Whether no rows are an answer, for this resource and these values.
+///
+/// # Errors
+/// 404 where something is missing; 503 where nobody knows whether it is.
+pub(crate) async fn check_empty(
     resource: &Resource,
     plan: &Plan,
     values: &Values,
     asker: &Asker<'_>,
-) -> Result<bool, Failure> {
-    match &plan.exists {
-        _ if !resource.is_list() => Ok(false),
-        None => Ok(true),
+) -> Result<(), Failure> {
+    let unsure = |selection: &Selection| selection.view.is_some() && !asker.memory.knows_all();
+    let exists = match &plan.exists {
+        None if resource.is_list() && unsure(&plan.base) => return Err(unknown()),
+        None if resource.is_list() => return Ok(()),
+        None => None,
         Some(exists) => {
             let query = Query { limit: Some(1), ..exists.query(values) };
-            Ok(asker.ask(&query).await?.count() > 0)
+            Some((exists, asker.rows(exists, &query).await?.count() > 0))
         }
+    };
+    match exists {
+        Some((_, true)) => Ok(()),
+        Some((exists, false)) if unsure(exists) => Err(unknown()),
+        None if unsure(&plan.base) => Err(unknown()),
+        _ => Err(Failure::not_found(resource.not_found(values))),
     }
 }
 
-/// Rows of an answer of the store.
-struct Found(Vec<RecordBatch>);
-
-impl Found {
-    fn count(&self) -> usize {
-        self.0.iter().map(RecordBatch::num_rows).sum()
-    }
-
-    /// Batch and row of each row.
-    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.0.iter().enumerate().flat_map(|(batch, rows)| (0..rows.num_rows()).map(move |row| (batch, row)))
-    }
+fn unknown() -> Failure {
+    Failure::unavailable(
+        "the store was not read yet, and nothing of this was heard since; try again later",
+        STORE_RETRY,
+    )
 }
 
 /// Rows of another table by the text of their key.
@@ -96,76 +137,27 @@ struct Partners {
     by_key: HashMap<String, Vec<(usize, usize)>>,
 }
 
-impl Asker<'_> {
-    /// What the store says of itself.
-    pub(crate) async fn stats(&self) -> Result<StoreStats, Failure> {
-        let _turn = self.gate.acquire().await.map_err(|_| stopping())?;
-        let stats = self.store.stats().await.map_err(|error| self.failed(&error))?;
-        self.answered();
-        Ok(stats)
+/// One question for the partners of all rows; narrowed where all rows have the same key.
+async fn partners(asker: &Asker<'_>, partner: &Partner, base: &Found) -> Result<Partners, Failure> {
+    if base.count() == 0 {
+        return Ok(Partners { found: Found(Vec::new()), by_key: HashMap::new() });
     }
-
-    async fn ask(&self, query: &Query) -> Result<Found, Failure> {
-        let _turn = self.gate.acquire().await.map_err(|_| stopping())?;
-        let mut rows = self.store.query(query).await.map_err(|error| self.failed(&error))?;
-        let (mut batches, mut count) = (Vec::new(), 0);
-        while let Some(batch) = rows.try_next().await.map_err(|error| self.failed(&error))? {
-            if batch.num_columns() != query.columns.len() {
-                return Err(self.failed(&StageError::halt("the store answered other columns than asked for")));
-            }
-            count += batch.num_rows();
-            if count > self.rows_max {
-                let limit = self.rows_max;
-                return Err(Failure::bad_request(format!(
-                    "the answer has more than {limit} rows; ask for fewer"
-                )));
-            }
-            batches.push(batch);
-        }
-        self.answered();
-        Ok(Found(batches))
-    }
-
-    fn answered(&self) {
-        if self.down.swap(false, Ordering::Relaxed) {
-            tracing::info!("store answers requests again");
+    let mut query = partner.selection.query(&Values::new());
+    for &(theirs, own) in &partner.on {
+        if let Some(value) = common(base, theirs).and_then(|cell| cell.value()) {
+            let column = query.columns[own].clone();
+            query.filters.push(Filter { column, comparison: Comparison::Eq, value });
         }
     }
-
-    /// What a client hears of a store that failed; the operator's log says why, once.
-    fn failed(&self, error: &StageError) -> Failure {
-        if !self.down.swap(true, Ordering::Relaxed) {
-            tracing::warn!(error = %error.chain(), "store does not answer requests");
+    let found = asker.rows(&partner.selection, &query).await?;
+    let mut by_key: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+    let own: Vec<usize> = partner.on.iter().map(|(_, own)| *own).collect();
+    for (batch, row) in found.places() {
+        if let Some(key) = json::key(&found.0[batch], row, &own) {
+            by_key.entry(key).or_default().push((batch, row));
         }
-        let after = match error.action() {
-            Action::Retry { after: Some(after) } => *after,
-            Action::Retry { after: None } | Action::Reject { .. } | Action::Halt => STORE_RETRY,
-        };
-        Failure::unavailable("the store does not answer; try again later", after)
     }
-
-    /// One question for the partners of all rows; narrowed where all rows have the same key.
-    async fn partners(&self, partner: &Partner, base: &Found) -> Result<Partners, Failure> {
-        if base.count() == 0 {
-            return Ok(Partners { found: Found(Vec::new()), by_key: HashMap::new() });
-        }
-        let mut query = partner.selection.query(&Values::new());
-        for &(theirs, own) in &partner.on {
-            if let Some(value) = common(base, theirs).and_then(|cell| cell.value()) {
-                let column = query.columns[own].clone();
-                query.filters.push(Filter { column, comparison: Comparison::Eq, value });
-            }
-        }
-        let found = self.ask(&query).await?;
-        let mut by_key: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
-        let own: Vec<usize> = partner.on.iter().map(|(_, own)| *own).collect();
-        for (batch, row) in found.places() {
-            if let Some(key) = key(&found.0[batch], row, &own) {
-                by_key.entry(key).or_default().push((batch, row));
-            }
-        }
-        Ok(Partners { found, by_key })
-    }
+    Ok(Partners { found, by_key })
 }
 
 /// The value all rows have in a column, if they have one.
@@ -173,20 +165,6 @@ fn common(found: &Found, column: usize) -> Option<Cell<'_>> {
     let mut cells = found.places().map(|(batch, row)| json::cell(found.0[batch].column(column), row));
     let first = cells.next()?;
     cells.all(|cell| cell == first).then_some(first)
-}
-
-/// The cells of these columns as one text; `None` where one of them is null, which equals nothing.
-fn key(rows: &RecordBatch, row: usize, columns: &[usize]) -> Option<String> {
-    let mut text = String::new();
-    for &column in columns {
-        let cell = json::cell(rows.column(column), row);
-        if cell == Cell::Null {
-            return None;
-        }
-        json::write_cell(&mut text, &cell, false);
-        text.push(',');
-    }
-    Some(text)
 }
 
 /// Writes rows with what belongs to them.
@@ -199,30 +177,33 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn list(&self, out: &mut String, base: &Found) {
         out.push('[');
-        for (place, (batch, row)) in base.places().enumerate() {
+        for (place, row) in base.places().enumerate() {
             if place > 0 {
                 out.push(',');
             }
-            self.object(out, &base.0[batch], row);
+            self.object(out, base, row);
         }
         out.push(']');
     }
 
-    fn object(&self, out: &mut String, rows: &RecordBatch, row: usize) {
+    fn object(&self, out: &mut String, base: &Found, (batch, row): (usize, usize)) {
+        let rows = &base.0[batch];
         out.push('{');
-        write_served(out, &self.base.served, Some((rows, row)));
+        write_members(out, &self.base.served, Some((rows, row)));
         for (partner, partners) in &self.joins {
             let place = partners.of(partner, rows, row).and_then(|places| places.first());
             let found = place.map(|&(batch, row)| (&partners.found.0[batch], row));
-            write_served(out, &partner.selection.served, found);
+            write_members(out, &partner.selection.served, found);
         }
         for (name, partner, partners) in &self.nests {
-            separate(out);
+            if !out.ends_with('{') {
+                out.push(',');
+            }
             json::write_text(out, name);
             out.push_str(":[");
             for (place, &(batch, row)) in partners.of(partner, rows, row).into_iter().flatten().enumerate() {
                 out.push_str(if place > 0 { ",{" } else { "{" });
-                write_served(out, &partner.selection.served, Some((&partners.found.0[batch], row)));
+                write_members(out, &partner.selection.served, Some((&partners.found.0[batch], row)));
                 out.push('}');
             }
             out.push(']');
@@ -232,28 +213,13 @@ impl Writer<'_> {
 }
 
 impl Partners {
-    fn of(&self, partner: &Partner, rows: &RecordBatch, row: usize) -> Option<&Vec<(usize, usize)>> {
+    fn of(
+        &self,
+        partner: &Partner,
+        rows: &arrow_array::RecordBatch,
+        row: usize,
+    ) -> Option<&Vec<(usize, usize)>> {
         let theirs: Vec<usize> = partner.on.iter().map(|(theirs, _)| *theirs).collect();
-        self.by_key.get(&key(rows, row, &theirs)?)
+        self.by_key.get(&json::key(rows, row, &theirs)?)
     }
-}
-
-/// Appends the members of a row; nulls where there is none.
-fn write_served(out: &mut String, served: &[Served], found: Option<(&RecordBatch, usize)>) {
-    for column in served {
-        separate(out);
-        out.push_str(&column.key);
-        let cell = found.map_or(Cell::Null, |(rows, row)| json::cell(rows.column(column.column), row));
-        json::write_cell(out, &cell, column.json);
-    }
-}
-
-fn separate(out: &mut String) {
-    if !out.ends_with('{') {
-        out.push(',');
-    }
-}
-
-fn stopping() -> Failure {
-    Failure::unavailable("the bridge is stopping", STORE_RETRY)
 }

@@ -6,10 +6,12 @@ mod route;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use smiles_stage::{Path, Problem, Problems};
 
+use crate::access::Origins;
 use crate::config::{Config, Limits, Resources, duration};
-use crate::dashboard;
+use crate::pages::PAGES;
 use crate::resource::Resource;
 use crate::spell::{self, Step};
 
@@ -43,6 +45,12 @@ pub(crate) struct Bounds {
     pub store_queries: usize,
     /// See [`Limits::rows`].
     pub rows: usize,
+    /// See [`Limits::stall`].
+    pub stall: Duration,
+    /// See [`Limits::transfer`].
+    pub transfer: Duration,
+    /// See [`Limits::followers`].
+    pub followers: usize,
 }
 
 /// Options that are sound as far as they can be without columns.
@@ -56,6 +64,10 @@ pub(crate) struct Checked {
     pub bounds: Bounds,
     /// Routes, without questions yet.
     pub resources: Vec<Resource>,
+    /// See [`Config::timezone`].
+    pub zone: TimeZone,
+    /// See [`Config::allow_origins`].
+    pub origins: Origins,
 }
 
 /// Checks the options.
@@ -75,9 +87,30 @@ pub(crate) fn check(config: &Config) -> Result<Checked, Problems> {
     let offline_after = time(&config.offline_after, root.key("offline_after"), &mut problems);
     let bounds = check_limits(&config.limits, &root.key("limits"), &mut problems);
     let resources = check_resources(&config.resources, &root.key("resources"), &mut problems);
-    metrics::check(&config.metrics, &root.key("metrics"), &mut problems);
+    metrics::check(&config.metrics, &config.resources, &root.key("metrics"), &mut problems);
+    let zone = TimeZone::get(&config.timezone).unwrap_or_else(|_| {
+        let message = format!("`{}` is no time zone", config.timezone);
+        let problem = Problem::error(root.key("timezone"), message);
+        problems.push(problem.help("write an IANA name such as `Europe/Berlin` or `UTC`"));
+        TimeZone::UTC
+    });
+    if !(0..=23).contains(&config.reset_hour) {
+        let message = format!("{} is no hour of the day: 0 to 23", config.reset_hour);
+        problems.push(Problem::error(root.key("reset_hour"), message));
+    }
+    if !config.token.0.is_empty() && !config.token_file.is_empty() {
+        let problem = Problem::error(root.key("token_file"), "both `token` and `token_file` are set");
+        problems.push(problem.help("keep one of them"));
+    }
+    let origins = Origins::parse(&config.allow_origins).unwrap_or_else(|bad| {
+        let problem = Problem::error(root.key("allow_origins"), format!("`{bad}` is no origin"));
+        problems.push(problem.help("write origins such as `https://home.example:8123`, by commas, or `*`"));
+        Origins::Own
+    });
     match address {
-        Ok(address) if problems.is_empty() => Ok(Checked { address, offline_after, bounds, resources }),
+        Ok(address) if problems.is_empty() => {
+            Ok(Checked { address, offline_after, bounds, resources, zone, origins })
+        }
         Ok(_) | Err(_) => Err(problems),
     }
 }
@@ -109,6 +142,7 @@ fn check_limits(limits: &Limits, at: &Path, problems: &mut Problems) -> Bounds {
         ("connections", limits.connections, 8),
         ("store_queries", limits.store_queries, 1),
         ("rows", limits.rows, 1),
+        ("followers", limits.followers, 1),
     ];
     for (name, count, least) in counts {
         if count < least {
@@ -121,6 +155,9 @@ fn check_limits(limits: &Limits, at: &Path, problems: &mut Problems) -> Bounds {
         answer: time(&limits.answer, at.key("answer"), problems),
         store_queries: limits.store_queries,
         rows: limits.rows,
+        stall: time(&limits.stall, at.key("stall"), problems),
+        transfer: time(&limits.transfer, at.key("transfer"), problems),
+        followers: limits.followers,
     }
 }
 
@@ -141,7 +178,13 @@ fn check_resources(resources: &Resources, at: &Path, problems: &mut Problems) ->
         paths.add(path, &steps, &at, problems);
         let params = route::parameters(route, &steps, &at, problems);
         route::check(route, &params, &at, problems);
-        checked.push(Resource { path: path.to_owned(), route: route.clone(), params, plan: None });
+        checked.push(Resource {
+            path: path.to_owned(),
+            route: route.clone(),
+            params,
+            plan: None,
+            totals: None,
+        });
     }
     checked
 }
@@ -155,7 +198,7 @@ struct Paths<'a> {
 
 impl<'a> Paths<'a> {
     fn add(&mut self, path: &'a str, steps: &[Step<'a>], at: &Path, problems: &mut Problems) {
-        if RESERVED.contains(&path) || dashboard::ASSETS.iter().any(|asset| asset.path == path) {
+        if RESERVED.contains(&path) || PAGES.iter().any(|page| page.path == path) {
             problems.push(
                 Problem::error(at.clone(), format!("the path `{path}` is answered by the engine itself"))
                     .help("choose another path"),

@@ -1,14 +1,21 @@
 //! What a pipeline file may say of its HTTP API: plain data, unknown keys denied.
 
+mod access;
+mod history;
 mod metrics;
+mod totals;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use metrics::{Aggregate, ColumnSeries, HealthSeries, Metrics, RuntimeSeries, SeriesType};
+pub use access::Secret;
+pub use history::History;
+pub use metrics::{Aggregate, ColumnSeries, HealthSeries, Metrics, RuntimeSeries, SeriesType, TotalSeries};
 pub use smiles_stage::tables::Ordered;
+pub use totals::{Belongs, Total, Totals};
 
 /// Options of `type: http_api`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -22,6 +29,22 @@ pub struct Config {
     #[serde(default = "five_minutes")]
     #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
     pub offline_after: String,
+    /// The local clock (an IANA name): days of history begin at its midnight.
+    #[serde(default = "utc")]
+    pub timezone: String,
+    /// The hour of that clock at which columns named in `resets` begin anew.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 23))]
+    pub reset_hour: i8,
+    /// The bearer token clients must send, except for /health, /ready and the pages; empty: none.
+    #[serde(default)]
+    pub token: Secret,
+    /// A file that holds the token; empty: none.
+    #[serde(default)]
+    pub token_file: String,
+    /// Origins whose pages may read the API from a browser, by commas, or `*`; empty: none but its own.
+    #[serde(default)]
+    pub allow_origins: String,
     /// What is served, and under which names.
     #[serde(default)]
     pub resources: Resources,
@@ -40,6 +63,8 @@ pub struct Resources {
     pub health: HealthNames,
     /// The fields of `/stats`, in order.
     pub stats: Ordered<Stat>,
+    /// Words for `/openapi.json`.
+    pub document: Document,
     /// Path templates (`/api/things/{id}`) with what they answer, in the order of the index.
     pub routes: Ordered<Route>,
 }
@@ -56,6 +81,18 @@ impl Default for HealthNames {
     fn default() -> Self {
         Self { sources: "sources".to_owned() }
     }
+}
+
+/// Words for the description of the API.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Document {
+    /// The title; by default the pipeline's name.
+    pub title: String,
+    /// What the API is about.
+    pub description: String,
+    /// Example values by the name of a column or parameter.
+    pub examples: BTreeMap<String, serde_json::Value>,
 }
 
 /// What a field of `/stats` shows.
@@ -87,8 +124,12 @@ pub struct Route {
     pub not_found: Option<String>,
     /// An empty list is a 404 unless such a row exists.
     pub exists: Option<Exists>,
-    /// The rows.
-    pub query: Select,
+    /// The rows; of every route but one with `totals`.
+    pub query: Option<Select>,
+    /// The rows through time.
+    pub history: Option<History>,
+    /// Sums in place of rows.
+    pub totals: Option<Totals>,
     /// Columns of other tables put into each row; null where there is no partner.
     #[serde(default)]
     pub join: Vec<Join>,
@@ -213,6 +254,9 @@ pub struct Select {
     pub order: Vec<String>,
     /// At most so many rows: a number, or `{param: NAME}`.
     pub limit: Option<Limit>,
+    /// `column: time column`: a value of a day that is over is served as 0. The day begins at `reset_hour`.
+    #[serde(default)]
+    pub resets: Ordered<String>,
 }
 
 /// A condition on a column: exactly one of `param` and `value`, or a range of `from` and `before`.
@@ -277,15 +321,24 @@ pub struct Limits {
     /// How long a client may take to send a request, and to be idle between two.
     #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
     pub request_head: String,
+    /// How long a client may take nothing of an answer before it is hung up on.
+    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    pub stall: String,
+    /// How long a long answer may take altogether.
+    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    pub transfer: String,
     /// How long an answer may take to be ready.
     #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
     pub answer: String,
     /// Questions to the store at a time; others wait.
     #[schemars(range(min = 1, max = 1024))]
     pub store_queries: usize,
-    /// Rows of one answer; beyond, the client is asked to narrow it.
+    /// Rows of one answer that has to be put together; beyond, the client is asked to narrow it.
     #[schemars(range(min = 1))]
     pub rows: usize,
+    /// Clients that follow `/api/events` at a time.
+    #[schemars(range(min = 1, max = 4096))]
+    pub followers: usize,
 }
 
 impl Default for Limits {
@@ -293,11 +346,18 @@ impl Default for Limits {
         Self {
             connections: 512,
             request_head: "15s".to_owned(),
+            stall: "20s".to_owned(),
+            transfer: "5m".to_owned(),
             answer: "10s".to_owned(),
             store_queries: 8,
             rows: 100_000,
+            followers: 64,
         }
     }
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 fn five_minutes() -> String {

@@ -25,6 +25,7 @@ use tower::ServiceExt;
 
 use crate::check::Bounds;
 use crate::problem::Failure;
+use crate::stall::Stalling;
 
 /// The largest request head kept in memory; beyond, hyper answers 431.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -73,7 +74,7 @@ async fn connection(stream: TcpStream, router: Router, bounds: Bounds, ticket: T
         .header_read_timeout(bounds.request_head)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_header_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Stalling::new(stream, bounds.stall)), service);
     tokio::select! {
         ended = connection => {
             if let Err(error) = ended {

@@ -142,6 +142,7 @@ mod tests {
             sinks: Vec::new(),
             journal: JournalHealth { writable, ..JournalHealth::default() },
             warnings: Vec::new(),
+            queued: 0,
         }
     }
 

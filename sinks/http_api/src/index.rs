@@ -3,27 +3,25 @@
 use serde_json::{Map, Value, json};
 use smiles_stage::column_unit;
 
-use crate::config::{Ordered, Stat};
+use crate::config::Stat;
 use crate::params::Param;
+use crate::plan::Api;
 use crate::resource::{Plan, Resource, Selection};
+use crate::totals::TotalValue;
 
 /// The index of a pipeline.
-pub(crate) fn body(
-    pipeline: &str,
-    sources_key: &str,
-    resources: &[Resource],
-    stats: &Ordered<Stat>,
-) -> Value {
-    let stats: Vec<Value> = stats
+pub(crate) fn body(pipeline: &str, api: &Api) -> Value {
+    let stats: Vec<Value> = api
+        .stats
         .iter()
         .map(|(name, stat)| json!({"name": name, "unit": matches!(stat, Stat::SizeBytes).then_some("B")}))
         .collect();
     json!({
         "pipeline": pipeline,
-        "sources_key": sources_key,
-        "resources": resources.iter().map(resource).collect::<Vec<_>>(),
+        "sources_key": api.sources_key,
+        "resources": api.resources.iter().map(resource).collect::<Vec<_>>(),
         "stats": stats,
-        "endpoints": ["/health", "/ready", "/metrics", "/stats", "/api"],
+        "endpoints": ["/health", "/ready", "/metrics", "/stats", "/api", "/api/events", "/openapi.json", "/docs"],
     })
 }
 
@@ -32,10 +30,24 @@ fn resource(resource: &Resource) -> Value {
         Some(plan) => (columns(plan), nest(plan)),
         None => (Vec::new(), Map::new()),
     };
+    let shape = match () {
+        () if resource.route.totals.is_some() => "totals",
+        () if resource.is_list() => "list",
+        () => "object",
+    };
+    let totals = resource.totals.as_ref().map(|totals| {
+        let value = |value: &TotalValue| json!({"name": value.name, "unit": column_unit(&value.field)});
+        json!({
+            "whole": totals.whole,
+            "each": totals.each,
+            "values": totals.values.iter().map(value).collect::<Vec<_>>(),
+        })
+    });
     json!({
         "path": resource.path,
         "description": resource.route.description,
-        "shape": if resource.is_list() { "list" } else { "object" },
+        "shape": shape,
+        "totals": totals,
         "parameters": resource.params.iter().map(parameter).collect::<Vec<_>>(),
         "columns": columns,
         "nest": nest,

@@ -2,6 +2,8 @@
 //!
 //! Instants are always `2026-11-23T19:43:12.314023+00:00`: six digits and an offset, so that texts sort as times do.
 
+mod document;
+
 use std::fmt::Write as _;
 
 use arrow_array::cast::AsArray;
@@ -10,7 +12,7 @@ use arrow_array::types::{
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
     UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use jiff::Timestamp;
 use smiles_stage::Value;
@@ -121,6 +123,20 @@ impl Cell<'_> {
     }
 }
 
+/// The cells of these columns as one text; `None` where one of them is null, which equals nothing.
+pub(crate) fn key(rows: &RecordBatch, row: usize, columns: &[usize]) -> Option<String> {
+    let mut text = String::new();
+    for &column in columns {
+        let cell = cell(rows.column(column), row);
+        if cell == Cell::Null {
+            return None;
+        }
+        write_cell(&mut text, &cell, false);
+        text.push(',');
+    }
+    Some(text)
+}
+
 /// Appends a cell. A text of a JSON column is inlined where it is JSON.
 pub(crate) fn write_cell(out: &mut String, cell: &Cell<'_>, json: bool) {
     match cell {
@@ -132,7 +148,7 @@ pub(crate) fn write_cell(out: &mut String, cell: &Cell<'_>, json: bool) {
         // serde_json prints the shortest text that reads back as the same number, and null for what JSON lacks.
         Cell::Float32(value) => out.push_str(&serde_json::to_string(value).unwrap_or_default()),
         Cell::Float64(value) => out.push_str(&serde_json::to_string(value).unwrap_or_default()),
-        Cell::Text(value) if json && is_document(value) => out.push_str(value),
+        Cell::Text(value) if json && is_document(value) => document::write(out, value),
         Cell::Text(value) => write_text(out, value),
         // Nothing a clock says is outside of the years 0 to 9999.
         Cell::Time(value) => match instant(*value) {
@@ -209,6 +225,6 @@ mod tests {
     #[test]
     fn json_columns_are_inlined_only_where_they_are_json() {
         let column = Arc::new(StringArray::from(vec![r#"{"a": 1}"#, "{'a': 1}"]));
-        assert_eq!(written(column, true), [r#"{"a": 1}"#, r#""{'a': 1}""#]);
+        assert_eq!(written(column, true), [r#"{"a":1}"#, r#""{'a': 1}""#]);
     }
 }

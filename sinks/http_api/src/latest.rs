@@ -37,6 +37,12 @@ impl Latest {
         }
     }
 
+    /// The latest rows of every source, by its name.
+    pub(crate) fn named(&self) -> Vec<(String, Rows)> {
+        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.iter().map(|(source, rows)| (source.clone(), rows.clone())).collect()
+    }
+
     /// The latest rows of the sources that `wanted` names.
     pub(crate) fn of(&self, wanted: impl Fn(&str) -> bool) -> Vec<Rows> {
         let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);

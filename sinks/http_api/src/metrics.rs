@@ -18,6 +18,7 @@ pub(crate) fn text(
     gathered: Vec<MetricFamily>,
     renamed: &Ordered<RuntimeSeries>,
     columns: &[Series],
+    totals: Vec<MetricFamily>,
     health: &Health,
     latest: &[Rows],
 ) -> Result<Vec<u8>, prometheus::Error> {
@@ -25,6 +26,7 @@ pub(crate) fn text(
     let runtime: Vec<MetricFamily> =
         renamed.iter().filter_map(|(name, series)| rename(name, series, &families, health)).collect();
     families.extend(runtime);
+    families.extend(totals);
     families.extend(columns.iter().map(|series| series.family(latest)));
     families.retain(|family| !family.get_metric().is_empty());
     let mut seen = BTreeSet::new();

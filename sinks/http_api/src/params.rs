@@ -1,6 +1,7 @@
 //! Parameters of a request: text to typed values, each refusal naming parameter, value and range.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use smiles_stage::{Value, did_you_mean};
 
@@ -46,7 +47,7 @@ impl Param {
                 Value::Float(number)
             }
             ParameterType::Boolean => Value::Bool(text.parse().map_err(|_| self.expected())?),
-            ParameterType::Time => Value::Time(text.parse::<Timestamp>().map_err(|_| self.expected())?),
+            ParameterType::Time => Value::Time(instant(text).ok_or_else(|| self.expected())?),
         };
         Ok(value)
     }
@@ -112,6 +113,17 @@ impl Param {
         }
         failure
     }
+}
+
+/// An instant, with the `+` of an offset that was not written as `%2B`. What is later than the calendar knows is as
+/// late as it knows.
+fn instant(text: &str) -> Option<Timestamp> {
+    let text = text.replacen(' ', "+", usize::from(text.contains('T')));
+    text.parse().ok().or_else(|| {
+        let at: jiff::civil::DateTime = text.get(..19)?.parse().ok()?;
+        let last = TimeZone::UTC.to_datetime(Timestamp::MAX).date();
+        (at.date() >= last).then_some(Timestamp::MAX)
+    })
 }
 
 /// The values of a request's parameters, defaults included.

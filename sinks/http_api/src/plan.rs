@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
+use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
     Delivery, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage, StageError,
     Store, StoreSchema,
 };
 
+use crate::access::{Access, Origins};
 use crate::check::{Address, Bounds, Checked, check};
-use crate::config::{Config, Metrics, Ordered, Stat};
+use crate::config::{Config, Document, Metrics, Ordered, Secret, Stat};
+use crate::memory::Views;
 use crate::resource::Resource;
 use crate::series::{self, Series};
 use crate::{serve, wire};
@@ -35,8 +39,15 @@ impl Stage for HttpApi {
             );
         }
         match check(&config) {
-            Ok(Checked { address, offline_after, bounds, resources }) if problems.is_empty() => {
+            Ok(Checked { address, offline_after, bounds, resources, zone, origins })
+                if problems.is_empty() =>
+            {
                 let api = Api {
+                    store_name: config.store.clone(),
+                    zone,
+                    reset_hour: config.reset_hour,
+                    document: config.resources.document,
+                    views: Views::default(),
                     sources_key: config.resources.health.sources,
                     stats: config.resources.stats,
                     metrics: config.metrics,
@@ -45,7 +56,8 @@ impl Stage for HttpApi {
                     resources,
                     series: Vec::new(),
                 };
-                Ok(Box::new(ApiPlan { address, store: config.store, api }))
+                let doors = Doors { token: config.token, token_file: config.token_file, origins };
+                Ok(Box::new(ApiPlan { address, store: config.store, api, doors }))
             }
             Ok(_) => Err(problems),
             Err(more) => {
@@ -73,12 +85,48 @@ pub(crate) struct Api {
     pub resources: Vec<Resource>,
     /// Series of columns, once wired.
     pub series: Vec<Series>,
+    /// The sink whose store is read.
+    pub store_name: Option<String>,
+    /// The local clock.
+    pub zone: TimeZone,
+    /// The hour at which its days begin for counters.
+    pub reset_hour: i8,
+    /// Words for the description.
+    pub document: Document,
+    /// What is kept in memory, once the store's mapping is known.
+    pub views: Views,
 }
 
 struct ApiPlan {
     address: Address,
     store: Option<String>,
     api: Api,
+    doors: Doors,
+}
+
+/// Who may ask, as declared.
+struct Doors {
+    token: Secret,
+    token_file: String,
+    origins: Origins,
+}
+
+impl Doors {
+    /// Reads the token's file, if it has one.
+    fn open(&self) -> Result<Access, StageError> {
+        let mut token = self.token.clone();
+        if !self.token_file.is_empty() {
+            let cannot = || format!("cannot read the token of the API from {}", self.token_file);
+            let text = std::fs::read_to_string(&self.token_file)
+                .map_err(|error| StageError::halt(cannot()).because(error))?;
+            token = Secret(text.trim().to_owned());
+            if token.0.is_empty() {
+                return Err(StageError::halt(format!("{}: the file is empty", cannot())));
+            }
+        }
+        let token = Some(token).filter(|token| !token.0.is_empty());
+        Ok(Access { token, origins: self.origins.clone() })
+    }
 }
 
 #[async_trait]
@@ -94,7 +142,7 @@ impl SinkPlan for ApiPlan {
     fn wire(&mut self, input: &SchemaRef, store: Option<&StoreSchema>) -> Result<(), Problems> {
         let mut problems = Problems::new();
         if let Some(tables) = store {
-            problems.extend(wire::wire_routes(&mut self.api.resources, tables));
+            problems.extend(wire::wire_routes(&mut self.api.resources, tables, input));
             problems.extend(wire::wire_stats(&self.api.stats, tables));
         }
         match series::wire(&self.api.metrics, input) {
@@ -104,12 +152,26 @@ impl SinkPlan for ApiPlan {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    fn follow(&mut self, mapping: &Arc<TablesPlan>) {
+        let mut views = Views::default();
+        for resource in &mut self.api.resources {
+            if let Some(plan) = &mut resource.plan {
+                plan.follow(mapping, &mut views);
+            }
+            for selection in resource.totals.iter_mut().flat_map(|totals| totals.selections_mut()) {
+                selection.follow(mapping, &mut views, &[]);
+            }
+        }
+        self.api.views = views;
+    }
+
     async fn open(
         &self,
         context: OpenContext,
         store: Option<Arc<dyn Store>>,
     ) -> Result<OpenSink, StageError> {
-        let sink = serve::open(&self.address, self.api.clone(), context, store).await?;
+        let access = self.doors.open()?;
+        let sink = serve::open(&self.address, self.api.clone(), access, context, store).await?;
         Ok(OpenSink { sink: Box::new(sink), store: None })
     }
 }

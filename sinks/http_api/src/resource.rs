@@ -1,11 +1,14 @@
 //! A route whose declaration was checked: what a request may carry, and which questions answer it.
 
 use arrow_schema::{Field, SchemaRef};
+use smiles_stage::tables::TablesPlan;
 use smiles_stage::{Comparison, Order, Query, Value, is_json};
 
 use crate::config::{Route, Shape};
 use crate::json;
+use crate::memory::Views;
 use crate::params::Param;
+use crate::totals::TotalsPlan;
 
 /// What is known of a route without a store.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub(crate) struct Resource {
     pub params: Vec<Param>,
     /// The questions; none where the pipeline has no store.
     pub plan: Option<Plan>,
+    /// The sums, of a route with `totals`.
+    pub totals: Option<TotalsPlan>,
 }
 
 /// The questions that answer a route.
@@ -31,6 +36,30 @@ pub(crate) struct Plan {
     pub nests: Vec<(String, Partner)>,
     /// What must exist for an empty list to be no 404.
     pub exists: Option<Selection>,
+    /// How the rows are paged through.
+    pub history: Option<HistoryPlan>,
+}
+
+/// Rows through time.
+#[derive(Clone, Debug)]
+pub(crate) struct HistoryPlan {
+    /// The columns of the order, as places in the base selection; the first is the time.
+    pub by: Vec<usize>,
+    /// The time's name in the answer.
+    pub time_name: String,
+    /// The columns of which `interval` answers aggregates.
+    pub buckets: Vec<Bucket>,
+}
+
+/// A column that is aggregated.
+#[derive(Clone, Debug)]
+pub(crate) struct Bucket {
+    /// As stored.
+    pub column: Field,
+    /// Its name in the answer, without the function's.
+    pub name: String,
+    /// Decimal places of a mean.
+    pub decimals: i32,
 }
 
 /// Rows of one table and how they are served.
@@ -52,6 +81,10 @@ pub(crate) struct Selection {
     pub order: Vec<Order>,
     /// How many.
     pub limit: Option<Operand>,
+    /// Columns that are 0 when their time column says that their day is over, as places.
+    pub resets: Vec<(usize, usize)>,
+    /// The view in memory that answers it, if one does.
+    pub view: Option<usize>,
 }
 
 /// A column as served.
@@ -110,6 +143,16 @@ impl Resource {
         self.route.shape == Shape::List
     }
 
+    /// Whether current rows are all it needs: it is answered from memory.
+    pub(crate) fn is_current(&self) -> bool {
+        let current = |selection: &Selection| selection.view.is_some();
+        match (&self.plan, &self.totals) {
+            (Some(plan), _) => plan.selections().all(current),
+            (None, Some(totals)) => totals.selections().all(current),
+            (None, None) => false,
+        }
+    }
+
     /// What a 404 says for these values.
     pub(crate) fn not_found(&self, values: &Values) -> String {
         let mut message = self.route.not_found.clone().unwrap_or_else(|| "no such row".to_owned());
@@ -120,7 +163,38 @@ impl Resource {
     }
 }
 
+impl Plan {
+    fn selections(&self) -> impl Iterator<Item = &Selection> {
+        let joins = self.joins.iter().map(|partner| &partner.selection);
+        let nests = self.nests.iter().map(|(_, partner)| &partner.selection);
+        std::iter::once(&self.base).chain(joins).chain(nests).chain(&self.exists)
+    }
+
+    /// Lets memory answer what it can.
+    pub(crate) fn follow(&mut self, mapping: &TablesPlan, views: &mut Views) {
+        if self.history.is_none() {
+            self.base.follow(mapping, views, &[]);
+        }
+        let joins = self.joins.iter_mut();
+        for partner in joins.chain(self.nests.iter_mut().map(|(_, partner)| partner)) {
+            let on: Vec<String> =
+                partner.on.iter().map(|(_, own)| partner.selection.columns[*own].name().clone()).collect();
+            partner.selection.follow(mapping, views, &on);
+        }
+        if let Some(exists) = &mut self.exists {
+            exists.follow(mapping, views, &[]);
+        }
+    }
+}
+
 impl Selection {
+    /// Lets memory answer it, if it can; `narrowed`: columns that conditions may be added on.
+    pub(crate) fn follow(&mut self, mapping: &TablesPlan, views: &mut Views, narrowed: &[String]) {
+        let filtered = self.filters.iter().map(|test| test.column.as_str());
+        let filtered: Vec<&str> = filtered.chain(narrowed.iter().map(String::as_str)).collect();
+        self.view = views.want(mapping, &self.table, &self.latest_by, self.newest.as_deref(), &filtered);
+    }
+
     /// The place of a column, asked for if it is not yet; `None` if the table has no such column.
     pub(crate) fn ask(&mut self, schema: &SchemaRef, column: &str) -> Option<usize> {
         if let Some(place) = self.columns.iter().position(|field| field.name() == column) {
@@ -162,6 +236,7 @@ impl Selection {
             newest: self.newest.clone(),
             order: self.order.clone(),
             limit,
+            ..Query::default()
         }
     }
 }

@@ -163,14 +163,15 @@ fn label(rows: &Rows, column: usize, row: usize) -> String {
 }
 
 /// A sum of decimals without the dust of binary fractions: 35.8 + 34.5 is 70.3.
-fn decimal(sum: f64) -> f64 {
+pub(crate) fn decimal(sum: f64) -> f64 {
     const PLACES: f64 = 1e6;
     // Beyond, a double has no such places.
     if sum.abs() < 1e9 { (sum * PLACES).round() / PLACES } else { sum }
 }
 
 impl Aggregate {
-    fn of(self, known: f64, value: f64) -> f64 {
+    /// Two values as one.
+    pub(crate) fn of(self, known: f64, value: f64) -> f64 {
         match self {
             Aggregate::First => known,
             Aggregate::Last => value,

@@ -7,15 +7,18 @@ use smiles_stage::{Batch, OpenContext, Position, RunId, Sink, StageError, Store,
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::access::Access;
+use crate::app::{App, Shared};
 use crate::check::Address;
 use crate::connections;
-use crate::latest::Latest;
+use crate::events::Events;
+use crate::memory::Memory;
 use crate::plan::Api;
-use crate::router::{self, App};
+use crate::router;
 
 /// The opened sink.
 pub(crate) struct ApiSink {
-    latest: Arc<Latest>,
+    shared: Shared,
     last: Option<Position>,
     // Owns the server: aborted when dropped.
     _server: JoinSet<()>,
@@ -28,6 +31,7 @@ pub(crate) struct ApiSink {
 pub(crate) async fn open(
     address: &Address,
     api: Api,
+    access: Access,
     context: OpenContext,
     store: Option<Arc<dyn Store>>,
 ) -> Result<ApiSink, StageError> {
@@ -41,20 +45,27 @@ pub(crate) async fn open(
         .await
         .map_err(|error| StageError::halt(cannot()).because(error))?;
     let local = listener.local_addr().map_err(|error| StageError::halt(cannot()).because(error))?;
-    let latest = Arc::new(Latest::default());
     let bounds = api.bounds;
-    let app = App::new(api, context, store, Arc::clone(&latest))?;
-    let meters = app.connection_meter();
+    let shared = Shared {
+        latest: Arc::default(),
+        memory: Arc::new(Memory::new(api.views.clone(), bounds.rows)),
+        events: Arc::new(Events::new(bounds.followers)),
+    };
+    let sink = context.stage.clone();
+    let app = App::new(api, access, context, store, shared.clone())?;
+    let meters = app.connections.clone();
     let mut server = JoinSet::new();
     server.spawn(connections::serve(listener, router::router(Arc::new(app)), bounds, meters));
-    tracing::info!(address = %format_args!("http://{local}"), "http api listening");
-    Ok(ApiSink { latest, last: None, _server: server })
+    tracing::info!(sink, address = %format_args!("http://{local}"), "http api listening");
+    Ok(ApiSink { shared, last: None, _server: server })
 }
 
 #[async_trait]
 impl Sink for ApiSink {
     async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
-        self.latest.put(&batch.records);
+        self.shared.latest.put(&batch.records);
+        self.shared.memory.accept(&batch.records);
+        self.shared.events.accept(batch);
         self.last = Some(batch.position);
         Ok(())
     }

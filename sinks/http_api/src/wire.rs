@@ -1,5 +1,7 @@
 //! Checks the routes against the tables of the store, and makes the questions that answer them.
 
+mod more;
+
 use arrow_schema::{DataType, Field, SchemaRef};
 use smiles_stage::{Comparison, Order, Path, Problem, Problems, StoreSchema, Value};
 
@@ -14,12 +16,15 @@ use crate::spell;
 ///
 /// # Errors
 /// Every table and column that does not fit, by its option.
-pub(crate) fn wire_routes(resources: &mut [Resource], tables: &StoreSchema) -> Problems {
+pub(crate) fn wire_routes(resources: &mut [Resource], tables: &StoreSchema, input: &SchemaRef) -> Problems {
     let mut problems = Problems::new();
     for resource in resources {
         let at = Path::root().key("resources").key(&resource.path);
         let mut wiring = Wiring { tables, route: &resource.route, problems: &mut problems };
-        resource.plan = wiring.plan(&at);
+        match &resource.route.totals {
+            Some(declared) => resource.totals = wiring.totals(declared, input, &at.key("totals")),
+            None => resource.plan = wiring.plan(&at),
+        }
     }
     problems
 }
@@ -47,17 +52,20 @@ fn unknown_column(at: Path, table: &str, column: &str, schema: &SchemaRef) -> Pr
         .suggest(column, schema.fields().iter().map(|field| field.name().as_str()))
 }
 
-struct Wiring<'a> {
-    tables: &'a StoreSchema,
+/// Wires one route.
+pub(crate) struct Wiring<'a> {
+    pub(crate) tables: &'a StoreSchema,
     route: &'a Route,
-    problems: &'a mut Problems,
+    pub(crate) problems: &'a mut Problems,
 }
 
 impl<'a> Wiring<'a> {
     fn plan(&mut self, at: &Path) -> Option<Plan> {
         let route = self.route;
         let query_at = at.key("query");
-        let base = self.select(&route.query, &query_at);
+        let mut base = self.select(route.query.as_ref()?, &query_at);
+        let history = route.history.as_ref().zip(base.as_mut());
+        let history = history.and_then(|(declared, base)| self.history(declared, base, &at.key("history")));
         let mut names: Vec<String> = Vec::new();
         if let Some(base) = &base {
             self.claim(&mut names, base, &query_at.key("columns"));
@@ -89,7 +97,7 @@ impl<'a> Wiring<'a> {
             selection.filters = self.filters(&exists.filters, &exists.table, &schema, &at.key("filters"));
             Some(selection)
         });
-        Some(Plan { base: base?, joins, nests, exists })
+        Some(Plan { base: base?, joins, nests, exists, history })
     }
 
     /// Refuses a name that is served twice in one row.
@@ -104,7 +112,7 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    fn table(&mut self, table: &str, at: &Path) -> Option<SchemaRef> {
+    pub(crate) fn table(&mut self, table: &str, at: &Path) -> Option<SchemaRef> {
         let found = self.tables.get(table).cloned();
         if found.is_none() {
             self.problems.push(unknown_table(at.key("table"), table, self.tables));
@@ -164,6 +172,11 @@ impl<'a> Wiring<'a> {
             Limit::Rows(rows) => Operand::Value(Value::Int(i64::try_from(*rows).unwrap_or(i64::MAX))),
             Limit::Asked(asked) => Operand::Param(asked.param.clone()),
         });
+        for (column, time) in select.resets.iter() {
+            let at = at.key("resets").key(column);
+            let places = self.reset(&mut selection, &schema, column, time, &at);
+            selection.resets.extend(places);
+        }
         Some(selection)
     }
 
@@ -180,7 +193,13 @@ impl<'a> Wiring<'a> {
         selection.serve(place, name);
     }
 
-    fn column(&mut self, schema: &SchemaRef, table: &str, column: &str, at: Path) -> Option<Field> {
+    pub(crate) fn column(
+        &mut self,
+        schema: &SchemaRef,
+        table: &str,
+        column: &str,
+        at: Path,
+    ) -> Option<Field> {
         let found = schema.field_with_name(column).ok().cloned();
         if found.is_none() {
             self.problems.push(unknown_column(at, table, column, schema));
@@ -258,7 +277,8 @@ impl<'a> Wiring<'a> {
     }
 }
 
-fn empty(table: &str) -> Selection {
+/// A question about a table that asks for no column yet.
+pub(crate) fn empty(table: &str) -> Selection {
     Selection {
         table: table.to_owned(),
         columns: Vec::new(),
@@ -268,6 +288,8 @@ fn empty(table: &str) -> Selection {
         newest: None,
         order: Vec::new(),
         limit: None,
+        resets: Vec::new(),
+        view: None,
     }
 }
 

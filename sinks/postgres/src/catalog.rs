@@ -92,6 +92,11 @@ fn get<'a, T: FromSql<'a>>(row: &'a tokio_postgres::Row) -> Result<T, tokio_post
 }
 
 impl FoundColumn {
+    /// Whether its cells are of single precision.
+    pub(crate) fn is_single(&self) -> bool {
+        self.base == Type::FLOAT4
+    }
+
     /// Whether its cells are read as floating point without a cast.
     pub(crate) fn is_float(&self) -> bool {
         matches!(self.base, Type::FLOAT4 | Type::FLOAT8)

@@ -23,6 +23,7 @@ mod plan;
 mod pool;
 mod sink;
 mod sql;
+mod stats;
 mod store;
 mod tls;
 mod watermark;

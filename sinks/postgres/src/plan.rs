@@ -113,6 +113,10 @@ impl SinkPlan for Plan {
         self.tables.as_ref().map(TablesPlan::store_schema)
     }
 
+    fn mapping(&self) -> Option<Arc<TablesPlan>> {
+        self.tables.clone().map(Arc::new)
+    }
+
     async fn migrate(&self, context: OpenContext, options: &Migrate) -> Result<Option<Migrated>, StageError> {
         let settings = self.settings(context)?;
         settings.migrate(options.timezone.as_deref(), options.dry_run).await.map(Some)
@@ -123,10 +127,11 @@ impl SinkPlan for Plan {
         context: OpenContext,
         _store: Option<Arc<dyn Store>>,
     ) -> Result<OpenSink, StageError> {
+        let clock = Arc::clone(&context.clock);
         let settings = self.settings(context)?;
         let pool = Pool::new(settings.connector.clone());
         let order = settings.tables.tables().iter().map(|table| table.name().to_owned()).collect();
-        let store = PostgresStore::new(pool, settings.tables.store_schema(), order);
+        let store = PostgresStore::new(pool, settings.tables.store_schema(), order, clock);
         Ok(OpenSink { sink: Box::new(PostgresSink::new(Arc::new(settings))), store: Some(Arc::new(store)) })
     }
 }

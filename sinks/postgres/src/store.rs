@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use futures::stream;
 use futures::{StreamExt, TryStreamExt};
 use postgres_types::ToSql;
-use smiles_stage::{Answer, Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use smiles_stage::{Answer, Clock, Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use tokio::sync::Mutex;
 use tokio_postgres::RowStream;
 
 use crate::answer::push;
@@ -16,7 +17,7 @@ use crate::catalog::Found;
 use crate::compile::{Compiled, compile};
 use crate::connect::Connector;
 use crate::pool::{Lease, Pool};
-use crate::sql::qualified;
+use crate::stats::Counts;
 
 /// Rows per piece of an answer.
 const PIECE: usize = 1024;
@@ -26,12 +27,14 @@ pub(crate) struct PostgresStore {
     pool: Arc<Pool>,
     tables: StoreSchema,
     order: Vec<String>,
+    clock: Arc<dyn Clock>,
+    counts: Mutex<Counts>,
 }
 
 impl PostgresStore {
     /// `order`: the tables as they stand in the mapping.
-    pub(crate) fn new(pool: Pool, tables: StoreSchema, order: Vec<String>) -> Self {
-        Self { pool: Arc::new(pool), tables, order }
+    pub(crate) fn new(pool: Pool, tables: StoreSchema, order: Vec<String>, clock: Arc<dyn Clock>) -> Self {
+        Self { pool: Arc::new(pool), tables, order, clock, counts: Mutex::default() }
     }
 
     async fn begin(&self, query: &Query) -> Result<Pieces, StageError> {
@@ -73,21 +76,36 @@ impl Store for PostgresStore {
     }
 
     async fn stats(&self) -> Result<StoreStats, StageError> {
+        // One count at a time; the others wait here and not in the pool.
+        let mut counts = self.counts.lock().await;
+        counts.begin(self.clock.monotonic());
         let lease = self.pool.take().await?;
-        let counts = self.order.iter().map(|table| format!("(SELECT count(*) FROM {})", qualified(table)));
-        let counts: Vec<String> = counts.collect();
-        let ask =
-            format!("SELECT pg_database_size(current_database()), ARRAY[{}]::bigint[]", counts.join(", "));
         let connector = self.pool.connector();
-        let asked = lease.connected.client.query_typed_one(&ask, &[]);
+        let limit = connector.config.timeout.0;
+        let client = &lease.connected.client;
+        let mut rows = Vec::new();
+        for table in &self.order {
+            let shape = self.pool.shape(&lease, table).await?;
+            let count = counts.rows(client, table, &shape);
+            rows.push((table.clone(), connector.within(limit, "read", count).await?));
+        }
+        let size = client.query_typed_one("SELECT pg_database_size(current_database())", &[]);
+        let size = connector.within(limit, "read", size).await?;
+        let unreadable = |error| StageError::retry("the size cannot be read").because(error);
+        let size: i64 = size.try_get(0).map_err(unreadable)?;
+        self.pool.put(lease);
+        Ok(StoreStats { kind: "POSTGRES".to_owned(), size_bytes: u64::try_from(size).unwrap_or(0), rows })
+    }
+
+    /// Which transactions are over: another text after every commit, of whomever.
+    async fn version(&self) -> Result<Option<String>, StageError> {
+        let lease = self.pool.take().await?;
+        let connector = self.pool.connector();
+        let asked = lease.connected.client.query_typed_one("SELECT txid_current_snapshot()::text", &[]);
         let row = connector.within(connector.config.timeout.0, "read", asked).await?;
         self.pool.put(lease);
-        let unreadable = |error| StageError::retry("the counts cannot be read").because(error);
-        let size: i64 = row.try_get(0).map_err(unreadable)?;
-        let counts: Vec<i64> = row.try_get(1).map_err(unreadable)?;
-        let count = |count: i64| u64::try_from(count).unwrap_or(0);
-        let rows = self.order.iter().cloned().zip(counts.into_iter().map(count)).collect();
-        Ok(StoreStats { kind: "POSTGRES".to_owned(), size_bytes: count(size), rows })
+        let unreadable = |error| StageError::retry("the snapshot cannot be read").because(error);
+        row.try_get(0).map(Some).map_err(unreadable)
     }
 }
 

@@ -21,6 +21,7 @@ mod readers;
 mod shape;
 mod sink;
 mod sql;
+mod stats;
 mod store;
 mod watermark;
 mod write;

@@ -64,6 +64,11 @@ impl Readers {
         }
     }
 
+    /// Whether the connection is to the file that stands at the path now.
+    pub(crate) fn is_current(&self, reader: &Reader) -> bool {
+        reader.file == file_id(&self.location.path)
+    }
+
     /// Keeps the connection for the next query.
     pub(crate) fn put(&self, reader: Reader) {
         lock(&self.idle).push(reader);

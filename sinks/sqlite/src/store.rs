@@ -6,8 +6,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
-use smiles_stage::{Answer, Query, Rows, StageError, Store, StoreSchema, StoreStats};
-use tokio::sync::mpsc;
+use smiles_stage::{Answer, Clock, Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::spawn_blocking;
 
 use crate::answer::push;
@@ -16,7 +16,7 @@ use crate::error::told;
 use crate::file::Location;
 use crate::readers::{Cancel, Reader, Readers};
 use crate::shape::Shape;
-use crate::sql::quoted;
+use crate::stats::Counts;
 
 /// Rows per piece of an answer.
 const PIECE: usize = 1024;
@@ -28,12 +28,22 @@ pub(crate) struct SqliteStore {
     readers: Arc<Readers>,
     tables: Arc<StoreSchema>,
     order: Vec<String>,
+    clock: Arc<dyn Clock>,
+    counts: Arc<Mutex<Counts>>,
+    /// The connection that notices what others write, and how many there were before it.
+    witness: Arc<Mutex<(Option<Reader>, u64)>>,
 }
 
 impl SqliteStore {
     /// `order`: the tables as they stand in the mapping.
-    pub(crate) fn new(readers: Readers, tables: StoreSchema, order: Vec<String>) -> Self {
-        Self { readers: Arc::new(readers), tables: Arc::new(tables), order }
+    pub(crate) fn new(
+        readers: Readers,
+        tables: StoreSchema,
+        order: Vec<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (counts, witness) = (Arc::default(), Arc::default());
+        Self { readers: Arc::new(readers), tables: Arc::new(tables), order, clock, counts, witness }
     }
 }
 
@@ -65,14 +75,24 @@ impl Store for SqliteStore {
     }
 
     async fn stats(&self) -> Result<StoreStats, StageError> {
+        // One count at a time; the others wait here and not in the pool.
+        let mut counts = Arc::clone(&self.counts).lock_owned().await;
+        counts.begin(self.clock.monotonic());
         let place = self.readers.place().await?;
         let (readers, order) = (Arc::clone(&self.readers), self.order.clone());
         let counted = spawn_blocking(move || {
-            let counted = stats(&readers, order);
+            let counted = stats(&readers, order, &mut counts);
             drop(place);
             counted
         });
         counted.await.map_err(|error| StageError::retry("counting stopped halfway").because(error))?
+    }
+
+    async fn version(&self) -> Result<Option<String>, StageError> {
+        let mut witness = Arc::clone(&self.witness).lock_owned().await;
+        let readers = Arc::clone(&self.readers);
+        let seen = spawn_blocking(move || version(&readers, &mut witness));
+        seen.await.map_err(|error| StageError::retry("looking stopped halfway").because(error))?.map(Some)
     }
 }
 
@@ -149,22 +169,35 @@ fn odd_cell(column: &str, table: &str) -> StageError {
     ))
 }
 
-fn stats(readers: &Readers, order: Vec<String>) -> Result<StoreStats, StageError> {
-    let tell = |error| told(&readers.location().path, "read", error);
+fn stats(readers: &Readers, order: Vec<String>, counts: &mut Counts) -> Result<StoreStats, StageError> {
     let mut reader = readers.take()?;
-    // One transaction: the counts belong together.
-    let transaction = reader.connection.transaction().map_err(tell)?;
     let rows = order
         .into_iter()
         .map(|table| {
-            let count = format!("SELECT count(*) FROM {}", quoted(&table));
-            let count: i64 = transaction.query_row(&count, [], |row| row.get(0)).map_err(tell)?;
-            Ok((table, u64::try_from(count).unwrap_or(0)))
+            let shape = reader.shape(&table, readers.location())?.clone();
+            let count = counts.rows(&reader.connection, &table, &shape);
+            let count = count.map_err(|error| told(&readers.location().path, "read", error))?;
+            Ok((table, count))
         })
         .collect::<Result<_, StageError>>()?;
-    transaction.commit().map_err(tell)?;
     readers.put(reader);
     Ok(StoreStats { kind: "SQLITE".to_owned(), size_bytes: size(readers.location()), rows })
+}
+
+/// SQLite counts, per connection, the commits of others that it has seen.
+fn version(readers: &Readers, witness: &mut (Option<Reader>, u64)) -> Result<String, StageError> {
+    let (kept, before) = witness;
+    if kept.as_ref().is_none_or(|reader| !readers.is_current(reader)) {
+        *kept = None;
+        *before += 1;
+    }
+    let reader = match kept {
+        Some(reader) => reader,
+        None => kept.insert(readers.take()?),
+    };
+    let seen = reader.connection.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0));
+    let seen = seen.map_err(|error| told(&readers.location().path, "read", error))?;
+    Ok(format!("{before}.{seen}"))
 }
 
 /// The file and its log.

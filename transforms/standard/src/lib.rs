@@ -6,7 +6,6 @@ mod columns;
 mod counter;
 mod daily_reset;
 mod keyed;
-mod period;
 mod rate;
 mod raw;
 mod unit_conversion;

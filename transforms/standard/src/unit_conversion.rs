@@ -10,7 +10,7 @@ use serde::Deserialize;
 use smiles_stage::unit::{Conversion, Unit};
 use smiles_stage::{
     OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform, TransformPlan,
-    column_unit, with_unit,
+    column_unit, with_resolution, with_unit,
 };
 
 use crate::{columns, raw};
@@ -85,7 +85,11 @@ impl Plan {
             let (from, to) = (own.dimension(), target.dimension());
             Problem::error(at, format!("`{own}` is {from:?}, `{target}` is {to:?}: they do not convert"))
         })?;
-        let named = with_unit(field.clone(), &target.to_string());
+        let mut named = with_unit(field.clone(), &target.to_string());
+        if field.data_type().is_integer() {
+            // One step of the device in the unit it ends in: an answer rounds means to it.
+            named = with_resolution(named, (conversion.apply(1.0) - conversion.apply(0.0)).abs());
+        }
         if conversion.is_identity() {
             return Ok((Step::Keep, named));
         }

@@ -7,7 +7,10 @@ use arrow_schema::{Field, Schema};
 
 use super::plan::Origin;
 use super::{Column, ColumnOptions, ColumnType, Condition, Mode, PlannedColumn, Role, Table, TablePlan};
-use crate::{Kind, Path, Problem, Problems, SOURCE, TIME, column_kind, column_unit, with_kind, with_unit};
+use crate::{
+    Kind, Path, Problem, Problems, SOURCE, TIME, column_kind, column_resolution, column_unit, with_kind,
+    with_resolution, with_unit,
+};
 
 /// Collects complaints while it plans; a plan that comes with complaints is thrown away.
 pub(super) struct Check<'a> {
@@ -147,6 +150,7 @@ impl<'a> Check<'a> {
         if let Some((source, _)) = known {
             field = column_unit(source).map_or(field.clone(), |unit| with_unit(field, unit));
             field = column_kind(source).map_or(field.clone(), |kind| with_kind(field, kind));
+            field = column_resolution(source).map_or(field.clone(), |step| with_resolution(field, step));
         }
         let nullable = known.is_none_or(|(source, _)| source.is_nullable());
         (field, Origin::Column { name: from.to_owned(), nullable })

@@ -14,10 +14,13 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use smiles_stage::{Action, Comparison, Filter, Order, Query, Store, Value, time_field};
+use smiles_stage::{
+    Action, Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Query, Side, Store, Value,
+    time_field,
+};
 
 pub use naive::rows_of;
-use naive::{naive, shown, ties};
+use naive::{naive, naive_buckets, shown, ties};
 
 /// Row number, two keys, an instant, a value; everything but the first may be null.
 pub type Row = (i64, Option<&'static str>, Option<i64>, Option<i64>, Option<f64>);
@@ -111,6 +114,51 @@ pub fn queries(subject: &dyn Subject, runtime: &tokio::runtime::Runtime, cases: 
     checked.unwrap();
 }
 
+/// Random spans of time are aggregated alike in every table.
+///
+/// # Panics
+/// A check failed.
+pub fn buckets(subject: &dyn Subject, runtime: &tokio::runtime::Runtime, cases: u32) {
+    let case = (random::any_rows(), proptest::collection::vec(random::any_buckets(), 3));
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let store = subject.store();
+    let checked = TestRunner::new(config).run(&case, |(rows, queries)| {
+        runtime.block_on(subject.refill(&rows));
+        for (query, table) in
+            queries.iter().flat_map(|query| subject.tables().into_iter().map(move |it| (query, it)))
+        {
+            let query = Query { table: table.name.to_owned(), ..query.clone() };
+            if !table.knows_the_last && ties(&rows, &query) {
+                continue;
+            }
+            let answer = rows_of(&runtime.block_on(ask(store.as_ref(), &query)));
+            prop_assert_eq!(answer, naive_buckets(&rows, &query), "{:?}", query);
+        }
+        Ok(())
+    });
+    checked.unwrap();
+}
+
+/// A store says that it is another one after anything was written, and counts what was added.
+///
+/// # Panics
+/// A check failed.
+pub async fn versions(subject: &dyn Subject) {
+    let store = subject.store();
+    let version = || async { store.version().await.expect("a version").expect("a store that can tell") };
+    subject.refill(&many(3)).await;
+    let before = version().await;
+    let table = subject.tables()[0].name;
+    let count = || async {
+        let stats = store.stats().await.expect("counts");
+        stats.rows.iter().find(|(name, _)| name == table).map(|(_, rows)| *rows)
+    };
+    assert_eq!(count().await, Some(3));
+    subject.refill(&many(5)).await;
+    assert_ne!(version().await, before, "five rows were written");
+    assert_eq!(count().await, Some(5));
+}
+
 /// A query that does not fit is refused, and says what is known instead.
 ///
 /// # Panics
@@ -136,6 +184,18 @@ pub async fn misfits(subject: &dyn Subject) {
                 query.filters = vec![Filter { column: "s".into(), comparison: Comparison::Eq, value }];
             }),
             format!("compares `s` of `{table}` with a value of another type"),
+        ),
+        (
+            query(|query| query.within = vec![Edge { side: Side::After, place: vec![Value::Int(1)] }]),
+            "needs a value for each of its columns".to_owned(),
+        ),
+        (
+            query(|query| {
+                let aggregates = vec![Aggregate { column: "s".into(), function: Function::Min }];
+                let bounds = vec![jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::MAX];
+                query.buckets = Some(Buckets { time: "time".into(), bounds, aggregates });
+            }),
+            "aggregates `s`, which is no number".to_owned(),
         ),
         (
             query(|query| {

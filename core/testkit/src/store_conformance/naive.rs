@@ -8,7 +8,7 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use jiff::Timestamp;
-use smiles_stage::{Comparison, Filter, Order, Query, Value};
+use smiles_stage::{Comparison, Edge, Filter, Function, Order, Query, Side, Value};
 
 use super::Row;
 
@@ -75,8 +75,75 @@ pub(super) fn naive(rows: &[Row], query: &Query) -> Vec<Row> {
         rows = latest.into_values().collect();
     }
     rows.sort_by(|one, two| by_order(one, two, &query.order));
+    rows.retain(|row| query.within.iter().all(|edge| within(row, edge, &query.order)));
+    rows.drain(..rows.len().min(usize::try_from(query.skip).unwrap()));
     rows.truncate(query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap()));
     rows
+}
+
+/// Whether a row is on that side of the place; one with a null in the order is on none.
+fn within(row: &Row, edge: &Edge, order: &[Order]) -> bool {
+    let mut ordering = Ordering::Equal;
+    for (order, place) in order.iter().zip(&edge.place) {
+        let Some(cell) = cell(row, &order.column) else { return false };
+        let next = compare(&cell, place);
+        ordering = ordering.then(if order.descending { next.reverse() } else { next });
+    }
+    match edge.side {
+        Side::From => ordering.is_ge(),
+        Side::After => ordering.is_gt(),
+        Side::UpTo => ordering.is_le(),
+    }
+}
+
+/// What a query for spans of time means, said the slow way, as rows of text.
+pub(super) fn naive_buckets(rows: &[Row], query: &Query) -> Vec<String> {
+    let buckets = query.buckets.as_ref().unwrap();
+    let mut answer = Vec::new();
+    for span in buckets.bounds.windows(2) {
+        let inside = |row: &&Row| {
+            let at = row.3.map(|micros| Timestamp::from_microsecond(micros).unwrap());
+            at.is_some_and(|at| span[0] <= at && at < span[1])
+        };
+        let mut found: Vec<&Row> = rows
+            .iter()
+            .filter(|row| query.filters.iter().all(|filter| holds(row, filter)))
+            .filter(inside)
+            .collect();
+        if found.is_empty() {
+            continue;
+        }
+        found.sort_by_key(|row| (row.3, row.0));
+        let cells = buckets.aggregates.iter().map(|aggregate| {
+            let values: Vec<Value> = found.iter().filter_map(|row| cell(row, &aggregate.column)).collect();
+            aggregated(&values, aggregate.function)
+        });
+        let start = format!("@{}", span[0].as_microsecond());
+        answer.push(std::iter::once(start).chain(cells).collect::<Vec<_>>().join("|"));
+    }
+    answer
+}
+
+fn aggregated(values: &[Value], function: Function) -> String {
+    let number = |value: &Value| match value {
+        Value::Int(value) => *value as f64,
+        Value::Float(value) => *value,
+        _ => unreachable!("not a number"),
+    };
+    let one = match function {
+        Function::Min => values.iter().min_by(|one, two| compare(one, two)),
+        Function::Max => values.iter().max_by(|one, two| compare(one, two)),
+        Function::Last => values.last(),
+        Function::Avg if values.is_empty() => None,
+        Function::Avg => {
+            return (values.iter().map(number).sum::<f64>() / values.len() as f64).to_string();
+        }
+    };
+    match one {
+        Some(Value::Int(value)) => value.to_string(),
+        Some(value) => number(value).to_string(),
+        None => "-".to_owned(),
+    }
 }
 
 /// Every row of an answer as text, cells joined by `|`, null as `-`.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use smiles_stage::{Comparison, Filter, Order, Query, Value};
+use smiles_stage::{Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Query, Side, Value};
 
 use super::{COLUMNS, Row};
 
@@ -42,6 +42,45 @@ pub(super) fn any_filter() -> impl Strategy<Value = Filter> {
     })
 }
 
+/// A value for each column, and which sides of the place are meant.
+type Place = ((i64, &'static str, i64, i64, f64), Vec<Side>);
+
+fn any_place() -> impl Strategy<Value = Place> {
+    let value = prop_oneof![Just(-1.5), Just(0.0), Just(2.0)];
+    let place = (0..16_i64, prop_oneof![Just("a"), Just("B")], 0..3_i64, -2..4_i64, value);
+    let side = prop_oneof![Just(Side::From), Just(Side::After), Just(Side::UpTo)];
+    (place, proptest::collection::vec(side, 0..3))
+}
+
+fn edges(((id, s, p, time, v), sides): &Place, order: &[Order]) -> Vec<Edge> {
+    let value = |order: &Order| match order.column.as_str() {
+        "id" => Value::Int(*id),
+        "s" => Value::Text((*s).to_owned()),
+        "p" => Value::Int(*p),
+        "time" => Value::Time(Timestamp::from_microsecond(time * 1_000_001).unwrap()),
+        _ => Value::Float(*v),
+    };
+    let edge = |side: &Side| Edge { side: *side, place: order.iter().map(value).collect() };
+    sides.iter().map(edge).collect()
+}
+
+/// Aggregates of all numbers over spans of time, some of them empty.
+pub(super) fn any_buckets() -> impl Strategy<Value = Query> {
+    let filters = proptest::collection::vec(any_filter(), 0..2);
+    (proptest::sample::subsequence(vec![-3, -2, 0, 1, 2, 5], 2..=6), filters).prop_map(|(bounds, filters)| {
+        let bound = |at: i64| Timestamp::from_microsecond(at * 1_000_001).unwrap();
+        let aggregates = ["p", "v", "id"].into_iter().flat_map(|column| {
+            Function::ALL.map(|function| Aggregate { column: column.to_owned(), function })
+        });
+        let buckets = Buckets {
+            time: "time".to_owned(),
+            bounds: bounds.into_iter().map(bound).collect(),
+            aggregates: aggregates.collect(),
+        };
+        Query { filters, buckets: Some(buckets), ..Query::default() }
+    })
+}
+
 pub(super) fn any_query() -> impl Strategy<Value = Query> {
     let latest = prop_oneof![
         Just(vec![]),
@@ -53,16 +92,21 @@ pub(super) fn any_query() -> impl Strategy<Value = Query> {
     let order = proptest::collection::vec((proptest::sample::select(&COLUMNS[..]), any::<bool>()), 0..3);
     let columns = proptest::sample::subsequence(&COLUMNS[..], 0..=COLUMNS.len());
     let filters = proptest::collection::vec(any_filter(), 0..3);
-    (columns, filters, latest, order, proptest::option::of(0..6_u64)).prop_map(
-        |(columns, filters, latest, order, limit)| {
+    let limit = proptest::option::of(0..6_u64);
+    (columns, filters, latest, order, limit, any_place(), 0..3_u64).prop_map(
+        |(columns, filters, latest, order, limit, place, skip)| {
             let mut order: Vec<Order> = order
                 .into_iter()
                 .map(|(column, descending)| Order { column: column.to_owned(), descending })
                 .collect();
             // The number makes the order total, so that there is one right answer.
             order.push(Order { column: "id".to_owned(), descending: false });
+            let within = if latest.is_empty() { edges(&place, &order) } else { Vec::new() };
             Query {
                 table: String::new(),
+                within,
+                skip,
+                buckets: None,
                 columns: columns.into_iter().map(str::to_owned).collect(),
                 filters,
                 newest: (!latest.is_empty()).then(|| "time".to_owned()),

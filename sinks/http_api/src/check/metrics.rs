@@ -3,10 +3,10 @@
 use smiles_stage::unit::Unit;
 use smiles_stage::{Path, Problem, Problems};
 
-use crate::config::{ColumnSeries, Metrics, RuntimeSeries, find};
+use crate::config::{ColumnSeries, Metrics, Resources, Route, RuntimeSeries, TotalSeries, find};
 
 /// Checks names, labels and units.
-pub(super) fn check(metrics: &Metrics, at: &Path, problems: &mut Problems) {
+pub(super) fn check(metrics: &Metrics, resources: &Resources, at: &Path, problems: &mut Problems) {
     for (name, series) in metrics.runtime.iter() {
         let at = at.key("runtime").key(name);
         check_name(name, &at, problems);
@@ -20,6 +20,33 @@ pub(super) fn check(metrics: &Metrics, at: &Path, problems: &mut Problems) {
         let at = at.key("columns").key(name);
         check_name(name, &at, problems);
         check_column(series, &at, problems);
+    }
+    for (name, series) in metrics.totals.iter() {
+        let at = at.key("totals").key(name);
+        check_name(name, &at, problems);
+        if find(&metrics.columns, name).is_some() || find(&metrics.runtime, name).is_some() {
+            problems.push(Problem::error(at.clone(), format!("`{name}` is declared as another series too")));
+        }
+        check_total(series, resources, &at, problems);
+    }
+}
+
+fn check_total(series: &TotalSeries, resources: &Resources, at: &Path, problems: &mut Problems) {
+    check_labels(std::iter::once(series.label.as_str()), &at.key("label"), problems);
+    if series.help.trim().is_empty() {
+        problems.push(Problem::error(at.key("help"), "a series says what it is"));
+    }
+    let totals = |route: &Route| route.totals.is_some();
+    let Some(route) = find(&resources.routes, &series.route).filter(|route| totals(route)) else {
+        let known = resources.routes.iter().filter(|(_, route)| totals(route)).map(|(path, _)| path);
+        let message = format!("`{}` is no route with `totals`", series.route);
+        problems.push(Problem::error(at.key("route"), message).suggest(&series.route, known));
+        return;
+    };
+    let values: Vec<&str> = route.totals.iter().flat_map(|totals| totals.values.names()).collect();
+    if !values.contains(&series.value.as_str()) {
+        let message = format!("`{}` has no value `{}`", series.route, series.value);
+        problems.push(Problem::error(at.key("value"), message).suggest(&series.value, values));
     }
 }
 

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::config::{
-    Case, Condition, Limit, Ordered, Parameter, ParameterType, Place, Route, Select, Shape, find,
+    Case, Condition, History, Limit, Ordered, Parameter, ParameterType, Place, Route, Select, Shape, Totals,
+    find,
 };
+use crate::history;
 use crate::params::Param;
 use crate::spell::{self, Step};
+use crate::zone::Interval;
 
 /// Checks what of a route refers to its parameters.
 pub(super) fn check(route: &Route, params: &[Param], at: &Path, problems: &mut Problems) {
@@ -62,6 +65,13 @@ pub(super) fn parameters(
         param
     };
     let mut params: Vec<Param> = route.parameters.iter().map(check).collect();
+    if let Some(history) = &route.history {
+        for name in history::NAMES.iter().filter(|name| find(&route.parameters, name).is_some()) {
+            let message = format!("the parameter `{name}` is added by `history`");
+            problems.push(Problem::error(at.key(*name), message).help("remove it here"));
+        }
+        params.extend(history::parameters(history));
+    }
     params.sort_by_key(|param| !param.in_path);
     params
 }
@@ -89,6 +99,58 @@ fn misfits(param: &Param) -> Vec<String> {
     rows.into_iter().filter(|(wrong, _)| *wrong).map(|(_, message)| message.to_owned()).collect()
 }
 
+/// A history is plain rows of one table, and the engine orders and limits them.
+fn history_of(route: &Route, declared: &History, at: &Path, problems: &mut Problems) {
+    let own = route.query.as_ref().is_some_and(|query| {
+        !query.order.is_empty()
+            || query.limit.is_some()
+            || !query.latest_by.is_empty()
+            || !query.resets.is_empty()
+    });
+    let at_history = at.key("history");
+    let rows = [
+        (own, "its query has no order, limit, latest rows or resets of its own"),
+        (!route.join.is_empty() || !route.nest.is_empty(), "it has no joins and no nested rows"),
+        (route.shape == Shape::Object, "it is a list"),
+        (declared.by.is_empty(), "`by` names the time column, and what tells rows of one instant apart"),
+        (declared.limit == 0 || declared.limit > declared.maximum, "`limit` is from 1 to `maximum`"),
+        (!declared.buckets.is_empty() && declared.intervals.is_empty(), "`buckets` need `intervals`"),
+    ];
+    for (_, message) in rows.iter().filter(|(wrong, _)| *wrong) {
+        problems.push(Problem::error(at_history.clone(), format!("of a history: {message}")));
+    }
+    for (place, text) in declared.intervals.iter().enumerate() {
+        if Interval::parse(text).is_none() {
+            let message =
+                format!("`{text}` is no interval: whole parts of an hour such as `5m`, `1h` or `1d`");
+            problems.push(Problem::error(at_history.key("intervals").index(place), message));
+        }
+    }
+}
+
+fn totals(route: &Route, declared: &Totals, at: &Path, problems: &mut Problems) {
+    let at = at.key("totals");
+    let more =
+        !route.join.is_empty() || !route.nest.is_empty() || route.exists.is_some() || route.history.is_some();
+    if more || !route.parameters.is_empty() || route.not_found.is_some() {
+        problems.push(Problem::error(at.clone(), "sums have no parameters, joins, nested rows or history"));
+    }
+    if declared.whole == declared.each {
+        problems.push(Problem::error(at.key("each"), "`whole` and `each` have different names"));
+    }
+    for (name, total) in declared.values.iter() {
+        let stored = total.table.is_some() && total.column.is_some();
+        let part = total.table.is_some() || total.column.is_some() || total.resets.is_some();
+        if total.heard.is_some() == stored || total.heard.is_some() && part {
+            let at = at.key("values").key(name);
+            problems.push(Problem::error(at, "a value is one of `heard`, or `table` and `column`"));
+        }
+    }
+    if declared.values.is_empty() {
+        problems.push(Problem::error(at.key("values"), "sums of nothing"));
+    }
+}
+
 /// One route, and which of its parameters are used.
 struct RouteCheck<'a> {
     route: &'a Route,
@@ -99,7 +161,19 @@ struct RouteCheck<'a> {
 impl RouteCheck<'_> {
     fn check(mut self, at: &Path, problems: &mut Problems) {
         let route = self.route;
-        self.select(&route.query, &at.key("query"), problems);
+        if route.query.is_some() == route.totals.is_some() {
+            problems.push(Problem::error(at.clone(), "a route has either a `query` or `totals`"));
+        }
+        if let Some(query) = &route.query {
+            self.select(query, &at.key("query"), problems);
+        }
+        if let Some(declared) = &route.totals {
+            totals(route, declared, at, problems);
+        }
+        if let Some(declared) = &route.history {
+            history_of(route, declared, at, problems);
+            self.used.extend(history::NAMES.map(str::to_owned));
+        }
         for (place, join) in route.join.iter().enumerate() {
             self.partner(&join.on, &join.query, &at.key("join").index(place), problems);
         }

@@ -15,11 +15,18 @@ pub struct Metrics {
     pub runtime: Ordered<RuntimeSeries>,
     /// Columns of the latest rows as series.
     pub columns: Ordered<ColumnSeries>,
+    /// Sums per source as series.
+    pub totals: Ordered<TotalSeries>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { enabled: true, runtime: Ordered::default(), columns: Ordered::default() }
+        Self {
+            enabled: true,
+            runtime: Ordered::default(),
+            columns: Ordered::default(),
+            totals: Ordered::default(),
+        }
     }
 }
 
@@ -76,6 +83,23 @@ pub struct ColumnSeries {
     pub aggregate: Aggregate,
     /// The unit shown; the column's own is converted to it.
     pub unit: Option<String>,
+}
+
+/// A value of a route with `totals`, one sample per source; absent while it is null.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TotalSeries {
+    /// The path of the route.
+    pub route: String,
+    /// The name of the value there.
+    pub value: String,
+    /// The label that holds the source's name.
+    pub label: String,
+    /// What it says.
+    pub help: String,
+    /// How Prometheus sees it.
+    #[serde(default, rename = "type")]
+    pub kind: SeriesType,
 }
 
 /// A Prometheus type.

@@ -76,8 +76,8 @@ async fn every_name_of_the_earlier_system_is_there_and_true() {
         (r#"hoymiles_inverter_temperature_celsius{serial_number="116182800001"}"#, -5.5),
         (r#"hoymiles_inverter_status{serial_number="102162804827"}"#, 3.0),
         (r#"hoymiles_dtu_power_watts{dtu_name="DTU"}"#, 70.3),
-        (r#"hoymiles_today_production_wh{dtu_name="DTU"}"#, 3600.0),
-        (r#"hoymiles_total_production_wh{dtu_name="DTU"}"#, 1_629_630.0),
+        (r#"hoymiles_today_production_wh{dtu_name="DTU"}"#, 3702.0),
+        (r#"hoymiles_total_production_wh{dtu_name="DTU"}"#, 1_703_670.0),
         (r#"smiles_source_pass_seconds_count{pipeline="test",source="DTU"}"#, 1.0),
     ];
     for (series, expected) in rows {

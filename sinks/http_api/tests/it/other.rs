@@ -124,7 +124,7 @@ async fn nothing_but_an_address_is_needed() {
     assert_eq!(plan.reads(), None);
     plan.wire(&input(), None).unwrap();
     let world = World::serve(plan.as_ref(), None).await;
-    assert!(world.log.contains("http api listening address=http://127.0.0.1:"), "{}", world.log);
+    assert!(world.log.contains("http api listening sink=\"api\" address=http://127.0.0.1:"), "{}", world.log);
     assert!(world.get("/health").await.json()["sources"].is_object());
     let page = world.get("/").await;
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));

@@ -221,8 +221,10 @@ async fn the_index_describes_every_route() {
             "/api/inverters/{serial}",
             "/api/inverters/{serial}/history",
             "/api/inverters/{serial}/ports",
+            "/api/inverters/{serial}/ports/{port}/history",
             "/api/ports",
-            "/api/production/current"
+            "/api/production/current",
+            "/api/production/totals"
         ]
     );
     let list = &index["resources"][0];

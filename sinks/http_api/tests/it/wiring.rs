@@ -41,6 +41,14 @@ const LIST: &str = "/resources/~1api~1inverters";
 const ONE: &str = "/resources/~1api~1inverters~1{serial}";
 const HISTORY: &str = "/resources/~1api~1inverters~1{serial}~1history";
 
+const TOTALS: &str = "/resources/~1api~1production~1totals";
+const FEW: &str = "/resources/~1api~1few";
+
+/// A route whose limit is a parameter of this declaration.
+fn few(most: &Json) -> Json {
+    json!({"parameters": {"most": most}, "query": {"table": "port_data", "limit": {"param": "most"}}})
+}
+
 #[test]
 fn the_stock_declaration_is_sound() {
     assert_eq!(lines(&stock::options()), [""; 0]);
@@ -65,7 +73,7 @@ fn every_mistake_is_named_at_its_place() {
         (
             "/lisen".into(),
             json!("a"),
-            "lisen: unknown field `lisen`, expected one of `listen`, `store`, `offline_after`, `resources`, `metrics`, `limits`",
+            "lisen: unknown field `lisen`, expected one of `listen`, `store`, `offline_after`, `timezone`, `reset_hour`, `token`, `token_file`, `allow_origins`, `resources`, `metrics`, `limits`",
         ),
         (
             "/offline_after".into(),
@@ -219,19 +227,89 @@ fn every_mistake_is_named_at_its_place() {
             "resources./api/inverters/{serial}/history.exists.table: the store has no table `inverterz` (did you mean `inverters`?)",
         ),
         (
-            format!("{HISTORY}/parameters/limit/default"),
-            json!(0),
-            "resources./api/inverters/{serial}/history.parameters.limit.default: not a whole number from 1 to 10000",
+            FEW.into(),
+            few(&json!({"type": "integer", "default": 0, "minimum": 1, "maximum": 10})),
+            "resources./api/few.parameters.most.default: not a whole number from 1 to 10",
         ),
         (
-            format!("{HISTORY}/parameters/limit/maximum"),
-            json!(0.5),
-            "resources./api/inverters/{serial}/history.parameters.limit: the minimum is above the maximum",
+            FEW.into(),
+            few(&json!({"type": "integer", "minimum": 1, "maximum": 0.5})),
+            "resources./api/few.parameters.most: the minimum is above the maximum",
+        ),
+        (
+            FEW.into(),
+            few(&json!({"type": "integer"})),
+            "resources./api/few.query.limit.param: `most` cannot limit rows (declare it as `type: integer` with `minimum: 1`)",
         ),
         (
             format!("{HISTORY}/parameters/limit"),
             json!({"type": "integer"}),
-            "resources./api/inverters/{serial}/history.query.limit.param: `limit` cannot limit rows (declare it as `type: integer` with `minimum: 1`)",
+            "resources./api/inverters/{serial}/history.parameters.limit: the parameter `limit` is added by `history` (remove it here)",
+        ),
+        (
+            format!("{HISTORY}/query/order"),
+            json!(["id"]),
+            "resources./api/inverters/{serial}/history.history: of a history: its query has no order, limit, latest rows or resets of its own",
+        ),
+        (
+            format!("{HISTORY}/history/by"),
+            json!(["serial_number"]),
+            "resources./api/inverters/{serial}/history.history.by[0]: the column `serial_number` is of type Utf8, not a time",
+        ),
+        (
+            format!("{HISTORY}/history/by"),
+            json!(["timestamp", "idd"]),
+            "resources./api/inverters/{serial}/history.history.by[1]: the table `inverter_data` has no column `idd` (did you mean `id`?)",
+        ),
+        (
+            format!("{HISTORY}/history/buckets"),
+            json!(["raw_data"]),
+            "resources./api/inverters/{serial}/history.history.buckets[0]: the column `raw_data` is of type Utf8, not a number",
+        ),
+        (
+            format!("{HISTORY}/history/intervals"),
+            json!(["7m"]),
+            "resources./api/inverters/{serial}/history.history.intervals[0]: `7m` is no interval: whole parts of an hour such as `5m`, `1h` or `1d`",
+        ),
+        (
+            format!("{TOTALS}/query"),
+            json!({"table": "inverters"}),
+            "resources./api/production/totals: a route has either a `query` or `totals`",
+        ),
+        (
+            format!("{TOTALS}/totals/values/power"),
+            json!({"heard": "pv_powr"}),
+            "resources./api/production/totals.totals.values.power.heard: the pipeline has no column `pv_powr` (did you mean `pv_power`?)",
+        ),
+        (
+            format!("{TOTALS}/totals/values/power"),
+            json!({"heard": "pv_power", "table": "inverters"}),
+            "resources./api/production/totals.totals.values.power: a value is one of `heard`, or `table` and `column`",
+        ),
+        (
+            format!("{TOTALS}/totals/belongs/source"),
+            json!("dtu"),
+            "resources./api/production/totals.totals.belongs.source: the table `inverters` has no column `dtu` (known here: serial_number, dtu_name, first_seen, last_seen, inverter_type, metadata)",
+        ),
+        (
+            "/resources/~1api~1production~1current/query/resets".into(),
+            json!({"today_production": "serial_number"}),
+            "resources./api/production/current.query.resets.today_production: the column `serial_number` is of type Utf8, not a time",
+        ),
+        (
+            "/metrics/totals/hoymiles_dtu_power_watts/value".into(),
+            json!("powr"),
+            "metrics.totals.hoymiles_dtu_power_watts.value: `/api/production/totals` has no value `powr` (did you mean `power`?)",
+        ),
+        (
+            "/timezone".into(),
+            json!("Europe/Berlni"),
+            "timezone: `Europe/Berlni` is no time zone (write an IANA name such as `Europe/Berlin` or `UTC`)",
+        ),
+        (
+            "/allow_origins".into(),
+            json!("home.example"),
+            "allow_origins: `home.example` is no origin (write origins such as `https://home.example:8123`, by commas, or `*`)",
         ),
         (
             format!("{HISTORY}/query/filters"),
@@ -286,7 +364,7 @@ fn every_mistake_is_named_at_its_place() {
         (
             "/metrics/runtime/hoymiles_dtu_power_watts".into(),
             json!({"health": "online"}),
-            "metrics.runtime.hoymiles_dtu_power_watts: `hoymiles_dtu_power_watts` is declared as a column's series too",
+            "metrics.totals.hoymiles_dtu_power_watts: `hoymiles_dtu_power_watts` is declared as another series too",
         ),
     ];
     for (pointer, value, expected) in rows {
@@ -302,12 +380,12 @@ fn every_mistake_is_named_at_its_place() {
 fn all_mistakes_of_a_step_are_told_at_once() {
     let mut options = with("/resources/~1api~1ports/query/table", json!("nowhere"));
     *options.pointer_mut("/resources/~1api~1inverters/query/columns/0").unwrap() = json!("nothing");
-    *options.pointer_mut("/metrics/columns/hoymiles_dtu_power_watts/column").unwrap() = json!("no");
+    *options.pointer_mut("/metrics/columns/hoymiles_inverter_status/column").unwrap() = json!("no");
     let places: Vec<String> = problems(&options).iter().map(|problem| problem.at.to_string()).collect();
     for place in [
         "resources./api/inverters.query.columns[0]",
         "resources./api/ports.query.table",
-        "metrics.columns.hoymiles_dtu_power_watts.column",
+        "metrics.columns.hoymiles_inverter_status.column",
     ] {
         assert!(places.iter().any(|known| known == place), "{place} is not in {places:?}");
     }

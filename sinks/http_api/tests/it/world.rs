@@ -133,7 +133,9 @@ impl Answer {
         let text = std::str::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head: head.to_owned(), body: body.to_owned() }
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        let body = if chunked { joined(body) } else { body.to_owned() };
+        Self { status, head: head.to_owned(), body }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -158,6 +160,20 @@ impl Answer {
     }
 }
 
+/// A chunked body without its chunk sizes; cut off where its end is missing.
+fn joined(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return whole;
+        }
+        whole.push_str(&rest[..size]);
+        body = &rest[size + 2..];
+    }
+    whole + "(cut off)"
+}
+
 /// A pipeline whose source was heard just now.
 pub(crate) fn healthy() -> Health {
     Health {
@@ -176,9 +192,12 @@ pub(crate) fn healthy() -> Health {
             dropped: 0,
             lost: 0,
             waiting: 5,
+            waiting_batches: 1,
+            waiting_since: None,
         }],
         journal: JournalHealth { writable: true, size_bytes: 4096, max_size_bytes: 1 << 30, full: false },
         warnings: vec!["the journal is half full".into()],
+        queued: 0,
     }
 }
 

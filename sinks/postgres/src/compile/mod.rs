@@ -4,6 +4,8 @@
 //! to no combination; of rows equally new the one written last wins. Text is compared and ordered by its bytes,
 //! whatever the database's collation, so that every store answers the same.
 
+mod buckets;
+mod edge;
 mod latest;
 mod value;
 
@@ -33,9 +35,10 @@ pub(crate) struct Compiled {
 pub(crate) fn compile(query: &Query, tables: &StoreSchema, found: &Found) -> Result<Compiled, StageError> {
     let resolved = query.resolve(tables)?;
     let mut text = Text { query, resolved: &resolved, found, parameters: Vec::new() };
-    let mut sql = match &query.newest {
-        Some(newest) if !query.latest_by.is_empty() => text.latest(newest)?,
-        _ => text.plain()?,
+    let mut sql = match (&query.buckets, &query.newest) {
+        (Some(buckets), _) => text.buckets(buckets)?,
+        (None, Some(newest)) if !query.latest_by.is_empty() => text.latest(newest)?,
+        (None, _) => text.plain()?,
     };
     sql.push_str(&text.order_and_limit()?);
     let parameters = text.parameters;
@@ -51,8 +54,12 @@ struct Text<'a> {
 
 impl Text<'_> {
     fn plain(&mut self) -> Result<String, StageError> {
-        let conditions = self.conditions(|_| true)?;
-        let from = qualified(&self.query.table);
+        let mut conditions = self.conditions(|_| true)?;
+        let query = self.query;
+        for edge in &query.within {
+            conditions.push(self.edge(edge)?);
+        }
+        let from = qualified(&query.table);
         Ok(format!("SELECT {} FROM {from} AS n{}", self.selected()?, wherever(&conditions)))
     }
 
@@ -113,17 +120,27 @@ impl Text<'_> {
             self.parameters.push((Box::new(i64::try_from(limit).unwrap_or(i64::MAX)), Type::INT8));
             sql.push_str(&format!(" LIMIT ${}", self.parameters.len()));
         }
+        if self.query.skip > 0 {
+            let skip = i64::try_from(self.query.skip).unwrap_or(i64::MAX);
+            self.parameters.push((Box::new(skip), Type::INT8));
+            sql.push_str(&format!(" OFFSET ${}", self.parameters.len()));
+        }
         Ok(sql)
+    }
+
+    /// The column as it is ordered.
+    fn comparable(&self, column: &str) -> Result<String, StageError> {
+        let cell = format!("n.{}", quoted(column));
+        Ok(match self.column_type(column)? {
+            ColumnType::Text => by_bytes(&cell),
+            ColumnType::Json => by_bytes(&format!("{cell}::text")),
+            _ => cell,
+        })
     }
 
     /// Nulls last; not said where there are none, since an index in descending order has them first.
     fn ordered(&self, order: &Order) -> Result<String, StageError> {
-        let cell = format!("n.{}", quoted(&order.column));
-        let cell = match self.column_type(&order.column)? {
-            ColumnType::Text => by_bytes(&cell),
-            ColumnType::Json => by_bytes(&format!("{cell}::text")),
-            _ => cell,
-        };
+        let cell = self.comparable(&order.column)?;
         let direction = match order.descending {
             true if self.found.never_null(&order.column) => "DESC",
             true => "DESC NULLS LAST",

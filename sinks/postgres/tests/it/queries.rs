@@ -64,6 +64,18 @@ fn every_query_means_the_same_in_every_table() {
     store_conformance::queries(&target, &runtime, 64);
 }
 
+#[test]
+fn spans_of_time_are_aggregated_alike_in_every_table() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let target = runtime.block_on(Target::new(fixture()));
+    store_conformance::buckets(&target, &runtime, 32);
+}
+
+#[tokio::test]
+async fn writes_are_noticed_and_counted() {
+    store_conformance::versions(&Target::new(fixture()).await).await;
+}
+
 #[tokio::test]
 async fn a_query_that_does_not_fit_is_refused_with_what_is_known() {
     store_conformance::misfits(&Target::new(fixture()).await).await;

@@ -3,6 +3,8 @@
 //! Conditions come first, then `latest_by`, then order and limit. A row with a null in a `latest_by` column belongs
 //! to no combination; of rows equally new the one written last wins.
 
+mod buckets;
+mod edge;
 mod latest;
 
 use arrow_schema::SchemaRef;
@@ -28,9 +30,12 @@ pub(crate) struct Compiled {
 pub(crate) fn compile(query: &Query, tables: &StoreSchema, shape: &Shape) -> Result<Compiled, StageError> {
     let resolved = query.resolve(tables)?;
     let mut text = Text { query, resolved: &resolved, parameters: Vec::new() };
-    let mut sql = match &query.newest {
-        Some(newest) if !query.latest_by.is_empty() => text.latest(&resolved.columns, newest, shape)?,
-        _ => text.plain(&resolved.columns)?,
+    let mut sql = match (&query.buckets, &query.newest) {
+        (Some(buckets), _) => text.buckets(buckets, shape)?,
+        (None, Some(newest)) if !query.latest_by.is_empty() => {
+            text.latest(&resolved.columns, newest, shape)?
+        }
+        (None, _) => text.plain(&resolved.columns)?,
     };
     sql.push_str(&text.order_and_limit());
     let parameters = text.parameters;
@@ -45,7 +50,10 @@ struct Text<'a> {
 
 impl Text<'_> {
     fn plain(&mut self, columns: &[String]) -> Result<String, StageError> {
-        let conditions = self.conditions("", |_| true)?;
+        let mut conditions = self.conditions("", |_| true)?;
+        for edge in &self.query.within {
+            conditions.push(self.edge(edge)?);
+        }
         let from = quoted(&self.query.table);
         Ok(format!("SELECT {} FROM {from}{}", list(names(columns)), wherever(&conditions)))
     }
@@ -61,10 +69,15 @@ impl Text<'_> {
             .collect()
     }
 
+    /// The number of a new parameter to compare this column with.
+    fn bind(&mut self, column: &str, value: &Value) -> Result<usize, StageError> {
+        let column_type = ColumnType::of(self.resolved.field(column)?);
+        let cell = column_type.and_then(|column_type| bound(column_type, value));
+        self.parameters.push(cell.ok_or_else(|| self.resolved.incomparable(column))?);
+        Ok(self.parameters.len())
+    }
+
     fn condition(&mut self, prefix: &str, filter: &Filter) -> Result<String, StageError> {
-        let column_type = ColumnType::of(self.resolved.field(&filter.column)?);
-        let cell = column_type.and_then(|column_type| bound(column_type, &filter.value));
-        let cell = cell.ok_or_else(|| self.resolved.incomparable(&filter.column))?;
         let operator = match filter.comparison {
             Comparison::Eq => "=",
             Comparison::Lt => "<",
@@ -72,8 +85,8 @@ impl Text<'_> {
             Comparison::Gt => ">",
             Comparison::Ge => ">=",
         };
-        self.parameters.push(cell);
-        Ok(format!("{prefix}{} {operator} ?{}", quoted(&filter.column), self.parameters.len()))
+        let place = self.bind(&filter.column, &filter.value)?;
+        Ok(format!("{prefix}{} {operator} ?{place}", quoted(&filter.column)))
     }
 
     fn order_and_limit(&mut self) -> String {
@@ -88,12 +101,28 @@ impl Text<'_> {
             .collect();
         let mut sql =
             if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
-        if let Some(limit) = self.query.limit {
-            self.parameters.push(Cell::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
-            sql.push_str(&format!(" LIMIT ?{}", self.parameters.len()));
+        sql.push_str(&self.limit());
+        sql
+    }
+
+    fn limit(&mut self) -> String {
+        let (limit, skip) = (self.query.limit, self.query.skip);
+        if limit.is_none() && skip == 0 {
+            return String::new();
+        }
+        // Without a limit SQLite takes no offset; -1 is none.
+        self.parameters.push(Cell::Integer(limit.map_or(-1, whole)));
+        let mut sql = format!(" LIMIT ?{}", self.parameters.len());
+        if skip > 0 {
+            self.parameters.push(Cell::Integer(whole(skip)));
+            sql.push_str(&format!(" OFFSET ?{}", self.parameters.len()));
         }
         sql
     }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn names(columns: &[String]) -> impl Iterator<Item = &str> {
@@ -162,6 +191,7 @@ mod tests {
             newest: Some("at".into()),
             order: vec![Order { column: "p".into(), descending: false }],
             limit: Some(3),
+            ..Query::default()
         }
     }
 

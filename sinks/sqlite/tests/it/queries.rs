@@ -71,6 +71,18 @@ fn every_query_means_the_same_in_every_table() {
     store_conformance::queries(&database, &runtime, 96);
 }
 
+#[test]
+fn spans_of_time_are_aggregated_alike_in_every_table() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = runtime.block_on(Database::new(fixture()));
+    store_conformance::buckets(&database, &runtime, 48);
+}
+
+#[tokio::test]
+async fn writes_are_noticed_and_counted() {
+    store_conformance::versions(&Database::new(fixture()).await).await;
+}
+
 #[tokio::test]
 async fn a_query_that_does_not_fit_is_refused_with_what_is_known() {
     store_conformance::misfits(&Database::new(fixture()).await).await;

@@ -297,7 +297,7 @@ async fn the_api_s_questions_go_through_the_indexes() {
         latest_by: vec!["serial_number".into(), "port_number".into()],
         newest: Some("timestamp".into()),
         order: vec![Order { column: "port_number".into(), descending: true }],
-        limit: None,
+        ..Query::default()
     };
     let pieces = ask(store.as_ref(), &latest).await;
     let ids: Vec<_> = pieces[0].column(0).as_ref().to_data().buffer::<i64>(0).to_vec();

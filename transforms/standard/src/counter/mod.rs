@@ -126,7 +126,7 @@ impl TransformPlan for Plan {
             .map_err(|_| StageError::halt("counter was opened with columns it had refused"))?;
         let accepted = Accepted::register(
             &context.meters,
-            "smiles_counter_accepted_total",
+            "smiles_counting_accepted_total",
             "Falls and impossible rises of a lifetime total that were believed in the end",
             &context.stage,
             &["fall", "rise"],

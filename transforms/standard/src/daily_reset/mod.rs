@@ -13,14 +13,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::unit::{Conversion, Unit};
 use smiles_stage::{
-    OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform, TransformPlan,
-    column_unit,
+    OpenContext, Path, Periods, PlanContext, Problem, Problems, Stage, StageError, State, Transform,
+    TransformPlan, column_unit,
 };
 
 use crate::accepted::Accepted;
 use crate::columns;
 use crate::keyed::{Key, Memory, shown};
-use crate::period::Periods;
 use crate::rate::RateText;
 use day::{Day, Event, Limits, Reading};
 

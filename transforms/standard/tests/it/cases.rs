@@ -120,7 +120,7 @@ fn a_restart_by_day() {
         &[900_000, 900_005, 900_013, 900_021, 900_029, 900_037, 900_045],
     );
     assert_eq!(chain.counted("smiles_daily_reset_accepted_total", "fall"), 1.0);
-    assert_eq!(chain.counted("smiles_counter_accepted_total", "fall"), 0.0);
+    assert_eq!(chain.counted("smiles_counting_accepted_total", "fall"), 0.0);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_meter_that_lost_its_memory() {
         (0..12).map(|n| 1_053_480 + n * 10).collect::<Vec<_>>(),
         "then on by its growth"
     );
-    assert_eq!(chain.counted("smiles_counter_accepted_total", "fall"), 1.0);
+    assert_eq!(chain.counted("smiles_counting_accepted_total", "fall"), 1.0);
 }
 
 #[test]

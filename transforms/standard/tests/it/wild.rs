@@ -108,7 +108,7 @@ fn nothing_false((world, steps): (World, Vec<(usize, i64)>)) -> Result<(), TestC
         let [day_before, total_before] = kept(&chain);
         let published = chain.run(&[*row])[0];
         let [day_after, total_after] = kept(&chain);
-        let counted = ["smiles_daily_reset_accepted_total", "smiles_counter_accepted_total"].map(|name| {
+        let counted = ["smiles_daily_reset_accepted_total", "smiles_counting_accepted_total"].map(|name| {
             ["fall", "rise", "unseen_clear", "clock"][..if name.contains("counter") { 2 } else { 4 }]
                 .iter()
                 .map(|event| chain.counted(name, event))

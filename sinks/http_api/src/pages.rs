@@ -1,11 +1,11 @@
-//! The dashboard's files, embedded: the page needs no network but the bridge itself.
+//! The dashboard and the documentation page, embedded: they need no network but the bridge itself.
 
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
-/// A file of the dashboard.
-pub(crate) struct Asset {
+/// A file of a page. It holds no data, so it is open to everybody.
+pub(crate) struct Page {
     /// Where it is served.
     pub path: &'static str,
     kind: &'static str,
@@ -13,21 +13,36 @@ pub(crate) struct Asset {
 }
 
 /// All of them.
-pub(crate) const ASSETS: &[Asset] = &[
-    Asset {
+pub(crate) const PAGES: &[Page] = &[
+    Page {
         path: "/",
         kind: "text/html; charset=utf-8",
         text: include_str!("../../../web/dashboard/index.html"),
     },
-    Asset {
+    Page {
         path: "/dashboard.css",
         kind: "text/css; charset=utf-8",
         text: include_str!("../../../web/dashboard/dashboard.css"),
     },
-    Asset {
+    Page {
         path: "/dashboard.js",
         kind: "text/javascript; charset=utf-8",
         text: include_str!("../../../web/dashboard/dashboard.js"),
+    },
+    Page {
+        path: "/docs",
+        kind: "text/html; charset=utf-8",
+        text: include_str!("../../../web/docs/index.html"),
+    },
+    Page {
+        path: "/docs.css",
+        kind: "text/css; charset=utf-8",
+        text: include_str!("../../../web/docs/docs.css"),
+    },
+    Page {
+        path: "/docs.js",
+        kind: "text/javascript; charset=utf-8",
+        text: include_str!("../../../web/docs/docs.js"),
     },
 ];
 
@@ -37,7 +52,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'",
 );
 
-impl Asset {
+impl Page {
     /// The file with its headers.
     pub(crate) fn response(&self) -> Response {
         let mut response = self.text.into_response();

@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan};
 
 /// Finds the period of an instant. Asked with instants in ascending order it computes once a day.
 #[derive(Clone, Debug)]
-pub(crate) struct Periods {
+pub struct Periods {
     zone: TimeZone,
     reset_hour: i8,
     /// The last answer and where the next period begins.
@@ -14,17 +14,23 @@ pub(crate) struct Periods {
 }
 
 impl Periods {
-    pub(crate) fn new(zone: TimeZone, reset_hour: i8) -> Self {
+    /// Periods of days that begin when the clock of `zone` shows `reset_hour`.
+    pub fn new(zone: TimeZone, reset_hour: i8) -> Self {
         Self { zone, reset_hour, last: None }
     }
 
     /// The latest reset instant that is not after `time`; `None` only at the very ends of the calendar.
-    pub(crate) fn of(&mut self, time: Timestamp) -> Option<Timestamp> {
+    pub fn of(&mut self, time: Timestamp) -> Option<Timestamp> {
+        self.around(time).map(|(start, _)| start)
+    }
+
+    /// That, and the next reset instant.
+    pub fn around(&mut self, time: Timestamp) -> Option<(Timestamp, Timestamp)> {
         if let Some((start, end)) = self.last
             && start <= time
             && time < end
         {
-            return Some(start);
+            return self.last;
         }
         // A day that a zone skipped altogether resets with the day after it: look one further on both sides.
         let mut date = self.zone.to_datetime(time).date().checked_add(2.days()).ok()?;
@@ -34,7 +40,7 @@ impl Periods {
             let start = self.instant(date)?;
             if start <= time && start < end {
                 self.last = Some((start, end));
-                return Some(start);
+                return self.last;
             }
             end = start;
         }

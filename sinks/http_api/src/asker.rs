@@ -1,0 +1,175 @@
+//! Asks a store or memory, never more than so many questions at a time and never for more than so many rows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use smiles_stage::{Action, Periods, Query, Rows, StageError, Store, StoreStats};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::json::{self, Cell};
+use crate::memory::Memory;
+use crate::problem::Failure;
+use crate::resource::Selection;
+
+/// When a client may come back after the store failed.
+pub(crate) const STORE_RETRY: Duration = Duration::from_secs(5);
+
+/// Where rows come from.
+pub(crate) struct Asker<'a> {
+    /// The store.
+    pub store: &'a Arc<dyn Store>,
+    /// Bounds the questions under way.
+    pub gate: &'a Arc<Semaphore>,
+    /// Bounds the rows of an answer.
+    pub rows_max: usize,
+    /// Whether the last question failed: only a change is logged.
+    pub down: &'a AtomicBool,
+    /// Current rows.
+    pub memory: &'a Memory,
+    /// The day it is: its first instant, and how to find that of another instant.
+    pub day: (Option<Timestamp>, Periods),
+}
+
+/// Rows of an answer of the store.
+pub(crate) struct Found(pub Vec<RecordBatch>);
+
+impl Found {
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// Batch and row of each row.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.0.iter().enumerate().flat_map(|(batch, rows)| (0..rows.num_rows()).map(move |row| (batch, row)))
+    }
+
+    /// The first so many rows.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        let mut left = rows;
+        for batch in &mut self.0 {
+            let kept = batch.num_rows().min(left);
+            *batch = batch.slice(0, kept);
+            left -= kept;
+        }
+    }
+}
+
+impl Asker<'_> {
+    /// What the store says of itself.
+    pub(crate) async fn stats(&self) -> Result<StoreStats, Failure> {
+        let _turn = self.turn().await?;
+        let stats = self.store.stats().await.map_err(|error| self.failed(&error))?;
+        self.answered();
+        Ok(stats)
+    }
+
+    /// The rows of a selection, from memory if it is kept there.
+    pub(crate) async fn rows(&self, selection: &Selection, query: &Query) -> Result<Found, Failure> {
+        let kept = selection.view.and_then(|view| self.memory.answer(view, query));
+        let mut found = match kept {
+            Some(rows) => Found(vec![rows]),
+            None => self.ask(query).await?,
+        };
+        for rows in &mut found.0 {
+            for &(column, time) in &selection.resets {
+                *rows = self.reset(rows, column, time);
+            }
+        }
+        Ok(found)
+    }
+
+    /// All rows the store answers, as long as they are not too many.
+    pub(crate) async fn ask(&self, query: &Query) -> Result<Found, Failure> {
+        self.collect(query, self.rows_max).await
+    }
+
+    /// All rows the store answers to a question that bounds them itself.
+    pub(crate) async fn ask_unbounded(&self, query: &Query) -> Result<Vec<RecordBatch>, Failure> {
+        self.collect(query, usize::MAX).await.map(|found| found.0)
+    }
+
+    async fn collect(&self, query: &Query, rows_max: usize) -> Result<Found, Failure> {
+        let (mut rows, _turn) = self.open(query).await?;
+        let (mut batches, mut count) = (Vec::new(), 0);
+        while let Some(batch) = rows.try_next().await.map_err(|error| self.failed(&error))? {
+            let asked = query.buckets.as_ref().map_or(query.columns.len(), |it| it.aggregates.len() + 1);
+            if batch.num_columns() != asked {
+                return Err(self.failed(&StageError::halt("the store answered other columns than asked for")));
+            }
+            count += batch.num_rows();
+            if count > rows_max {
+                let detail = format!("the answer has more than {rows_max} rows; ask for fewer");
+                return Err(Failure::bad_request(detail));
+            }
+            batches.push(batch);
+        }
+        self.answered();
+        Ok(Found(batches))
+    }
+
+    /// The rows as the store hands them over, and the turn they take as long as they come.
+    pub(crate) async fn open(&self, query: &Query) -> Result<(Rows, OwnedSemaphorePermit), Failure> {
+        let turn = self.turn().await?;
+        let rows = self.store.query(query).await.map_err(|error| self.failed(&error))?;
+        Ok((rows.boxed(), turn))
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let turn = Arc::clone(self.gate).acquire_owned().await;
+        turn.map_err(|_| Failure::unavailable("the bridge is stopping", STORE_RETRY))
+    }
+
+    pub(crate) fn answered(&self) {
+        if self.down.swap(false, Ordering::Relaxed) {
+            tracing::info!("store answers requests again");
+        }
+    }
+
+    /// What a client hears of a store that failed; the operator's log says why, once.
+    pub(crate) fn failed(&self, error: &StageError) -> Failure {
+        if !self.down.swap(true, Ordering::Relaxed) {
+            tracing::warn!(error = %error.chain(), "store does not answer requests");
+        }
+        let after = match error.action() {
+            Action::Retry { after: Some(after) } => *after,
+            Action::Retry { after: None } | Action::Reject { .. } | Action::Halt => STORE_RETRY,
+        };
+        Failure::unavailable("the store does not answer; try again later", after)
+    }
+
+    /// The rows with 0 where a value is of a day that is over.
+    fn reset(&self, rows: &RecordBatch, column: usize, time: usize) -> RecordBatch {
+        let (Some(today), mut periods) = (self.day.0, self.day.1.clone()) else { return rows.clone() };
+        let mut over = |row: usize| match json::cell(rows.column(time), row) {
+            Cell::Time(time) => periods.of(time).is_some_and(|day| day < today),
+            _ => false,
+        };
+        let values = rows.column(column);
+        let over: Vec<bool> = (0..rows.num_rows()).map(&mut over).collect();
+        let fresh: ArrayRef = match values.data_type() {
+            arrow_schema::DataType::Int64 => {
+                let values = values.as_primitive::<Int64Type>();
+                let cell =
+                    |row: usize| values.is_valid(row).then(|| if over[row] { 0 } else { values.value(row) });
+                Arc::new((0..over.len()).map(cell).collect::<Int64Array>())
+            }
+            _ => {
+                let values = values.as_primitive::<Float64Type>();
+                let cell = |row: usize| {
+                    values.is_valid(row).then(|| if over[row] { 0.0 } else { values.value(row) })
+                };
+                Arc::new((0..over.len()).map(cell).collect::<Float64Array>())
+            }
+        };
+        let mut columns = rows.columns().to_vec();
+        columns[column] = fresh;
+        RecordBatch::try_new(rows.schema(), columns).unwrap_or_else(|_| rows.clone())
+    }
+}

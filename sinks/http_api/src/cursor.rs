@@ -1,0 +1,83 @@
+//! Where the next page begins, as a text for the client to hand back: the values of the order at the last row.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use smiles_stage::Value;
+
+/// The text of a place.
+pub(crate) fn write(place: &[Value]) -> String {
+    let mut text = String::new();
+    for value in place {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        let _ = match value {
+            Value::Bool(value) => write!(text, "b{}", u8::from(*value)),
+            Value::Int(value) => write!(text, "i{value}"),
+            Value::Float(value) => write!(text, "f{:x}", value.to_bits()),
+            Value::Text(value) => {
+                text.push('s');
+                value.bytes().try_for_each(|byte| write!(text, "{byte:02x}"))
+            }
+            Value::Time(value) => write!(text, "t{}", value.as_microsecond()),
+        };
+    }
+    text
+}
+
+/// The place a text stands for; `None` if it was not written by [`write`].
+pub(crate) fn read(text: &str) -> Option<Vec<Value>> {
+    text.split('.').map(value).collect()
+}
+
+fn value(text: &str) -> Option<Value> {
+    let mut chars = text.chars();
+    let kind = chars.next()?;
+    let rest = chars.as_str();
+    match kind {
+        'b' => match rest {
+            "0" => Some(Value::Bool(false)),
+            "1" => Some(Value::Bool(true)),
+            _ => None,
+        },
+        'i' => rest.parse().ok().map(Value::Int),
+        'f' => u64::from_str_radix(rest, 16)
+            .ok()
+            .map(f64::from_bits)
+            .filter(|it| it.is_finite())
+            .map(Value::Float),
+        's' => {
+            let bytes = rest.as_bytes().chunks(2).map(|pair| {
+                let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+                u8::from_str_radix(pair, 16).ok()
+            });
+            String::from_utf8(bytes.collect::<Option<_>>()?).ok().map(Value::Text)
+        }
+        't' => Timestamp::from_microsecond(rest.parse().ok()?).ok().map(Value::Time),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_survives_its_text_and_nonsense_is_none() {
+        let place = [
+            Value::Time(Timestamp::from_microsecond(-5).unwrap()),
+            Value::Int(-42),
+            Value::Text("ä.b".into()),
+            Value::Float(-0.5),
+            Value::Bool(true),
+        ];
+        assert_eq!(read(&write(&place)).unwrap(), place);
+        assert_eq!(write(&place[..2]), "t-5.i-42");
+        for bad in
+            ["", ".", "x1", "i", "i1.", "sä", "s1", "sff", "b2", "t999999999999999999", "f7ff8000000000000"]
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

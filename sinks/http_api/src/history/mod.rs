@@ -1,0 +1,151 @@
+//! A table through time: ranges, pages, spans of the local clock.
+
+mod buckets;
+mod page;
+
+pub(crate) use buckets::{answer_buckets, served};
+pub(crate) use page::answer_page;
+
+use jiff::Timestamp;
+use smiles_stage::Value;
+
+use crate::config::{Case, History, Parameter, ParameterType, Scalar};
+use crate::cursor;
+use crate::params::Param;
+use crate::problem::Failure;
+use crate::resource::{Values, value};
+use crate::zone::Interval;
+
+/// The names the engine gives to what it adds.
+pub(crate) const NAMES: [&str; 6] = ["limit", "start", "end", "order", "cursor", "interval"];
+/// The longest text of a cursor.
+const CURSOR_MAX: usize = 512;
+
+/// The parameters of a route with history, beside its own.
+pub(crate) fn parameters(history: &History) -> Vec<Param> {
+    let plain = |name: &str, description: &str, kind: ParameterType| Param {
+        name: name.to_owned(),
+        in_path: false,
+        spec: Parameter {
+            description: description.to_owned(),
+            place: None,
+            kind,
+            default: None,
+            minimum: None,
+            maximum: None,
+            one_of: None,
+            max_length: CURSOR_MAX,
+            case: Case::Exact,
+        },
+        default: None,
+    };
+    let mut limit = plain("limit", "At most so many rows", ParameterType::Integer);
+    (limit.spec.minimum, limit.spec.maximum) = (Some(1.0), Some(history.maximum.into()));
+    limit.spec.default = Some(Scalar::Int(history.limit.into()));
+    limit.default = Some(Value::Int(history.limit.into()));
+    let mut order = plain("order", "Newest first (desc) or oldest first (asc)", ParameterType::Text);
+    order.spec.one_of = Some(vec!["desc".to_owned(), "asc".to_owned()]);
+    order.spec.default = Some(Scalar::Text("desc".to_owned()));
+    order.default = Some(Value::Text("desc".to_owned()));
+    let next = "Where to go on, from the `Link` header of the page before; everything else stays as it was";
+    let mut all = vec![
+        limit,
+        plain("start", "Rows at or after this instant", ParameterType::Time),
+        plain("end", "Rows before this instant", ParameterType::Time),
+        order,
+        plain("cursor", next, ParameterType::Text),
+    ];
+    if !history.buckets.is_empty() {
+        let what = "Minimum, mean, maximum and last value of each span of the local clock in place of rows";
+        let mut interval = plain("interval", what, ParameterType::Text);
+        interval.spec.one_of = Some(history.intervals.clone());
+        all.push(interval);
+    }
+    all
+}
+
+/// What a client asks of a history.
+pub(crate) struct Asked {
+    /// At most so many rows.
+    pub limit: usize,
+    /// From when on.
+    pub start: Option<Timestamp>,
+    /// Until before when.
+    pub end: Option<Timestamp>,
+    /// Newest first.
+    pub descending: bool,
+    /// Where to go on.
+    pub cursor: Option<Vec<Value>>,
+    /// Spans in place of rows.
+    pub interval: Option<Interval>,
+}
+
+impl Asked {
+    /// Reads the parameters of [`parameters`].
+    ///
+    /// # Errors
+    /// 400: they contradict each other, or the cursor is none.
+    pub(crate) fn read(values: &Values, columns: usize) -> Result<Self, Failure> {
+        let text = |name: &str| match value(values, name) {
+            Some(Value::Text(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        let time = |name: &str| match value(values, name) {
+            Some(Value::Time(time)) => Some(*time),
+            _ => None,
+        };
+        let limit = match value(values, "limit") {
+            Some(Value::Int(rows)) => usize::try_from(*rows).unwrap_or(1),
+            _ => 1,
+        };
+        let (start, end) = (time("start"), time("end"));
+        if let (Some(start), Some(end)) = (start, end)
+            && start > end
+        {
+            let detail = format!("parameter `start` is `{start}`, which is after `end` `{end}`");
+            return Err(Failure::bad_request(detail)
+                .with("parameter", "start")
+                .with("value", start.to_string()));
+        }
+        let interval = text("interval").and_then(Interval::parse);
+        let wanted = if interval.is_some() { 1 } else { columns };
+        let cursor = text("cursor").map(|text| {
+            let place = cursor::read(text).filter(|place| place.len() == wanted);
+            place.filter(|place| matches!(place[0], Value::Time(_))).ok_or_else(|| {
+                let detail =
+                    "parameter `cursor` is not one that this resource handed out for these parameters";
+                Failure::bad_request(detail).with("parameter", "cursor")
+            })
+        });
+        let descending = text("order") != Some("asc");
+        Ok(Self { limit, start, end, descending, cursor: cursor.transpose()?, interval })
+    }
+}
+
+/// The `Link` header for the page that begins behind this place.
+pub(crate) fn link(path: &str, query: Option<&str>, place: &[Value]) -> String {
+    let kept = query.unwrap_or_default().split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        !pair.is_empty() && name != "cursor"
+    });
+    let cursor = format!("cursor={}", cursor::write(place));
+    let pairs: Vec<&str> = kept.chain(std::iter::once(cursor.as_str())).collect();
+    format!("<{path}?{}>; rel=\"next\"", pairs.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_keeps_everything_but_the_place() {
+        let place = [Value::Time(Timestamp::from_microsecond(7).unwrap()), Value::Int(3)];
+        let rows = [
+            (None, "</h?cursor=t7.i3>; rel=\"next\""),
+            (Some("limit=2&cursor=t9.i1&order=asc"), "</h?limit=2&order=asc&cursor=t7.i3>; rel=\"next\""),
+        ];
+        for (query, expected) in rows {
+            assert_eq!(link("/h", query, &place), expected);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Sums over everything and per source. Energy runs over every key ever known, power over what was heard last.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow_array::RecordBatch;
+use arrow_schema::Field;
+use jiff::Timestamp;
+use smiles_stage::{Health, SourceState};
+
+use crate::config::Aggregate;
+use crate::json::{self, Cell};
+use crate::latest::Rows;
+use crate::resource::Selection;
+use crate::series::decimal;
+
+/// A route's sums, its columns found.
+#[derive(Clone, Debug)]
+pub(crate) struct TotalsPlan {
+    /// The name of the object over everything.
+    pub whole: String,
+    /// The name of the object that holds one per source.
+    pub each: String,
+    /// The values, in order.
+    pub values: Vec<TotalValue>,
+    /// The tables asked, with the columns by which their rows belong to a source: own place, place in `belongs`.
+    pub tables: Vec<(Selection, Vec<(usize, usize)>)>,
+    /// The table that knows the sources.
+    pub belongs: Selection,
+    /// Its column with the source's name.
+    pub source: usize,
+}
+
+/// One value.
+#[derive(Clone, Debug)]
+pub(crate) struct TotalValue {
+    /// Its name.
+    pub name: String,
+    /// How several become one.
+    pub aggregate: Aggregate,
+    /// The column summed, for its type and unit.
+    pub field: Field,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where the values of a sum come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// The rows heard last.
+    Heard {
+        /// The place among the pipeline's columns.
+        column: usize,
+    },
+    /// The rows of a table.
+    Table {
+        /// The place in [`TotalsPlan::tables`].
+        table: usize,
+        /// The place in its selection.
+        column: usize,
+    },
+}
+
+impl TotalsPlan {
+    /// Every question it asks.
+    pub(crate) fn selections(&self) -> impl Iterator<Item = &Selection> {
+        self.tables.iter().map(|(selection, _)| selection).chain(std::iter::once(&self.belongs))
+    }
+
+    /// Every question it asks.
+    pub(crate) fn selections_mut(&mut self) -> impl Iterator<Item = &mut Selection> {
+        self.tables.iter_mut().map(|(selection, _)| selection).chain(std::iter::once(&mut self.belongs))
+    }
+}
+
+/// A sum so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Sum {
+    /// Of nothing.
+    #[default]
+    Null,
+    /// Of whole numbers.
+    Int(i128),
+    /// Of numbers.
+    Float(f64),
+    /// An instant.
+    Time(Timestamp),
+}
+
+impl Sum {
+    fn add(&mut self, aggregate: Aggregate, cell: &Cell<'_>) {
+        let new = match cell {
+            Cell::Int(value) => Self::Int(*value),
+            Cell::Float32(value) => Self::Float(f64::from(*value)),
+            Cell::Float64(value) => Self::Float(*value),
+            Cell::Time(value) => Self::Time(*value),
+            Cell::Null | Cell::Bool(_) | Cell::Text(_) => return,
+        };
+        *self = match (*self, new) {
+            (Self::Null, new) => new,
+            (Self::Int(known), Self::Int(new)) => Self::Int(match aggregate {
+                Aggregate::Sum => known + new,
+                Aggregate::Min => known.min(new),
+                Aggregate::Max => known.max(new),
+                Aggregate::First => known,
+                Aggregate::Last => new,
+            }),
+            (Self::Float(known), Self::Float(new)) => Self::Float(aggregate.of(known, new)),
+            (Self::Time(known), Self::Time(new)) => Self::Time(match aggregate {
+                Aggregate::Min => known.min(new),
+                Aggregate::First => known,
+                Aggregate::Max | Aggregate::Sum => known.max(new),
+                Aggregate::Last => new,
+            }),
+            (known, _) => known,
+        };
+    }
+
+    /// As a sample of a series; `None`: there is nothing to show.
+    pub(crate) fn number(self) -> Option<f64> {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "a sample is a double")]
+            Self::Int(value) => Some(value as f64),
+            Self::Float(value) => Some(value),
+            Self::Null | Self::Time(_) => None,
+        }
+    }
+
+    fn write(self, out: &mut String) {
+        let cell = match self {
+            Self::Null => Cell::Null,
+            Self::Int(value) => Cell::Int(value),
+            Self::Float(value) => Cell::Float64(decimal(value)),
+            Self::Time(value) => Cell::Time(value),
+        };
+        json::write_cell(out, &cell, false);
+    }
+}
+
+/// All values, over everything and per source.
+#[derive(Debug)]
+pub(crate) struct Sums {
+    /// Over everything, in the order of the plan.
+    pub whole: Vec<Sum>,
+    /// Per source, by name.
+    pub each: BTreeMap<String, Vec<Sum>>,
+}
+
+/// What the sums are taken from.
+pub(crate) struct Given<'a> {
+    /// The rows of [`TotalsPlan::tables`] and of `belongs` behind them; `None`: not every key is known yet.
+    pub rows: Option<Vec<Vec<RecordBatch>>>,
+    /// The rows each source was heard with last.
+    pub heard: &'a [(String, Rows)],
+    /// Which sources answered.
+    pub health: &'a Health,
+}
+
+/// The sums of this moment.
+pub(crate) fn sums(plan: &TotalsPlan, given: &Given<'_>) -> Sums {
+    let nothing = vec![Sum::Null; plan.values.len()];
+    let named = given.health.sources.iter().map(|source| (source.name.clone(), nothing.clone()));
+    let mut sums = Sums { whole: nothing.clone(), each: named.collect() };
+    for (place, value) in plan.values.iter().enumerate() {
+        match &value.origin {
+            Origin::Heard { column } => heard(&mut sums, place, value, *column, given),
+            Origin::Table { table, column } => {
+                if let Some(rows) = &given.rows {
+                    stored(plan, &mut sums, place, (*table, *column), rows);
+                }
+            }
+        }
+    }
+    sums
+}
+
+fn heard(sums: &mut Sums, place: usize, value: &TotalValue, column: usize, given: &Given<'_>) {
+    let zero = if value.field.data_type().is_integer() { Cell::Int(0) } else { Cell::Float64(0.0) };
+    for source in given.health.sources.iter().filter(|source| source.state == SourceState::Online) {
+        let Some(own) = sums.each.get_mut(&source.name) else { continue };
+        let rows = given.heard.iter().filter(|(name, _)| *name == source.name);
+        let mut all = Sum::Null;
+        // Of a source that answered, nothing heard is nothing produced.
+        if value.aggregate == Aggregate::Sum {
+            all.add(Aggregate::Sum, &zero);
+        }
+        for (_, rows) in rows {
+            for &row in &rows.places {
+                all.add(value.aggregate, &json::cell(rows.batch.column(column), row));
+            }
+        }
+        own[place] = all;
+        let cell = match all {
+            Sum::Null => Cell::Null,
+            Sum::Int(value) => Cell::Int(value),
+            Sum::Float(value) => Cell::Float64(value),
+            Sum::Time(value) => Cell::Time(value),
+        };
+        sums.whole[place].add(value.aggregate, &cell);
+    }
+}
+
+fn stored(
+    plan: &TotalsPlan,
+    sums: &mut Sums,
+    place: usize,
+    (table, column): (usize, usize),
+    rows: &[Vec<RecordBatch>],
+) {
+    let aggregate = plan.values[place].aggregate;
+    let (own, theirs): (Vec<usize>, Vec<usize>) = plan.tables[table].1.iter().copied().unzip();
+    let mut sources: HashMap<String, String> = HashMap::new();
+    for batch in rows.last().into_iter().flatten() {
+        for row in 0..batch.num_rows() {
+            if let (Some(key), Cell::Text(name)) =
+                (json::key(batch, row, &theirs), json::cell(batch.column(plan.source), row))
+            {
+                sources.insert(key, name.to_owned());
+            }
+        }
+    }
+    for batch in &rows[table] {
+        for row in 0..batch.num_rows() {
+            let cell = json::cell(batch.column(column), row);
+            sums.whole[place].add(aggregate, &cell);
+            let source = json::key(batch, row, &own).and_then(|key| sources.get(&key));
+            if let Some(source) = source {
+                let nothing = vec![Sum::Null; plan.values.len()];
+                sums.each.entry(source.clone()).or_insert(nothing)[place].add(aggregate, &cell);
+            }
+        }
+    }
+}
+
+/// The body of the answer.
+pub(crate) fn body(plan: &TotalsPlan, sums: &Sums) -> String {
+    let mut out = String::from("{");
+    json::write_text(&mut out, &plan.whole);
+    out.push(':');
+    object(&mut out, plan, &sums.whole);
+    out.push(',');
+    json::write_text(&mut out, &plan.each);
+    out.push_str(":{");
+    for (place, (source, values)) in sums.each.iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        json::write_text(&mut out, source);
+        out.push(':');
+        object(&mut out, plan, values);
+    }
+    out.push_str("}}");
+    out
+}
+
+fn object(out: &mut String, plan: &TotalsPlan, values: &[Sum]) {
+    out.push('{');
+    for (place, (value, sum)) in plan.values.iter().zip(values).enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        json::write_text(out, &value.name);
+        out.push(':');
+        sum.write(out);
+    }
+    out.push('}');
+}
