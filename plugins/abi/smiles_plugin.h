@@ -10,7 +10,8 @@
  * Rules that hold for every function below:
  *
  *   Ownership    What one side allocates, that side frees. Nothing is freed by the other side's allocator: Arrow data
- *                carries its own `release`, everything else is borrowed for the length of the call.
+ *                carries its own `release`, everything else is borrowed for the length of the call. Whoever owns an
+ *                Arrow struct releases it, or moves it: copies the struct and sets `release` of the original to NULL.
  *   Text         SmilesStr: UTF-8, a length, no terminator needed, valid during the call unless said otherwise.
  *   Threads      Calls for one instance come one at a time, from any thread. Calls for different instances of a type
  *                come at the same time. The one exception is `cancel`. A call may block.
@@ -313,6 +314,323 @@ SMILES_EXPORT const SmilesPlugin *smiles_plugin_v1(uint32_t host_minor);
 /* For SmilesPlugin.meta: { smiles_meta_text, sizeof smiles_meta_text - 1 } */
 #define SMILES_META_STR                                                                                               \
   { smiles_meta_text, sizeof smiles_meta_text - 1 }
+
+/* ---------------------------------------------------------------------------------------------------------------
+ * Helpers, no part of the ABI: compiled into the plugin that defines SMILES_PLUGIN_HELPERS before this file is included.
+ * They need the C library; they keep no state and any of them may be left unused.
+ */
+#ifdef SMILES_PLUGIN_HELPERS
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__GNUC__)
+#define SMILES_HELPER static __attribute__((unused))
+#else
+#define SMILES_HELPER static
+#endif
+
+/* A text of C as one of the ABI. */
+SMILES_HELPER SmilesStr smiles_str(const char *text) {
+  SmilesStr all;
+  all.ptr = text;
+  all.len = strlen(text);
+  return all;
+}
+
+/* Writes a message, as printf does, and returns `status`: `return smiles_fail(error, SMILES_RETRY, "disk full")`. */
+SMILES_HELPER int32_t smiles_fail(SmilesError *error, SmilesStatus status, const char *format, ...) {
+  va_list values;
+  int length;
+  va_start(values, format);
+  length = vsnprintf(error->message, SMILES_MESSAGE_MAX, format, values);
+  va_end(values);
+  if (length < 0) length = 0;
+  if (length >= SMILES_MESSAGE_MAX) {
+    length = SMILES_MESSAGE_MAX - 1;
+    while (length > 0 && ((unsigned char)error->message[length] & 0xC0) == 0x80) length--;
+  }
+  error->message_len = (uint32_t)length;
+  return (int32_t)status;
+}
+
+SMILES_HELPER const char *smiles_json_space_(const char *at, const char *end) {
+  while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) at++;
+  return at;
+}
+
+SMILES_HELPER const char *smiles_json_string_(const char *at, const char *end) {
+  if (at == end || *at != '"') return NULL;
+  for (at++; at < end && (unsigned char)*at >= 0x20; at++) {
+    if (*at == '"') return at + 1;
+    if (*at == '\\' && ++at == end) return NULL;
+  }
+  return NULL;
+}
+
+/* The place after a value of JSON; NULL: there is none. */
+SMILES_HELPER const char *smiles_json_value_(const char *at, const char *end, int depth) {
+  char close;
+  at = smiles_json_space_(at, end);
+  if (at == end || depth > 32) return NULL;
+  if (*at == '"') return smiles_json_string_(at, end);
+  if (*at != '{' && *at != '[') {
+    const char *start = at;
+    while (at < end && ((*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9') || *at == '-' || *at == '+' ||
+                        *at == '.' || *at == 'E'))
+      at++;
+    return at > start ? at : NULL;
+  }
+  close = *at == '{' ? '}' : ']';
+  at = smiles_json_space_(at + 1, end);
+  if (at < end && *at == close) return at + 1;
+  for (;;) {
+    if (close == '}') {
+      at = smiles_json_string_(smiles_json_space_(at, end), end);
+      if (at == NULL) return NULL;
+      at = smiles_json_space_(at, end);
+      if (at == end || *at != ':') return NULL;
+      at++;
+    }
+    at = smiles_json_value_(at, end, depth + 1);
+    if (at == NULL) return NULL;
+    at = smiles_json_space_(at, end);
+    if (at == end) return NULL;
+    if (*at == close) return at + 1;
+    if (*at != ',') return NULL;
+    at = smiles_json_space_(at + 1, end);
+  }
+}
+
+/* The JSON of an option: 1 and `value`, 0: it is not there, -1: the options are no map. */
+SMILES_HELPER int smiles_option(SmilesStr options, const char *key, SmilesStr *value) {
+  const char *at = options.ptr, *end, *name, *start;
+  int found = 0;
+  if (at == NULL) return -1;
+  end = at + options.len;
+  at = smiles_json_space_(at, end);
+  start = smiles_json_value_(at, end, 0);
+  if (at == end || *at != '{' || start == NULL || smiles_json_space_(start, end) != end) return -1;
+  at = smiles_json_space_(at + 1, end);
+  while (at < end && *at == '"') {
+    name = at + 1;
+    at = smiles_json_string_(at, end);
+    if ((size_t)(at - 1 - name) == strlen(key) && memcmp(name, key, strlen(key)) == 0) found = 1;
+    at = smiles_json_space_(at, end) + 1;
+    start = smiles_json_space_(at, end);
+    at = smiles_json_value_(start, end, 0);
+    if (found) {
+      value->ptr = start;
+      value->len = (size_t)(at - start);
+      return 1;
+    }
+    at = smiles_json_space_(at, end);
+    if (at < end && *at == ',') at = smiles_json_space_(at + 1, end);
+  }
+  return 0;
+}
+
+SMILES_HELPER uint32_t smiles_hex4_(const char *at) {
+  uint32_t value = 0;
+  int digit;
+  for (digit = 0; digit < 4; digit++, at++) {
+    value *= 16;
+    if (*at >= '0' && *at <= '9') value += (uint32_t)(*at - '0');
+    if (*at >= 'a' && *at <= 'f') value += (uint32_t)(*at - 'a' + 10);
+    if (*at >= 'A' && *at <= 'F') value += (uint32_t)(*at - 'A' + 10);
+  }
+  return value;
+}
+
+/* A text option into `into`, ended by zero: 1, 0: it is not there, -1: it is no text or does not fit. */
+SMILES_HELPER int smiles_option_text(SmilesStr options, const char *key, char *into, size_t room) {
+  SmilesStr value;
+  const char *at, *end;
+  size_t length = 0;
+  int found = smiles_option(options, key, &value);
+  if (found != 1) return found;
+  if (value.len < 2 || value.ptr[0] != '"') return -1;
+  end = value.ptr + value.len - 1;
+  for (at = value.ptr + 1; at < end; at++) {
+    uint32_t letter = (unsigned char)*at;
+    int escaped = 0;
+    if (*at == '\\') {
+      at++;
+      switch (*at) {
+        case 'n': letter = '\n'; break;
+        case 't': letter = '\t'; break;
+        case 'r': letter = '\r'; break;
+        case 'b': letter = '\b'; break;
+        case 'f': letter = '\f'; break;
+        case 'u':
+          if (end - at < 5) return -1;
+          letter = smiles_hex4_(at + 1);
+          at += 4;
+          if (letter >= 0xD800 && letter < 0xDC00 && end - at >= 7 && at[1] == '\\' && at[2] == 'u') {
+            letter = 0x10000 + ((letter - 0xD800) << 10) + (smiles_hex4_(at + 3) - 0xDC00);
+            at += 6;
+          }
+          escaped = 1;
+          break;
+        default: letter = (unsigned char)*at;
+      }
+    }
+    if (length + 5 > room || letter == 0) return -1;
+    if (!escaped || letter < 0x80) {
+      into[length++] = (char)letter;
+    } else if (letter < 0x800) {
+      into[length++] = (char)(0xC0 | (letter >> 6));
+      into[length++] = (char)(0x80 | (letter & 0x3F));
+    } else if (letter < 0x10000) {
+      into[length++] = (char)(0xE0 | (letter >> 12));
+      into[length++] = (char)(0x80 | ((letter >> 6) & 0x3F));
+      into[length++] = (char)(0x80 | (letter & 0x3F));
+    } else {
+      into[length++] = (char)(0xF0 | (letter >> 18));
+      into[length++] = (char)(0x80 | ((letter >> 12) & 0x3F));
+      into[length++] = (char)(0x80 | ((letter >> 6) & 0x3F));
+      into[length++] = (char)(0x80 | (letter & 0x3F));
+    }
+  }
+  into[length] = 0;
+  return 1;
+}
+
+/* A number option: 1, 0: it is not there, -1: it is no number. */
+SMILES_HELPER int smiles_option_number(SmilesStr options, const char *key, double *into) {
+  SmilesStr value;
+  char text[64];
+  char *end;
+  int found = smiles_option(options, key, &value);
+  if (found != 1) return found;
+  if (value.len >= sizeof text || value.len == 0) return -1;
+  memcpy(text, value.ptr, value.len);
+  text[value.len] = 0;
+  *into = strtod(text, &end);
+  return *end == 0 ? 1 : -1;
+}
+
+/* Whether a value of a column is null; `row` counts from the column's own offset. */
+SMILES_HELPER int smiles_is_null(const struct ArrowArray *column, int64_t row) {
+  const uint8_t *valid = (const uint8_t *)column->buffers[0];
+  int64_t at = column->offset + row;
+  return valid != NULL && column->null_count != 0 && !(valid[at / 8] >> (at % 8) & 1);
+}
+
+/* --- Schemas: smiles_schema_new, then smiles_schema_add for each column ---------------------------------------- */
+
+SMILES_HELPER void smiles_schema_release_(struct ArrowSchema *schema) {
+  int64_t child;
+  for (child = 0; child < schema->n_children; child++) {
+    if (schema->children[child]->release != NULL) schema->children[child]->release(schema->children[child]);
+    free(schema->children[child]);
+  }
+  free(schema->children);
+  free((void *)schema->name);
+  free((void *)schema->format);
+  free((void *)schema->metadata);
+  schema->release = NULL;
+}
+
+SMILES_HELPER char *smiles_copy_(const char *text) {
+  size_t length = strlen(text) + 1;
+  char *copy = (char *)malloc(length);
+  if (copy != NULL) memcpy(copy, text, length);
+  return copy;
+}
+
+/* A struct without columns; 0, or -1 without memory. */
+SMILES_HELPER int smiles_schema_new(struct ArrowSchema *schema) {
+  memset(schema, 0, sizeof *schema);
+  schema->format = smiles_copy_("+s");
+  schema->name = smiles_copy_("");
+  schema->release = smiles_schema_release_;
+  return schema->format != NULL && schema->name != NULL ? 0 : -1;
+}
+
+/* One more column; `unit` may be NULL. 0, or -1 without memory. */
+SMILES_HELPER int smiles_schema_add(struct ArrowSchema *schema, const char *name, const char *format, int nullable,
+                                    const char *unit) {
+  struct ArrowSchema *child = (struct ArrowSchema *)calloc(1, sizeof *child);
+  size_t room = sizeof(struct ArrowSchema *) * (size_t)(schema->n_children + 1);
+  struct ArrowSchema **children = (struct ArrowSchema **)realloc(schema->children, room);
+  if (children != NULL) schema->children = children;
+  if (child == NULL || children == NULL) {
+    free(child);
+    return -1;
+  }
+  schema->children[schema->n_children++] = child;
+  child->release = smiles_schema_release_;
+  child->flags = nullable ? ARROW_FLAG_NULLABLE : 0;
+  child->name = smiles_copy_(name);
+  child->format = smiles_copy_(format);
+  if (child->name == NULL || child->format == NULL) return -1;
+  if (unit != NULL) {
+    int32_t numbers[3] = {1, 4, (int32_t)strlen(unit)};
+    char *pairs = (char *)malloc(16 + strlen(unit));
+    if (pairs == NULL) return -1;
+    memcpy(pairs, numbers, 8);
+    memcpy(pairs + 8, "unit", 4);
+    memcpy(pairs + 12, &numbers[2], 4);
+    memcpy(pairs + 16, unit, strlen(unit));
+    child->metadata = pairs;
+  }
+  return 0;
+}
+
+/* --- Rows: smiles_rows_new, then smiles_rows_add for each column ------------------------------------------------ */
+
+SMILES_HELPER void smiles_rows_release_(struct ArrowArray *array) {
+  int64_t at;
+  for (at = 0; at < array->n_children; at++) {
+    if (array->children[at]->release != NULL) array->children[at]->release(array->children[at]);
+    free(array->children[at]);
+  }
+  for (at = 0; at < array->n_buffers; at++) free((void *)array->buffers[at]);
+  free(array->children);
+  free(array->buffers);
+  array->release = NULL;
+}
+
+SMILES_HELPER int smiles_array_(struct ArrowArray *array, int64_t rows, int64_t buffers) {
+  memset(array, 0, sizeof *array);
+  array->length = rows;
+  array->n_buffers = buffers;
+  array->buffers = (const void **)calloc((size_t)buffers, sizeof(void *));
+  array->release = smiles_rows_release_;
+  if (array->buffers == NULL) array->n_buffers = 0;
+  return array->buffers != NULL ? 0 : -1;
+}
+
+/* `rows` rows without columns; 0, or -1 without memory. */
+SMILES_HELPER int smiles_rows_new(struct ArrowArray *array, int64_t rows) { return smiles_array_(array, rows, 1); }
+
+/* One more column, of `buffers` buffers that were allocated with malloc and now belong to it: validity (may be NULL),
+ * values; for utf8 and binary validity, offsets, bytes. `nulls`: how many. 0, or -1 without memory: then they are freed. */
+SMILES_HELPER int smiles_rows_add(struct ArrowArray *array, int64_t nulls, int buffers, void *validity, void *second,
+                                  void *third) {
+  struct ArrowArray *child = (struct ArrowArray *)calloc(1, sizeof *child);
+  size_t room = sizeof(struct ArrowArray *) * (size_t)(array->n_children + 1);
+  struct ArrowArray **children = (struct ArrowArray **)realloc(array->children, room);
+  if (children != NULL) array->children = children;
+  if (child == NULL || children == NULL || smiles_array_(child, array->length, buffers) != 0) {
+    free(child);
+    free(validity);
+    free(second);
+    free(third);
+    return -1;
+  }
+  array->children[array->n_children++] = child;
+  child->null_count = nulls;
+  child->buffers[0] = validity;
+  child->buffers[1] = second;
+  if (buffers > 2) child->buffers[2] = third;
+  return 0;
+}
+
+#endif /* SMILES_PLUGIN_HELPERS */
 
 #ifdef __cplusplus
 }

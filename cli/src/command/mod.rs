@@ -5,6 +5,7 @@ mod demo;
 mod graph;
 mod health;
 mod journal;
+mod plugin;
 mod run;
 mod schema;
 mod simulate;
@@ -27,9 +28,10 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
-        Command::Schema => schema::run(),
+        Command::Schema(args) => schema::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Journal(command) => journal::run(&command),
+        Command::Plugin(command) => plugin::run(&command),
         Command::Health(args) => health::run(&args),
     }
 }
