@@ -17,7 +17,8 @@ pub(crate) fn loader() -> Result<Loader, Failure> {
 
 /// As [`loader`], for commands that ask more.
 pub(crate) fn host() -> Result<PluginHost, Failure> {
-    let program = std::env::current_exe().context("cannot find this program to start it again for a plugin")?;
+    let program =
+        std::env::current_exe().context("cannot find this program to start it again for a plugin")?;
     Ok(PluginHost::new(Prober { program, arguments: vec!["plugin".into(), "probe".into()] }))
 }
 

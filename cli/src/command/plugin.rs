@@ -44,8 +44,9 @@ fn libraries(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let unreadable =
-        |error: std::io::Error| Failure::configuration(format!("cannot read the folder {}: {error}", path.display()));
+    let unreadable = |error: std::io::Error| {
+        Failure::configuration(format!("cannot read the folder {}: {error}", path.display()))
+    };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();

@@ -8,7 +8,7 @@ mod negotiate;
 mod table;
 
 pub use arrow::{ARROW_FLAG_NULLABLE, ArrowArray, ArrowSchema};
-pub use meta::{MetaText, join, joined_len};
+pub use meta::{PluginText, StageText, rendered, rendered_len};
 pub use negotiate::{Sized32, TooSmall, read_sized};
 pub use table::{
     ERROR_REOPEN, Entry, LOG_DEBUG, LOG_ERROR, LOG_INFO, LOG_TRACE, LOG_WARN, MESSAGE_MAX, ROLE_SINK,

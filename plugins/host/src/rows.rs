@@ -38,6 +38,10 @@ pub(crate) unsafe fn import(
     let view: *const FFI_ArrowArray = &raw const owned;
     // SAFETY: the producer's struct, in its new place.
     unsafe { check(&*view.cast::<ArrowArray>(), schema) }?;
+    if owned.is_empty() {
+        // Arrow's own reader takes offsets of no texts for offsets into nothing.
+        return Ok(Some(RecordBatch::new_empty(SchemaRef::clone(schema))));
+    }
     let data_type = DataType::Struct(schema.fields().clone());
     // SAFETY: checked above as far as it can be; the length of the buffers is the producer's promise.
     let data = unsafe { from_ffi_and_data_type(owned, data_type) }

@@ -26,7 +26,10 @@ pub(super) fn run(args: &PluginNewArgs) -> Result<(), Failure> {
     let is_word = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if !is_word {
-        let text = format!("`{}` cannot be a type: lower-case letters, digits and `_`, a letter first", name.escape_debug());
+        let text = format!(
+            "`{}` cannot be a type: lower-case letters, digits and `_`, a letter first",
+            name.escape_debug()
+        );
         return Err(Failure::configuration(text));
     }
     let folder = Path::new(name);
@@ -59,7 +62,8 @@ pub(super) fn run(args: &PluginNewArgs) -> Result<(), Failure> {
         let path = folder.join(path);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all);
         let written = written.and_then(|()| fs::write(&path, text.replace("{name}", name)));
-        written.map_err(|error| Failure::configuration(format!("cannot write {}: {error}", path.display())))?;
+        written
+            .map_err(|error| Failure::configuration(format!("cannot write {}: {error}", path.display())))?;
     }
     super::super::print(&format!(
         "{name}/ is ready:\n  cd {name} && {build}\n  smiles plugin check {library}\n  then in a pipeline: plugins: [{name}/{library}]\n"

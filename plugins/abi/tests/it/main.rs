@@ -61,7 +61,8 @@ fn facts() -> Vec<(String, u64)> {
 
 /// A program that prints every expression, and uses the macros of the header as a plugin does.
 fn program() -> String {
-    let mut text = String::from("#define SMILES_PLUGIN_HELPERS\n#include \"smiles_plugin.h\"\n#include <stdio.h>\n");
+    let mut text =
+        String::from("#define SMILES_PLUGIN_HELPERS\n#include \"smiles_plugin.h\"\n#include <stdio.h>\n");
     text.push_str(
         "SMILES_META(\"p\", \"1.0.0\", \"MIT\", \"{\\\"role\\\":\\\"sink\\\",\\\"type\\\":\\\"s\\\"}\");\n",
     );
@@ -127,7 +128,8 @@ fn cpp_agrees_with_rust() {
 fn the_header_is_self_contained() {
     let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("smiles_plugin.h");
     assert_eq!(std::fs::read_to_string(header).expect("the header"), abi::HEADER);
-    let (contract, helpers) = abi::HEADER.split_once("#ifdef SMILES_PLUGIN_HELPERS").expect("the helpers are at the end");
+    let (contract, helpers) =
+        abi::HEADER.split_once("#ifdef SMILES_PLUGIN_HELPERS").expect("the helpers are at the end");
     assert!(helpers.contains("smiles_option"));
     for line in contract.lines().filter(|line| line.starts_with("#include")) {
         assert!(line.contains("<stddef.h>") || line.contains("<stdint.h>"), "{line}");
