@@ -580,6 +580,27 @@ SMILES_HELPER int smiles_schema_add(struct ArrowSchema *schema, const char *name
   return 0;
 }
 
+/* A column as it is in another schema, with its metadata. 0, or -1 without memory. */
+SMILES_HELPER int smiles_schema_add_copy(struct ArrowSchema *schema, const struct ArrowSchema *column) {
+  const char *at = column->metadata;
+  char *pairs;
+  int32_t count = 0, length, pair;
+  if (smiles_schema_add(schema, column->name, column->format, 0, NULL) != 0) return -1;
+  schema->children[schema->n_children - 1]->flags = column->flags;
+  if (at == NULL) return 0;
+  memcpy(&count, at, 4);
+  at += 4;
+  for (pair = 0; pair < 2 * count; pair++) {
+    memcpy(&length, at, 4);
+    at += 4 + length;
+  }
+  pairs = (char *)malloc((size_t)(at - column->metadata));
+  if (pairs == NULL) return -1;
+  memcpy(pairs, column->metadata, (size_t)(at - column->metadata));
+  schema->children[schema->n_children - 1]->metadata = pairs;
+  return 0;
+}
+
 /* --- Rows: smiles_rows_new, then smiles_rows_add for each column ------------------------------------------------ */
 
 SMILES_HELPER void smiles_rows_release_(struct ArrowArray *array) {

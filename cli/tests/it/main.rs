@@ -10,5 +10,6 @@ mod damage;
 mod docker;
 mod end_to_end;
 mod faults;
+mod plugins;
 mod sequence;
 mod structure;

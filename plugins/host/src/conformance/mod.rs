@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::file::{Refusal, Role, StageMeta, read_metadata};
 use crate::held::{Cancel, Failed, Held};
 use crate::library::Library;
-use crate::probe::{describe, plan};
+use crate::probe::{describe, plan, real};
 
 /// How long a call of the check may take, for those that are told.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -91,7 +91,7 @@ impl From<String> for Verdict {
 pub fn run(path: &Path, setup: &Setup, listener: &mut dyn Listener) -> Result<bool, Refusal> {
     let refuse = |reason: String| Refusal { path: path.display().to_string(), reason, of_sum: false };
     let metadata = read_metadata(path)?;
-    let library = Library::load(path, &metadata).map_err(refuse)?;
+    let library = Library::load(&real(path), &metadata).map_err(refuse)?;
     let mut sound = true;
     for (index, meta) in metadata.stages.iter().enumerate() {
         let Some(table) = library.table(index) else { continue };

@@ -58,9 +58,10 @@ fn through(subject: &Subject, count: &mut Count) -> Result<Vec<RecordBatch>, Ver
 
 fn every_shape(subject: &Subject) -> Result<(), Verdict> {
     let mut count = Count::default();
-    let made = through(subject, &mut count);
+    // Rows that leave may hold those that came: all of them go before the books are looked at.
+    let made = through(subject, &mut count).map(drop);
     count.verdict()?;
-    made.map(drop)
+    made
 }
 
 fn replay(subject: &Subject) -> Result<(), Verdict> {
