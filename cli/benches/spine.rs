@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures by the real clock")]
 
 mod machine;
+mod plugin;
 mod poll;
 mod start;
 mod throughput;
@@ -27,6 +28,7 @@ fn main() {
     let mut rows = throughput::rows_per_second();
     rows.extend(throughput::journal());
     rows.extend(poll::cost());
+    rows.extend(plugin::cost());
     rows.extend(start::times());
     for Row { what, ours, beside, ratio } in rows {
         println!("| {what} | {ours} | {beside} | {ratio} |");

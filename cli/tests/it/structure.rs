@@ -110,8 +110,18 @@ fn documents_name_paths_and_tests_that_exist() {
         .filter(|path| path.extension().is_some_and(|ext| ext == "rs"))
         .map(|path| text(path))
         .collect();
-    let folders =
-        ["core/", "sources/", "transforms/", "sinks/", "plugins/", "cli/", "pipelines/", "migrations", "web/", "docs/"];
+    let folders = [
+        "core/",
+        "sources/",
+        "transforms/",
+        "sinks/",
+        "plugins/",
+        "cli/",
+        "pipelines/",
+        "migrations",
+        "web/",
+        "docs/",
+    ];
     for document in ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md"] {
         for word in text(Path::new(document)).split('`').skip(1).step_by(2) {
             let is_path = folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', ' ']);
@@ -170,11 +180,18 @@ fn unsafe_code_lives_under_plugins_and_says_why() {
     for path in tracked() {
         let name = path.display().to_string();
         if name.ends_with("Cargo.toml") && !name.starts_with("plugins/") && name.contains('/') {
-            assert!(text(&path).contains("[lints]\nworkspace = true"), "{name} does not inherit `unsafe_code = forbid`");
+            assert!(
+                text(&path).contains("[lints]\nworkspace = true"),
+                "{name} does not inherit `unsafe_code = forbid`"
+            );
         }
-        let ours = ["plugins/abi/", "plugins/sdk/", "plugins/host/"].iter().any(|shelf| name.starts_with(shelf));
+        let ours =
+            ["plugins/abi/", "plugins/sdk/", "plugins/host/"].iter().any(|shelf| name.starts_with(shelf));
         if ours && name.ends_with("Cargo.toml") {
-            assert!(text(&path).contains("undocumented_unsafe_blocks = \"deny\""), "{name} lets unsafe blocks be silent");
+            assert!(
+                text(&path).contains("undocumented_unsafe_blocks = \"deny\""),
+                "{name} lets unsafe blocks be silent"
+            );
         }
     }
 }

@@ -287,6 +287,7 @@ SMILES_EXPORT const SmilesPlugin *smiles_plugin_v2(uint32_t host_minor);
 const SmilesPlugin *smiles_plugin_v1(uint32_t host_minor) {
   (void)host_minor;
 #ifdef RETURNS_NULL
+  (void)plugin;
   return NULL;
 #else
   return &plugin;

@@ -25,7 +25,7 @@ fn a_new_plugin_builds_and_passes_check_at_once() {
                 assert!(made.status.success(), "{name}: {}", said(&made));
                 project.join(format!("lib{name}.so"))
             } else {
-                cargo(&project, &[])
+                cargo(&project, &rust_target(), &[])
             };
             let report = passes_check(&library, None);
             assert!(report.contains(&name), "{report}");
@@ -66,7 +66,7 @@ fn the_tutorial_builds_and_its_pipeline_runs() {
             .replace("git = \"https://github.com/hoymiles-smiles/hoymiles-smiles\", tag = \"v3.0.0\"", &sdk);
         fs::write(path, text).unwrap();
     }
-    let library = cargo(&place.join("totals"), &[]);
+    let library = cargo(&place.join("totals"), &rust_target(), &[]);
     passes_check(&library, None);
     let c = super::compile_with(&root().join("plugins/abi"), &place.join("totals.c"), place, &[]);
     passes_check(&c, None);
@@ -161,25 +161,13 @@ fn valgrind_finds_nothing_in_the_c_and_rust_examples() {
 #[test]
 fn a_plugin_works_whatever_it_was_optimised_for() {
     let folder = tempfile::tempdir().unwrap();
-    let project = root().join("plugins/testing/panicking");
-    let target = rust_target();
-    let args = |profile: &[&str]| {
-        profile.iter().map(|setting| format!("--config=profile.dev.{setting}")).collect::<Vec<_>>()
-    };
-    for (profile, panic) in [
-        (vec!["opt-level=2", "panic=\"abort\""], "panic abort"),
-        (vec!["opt-level=\"s\"", "overflow-checks=false"], "panic unwind"),
-    ] {
-        let args = args(&profile);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        // A folder of its own: the libraries of the other tests stay as they are.
-        let variants = target.join("variants").display().to_string();
-        let args: Vec<&str> = args.into_iter().chain(["--target-dir", &variants]).collect();
-        drop(cargo(&project, &args));
-        let library = folder.path().join("libpanicking.so");
-        fs::copy(target.join("variants/debug/libpanicking.so"), &library).unwrap();
-        passes_check(&library, None);
-        let about = said(&finish(&["plugin", "inspect", "libpanicking.so"], &[], folder.path()));
-        assert!(about.contains(panic), "{about}");
-    }
+    // A folder of its own: the libraries of the other tests stay as they are.
+    let target = rust_target().join("variants");
+    let settings = ["--config=profile.dev.opt-level=2", "--config=profile.dev.panic='abort'"];
+    let built = cargo(&root().join("plugins/testing/panicking"), &target, &settings);
+    let library = folder.path().join("libpanicking.so");
+    fs::copy(built, &library).unwrap();
+    passes_check(&library, None);
+    let about = said(&finish(&["plugin", "inspect", "libpanicking.so"], &[], folder.path()));
+    assert!(about.contains("panic abort"), "{about}");
 }

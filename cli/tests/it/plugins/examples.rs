@@ -18,7 +18,7 @@ fn csv_writes_rotates_and_never_leaves_half_a_line() {
         "pipeline: p
 journal: memory
 plugins: [libcsv.so]
-sources: {{a: {{type: synthetic, rows: 20, passes: 10, time_step: 1s, start: '2026-06-21T12:00:00Z', columns: {{{columns}}}}}}}
+sources: {{a: {{type: synthetic, rows: 20, passes: 30, time_step: 1s, start: '2026-06-21T12:00:00Z', columns: {{{columns}}}}}}}
 sinks: {{files: {{type: csv, folder: out, max_bytes: 4000, keep: 3, batch: {{max_rows: 20}}}}}}
 "
     );

@@ -172,7 +172,7 @@ fn broken_answers_of_transforms_and_sources_are_tried_again() {
 fn what_fails_to_open_does_not_start() {
     for (fault, cause) in [
         ("open", "in `open`: the licence has run out"),
-        ("null", "in `open`: it succeeded and gave no instance"),
+        ("'null'", "in `open`: it succeeded and gave no instance"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);

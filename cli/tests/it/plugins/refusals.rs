@@ -121,7 +121,7 @@ fn a_checksum_holds_or_the_file_is_another() {
     let output = finish(&["plugin", "inspect", "--json", library.to_str().unwrap()], &[], folder.path());
     let about: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let sum = about["sha256"].as_str().unwrap().to_owned();
-    refused(folder.path(), &format!("{{path: libfaulty.so, sha256: \"{}\"}}", "0".repeat(64)), &sum, "33");
+    refused(folder.path(), &format!("{{path: libfaulty.so, sha256: \"{}\"}}", "0".repeat(64)), &sum, "34");
     let good = format!(
         "pipeline: p\njournal: memory\nplugins: [{{path: libfaulty.so, sha256: \"{sum}\"}}]\nsources: {{a: {}}}\nsinks: {{out: {{type: faulty, into: rows}}}}\n",
         numbered(1, 3)
@@ -158,7 +158,7 @@ fn a_type_that_is_taken_and_a_wrong_option_are_shown_where_they_stand() {
         (
             "plugins: [libfaulty.so]\ntransforms: [{type: faulty, fault: plan}]\nsinks: {out: {type: faulty}}\n",
             "the column `watt` is not there",
-            "pipeline.yaml:5:14",
+            "pipeline.yaml:5:15",
         ),
         ("plugins: libfaulty.so\nsinks: {out: {type: faulty}}\n", "expected a list", "pipeline.yaml:4:10"),
         (
