@@ -262,7 +262,7 @@ typedef struct {
 #define SIZE sizeof(Stage)
 #endif
 #ifdef NO_FLUSH
-#define FLUSH NULL
+#define FLUSH (0 ? faulty_flush : NULL)
 #else
 #define FLUSH faulty_flush
 #endif

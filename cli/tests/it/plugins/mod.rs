@@ -58,7 +58,7 @@ fn rust_target() -> PathBuf {
 }
 
 /// Builds a crate as its author would, with the versions that this workspace has.
-fn cargo(folder: &Path, target: &Path, extra: &[&str]) -> PathBuf {
+fn cargo(folder: &Path, extra: &[&str]) -> PathBuf {
     static LOCKED: LazyLock<Mutex<BTreeSet<PathBuf>>> = LazyLock::new(Mutex::default);
     {
         let mut locked = LOCKED.lock().expect("no builder panics");
@@ -70,20 +70,24 @@ fn cargo(folder: &Path, target: &Path, extra: &[&str]) -> PathBuf {
         .args(["build", "--quiet", "--offline", "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(target)
+        .arg(rust_target())
         .args(extra)
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "{}: {}", folder.display(), String::from_utf8_lossy(&output.stderr));
     let name = folder.file_name().expect("a folder").to_string_lossy();
-    target.join(format!("debug/lib{name}.so"))
+    rust_target().join(format!("debug/lib{name}.so"))
 }
 
 /// A copy that a later build of the same crate does not replace while it is in use.
 fn rust_plugin(folder: &str, into: &Path) -> PathBuf {
+    rust_plugin_with(folder, into, &[])
+}
+
+fn rust_plugin_with(folder: &str, into: &Path, extra: &[&str]) -> PathBuf {
     static BUILDING: Mutex<()> = Mutex::new(());
     let _one = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let built = cargo(&root().join(folder), &rust_target(), &[]);
+    let built = cargo(&root().join(folder), extra);
     let copy = into.join(built.file_name().expect("a file"));
     fs::copy(built, &copy).expect("the library is copied");
     copy
