@@ -35,6 +35,7 @@ python3.13 -c '' 2>/dev/null || compgen -G "${PYENV_ROOT:-$HOME/.pyenv}/versions
 # --- system packages --------------------------------------------------------------------------------------
 packages=()
 { command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb'; } >/dev/null || packages+=(postgresql)
+{ command -v pgbouncer || [ -x /usr/sbin/pgbouncer ]; } >/dev/null || packages+=(pgbouncer)
 command -v chromium >/dev/null || packages+=(chromium)
 command -v sqlite3 >/dev/null || packages+=(sqlite3)
 command -v c++ >/dev/null || packages+=(g++)

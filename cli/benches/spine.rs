@@ -7,6 +7,7 @@
 mod machine;
 mod plugin;
 mod poll;
+mod postgres;
 mod start;
 mod throughput;
 
@@ -18,6 +19,8 @@ struct Row {
     ratio: String,
 }
 
+type Measure = fn() -> Vec<Row>;
+
 fn main() {
     // The bare counterparts run as processes of their own, so that their CPU time can be read.
     let args: Vec<String> = std::env::args().collect();
@@ -25,12 +28,20 @@ fn main() {
         return poll::bare_exchange(&args[place + 1..]);
     }
     println!("| what | S-Miles | beside | ratio |\n|---|---|---|---|");
-    let mut rows = throughput::rows_per_second();
-    rows.extend(throughput::journal());
-    rows.extend(poll::cost());
-    rows.extend(plugin::cost());
-    rows.extend(start::times());
-    for Row { what, ours, beside, ratio } in rows {
-        println!("| {what} | {ours} | {beside} | {ratio} |");
+    let all: [(&str, Measure); 6] = [
+        ("sqlite", throughput::rows_per_second),
+        ("journal", throughput::journal),
+        ("poll", poll::cost),
+        ("plugin", plugin::cost),
+        ("start", start::times),
+        ("postgres", postgres::backlog),
+    ];
+    // `cargo bench --bench spine -- postgres` measures that alone.
+    let chosen = |name: &&str| args.iter().any(|arg| arg == *name);
+    let some = all.iter().any(|(name, _)| chosen(name));
+    for (_, measure) in all.iter().filter(|(name, _)| !some || chosen(name)) {
+        for Row { what, ours, beside, ratio } in measure() {
+            println!("| {what} | {ours} | {beside} | {ratio} |");
+        }
     }
 }

@@ -1,9 +1,16 @@
 //! The command line, as declared to clap.
 
+mod journal;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use journal::{
+    DeadLetterCommand, DropArgs, JournalArgs, JournalCommand, ListArgs, RenameSinkArgs, ReplayArgs, Selected,
+    ShowArgs,
+};
 
 #[derive(Debug, Parser)]
 #[command(name = "smiles", version, about, max_term_width = 110, arg_required_else_help = true)]
@@ -33,12 +40,14 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     /// Draw pipelines as Mermaid flow charts
     Graph(GraphArgs),
-    /// Look into the journal of a pipeline
+    /// Look into the journal of a pipeline, and act on what its sinks did not get
     #[command(subcommand)]
     Journal(JournalCommand),
     /// Look at plugins, test them, begin one
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Bring the tables of every target up to date, or say what that would do
+    Migrate(MigrateArgs),
     /// Ask a running bridge whether it is ready (for container health checks)
     Health(HealthArgs),
 }
@@ -74,6 +83,7 @@ pub(crate) struct RunArgs {
   smiles check my-meter.yaml                   a pipeline of your own
   smiles check --resolved my-meter.yaml        print it with every variable and include in place, secrets hidden
 
+Where DATA_DIR has a journal of the pipeline, a sink that seems to have been renamed is pointed out.
 Exit code 0: fine (warnings may be printed); 2: errors.")]
 pub(crate) struct CheckArgs {
     /// Pipeline files; none: the stock pipeline
@@ -82,6 +92,8 @@ pub(crate) struct CheckArgs {
     /// Print the file as it is once variables and includes are in place; secrets are hidden
     #[arg(long)]
     pub(crate) resolved: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }
 
 #[derive(Debug, Args)]
@@ -153,30 +165,24 @@ pub(crate) struct GraphArgs {
     pub(crate) files: Vec<PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum JournalCommand {
-    /// Print size, runs and the books of every sink
-    #[command(after_help = "Examples:
-  smiles journal status                        every journal under DATA_DIR
-  smiles journal status --json my-pipeline")]
-    Status(JournalArgs),
-    /// Reconcile the books of every sink with what its target says
-    #[command(after_help = "Examples:
-  smiles journal verify                        the stock pipeline
-  smiles journal verify my-meter.yaml
-
-Exit code 0: the books balance and every target has what the journal thinks it has; 1: not so.")]
-    Verify(RunArgs),
-}
-
 #[derive(Debug, Args)]
-pub(crate) struct JournalArgs {
-    /// Names of pipelines; none: all under DATA_DIR
-    #[arg(value_name = "PIPELINE")]
-    pub(crate) pipelines: Vec<String>,
-    /// Print JSON
+#[command(after_help = "Examples:
+  smiles migrate --dry-run                     what would be done to the database of DB_HOST, and how long it takes
+  smiles migrate                               do it; `smiles run` does the same by itself at its first connect
+  smiles migrate --timezone Europe/Berlin      instants stored without a time zone are of that one
+  smiles migrate my-meter.yaml                 the targets of a pipeline of your own
+
+A database of the earlier system is adopted in place: nothing is copied, nothing is lost.")]
+pub(crate) struct MigrateArgs {
+    /// Pipeline files; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only say what would be done
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(crate) dry_run: bool,
+    /// Time zone of instants stored without one [default: that of the database role]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataDir,
 }
@@ -302,11 +308,16 @@ mod tests {
     fn every_command_says_what_it_does_and_shows_an_example() {
         let command = super::Arguments::command();
         command.clone().debug_assert();
+        explained(&command);
+    }
+
+    fn explained(command: &clap::Command) {
         for sub in command.get_subcommands() {
             assert!(sub.get_about().is_some(), "{} says nothing about itself", sub.get_name());
             if sub.get_subcommands().next().is_none() {
                 assert!(sub.get_after_help().is_some(), "{} shows no example", sub.get_name());
             }
+            explained(sub);
         }
     }
 }

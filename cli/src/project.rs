@@ -31,12 +31,20 @@ pub(crate) struct Project {
     pub(crate) wired: Wired,
 }
 
-/// The files to use: those named, else the stock pipeline.
-pub(crate) fn entries(files: &[PathBuf]) -> Result<Vec<Entry>, Failure> {
+/// The files to use: those named, else the stock pipeline for what is configured.
+pub(crate) fn entries(files: &[PathBuf], environment: &Environment) -> Result<Vec<Entry>, Failure> {
     if files.is_empty() {
-        return Ok(vec![embedded(stock::DEFAULT, "no FILE was given")]);
+        return Ok(vec![stock(environment)]);
     }
     files.iter().map(|path| entry(path)).collect()
+}
+
+/// The stock pipeline for what is configured.
+pub(crate) fn stock(environment: &Environment) -> Entry {
+    match environment.get("DB_HOST").is_some_and(|host| !host.trim().is_empty()) {
+        true => embedded(stock::SERVER, "no FILE was given, and DB_HOST is set"),
+        false => embedded(stock::EMBEDDED, "no FILE was given, and DB_HOST is not set"),
+    }
 }
 
 /// A stock file.
@@ -100,7 +108,7 @@ pub(crate) fn open_all(
 }
 
 #[expect(clippy::print_stderr, reason = "diagnostics are for the terminal, also before logging has begun")]
-fn warn(text: &str) {
+pub(crate) fn warn(text: &str) {
     if !text.is_empty() {
         eprint!("{text}");
     }

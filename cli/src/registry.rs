@@ -1,6 +1,7 @@
 //! The built-in stages: the one list.
 
 use smiles_sink_http_api::HttpApi;
+use smiles_sink_postgres::Postgres;
 use smiles_sink_sqlite::Sqlite;
 use smiles_source_modbus::Modbus;
 use smiles_source_simulator::Synthetic;
@@ -16,6 +17,8 @@ pub(crate) fn built_in() -> Registry {
         .transform::<Validity>()
         .transform::<Counter>()
         .transform::<DailyReset>()
+        .sink::<Postgres>()
+        .also_called("postgresql", "postgres")
         .sink::<Sqlite>()
         .sink::<HttpApi>()
 }

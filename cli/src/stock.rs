@@ -3,8 +3,11 @@
 /// Path and text of every file under `pipelines/` (named without that folder) and `migrations/`.
 pub(crate) static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/stock_files.rs"));
 
-/// The pipeline that runs when no FILE is given.
-pub(crate) const DEFAULT: &str = "hoymiles-sqlite.yaml";
+/// The pipeline that runs when no FILE is given: the one without a database server.
+pub(crate) const EMBEDDED: &str = "hoymiles-sqlite.yaml";
+
+/// The pipeline that runs when no FILE is given and DB_HOST names a database server.
+pub(crate) const SERVER: &str = "hoymiles.yaml";
 
 /// Its device file, which `simulate` and `demo` serve unless told otherwise.
 pub(crate) const DEFAULT_DEVICE: &str = "hoymiles/device.yaml";
@@ -23,9 +26,11 @@ pub(crate) fn text(name: &str) -> &'static str {
 mod tests {
     #[test]
     fn the_defaults_are_carried() {
-        for name in [super::DEFAULT, super::DEFAULT_DEVICE] {
+        for name in [super::EMBEDDED, super::SERVER, super::DEFAULT_DEVICE] {
             assert!(super::has(name) && !super::text(name).is_empty(), "{name} is not in the binary");
         }
-        assert!(super::FILES.iter().any(|(path, _)| path.starts_with("migrations/sqlite/")));
+        for folder in ["migrations/sqlite/", "migrations/postgres/"] {
+            assert!(super::FILES.iter().any(|(path, _)| path.starts_with(folder)), "{folder}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `smiles check`: everything that can be known without a network.
 
+mod renamed;
+
 use smiles_config::Environment;
 use smiles_runtime::Role;
 
@@ -11,8 +13,16 @@ use crate::{logging, project, registry};
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::check(&environment)?;
-    let projects = project::open_all(&project::entries(&args.files)?, &environment, &registry::built_in())?;
+    let projects = project::open_all(
+        &project::entries(&args.files, &environment)?,
+        &environment,
+        &registry::built_in(),
+    )?;
+    let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     for project in projects {
+        if let Some(warning) = renamed::warning(&project, &data_dir) {
+            project::warn(&warning);
+        }
         if args.resolved {
             super::print(&project.loaded.resolved_yaml())?;
         } else {

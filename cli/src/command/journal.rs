@@ -1,16 +1,24 @@
-//! `smiles journal`: what the durable log holds, and whether its books balance.
+//! `smiles journal`: what the durable log holds, whether its books balance, and what an operator does about it.
 
+mod ack;
+mod dead_letter;
+mod rename_sink;
+mod replay;
+mod status;
+mod table;
 mod verify;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use jiff::Timestamp;
 use smiles_config::Environment;
-use smiles_journal::{Books, Status, inspect};
+use smiles_runtime::{Meters, RunOptions, SystemClock};
+use smiles_stage::{Clock, prometheus};
 
-use crate::args::{JournalArgs, JournalCommand};
+use crate::args::{DataDir, JournalCommand};
 use crate::exit::Failure;
 use crate::project;
 
@@ -18,25 +26,19 @@ const EXTENSION: &str = "journal";
 
 pub(super) fn run(command: &JournalCommand) -> Result<(), Failure> {
     match command {
-        JournalCommand::Status(args) => status(args),
+        JournalCommand::Status(args) => status::run(args),
         JournalCommand::Verify(args) => verify::run(args),
+        JournalCommand::Ack(args) => ack::run(args),
+        JournalCommand::DeadLetter(command) => dead_letter::run(command),
+        JournalCommand::RenameSink(args) => rename_sink::run(args),
     }
 }
 
-fn status(args: &JournalArgs) -> Result<(), Failure> {
-    for (name, path) in journals(args)? {
-        let status = inspect(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let text = if args.json { format!("{}\n", as_json(&name, &status)) } else { as_text(&path, &status) };
-        super::print(&text)?;
-    }
-    Ok(())
-}
-
-/// The journals asked for: by name, or all under the data folder.
-fn journals(args: &JournalArgs) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let folder = project::data_dir(args.data.data_dir.as_deref(), &Environment::from_process());
-    if !args.pipelines.is_empty() {
-        return args.pipelines.iter().map(|name| named(&folder, name)).collect();
+/// The journals of these pipelines, or all under the data folder: name and file.
+fn journals(pipelines: &[String], data: &DataDir) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let folder = project::data_dir(data.data_dir.as_deref(), &Environment::from_process());
+    if !pipelines.is_empty() {
+        return pipelines.iter().map(|name| named(&folder, name)).collect();
     }
     let entries = std::fs::read_dir(&folder).map_err(|error| {
         Failure::configuration(format!("cannot read the data folder {}: {error}", folder.display()))
@@ -58,85 +60,33 @@ fn journals(args: &JournalArgs) -> Result<Vec<(String, PathBuf)>, Failure> {
     Ok(found)
 }
 
+/// The journal of a pipeline.
 fn named(folder: &Path, name: &str) -> Result<(String, PathBuf), Failure> {
-    let path = folder.join(format!("{name}.{EXTENSION}"));
+    let path = file(folder, name);
     if path.is_file() {
         return Ok((name.to_owned(), path));
     }
     Err(Failure::configuration(format!("no journal {}", path.display())))
 }
 
-fn as_text(path: &Path, status: &Status) -> String {
-    let mut text = format!(
-        "{}\n  {} batches, {} rows, {} bytes in use, {} runs\n",
-        path.display(),
-        status.batches,
-        status.rows,
-        status.size_bytes,
-        status.runs.len()
-    );
-    let header = ["sink", "accepted", "delivered", "dead letters", "dropped", "lost", "waiting", ""];
-    let mut rows = vec![header.map(str::to_owned)];
-    rows.extend(status.books.iter().map(row));
-    let widths: Vec<usize> = (0..header.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    for row in rows {
-        let mut line = String::from(" ");
-        for (cell, width) in row.iter().zip(&widths) {
-            // Writing to a String cannot fail.
-            _ = write!(line, " {cell:<width$}", width = *width + 1);
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    for loss in &status.losses {
-        let (first, last) = loss.range;
-        let said = if loss.acknowledged { "" } else { ", not acknowledged" };
-        _ = writeln!(
-            text,
-            "  lost to {}: {} rows of run {} ({first} to {last}): {}{said}",
-            loss.sink, loss.rows, loss.run, loss.reason
-        );
-    }
-    for repair in &status.repairs {
-        _ = writeln!(text, "  repaired: {repair}");
-    }
-    text
+/// Where the journal of a pipeline is, if there is one.
+pub(super) fn file(folder: &Path, pipeline: &str) -> PathBuf {
+    folder.join(format!("{pipeline}.{EXTENSION}"))
 }
 
-fn row(books: &Books) -> [String; 8] {
-    let number = |value: u64| value.to_string();
-    let note = if books.in_use { "" } else { "not in the running file; pins nothing" };
-    [
-        books.sink.clone(),
-        number(books.accepted),
-        number(books.delivered),
-        number(books.dead_lettered),
-        number(books.dropped),
-        number(books.lost),
-        number(books.waiting),
-        note.to_owned(),
-    ]
+/// How the targets of a pipeline are opened for an errand.
+fn errand(data_dir: &Path) -> Result<RunOptions, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let meters =
+        Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
+    Ok(RunOptions { data_dir: data_dir.to_owned(), clock, meters, grace: Duration::ZERO })
 }
 
-fn as_json(name: &str, status: &Status) -> Value {
-    let books = status.books.iter().map(|books| {
-        json!({
-            "sink": books.sink, "in_use": books.in_use, "accepted": books.accepted, "delivered": books.delivered,
-            "dead_lettered": books.dead_lettered, "dropped": books.dropped, "lost": books.lost,
-            "waiting": books.waiting,
-        })
-    });
-    let losses = status.losses.iter().map(|loss| {
-        json!({
-            "sink": loss.sink, "run": loss.run.to_string(), "first": loss.range.0, "last": loss.range.1,
-            "rows": loss.rows, "reason": loss.reason, "acknowledged": loss.acknowledged,
-        })
-    });
-    json!({
-        "pipeline": name, "size_bytes": status.size_bytes, "batches": status.batches, "rows": status.rows,
-        "runs": status.runs.iter().map(|(run, ..)| run.to_string()).collect::<Vec<_>>(),
-        "sinks": books.collect::<Vec<_>>(), "losses": losses.collect::<Vec<_>>(), "repairs": status.repairs,
-    })
+/// `1 row`, `2 rows`.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn now() -> Timestamp {
+    SystemClock::new().now()
 }

@@ -5,6 +5,7 @@ mod demo;
 mod graph;
 mod health;
 mod journal;
+mod migrate;
 mod plugin;
 mod run;
 mod schema;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Schema(args) => schema::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Journal(command) => journal::run(&command),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Plugin(command) => plugin::run(&command),
         Command::Health(args) => health::run(&args),
     }

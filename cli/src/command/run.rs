@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::start(&environment)?;
-    let entries = project::entries(&args.files)?;
+    let entries = project::entries(&args.files, &environment)?;
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     super::block_on(serve(&entries, &environment, &data_dir))
 }

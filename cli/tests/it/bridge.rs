@@ -126,6 +126,13 @@ impl Bridge {
         self.child.wait().expect("the process ends");
     }
 
+    /// Kilobytes of memory that are its own (not of files).
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("the kernel says so");
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let signalled = Command::new("kill").args([name, &self.child.id().to_string()]).status();
         assert!(signalled.expect("kill runs").success());

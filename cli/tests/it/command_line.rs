@@ -15,6 +15,12 @@ fn every_command_explains_itself() {
         &["graph"],
         &["journal", "status"],
         &["journal", "verify"],
+        &["journal", "ack"],
+        &["journal", "dead-letter", "list"],
+        &["journal", "dead-letter", "show"],
+        &["journal", "dead-letter", "replay"],
+        &["journal", "dead-letter", "drop"],
+        &["journal", "rename-sink"],
         &["health"],
     ];
     for command in commands {

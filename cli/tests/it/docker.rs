@@ -60,17 +60,42 @@ fn compose_variables_are_documented_and_default_to_the_example() {
         let example = documented.get(&name).unwrap_or_else(|| panic!("`{name}` is not in env.example"));
         let default = default.unwrap_or_else(|| panic!("`${{{name}}}` has no default in docker-compose.yml"));
         // A DTU has no default: its example is an address that is somebody else's at most places.
-        assert!(default == *example || (name.starts_with("DTU_") && default.is_empty()), "{name}: {default}");
+        // Nor has the zone of a database that the earlier system made.
+        let without = name.starts_with("DTU_") || name == "DB_TIMEZONE";
+        assert!(default == *example || (without && default.is_empty()), "{name}: {default}");
     }
 }
 
 #[test]
-fn compose_leaves_the_database_out() {
+fn compose_brings_the_database_and_the_bridge_knows_it() {
+    let config = compose_accepts(&root().join("env.example"));
+    let (database, bridge) = (&config["services"]["postgres"], &config["services"]["hoymiles-smiles"]);
+    assert_eq!(database["image"], "postgres:16-alpine");
+    for (ours, theirs) in
+        [("DB_NAME", "POSTGRES_DB"), ("DB_USER", "POSTGRES_USER"), ("DB_PASSWORD", "POSTGRES_PASSWORD")]
+    {
+        assert!(bridge["environment"][ours].is_string(), "{ours}");
+        assert_eq!(bridge["environment"][ours], database["environment"][theirs], "{ours}");
+    }
+    assert_eq!(bridge["environment"]["DB_HOST"], "postgres", "the service's own name");
+    assert_eq!(bridge["depends_on"]["postgres"]["condition"], "service_healthy");
+    assert!(database["healthcheck"]["test"].is_sequence());
+    let volumes: Vec<_> = database["volumes"].as_sequence().unwrap().iter().collect();
+    // The name of the earlier system's volume: its database is adopted.
+    assert!(format!("{volumes:?}").contains("postgres-data"), "{volumes:?}");
+}
+
+/// Every variable the bridge is given is one it reads: the stock file declares it.
+#[test]
+fn compose_gives_the_bridge_nothing_it_does_not_read() {
     let compose: serde_yaml::Value = serde_yaml::from_str(&read("docker-compose.yml")).unwrap();
-    let environment = compose["services"]["hoymiles-smiles"]["environment"].as_mapping().unwrap();
-    let names: BTreeSet<&str> = environment.keys().filter_map(|name| name.as_str()).collect();
-    assert!(names.contains("DTU_HOST"), "{names:?}");
-    assert!(!names.iter().any(|name| name.starts_with("DB_")), "DB_HOST selects PostgreSQL: {names:?}");
+    let given = compose["services"]["hoymiles-smiles"]["environment"].as_mapping().unwrap();
+    let declared: serde_yaml::Value =
+        serde_yaml::from_str(&read("pipelines/hoymiles/variables.yaml")).unwrap();
+    for name in given.keys().filter_map(|name| name.as_str()) {
+        let variable = &declared[name];
+        assert!(variable.is_mapping() && variable["retired"].is_null(), "`{name}` has no use");
+    }
 }
 
 #[test]

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::bridge::{Bridge, root};
 
 /// pymodbus serving the published records; ends when its standard input closes.
-struct Peer {
+pub(crate) struct Peer {
     child: Child,
     stdin: Option<ChildStdin>,
-    port: String,
+    pub(crate) port: String,
 }
 
 impl Peer {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let python = std::env::var_os("SMILES_TEST_PYTHON")
             .map_or_else(|| root().join(".venv/bin/python"), PathBuf::from);
         assert!(python.exists(), "no Python at {}: run `make setup`", python.display());
@@ -49,10 +49,10 @@ impl Drop for Peer {
 }
 
 /// serial, port, PV V, PV A, grid V, Hz, W, today, total, °C, status, alarm code, alarm count, link.
-type Record = (&'static str, u8, f64, f64, f64, f64, f64, u32, u32, f64, u16, u16, u16, u8);
+pub(crate) type Record = (&'static str, u8, f64, f64, f64, f64, f64, u32, u32, f64, u16, u16, u16, u8);
 
 /// What the authors of the captures say they mean, in the order served.
-const RECORDS: &[Record] = &[
+pub(crate) const RECORDS: &[Record] = &[
     ("103332416355", 1, 35.0, 0.2, 238.1, 50.0, 10.2, 751, 74823, 4.3, 3, 0, 0, 1),
     ("113332416355", 1, 35.0, 0.02, 238.1, 50.0, 10.2, 751, 74823, 4.3, 3, 0, 0, 1),
     ("123332416355", 1, 35.0, 0.02, 238.1, 50.0, 10.2, 751, 74823, 4.3, 3, 0, 0, 1),

@@ -86,6 +86,11 @@ fn record(port: u16, pass: u32) -> Vec<u8> {
 
 /// A pipeline that polls the device as fast as it can be asked, into `store.db`.
 pub(crate) fn pipeline(device: &Device, folder: &Path, every: &str) {
+    pipeline_into(device, folder, every, "type: sqlite\n    path: store.db");
+}
+
+/// The same into any store, given its options beside the tables.
+pub(crate) fn pipeline_into(device: &Device, folder: &Path, every: &str, store: &str) {
     let text = format!(
         "pipeline: sequence
 sources:
@@ -99,8 +104,7 @@ transforms:
   - type: unit_conversion
 sinks:
   store:
-    type: sqlite
-    path: store.db
+    {store}
     tables:
       readings:
         mode: append

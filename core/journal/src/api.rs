@@ -137,6 +137,17 @@ pub struct DeadLetter {
     pub at: Timestamp,
 }
 
+/// What an acknowledgement took note of; all zero: there was nothing new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Ranges lost.
+    pub losses: u64,
+    /// Rows dropped by `drop_oldest`.
+    pub dropped_rows: u64,
+    /// Sentences about repairs.
+    pub repairs: u64,
+}
+
 /// A sink's books in rows: accepted = delivered + dead_lettered + dropped + lost + waiting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
@@ -150,10 +161,12 @@ pub struct Books {
     pub delivered: u64,
     /// Rows set aside.
     pub dead_lettered: u64,
-    /// Rows dropped by `drop_oldest`.
+    /// Rows dropped by `drop_oldest`, and dead letters given up.
     pub dropped: u64,
     /// Rows lost.
     pub lost: u64,
+    /// Of the dropped, those a person knows of.
+    pub noted: u64,
     /// Rows still to deliver.
     pub waiting: u64,
     /// Batches still to deliver.
@@ -317,7 +330,7 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Storage`].
     async fn status(&self) -> Result<Status, JournalError>;
 
-    /// Acknowledges all losses; the number that were not yet.
+    /// Acknowledges everything lost, dropped and repaired; the number of losses that were not yet.
     ///
     /// # Errors
     /// [`JournalError::Storage`].

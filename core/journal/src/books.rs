@@ -1,14 +1,14 @@
-//! Who got what: cursors, watermarks, dead letters and the books of each sink.
+//! Who got what: cursors, watermarks, losses and the books of each sink.
 
 use rusqlite::Connection;
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::codec::Encoded;
 use crate::failure::Failure;
+use crate::letters::dead_between;
 use crate::records::{Place, Ranges, Run, SinkRow, add_gap, count, db, gaps, rows_between, without};
 use crate::seal::put;
 use crate::store::Store;
-use crate::{Cursor, DeadLetter, From, Loss};
+use crate::{Acknowledged, Cursor, From, Loss};
 
 /// The reason of a loss that the target caused.
 pub(crate) const WENT_BACK: &str = "target went back";
@@ -55,77 +55,6 @@ impl Store {
         advance(&self.connection, &mut sink, &run, upto.seq.0)
     }
 
-    /// Sets rows aside, each once, with a copy of the row.
-    pub(crate) fn set_aside(&mut self, name: &str, letters: &[DeadLetter]) -> Result<(), Failure> {
-        let mut sink = SinkRow::load(&self.connection, name)?;
-        for letter in letters {
-            let (id, seq) = (letter.position.run, letter.position.seq.0);
-            if self.letter_exists(name, letter)? {
-                continue;
-            }
-            let Some(run) = Run::load(&self.connection, id)? else { continue };
-            let place = Place::load(&self.connection, name, id)?;
-            let rows = rows_between(&self.connection, id, seq, seq)?;
-            if seq < place.start || seq > run.last || u64::from(letter.row) >= rows {
-                return Err(Failure::Refused(format!(
-                    "cannot set row {} of batch {} aside for `{name}`: it was never given that row",
-                    letter.row, letter.position
-                )));
-            }
-            let booked =
-                gaps(&self.connection, name, id)?.iter().any(|(first, last)| (*first..=*last).contains(&seq));
-            if !booked {
-                sink.dead += 1;
-                sink.delivered -= u64::from(seq <= place.delivered && sink.delivered > 0);
-            }
-            let copy = self.row_copy(run.base + seq, letter.row)?;
-            let (schema, stream) = copy.map_or((None, None), |copy| (Some(copy.schema), Some(copy)));
-            let at = letter.at.as_microsecond();
-            let payload = stream.as_ref().map(Encoded::payload);
-            put(
-                &self.connection,
-                "dead_letters",
-                &[&name, &id.0, &db(seq), &letter.row, &letter.code, &letter.reason, &at, &schema, &payload],
-            )?;
-        }
-        sink.save(&self.connection)
-    }
-
-    fn letter_exists(&self, sink: &str, letter: &DeadLetter) -> Result<bool, Failure> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4)",
-        )?;
-        let key = (sink, letter.position.run.0, db(letter.position.seq.0), letter.row);
-        Ok(statement.query_row(key, |row| row.get(0))?)
-    }
-
-    /// The row as a batch of its own, so that it can be replayed when its batch is long deleted.
-    fn row_copy(&self, ordinal: u64, row: u32) -> Result<Option<Encoded>, Failure> {
-        let row = usize::try_from(row).unwrap_or(usize::MAX);
-        let records = match self.hot.get(ordinal) {
-            Some((batch, _)) => Some(batch.records.clone()),
-            None => self.stored(ordinal)?.and_then(|stored| stored.decode().ok()).map(|batch| batch.records),
-        };
-        match records.filter(|records| row < records.num_rows()) {
-            Some(records) => Encoded::of(&records.slice(row, 1)).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The rows of a batch that are set aside for the sink, ascending.
-    pub(crate) fn rows_set_aside(&self, sink: &str, position: Position) -> Result<Vec<u32>, Failure> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT row FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq = ?3 ORDER BY row",
-        )?;
-        let rows = statement.query_map((sink, position.run.0, db(position.seq.0)), |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// How many rows of a batch are set aside for the sink.
-    pub(crate) fn dead_rows(&self, sink: &str, run: RunId, seq: u64) -> Result<u64, Failure> {
-        dead_between(&self.connection, sink, run, seq, seq)
-    }
-
     /// Books a batch that cannot be read as lost for every sink that waited for it, and takes it out.
     pub(crate) fn pass_over(&mut self, ordinal: u64) -> Result<(), Failure> {
         let runs = Run::all(&self.connection)?;
@@ -139,16 +68,26 @@ impl Store {
         self.remove(ordinal)
     }
 
-    /// Acknowledges losses and repairs; how many losses were not yet.
+    /// See [`acknowledge`]; how many losses were news.
     pub(crate) fn acknowledge(&mut self) -> Result<u64, Failure> {
-        let mut news = 0;
-        for loss in losses(&self.connection)?.into_iter().filter(|loss| !loss.acknowledged) {
-            news += 1;
-            save_loss(&self.connection, &Loss { acknowledged: true, ..loss })?;
-        }
-        self.connection.execute("DELETE FROM repairs", [])?;
-        Ok(news)
+        acknowledge(&self.connection).map(|noted| noted.losses)
     }
+}
+
+/// Takes note of everything that was lost, dropped or repaired.
+pub(crate) fn acknowledge(connection: &Connection) -> Result<Acknowledged, Failure> {
+    let mut noted = Acknowledged::default();
+    for loss in losses(connection)?.into_iter().filter(|loss| !loss.acknowledged) {
+        noted.losses += 1;
+        save_loss(connection, &Loss { acknowledged: true, ..loss })?;
+    }
+    for mut sink in SinkRow::all(connection)? {
+        noted.dropped_rows += sink.dropped.saturating_sub(sink.noted);
+        sink.noted = sink.dropped;
+        sink.save(connection)?;
+    }
+    noted.repairs = count(i64::try_from(connection.execute("DELETE FROM repairs", [])?).unwrap_or(i64::MAX));
+    Ok(noted)
 }
 
 /// What waited up to here is delivered.
@@ -240,21 +179,6 @@ pub(crate) fn waiting_between(
         )?
         .query_row((db(run.base), sink, run.id.0, db(above), db(upto)), |row| row.get(0))?;
     Ok((count(batches), count(rows).saturating_sub(count(dead))))
-}
-
-fn dead_between(
-    connection: &Connection,
-    sink: &str,
-    run: RunId,
-    first: u64,
-    last: u64,
-) -> Result<u64, Failure> {
-    let dead: i64 = connection
-        .prepare_cached(
-            "SELECT count(*) FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq >= ?3 AND seq <= ?4",
-        )?
-        .query_row((sink, run.0, db(first), db(last)), |row| row.get(0))?;
-    Ok(count(dead))
 }
 
 /// The ranges of a run's batches that are here, with numbers in `(above, upto]`.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use arrow_array::RecordBatch;
 use rusqlite::Connection;
 
 use crate::failure::Failure;
-use crate::{JournalError, Status, layout, repair, report};
+use crate::{JournalError, Letter, Selection, Status, layout, repair, report};
 
 /// What a journal file holds.
 ///
@@ -15,6 +16,26 @@ use crate::{JournalError, Status, layout, repair, report};
 pub fn inspect(path: &Path) -> Result<Status, JournalError> {
     snapshot(path)
         .and_then(|connection| report::status(&connection))
+        .map_err(|failure| failure.told("read", 0))
+}
+
+/// The dead letters selected, in the order in which their rows were accepted.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn letters(path: &Path, selection: &Selection) -> Result<Vec<Letter>, JournalError> {
+    snapshot(path)
+        .and_then(|connection| crate::letters::list(&connection, selection))
+        .map_err(|failure| failure.told("read", 0))
+}
+
+/// The row that a dead letter keeps; `None`: it could not be kept.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn letter_row(path: &Path, letter: &Letter) -> Result<Option<RecordBatch>, JournalError> {
+    snapshot(path)
+        .and_then(|connection| crate::letters::row(&connection, &letter.sink, letter.letter.id()))
         .map_err(|failure| failure.told("read", 0))
 }
 
@@ -52,6 +73,13 @@ fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
             sentences.push(format!(
                 "the books of `{}` do not balance: {} rows accepted, {accounted} accounted for",
                 books.sink, books.accepted
+            ));
+        }
+        let kept = crate::letters::kept(connection, &books.sink)?;
+        if kept != books.dead_lettered {
+            sentences.push(format!(
+                "the books of `{}` speak of {} dead letters, and there are {kept}",
+                books.sink, books.dead_lettered
             ));
         }
     }

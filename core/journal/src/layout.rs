@@ -37,8 +37,11 @@ pub(crate) const BATCHES: Table = table(
 /// All tables but [`BATCHES`] and [`REPAIRS`]. Columns have no types: values stay as they were checksummed.
 /// `extents`: rows per range of batches ever accepted, also of those deleted or damaged.
 /// `gaps`: ranges a sink's books hold as dropped or lost (or that its target was never owed).
+/// `sinks.noted`: of the rows dropped, those a person knows of.
+/// `dead_letters.dropped`: a person gave the row up; it stays, so that it is not delivered with its batch after all.
+/// `replays`: which dead letters are on their way to the target, under a run of their own.
 /// `schema_copies`: the same as `schemas`, on other pages: without its schema no batch can be read.
-pub(crate) const BOOKS: [Table; 11] = [
+pub(crate) const BOOKS: [Table; 12] = [
     table("meta", 2, "CREATE TABLE meta (key PRIMARY KEY, value, crc)"),
     table("schemas", 2, "CREATE TABLE schemas (id INTEGER PRIMARY KEY, prefix, crc)"),
     table("schema_copies", 2, "CREATE TABLE schema_copies (id INTEGER PRIMARY KEY, prefix, crc)"),
@@ -57,9 +60,9 @@ pub(crate) const BOOKS: [Table; 11] = [
     table("state", 3, "CREATE TABLE state (stage, key, value, crc, PRIMARY KEY (stage, key))"),
     table(
         "sinks",
-        8,
+        9,
         "CREATE TABLE sinks (sink PRIMARY KEY, in_use, target, accepted, \
-         delivered, dead, dropped, lost, crc)",
+         delivered, dead, dropped, lost, noted, crc)",
     ),
     table(
         "cursors",
@@ -81,9 +84,15 @@ pub(crate) const BOOKS: [Table; 11] = [
     ),
     table(
         "dead_letters",
-        9,
-        "CREATE TABLE dead_letters (sink, run, seq, row, code, reason, \
-         at, schema, payload, crc, PRIMARY KEY (sink, run, seq, row))",
+        10,
+        "CREATE TABLE dead_letters (sink, run, seq, row, dropped, code, \
+         reason, at, schema, payload, crc, PRIMARY KEY (sink, run, seq, row))",
+    ),
+    table(
+        "replays",
+        5,
+        "CREATE TABLE replays (sink, replay, run, seq, row, crc, \
+         PRIMARY KEY (sink, replay, run, seq, row))",
     ),
 ];
 
@@ -118,6 +127,18 @@ pub(crate) fn read_only(path: &Path) -> Result<Connection, Failure> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(crate::store::BUSY)?;
     connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON")?;
+    Ok(connection)
+}
+
+/// A connection for short transactions beside the process that owns the file.
+pub(crate) fn guest(path: &Path) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(crate::store::BUSY)?;
+    connection.execute_batch(
+        "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; \
+         PRAGMA cell_size_check=ON; PRAGMA foreign_keys=OFF",
+    )?;
     Ok(connection)
 }
 

@@ -9,18 +9,23 @@ mod api;
 mod books;
 mod codec;
 mod failure;
+mod guest;
 mod hot;
 mod inspect;
 mod layout;
+mod letters;
 mod lock;
 mod reading;
 mod reconcile;
 mod records;
+mod rename;
 mod repair;
+mod replays;
 mod report;
 mod retention;
 mod salvage;
 mod seal;
+mod selection;
 mod settle;
 mod sqlite;
 mod store;
@@ -28,8 +33,10 @@ mod wal;
 mod writer;
 
 pub use api::{
-    Accepted, Books, Cursor, DeadLetter, Entry, From, Journal, JournalError, Loss, Maintained, OnFull,
-    Options, ReadLimit, Reconciled, StateChange, Status,
+    Accepted, Acknowledged, Books, Cursor, DeadLetter, Entry, From, Journal, JournalError, Loss, Maintained,
+    OnFull, Options, ReadLimit, Reconciled, StateChange, Status,
 };
-pub use inspect::{inspect, verify};
+pub use guest::{Guest, Replay};
+pub use inspect::{inspect, letter_row, letters, verify};
+pub use selection::{Letter, LetterId, LetterName, NotALetterName, Selection};
 pub use sqlite::SqliteJournal;

@@ -1,9 +1,14 @@
-//! One process per journal: an advisory lock on a file beside it, which the system releases with the process.
+//! Who may touch a journal, by advisory locks on files beside it, which the system releases with the process.
+//!
+//! The owner's lock is held as long as a process uses the journal. The door is held for moments: by who opens or
+//! repairs the file, and by who makes a transaction in it as a guest. So a guest never writes to a file that is being
+//! examined or exchanged. One waits at the door and never for the owner.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::JournalError;
+use crate::failure::Failure;
 
 /// Held as long as it lives.
 #[derive(Debug)]
@@ -12,21 +17,37 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock or says who cannot have it.
+    /// Takes the owner's lock or says that somebody has it.
     pub(crate) fn take(journal: &Path) -> Result<Self, JournalError> {
+        Self::attempt(&beside(journal, ".lock"))?
+            .ok_or_else(|| JournalError::Locked { path: journal.to_owned() })
+    }
+
+    /// Takes the lock of those who replay dead letters; `None`: somebody does.
+    pub(crate) fn replaying(journal: &Path) -> Result<Option<Self>, JournalError> {
+        Self::attempt(&beside(journal, ".replay"))
+    }
+
+    /// Waits at the door.
+    pub(crate) fn door(journal: &Path) -> Result<Self, Failure> {
+        let file = open(&beside(journal, ".door"))?;
+        file.lock()?;
+        Ok(Self { _file: file })
+    }
+
+    fn attempt(path: &Path) -> Result<Option<Self>, JournalError> {
         let failed = |error: std::io::Error| JournalError::Storage { doing: "lock", source: error.into() };
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(beside(journal, ".lock"))
-            .map_err(failed)?;
+        let file = open(path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: journal.to_owned() }),
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    File::options().create(true).truncate(false).write(true).open(path)
 }
 
 /// `journal.db` and `.lock` make `journal.db.lock`.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 use smiles_stage::{Batch, Position, RunId, Seq};
 
 use crate::ReadLimit;
@@ -158,23 +158,24 @@ impl Store {
         if !budget.take(rows_of, payload.len()) {
             return Ok(None);
         }
-        let Some(prefix) = self.prefix(row.get(3)?)? else { return Ok(Some(Fetched::Damaged { ordinal })) };
+        let Some(prefix) = prefix(&self.connection, row.get(3)?)? else {
+            return Ok(Some(Fetched::Damaged { ordinal }));
+        };
         let position = Position { run: RunId(row.get(1)?), seq: Seq(count(row.get(2)?)) };
         Ok(Some(Fetched::Stored(Stored { ordinal, position, accepted_at: row.get(5)?, prefix, payload })))
     }
+}
 
-    /// The schema message, from whichever of its two copies is whole.
-    fn prefix(&self, schema: i64) -> Result<Option<Vec<u8>>, Failure> {
-        for table in ["schemas", "schema_copies"] {
-            let mut statement =
-                self.connection.prepare_cached(&format!("SELECT * FROM {table} WHERE id = ?1"))?;
-            let mut rows = statement.query([schema])?;
-            if let Some(row) = rows.next()?
-                && is_whole(row, 2)?
-            {
-                return Ok(Some(row.get(1)?));
-            }
+/// The schema message, from whichever of its two copies is whole.
+pub(crate) fn prefix(connection: &Connection, schema: i64) -> Result<Option<Vec<u8>>, Failure> {
+    for table in ["schemas", "schema_copies"] {
+        let mut statement = connection.prepare_cached(&format!("SELECT * FROM {table} WHERE id = ?1"))?;
+        let mut rows = statement.query([schema])?;
+        if let Some(row) = rows.next()?
+            && is_whole(row, 2)?
+        {
+            return Ok(Some(row.get(1)?));
         }
-        Ok(None)
     }
+    Ok(None)
 }

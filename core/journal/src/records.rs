@@ -92,9 +92,11 @@ pub(crate) struct SinkRow {
     pub(crate) dead: u64,
     pub(crate) dropped: u64,
     pub(crate) lost: u64,
+    /// Of the dropped, those a person knows of.
+    pub(crate) noted: u64,
 }
 
-const SINK: &str = "SELECT sink, in_use, target, accepted, delivered, dead, dropped, lost FROM sinks";
+const SINK: &str = "SELECT sink, in_use, target, accepted, delivered, dead, dropped, lost, noted FROM sinks";
 
 impl SinkRow {
     fn from(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -107,6 +109,7 @@ impl SinkRow {
             dead: count(row.get(5)?),
             dropped: count(row.get(6)?),
             lost: count(row.get(7)?),
+            noted: count(row.get(8)?),
         })
     }
 
@@ -124,12 +127,12 @@ impl SinkRow {
     }
 
     pub(crate) fn save(&self, connection: &Connection) -> Result<(), Failure> {
-        let [accepted, delivered, dead, dropped, lost] =
-            &[self.accepted, self.delivered, self.dead, self.dropped, self.lost].map(db);
+        let [accepted, delivered, dead, dropped, lost, noted] =
+            &[self.accepted, self.delivered, self.dead, self.dropped, self.lost, self.noted].map(db);
         put(
             connection,
             "sinks",
-            &[&self.name, &self.in_use, &self.target, accepted, delivered, dead, dropped, lost],
+            &[&self.name, &self.in_use, &self.target, accepted, delivered, dead, dropped, lost, noted],
         )
     }
 

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use crate::books::present;
 use crate::failure::Failure;
 use crate::layout::{self, APPLICATION_ID};
-use crate::lock::beside;
+use crate::lock::{Lock, beside};
 use crate::records::{Run, count, rows_between};
 use crate::salvage::salvage;
 use crate::seal::is_whole;
@@ -41,6 +41,7 @@ pub(crate) fn heal(store: &mut Store) -> bool {
     let Some(path) = store.options.path.clone() else { return false };
     let healed = Connection::open_in_memory().map_err(Failure::from).and_then(|nothing| {
         drop(std::mem::replace(&mut store.connection, nothing));
+        let _door = Lock::door(&path)?;
         make_sound(&path, &store.options.pipeline.clone(), store.now)?;
         store.reconnect()
     });
@@ -92,13 +93,16 @@ fn look(path: &Path, pipeline: &str) -> Result<bool, Failure> {
     }
     let owner = layout::pipeline_of(&connection)?;
     if owner != pipeline {
-        return Err(Failure::Refused(format!(
-            "the journal {} belongs to the pipeline `{owner}`, not to `{pipeline}`",
-            path.display()
-        )));
+        return Err(not_ours(path, &owner, pipeline));
     }
     check(&connection)?;
     Ok(true)
+}
+
+/// The refusal of a journal that another pipeline wrote.
+pub(crate) fn not_ours(path: &Path, owner: &str, pipeline: &str) -> Failure {
+    let path = path.display();
+    Failure::Refused(format!("the journal {path} belongs to the pipeline `{owner}`, not to `{pipeline}`"))
 }
 
 /// Everything that can be verified without reading the batches' bytes.

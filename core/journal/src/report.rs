@@ -9,8 +9,14 @@ use crate::records::{Place, Run, SinkRow, count, instant};
 use crate::store::size;
 use crate::{Books, Status};
 
-/// Everything the file says of itself.
+/// Everything the file says of itself at one moment: other processes may be writing to it.
 pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
+    let begun = connection.is_autocommit();
+    let _moment = begun.then(|| connection.unchecked_transaction()).transpose()?;
+    now(connection)
+}
+
+fn now(connection: &Connection) -> Result<Status, Failure> {
     let one =
         |sql: &str| -> Result<u64, Failure> { Ok(count(connection.query_row(sql, [], |row| row.get(0))?)) };
     let runs = Run::all(connection)?;
@@ -30,7 +36,7 @@ pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
             .collect(),
         books,
         losses: losses(connection)?,
-        dead_letters: one("SELECT count(*) FROM dead_letters")?,
+        dead_letters: one("SELECT count(*) FROM dead_letters WHERE dropped = 0")?,
         repairs,
     })
 }
@@ -48,6 +54,7 @@ fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, F
         dead_lettered: sink.dead,
         dropped: sink.dropped,
         lost: sink.lost,
+        noted: sink.noted,
         waiting,
         waiting_batches,
         watermarks,

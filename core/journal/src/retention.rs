@@ -7,6 +7,7 @@ use smiles_stage::RunId;
 
 use crate::OnFull;
 use crate::failure::Failure;
+use crate::letters;
 use crate::records::{Place, Run, SinkRow, add_gap, count, db};
 use crate::store::Store;
 
@@ -118,6 +119,7 @@ impl Store {
             for table in ["runs", "extents", "cursors", "gaps"] {
                 self.connection.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [run.id.0])?;
             }
+            letters::forget_given_up(&self.connection, run.id)?;
             self.connection.execute("DELETE FROM losses WHERE run = ?1 AND acknowledged = 1", [run.id.0])?;
             forgotten.push(run.id);
         }

@@ -8,6 +8,7 @@ use smiles_stage::RunId;
 
 use crate::books::{NOBODY, lose_for_all, note_repair, present, waiting};
 use crate::failure::Failure;
+use crate::letters;
 use crate::records::{Ranges, Run, SinkRow, count, db, gaps, without};
 use crate::seal::put;
 
@@ -111,10 +112,11 @@ fn complete_extents(connection: &Connection, run: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A cursor or a gap whose sink's row is lost has its sink back, with empty books.
+/// A cursor, a gap or a dead letter whose sink's row is lost has its sink back, with empty books.
 fn restore_sinks(connection: &Connection) -> Result<(), Failure> {
     let mut statement = connection.prepare(
-        "SELECT sink FROM cursors UNION SELECT sink FROM gaps WHERE sink <> '' EXCEPT SELECT sink FROM sinks",
+        "SELECT sink FROM cursors UNION SELECT sink FROM gaps WHERE sink <> '' UNION SELECT sink FROM dead_letters \
+         EXCEPT SELECT sink FROM sinks",
     )?;
     let orphans = statement.query_map([], |row| row.get::<_, String>(0))?;
     for name in orphans.collect::<Result<Vec<_>, _>>()? {
@@ -137,9 +139,10 @@ fn balance(connection: &Connection) -> Result<Vec<String>, Failure> {
     let mut mended = Vec::new();
     for mut sink in SinkRow::all(connection)? {
         let (_, waiting) = waiting(connection, &sink.name)?;
-        let accounted = sink.delivered + sink.dead + sink.dropped + sink.lost + waiting;
-        if sink.accepted != accounted {
-            sink.accepted = accounted;
+        let dead = letters::kept(connection, &sink.name)?;
+        let accounted = sink.delivered + dead + sink.dropped + sink.lost + waiting;
+        if sink.accepted != accounted || sink.dead != dead {
+            (sink.accepted, sink.dead) = (accounted, dead);
             sink.save(connection)?;
             mended.push(format!("`{}`", sink.name));
         }

@@ -122,6 +122,7 @@ fn open(options: Options, now: Timestamp) -> Result<(Store, Option<Lock>), Journ
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| told(Failure::File(error)))?;
     }
+    let _door = Lock::door(&path).map_err(told)?;
     let lock = Lock::take(&path)?;
     repair::make_sound(&path, &options.pipeline, now).map_err(told)?;
     Ok((Store::open(options, now).map_err(told)?, Some(lock)))

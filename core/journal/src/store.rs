@@ -253,7 +253,8 @@ fn head(connection: &Connection) -> Result<u64, Failure> {
     Ok(crate::records::count(head))
 }
 
-fn random_run() -> Result<RunId, Failure> {
+/// A run's name, never used before.
+pub(crate) fn random_run() -> Result<RunId, Failure> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| Failure::Other(error.into()))?;
     Ok(RunId(id))

@@ -29,6 +29,8 @@ struct State {
     /// Why the last append failed.
     broken: Option<String>,
     losses: Vec<Loss>,
+    /// Per sink, rows dropped that nobody took note of.
+    dropped: Vec<u64>,
     repairs: Vec<String>,
 }
 
@@ -40,7 +42,7 @@ impl Board {
         sources: Vec<SourceHealth>,
         sinks: Vec<SinkHealth>,
     ) -> Arc<Self> {
-        let heard = vec![None; sources.len()];
+        let (heard, dropped) = (vec![None; sources.len()], vec![0; sinks.len()]);
         let health = Health {
             pipeline: pipeline.to_owned(),
             started: clock.now(),
@@ -50,7 +52,8 @@ impl Board {
             journal: JournalHealth { writable: true, size_bytes: 0, max_size_bytes, full: false },
             warnings: Vec::new(),
         };
-        let state = State { health, heard, broken: None, losses: Vec::new(), repairs: Vec::new() };
+        let (losses, repairs) = (Vec::new(), Vec::new());
+        let state = State { health, heard, broken: None, losses, dropped, repairs };
         let (clock, begun) = (Arc::clone(clock), clock.monotonic());
         Arc::new(Self { clock, begun, state: Mutex::new(state), dirty: Notify::new() })
     }
@@ -105,9 +108,11 @@ impl Board {
         let mut state = self.state();
         state.health.journal.size_bytes = status.size_bytes;
         for books in &status.books {
-            let named = state.health.sinks.iter_mut().find(|sink| sink.name == books.sink);
-            if let Some(sink) = named.filter(|_| books.in_use) {
+            let State { health, dropped, .. } = &mut *state;
+            let mut named = health.sinks.iter_mut().zip(dropped).filter(|(sink, _)| sink.name == books.sink);
+            if let Some((sink, dropped)) = named.next().filter(|_| books.in_use) {
                 copy_books(books, sink);
+                *dropped = books.dropped.saturating_sub(books.noted);
             }
         }
         state.losses = status.losses;
@@ -197,9 +202,12 @@ fn warnings(state: &State) -> Vec<String> {
         let Loss { sink, rows, reason, .. } = loss;
         all.push(format!("`{sink}` lost {rows} rows ({reason}); `smiles journal ack` takes note of it"));
     }
-    for sink in state.health.sinks.iter().filter(|sink| sink.dropped > 0) {
-        let (name, rows) = (&sink.name, sink.dropped);
-        all.push(format!("`{name}` never got {rows} rows: the journal was full and `on_full: drop_oldest`"));
+    for (sink, rows) in state.health.sinks.iter().zip(&state.dropped).filter(|(_, rows)| **rows > 0) {
+        all.push(format!(
+            "`{}` never got {rows} rows: the journal was full and `on_full: drop_oldest`; `smiles journal ack` takes \
+             note of it",
+            sink.name
+        ));
     }
     for sink in state.health.sinks.iter().filter(|sink| sink.state == SinkState::Halted) {
         let why = sink.last_error.as_ref().map_or("", |(_, why)| why.as_str());
@@ -254,7 +262,8 @@ mod tests {
             in_use: true,
             accepted: 50,
             lost: 40,
-            dropped: 3,
+            dropped: 5,
+            noted: 2,
             ..Books::default()
         };
         let repairs = vec!["the journal's tail was torn; 1 batch set aside".to_owned()];
@@ -274,7 +283,8 @@ mod tests {
                 "the journal is over 80 % full (812 of 1000 bytes)",
                 "the journal cannot be written: disk full",
                 "`store` lost 40 rows (target went back); `smiles journal ack` takes note of it",
-                "`store` never got 3 rows: the journal was full and `on_full: drop_oldest`",
+                "`store` never got 3 rows: the journal was full and `on_full: drop_oldest`; `smiles journal ack` takes \
+                 note of it",
                 "`store` has stopped until a person acts: the password is wrong",
                 "the journal's tail was torn; 1 batch set aside",
             ]

@@ -57,6 +57,9 @@ pub(crate) struct Memory {
     read: HashMap<RunId, Seq>,
     /// Runs older than this process: any batch of theirs may have rows set aside already.
     older: Option<HashSet<RunId>>,
+    /// After rows were set aside: the last batch of that write. Nothing newer is written with it, or a target that
+    /// refuses a row of every few batches would always find another one and never store any.
+    judged: Option<Position>,
     /// What was logged as wrong; cleared by success.
     trouble: Option<Trouble>,
 }
@@ -134,7 +137,13 @@ impl Delivery {
             self.settle().await?;
         }
         let limit = ReadLimit { rows: self.max_rows, bytes: WRITE_BYTES };
-        let batches = self.journal.read(&self.name, limit).await?;
+        let mut batches = self.journal.read(&self.name, limit).await?;
+        if let Some(judged) = self.memory.judged.take() {
+            let newer = |batch: &Batch| batch.position.run == judged.run && batch.position.seq > judged.seq;
+            if batches.first().is_some_and(|batch| !newer(batch)) {
+                batches.retain(|batch| !newer(batch));
+            }
+        }
         let Some(last) = batches.last().map(|batch| batch.position) else {
             self.succeeded();
             return Ok(Step::Idle);
@@ -264,6 +273,7 @@ impl Delivery {
                 (letter.position.to_string(), letter.row, letter.code.as_str(), letter.reason.as_str());
             tracing::error!(pipeline, sink, batch, row, code, reason, "a row is set aside as a dead letter");
         }
+        self.memory.judged = batches.last().map(|trimmed| trimmed.batch.position);
         self.journal.set_aside(&self.name, letters).await?;
         self.meters.failed("reject");
         self.meters.dead_lettered.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));

@@ -1,4 +1,5 @@
-//! Keeps house: copies what the journal holds to the board after each change, and has it tidied every minute.
+//! Keeps house: copies what the journal holds to the board after each change and every few seconds (an operator may
+//! have changed it from outside), and has it tidied every minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Changes in quick succession are copied once.
 const COPY_PAUSE: Duration = Duration::from_millis(50);
 
@@ -27,14 +29,19 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Until told to stop.
     pub(crate) async fn keep(self, stop: CancellationToken) {
-        let mut next = self.clock.monotonic() + TIDY_EVERY;
+        let mut tidy = self.clock.monotonic() + TIDY_EVERY;
+        let mut look = self.clock.monotonic() + LOOK_EVERY;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = self.clock.sleep_until(next) => {
-                    next = self.clock.monotonic() + TIDY_EVERY;
+                () = self.clock.sleep_until(tidy) => {
+                    tidy = self.clock.monotonic() + TIDY_EVERY;
                     self.tidy().await;
+                }
+                () = self.clock.sleep_until(look) => {
+                    look = self.clock.monotonic() + LOOK_EVERY;
+                    self.copy().await;
                 }
                 () = self.board.dirty.notified() => {
                     self.copy().await;

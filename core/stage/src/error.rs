@@ -70,6 +70,15 @@ impl StageError {
         self
     }
 
+    /// The same error where so many batches stood before those it counts: rejections name batches by their place.
+    #[must_use]
+    pub fn behind(mut self, batches: usize) -> Self {
+        if let Action::Reject { rows } = &mut self.action {
+            rows.iter_mut().for_each(|row| row.batch += batches);
+        }
+        self
+    }
+
     /// What the stage believes should happen next.
     pub fn action(&self) -> &Action {
         &self.action

@@ -96,6 +96,8 @@ pub struct Registry {
     sources: BTreeMap<String, Arc<dyn Factory<dyn SourcePlan>>>,
     transforms: BTreeMap<String, Arc<dyn Factory<dyn TransformPlan>>>,
     sinks: BTreeMap<String, Arc<dyn Factory<dyn SinkPlan>>>,
+    /// Another name of a type -> the type.
+    others: BTreeMap<String, String>,
 }
 
 macro_rules! role {
@@ -118,8 +120,9 @@ macro_rules! role {
         /// # Errors
         /// No such type; says which are known.
         pub fn $find(&self, name: &str) -> Result<&dyn Factory<dyn $plan>, UnknownType> {
+            let own = self.others.get(name).map_or(name, String::as_str);
             self.$map
-                .get(name)
+                .get(own)
                 .map(AsRef::as_ref)
                 .ok_or_else(|| UnknownType { help: did_you_mean(name, self.$map.keys().map(String::as_str)) })
         }
@@ -135,6 +138,13 @@ impl Registry {
     /// Knows nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Lets files call a type by another name, too; the reference shows the type's own.
+    #[must_use]
+    pub fn also_called(mut self, other: &str, name: &str) -> Self {
+        self.others.insert(other.to_owned(), name.to_owned());
+        self
     }
 
     role!(source, adopt_source, find_source, all_sources, sources, SourcePlan, "source");

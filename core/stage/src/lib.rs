@@ -11,11 +11,13 @@ mod error;
 mod factory;
 mod files;
 mod health;
+mod migration;
 pub mod option;
 mod plan;
 mod position;
 mod problem;
 mod query;
+mod resolve;
 mod role;
 pub mod tables;
 pub mod unit;
@@ -30,12 +32,14 @@ pub use error::{Action, Rejection, StageError};
 pub use factory::{Factory, Registry, Stage, UnknownType};
 pub use files::{Files, NoFiles};
 pub use health::{Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState};
+pub use migration::{Migrate, Migrated, Migration, MigrationStep, RewrittenTable};
 pub use plan::{
     Cadence, Delivery, OpenContext, OpenSink, PlanContext, SinkPlan, SourcePlan, StoreSchema, TransformPlan,
 };
 pub use position::{Position, RunId, Seq};
 pub use problem::{Path, Problem, Problems, Segment, Severity, did_you_mean};
 pub use query::{Comparison, Filter, Order, Query, Value};
+pub use resolve::Resolved;
 pub use role::{Fault, Pass, Rows, Sink, Source, State, Store, StoreStats, TargetId, Transform, Watermark};
 
 /// Re-exported so that a stage registers its own series without choosing a version.

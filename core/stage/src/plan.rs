@@ -9,7 +9,9 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 
-use crate::{Clock, Files, HealthView, Problems, Sink, Source, StageError, Store, Transform};
+use crate::{
+    Clock, Files, HealthView, Migrate, Migrated, Problems, Sink, Source, StageError, Store, Transform,
+};
 
 /// What planning may look at: nothing but files.
 #[derive(Clone, Copy)]
@@ -116,6 +118,18 @@ pub trait SinkPlan: Send + Sync {
     /// The tables it offers to others once wired, if it is a store.
     fn offers(&self) -> Option<StoreSchema> {
         None
+    }
+
+    /// Migrates the target now, or says what would be done; opening does the same by itself. `None`: it has none.
+    ///
+    /// # Errors
+    /// The target could not be asked, or a migration failed and was undone.
+    async fn migrate(
+        &self,
+        _context: OpenContext,
+        _options: &Migrate,
+    ) -> Result<Option<Migrated>, StageError> {
+        Ok(None)
     }
 
     /// Makes the sink. A target that is down is no error: connecting is part of [`Sink::watermark`].

@@ -98,6 +98,24 @@ pub trait Sink: Send {
     /// The target could not be asked.
     async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError>;
 
+    /// Takes rows that were set aside when the rest of their batch was delivered: as [`Sink::write`], under a run and a
+    /// number of their own. A table that gets one row of several (`distinct`) gets no second one.
+    ///
+    /// # Errors
+    /// As [`Sink::write`].
+    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
+        self.write(rows).await
+    }
+
+    /// Gives this sink the watermarks that it left in the target when its name was `from`. Where both names have one of
+    /// a run the higher stays; a second call finds nothing to do.
+    ///
+    /// # Errors
+    /// The target could not be changed; nothing was.
+    async fn rename(&mut self, _from: &str) -> Result<(), StageError> {
+        Ok(())
+    }
+
     /// These runs were forgotten by the journal that wrote them; their watermarks may go.
     ///
     /// # Errors

@@ -7,10 +7,12 @@ mod clock;
 mod context;
 mod eventually;
 mod plans;
+pub mod postgres;
 mod rows;
 mod scripted;
 pub mod sink_conformance;
 pub mod source_conformance;
+pub mod store_conformance;
 mod target;
 
 pub use clock::ManualClock;

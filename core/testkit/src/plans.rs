@@ -111,10 +111,11 @@ impl SinkPlan for MemoryPlan {
 
     async fn open(
         &self,
-        _context: OpenContext,
+        context: OpenContext,
         _store: Option<Arc<dyn Store>>,
     ) -> Result<OpenSink, StageError> {
-        Ok(OpenSink { sink: Box::new(MemorySink::new(&self.target, &self.mishaps)), store: None })
+        let sink = MemorySink::new(&self.target, &self.mishaps).named(&context.stage);
+        Ok(OpenSink { sink: Box::new(sink), store: None })
     }
 }
 

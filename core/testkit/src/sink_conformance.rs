@@ -16,6 +16,11 @@ pub trait Subject: Send + Sync {
     /// A new connection to the target.
     async fn open(&self) -> Box<dyn Sink>;
 
+    /// As [`Subject::open`], the sink having this name in its pipeline; `None` if that cannot be chosen.
+    async fn open_named(&self, _sink: &str) -> Option<Box<dyn Sink>> {
+        None
+    }
+
     /// Rows in the sink's input schema, one per id, in this order; every id is stored by one row.
     fn rows(&self, ids: &[i64]) -> RecordBatch;
 
@@ -44,6 +49,8 @@ pub fn checks() -> Vec<(&'static str, Check)> {
         ("runs have watermarks of their own", |s| Box::pin(runs_are_apart(s))),
         ("the target keeps its name", |s| Box::pin(target_keeps_its_name(s))),
         ("only the runs named are forgotten", |s| Box::pin(forget_names_its_runs(s))),
+        ("a new name takes the watermarks over", |s| Box::pin(a_new_name_takes_over(s))),
+        ("rows that come late are stored once", |s| Box::pin(late_rows_are_stored_once(s))),
     ]
 }
 
@@ -220,6 +227,49 @@ async fn forget_names_its_runs(subject: &dyn Subject) {
     assert_eq!(subject.stored().await, [1, 2], "forgetting a run deletes no rows");
 }
 
+async fn a_new_name_takes_over(subject: &dyn Subject) {
+    let Some(mut old) = subject.open_named("old").await else { return };
+    let mut new = subject.open_named("new").await.expect("a second name");
+    for (run, seq) in [(1, 1), (1, 2), (2, 1), (3, 1)] {
+        mark(old.as_mut(), run).await;
+        deliver(old.as_mut(), &[batch(subject, run, seq, &[])]).await.unwrap();
+    }
+    // Run 2 went further under the new name, run 3 did not.
+    for (run, seq) in [(2, 1), (2, 2), (4, 1)] {
+        mark(new.as_mut(), run).await;
+        deliver(new.as_mut(), &[batch(subject, run, seq, &[])]).await.unwrap();
+    }
+    for _ in 0..2 {
+        new.rename("old").await.expect("a second time there is nothing to do");
+        let mut marks = Vec::new();
+        for run in 1..=4 {
+            marks.push(mark(new.as_mut(), run).await.0);
+        }
+        assert_eq!(marks, [2, 2, 1, 1], "the higher of two watermarks stays");
+    }
+    let mut again = subject.open_named("old").await.expect("the first name");
+    assert_eq!(mark(again.as_mut(), 1).await, Seq::ZERO, "the old name kept its watermarks");
+    new.rename("new").await.expect("a sink may be told its own name");
+    assert_eq!(mark(new.as_mut(), 1).await, Seq(2), "its own name is no other");
+}
+
+async fn late_rows_are_stored_once(subject: &dyn Subject) {
+    let mut sink = subject.open().await;
+    mark(sink.as_mut(), 1).await;
+    deliver(sink.as_mut(), &[batch(subject, 1, 1, &[1, 3])]).await.unwrap();
+    let late = [batch(subject, 2, 1, &[2]), batch(subject, 2, 2, &[4, 5])];
+    for _ in 0..2 {
+        if mark(sink.as_mut(), 2).await == Seq::ZERO {
+            for rows in &late {
+                sink.replay(rows).await.unwrap();
+            }
+            assert_eq!(sink.flush().await.unwrap(), Some(late[1].position), "the flush says up to where");
+        }
+    }
+    assert_eq!(subject.stored().await, [1, 3, 2, 4, 5]);
+    assert_eq!((mark(sink.as_mut(), 1).await, mark(sink.as_mut(), 2).await), (Seq(1), Seq(2)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,6 +296,12 @@ mod tests {
             let mut sink = MemorySink::new(&self.target, &self.mishaps);
             sink.flaw = self.flaw;
             Box::new(sink)
+        }
+
+        async fn open_named(&self, name: &str) -> Option<Box<dyn Sink>> {
+            let mut sink = MemorySink::new(&self.target, &self.mishaps).named(name);
+            sink.flaw = self.flaw;
+            Some(Box::new(sink))
         }
 
         fn rows(&self, ids: &[i64]) -> RecordBatch {
@@ -291,5 +347,8 @@ mod tests {
         shares_marks: runs_are_apart with SharesMarksBetweenRuns says "begins at zero";
         changes_name: target_keeps_its_name with ChangesItsName says "several names";
         forgets_all: forget_names_its_runs with ForgetsEveryRun says "was forgotten";
+        keeps_old_name: a_new_name_takes_over with CopiesOnRename says "kept its watermarks";
+        takes_the_lower: a_new_name_takes_over with TakesTheOldOnRename says "the higher of two";
+        late_twice: late_rows_are_stored_once with ForgetsTheMark says "[1, 3, 2, 4, 5, 2, 4, 5]";
     }
 }

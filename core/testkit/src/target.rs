@@ -22,7 +22,8 @@ pub struct Stored {
 #[derive(Clone, Debug)]
 pub struct Contents {
     id: TargetId,
-    marks: HashMap<RunId, Seq>,
+    /// Per name of a sink and run.
+    marks: HashMap<(String, RunId), Seq>,
     stored: Vec<Stored>,
     commits: u64,
 }
@@ -49,9 +50,16 @@ impl MemoryTarget {
         self.contents().stored.iter().flat_map(|batch| ids(&batch.records)).collect()
     }
 
-    /// The highest batch of the run that is durable here.
+    /// The highest batch of the run that is durable here, under any name.
     pub fn mark(&self, run: RunId) -> Seq {
-        self.contents().marks.get(&run).copied().unwrap_or(Seq::ZERO)
+        let contents = self.contents();
+        let marks = contents.marks.iter().filter(|((_, of), _)| *of == run).map(|(_, seq)| *seq);
+        marks.max().unwrap_or(Seq::ZERO)
+    }
+
+    /// The runs with a watermark, under any name.
+    pub fn runs(&self) -> HashSet<RunId> {
+        self.contents().marks.keys().map(|(_, run)| *run).collect()
     }
 
     /// How many transactions were committed.
@@ -93,6 +101,8 @@ pub enum Mishap {
     Panic,
     /// `flush` stores nothing and asks for a person.
     Halt,
+    /// `forget` fails.
+    NoForget,
 }
 
 /// The mishaps to come, in order, and rows never taken. Clones are the same list.
@@ -121,6 +131,11 @@ impl Mishaps {
     /// Rows with this `id` are rejected for good.
     pub fn refuse(&self, id: i64) {
         self.plight().refused.insert(id);
+    }
+
+    /// Rows with this `id` are taken again.
+    pub fn accept(&self, id: i64) {
+        self.plight().refused.remove(&id);
     }
 
     /// While down every call fails.
@@ -167,6 +182,8 @@ pub(crate) enum Flaw {
     FailsEmptyFlushes,
     ForgetsEveryRun,
     KeepsWhatFailed,
+    CopiesOnRename,
+    TakesTheOldOnRename,
 }
 
 /// A transactional sink over a [`MemoryTarget`].
@@ -174,9 +191,10 @@ pub(crate) enum Flaw {
 pub struct MemorySink {
     target: MemoryTarget,
     mishaps: Mishaps,
+    name: String,
     pub(crate) flaw: Option<Flaw>,
     pending: Vec<Batch>,
-    expected: HashMap<RunId, Seq>,
+    expected: HashMap<(String, RunId), Seq>,
 }
 
 impl MemorySink {
@@ -185,18 +203,27 @@ impl MemorySink {
         Self {
             target: target.clone(),
             mishaps: mishaps.clone(),
+            name: "sink".to_owned(),
             flaw: None,
             pending: Vec::new(),
             expected: HashMap::new(),
         }
     }
 
+    /// The same under another name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     fn is(&self, flaw: Flaw) -> bool {
         self.flaw == Some(flaw)
     }
 
-    fn key(&self, run: RunId) -> RunId {
-        if self.is(Flaw::SharesMarksBetweenRuns) { RunId([0; 16]) } else { run }
+    fn key(&self, run: RunId) -> (String, RunId) {
+        let shared = self.is(Flaw::SharesMarksBetweenRuns);
+        (self.name.clone(), if shared { RunId([0; 16]) } else { run })
     }
 
     fn rejections(&self) -> Vec<Rejection> {
@@ -229,7 +256,7 @@ impl MemorySink {
         contents.stored.extend(filled);
         contents.commits += 1;
         if !forgets {
-            contents.marks.insert(key, reached.seq);
+            contents.marks.insert(key.clone(), reached.seq);
         }
         drop(contents);
         self.expected.insert(key, reached.seq);
@@ -323,9 +350,30 @@ impl Sink for MemorySink {
         Ok(Some(Watermark { target, seq }))
     }
 
+    async fn rename(&mut self, from: &str) -> Result<(), StageError> {
+        self.mishaps.call()?;
+        let (copies, old_wins) = (self.is(Flaw::CopiesOnRename), self.is(Flaw::TakesTheOldOnRename));
+        let mut contents = self.target.contents();
+        let theirs = contents.marks.iter().filter(|((name, _), _)| name == from && *name != self.name);
+        let theirs: Vec<_> = theirs.map(|((_, run), seq)| (*run, *seq)).collect();
+        for (run, seq) in theirs {
+            let own = contents.marks.entry((self.name.clone(), run)).or_insert(Seq::ZERO);
+            *own = if old_wins { seq } else { seq.max(*own) };
+            if !copies {
+                contents.marks.remove(&(from.to_owned(), run));
+            }
+        }
+        Ok(())
+    }
+
     async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
+        self.mishaps.call()?;
+        if self.mishaps.take(&[Mishap::NoForget]).is_some() {
+            return Err(StageError::retry("connection refused"));
+        }
         let everything = self.is(Flaw::ForgetsEveryRun);
-        self.target.contents().marks.retain(|run, _| !everything && !runs.contains(run));
+        let own = |name: &str, run: &RunId| name == self.name && runs.contains(run);
+        self.target.contents().marks.retain(|(name, run), _| !everything && !own(name, run));
         Ok(())
     }
 }

@@ -1,61 +1,9 @@
-//! Migrations: ordered SQL files, each applied once, in one transaction, and never changed afterwards.
+//! Applying migrations: each once, in one transaction.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use smiles_stage::{Files, Path, Problem, Problems, StageError};
+use smiles_stage::{Migration, StageError};
 
 use crate::error::{failure_code, told};
-
-/// One file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Migration {
-    number: u32,
-    name: String,
-    sql: String,
-}
-
-/// All files `001_name.sql` of a folder, in order of their numbers; other files are left alone.
-///
-/// # Errors
-/// A folder or file that cannot be read, a number used twice, no migration at all.
-pub(crate) fn read(files: &dyn Files, folder: &str, at: &Path) -> Result<Vec<Migration>, Problems> {
-    let unreadable = |what: &str, error: std::io::Error| {
-        let problem = Problem::error(at.clone(), format!("cannot read {what}: {error}"));
-        vec![problem.help("name a folder of files such as `001_tables.sql`, relative to the pipeline file")]
-    };
-    let names = files.list(folder).map_err(|error| unreadable(folder, error))?;
-    let mut migrations = Vec::new();
-    for name in names {
-        let Some(number) = number(&name) else { continue };
-        let path = format!("{}/{name}", folder.trim_end_matches('/'));
-        let sql = files.read(&path).map_err(|error| unreadable(&path, error))?.replace("\r\n", "\n");
-        migrations.push(Migration { number, name, sql });
-    }
-    migrations.sort_by_key(|migration| migration.number);
-    let twice = migrations.windows(2).find(|pair| pair[0].number == pair[1].number);
-    if let Some([first, second]) = twice {
-        let message = format!("migrations {} and {} have the same number", first.name, second.name);
-        return Err(vec![Problem::error(at.clone(), message).help("give one of them the next free number")]);
-    }
-    if migrations.is_empty() {
-        let problem = Problem::error(at.clone(), format!("no migration in {folder}"));
-        return Err(vec![problem.help("add a file such as `001_tables.sql`, or remove `migrations`")]);
-    }
-    Ok(migrations)
-}
-
-/// `12` of `012_more.sql`.
-fn number(name: &str) -> Option<u32> {
-    let (number, rest) = name.split_once('_')?;
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && rest.ends_with(".sql")).then(|| number.parse().ok()).flatten()
-}
-
-impl Migration {
-    /// Changes when the text does.
-    fn checksum(&self) -> String {
-        format!("{:08x}-{}", crc32fast::hash(self.sql.as_bytes()), self.sql.len())
-    }
-}
 
 const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS smiles_migrations (

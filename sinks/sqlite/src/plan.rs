@@ -7,13 +7,12 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use smiles_stage::tables::{TablePlan, TablesPlan};
 use smiles_stage::{
-    Delivery, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage, StageError,
-    Store, StoreSchema,
+    Delivery, Migration, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage,
+    StageError, Store, StoreSchema,
 };
 
 use crate::config::Config;
 use crate::file::Location;
-use crate::migrate::{self, Migration};
 use crate::readers::Readers;
 use crate::sink::SqliteSink;
 use crate::store::SqliteStore;
@@ -42,7 +41,7 @@ impl Stage for Sqlite {
             problems.push(problem.help("write a number from 1 to 64"));
         }
         let migrations = match &config.migrations {
-            Some(folder) => migrate::read(context.files, folder, &Path::root().key("migrations")),
+            Some(folder) => Migration::read(context.files, folder, &Path::root().key("migrations")),
             None => Ok(Vec::new()),
         };
         match migrations {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use smiles_stage::{Action, Batch, Position, Rejection, RunId, Sink, StageError, Watermark};
+use smiles_stage::{Action, Batch, Position, RunId, Sink, StageError, Watermark};
 use tokio::task::spawn_blocking;
 
 use crate::writer::{Settings, Writer};
@@ -15,12 +15,14 @@ pub(crate) struct SqliteSink {
     /// transaction may still commit, and the next connection asks.
     writer: Option<Writer>,
     pending: Vec<Batch>,
+    /// Whether what is pending are rows whose polls are stored already, but for them.
+    late: bool,
     last: Option<Position>,
 }
 
 impl SqliteSink {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, writer: None, pending: Vec::new(), last: None }
+        Self { settings, writer: None, pending: Vec::new(), late: false, last: None }
     }
 
     /// Runs the work with the connection, on a blocking thread, and keeps the connection unless it is in doubt.
@@ -76,8 +78,13 @@ impl Sink for SqliteSink {
         Ok(())
     }
 
+    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
+        self.late = true;
+        self.write(rows).await
+    }
+
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
-        let mut batches = std::mem::take(&mut self.pending);
+        let (mut batches, late) = (std::mem::take(&mut self.pending), std::mem::take(&mut self.late));
         let Some(position) = batches.last().map(|batch| batch.position) else { return Ok(self.last) };
         let Some(writer) = self.writer.take() else {
             return Err(StageError::retry("not connected: the watermark must be asked for first"));
@@ -86,33 +93,28 @@ impl Sink for SqliteSink {
         let given = batches.len();
         batches.retain(|batch| known.is_none_or(|known| batch.position.seq > known));
         let skipped = given - batches.len();
-        let stored = self.with_writer(writer, move |writer| writer.store(&batches)).await;
-        stored.map_err(|error| behind(skipped, error))?;
+        let stored = self.with_writer(writer, move |writer| writer.store(&batches, late)).await;
+        stored.map_err(|error| error.behind(skipped))?;
         self.last = Some(position);
         Ok(self.last)
     }
 
     async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError> {
         self.pending.clear();
+        self.late = false;
         let writer = self.connected().await?;
         self.with_writer(writer, move |writer| writer.ask(run)).await.map(Some)
+    }
+
+    async fn rename(&mut self, from: &str) -> Result<(), StageError> {
+        let writer = self.connected().await?;
+        let from = from.to_owned();
+        self.with_writer(writer, move |writer| writer.rename(&from)).await
     }
 
     async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
         let writer = self.connected().await?;
         let runs = runs.to_vec();
         self.with_writer(writer, move |writer| writer.forget(&runs)).await
-    }
-}
-
-/// Rejections count the batches that were given, also those that were stored already.
-fn behind(skipped: usize, error: StageError) -> StageError {
-    match error.action() {
-        Action::Reject { rows } if skipped > 0 => {
-            let rows =
-                rows.iter().cloned().map(|row| Rejection { batch: row.batch + skipped, ..row }).collect();
-            StageError::reject(rows, error.to_string())
-        }
-        _ => error,
     }
 }

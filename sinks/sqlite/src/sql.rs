@@ -21,6 +21,25 @@ pub(crate) fn insert(table: &TablePlan) -> String {
     if table.mode() == Mode::Upsert { format!("{insert} {}", conflict(table)) } else { insert }
 }
 
+/// As [`insert`], for rows that come after the rest of their poll: a table that gets one row of several gets no second.
+pub(crate) fn insert_late(table: &TablePlan) -> String {
+    let occasion = table.occasion();
+    if table.mode() != Mode::Append || occasion.is_empty() {
+        return insert(table);
+    }
+    let names = list(table.columns().iter().map(|column| column.name.as_str()));
+    let values: Vec<String> = (1..=table.columns().len()).map(|place| format!("?{place}")).collect();
+    let same: Vec<String> = occasion
+        .iter()
+        .map(|&index| format!("{} IS ?{}", quoted(&table.columns()[index].name), index + 1))
+        .collect();
+    let (name, values) = (quoted(table.name()), values.join(", "));
+    format!(
+        "INSERT INTO {name} ({names}) SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {name} WHERE {})",
+        same.join(" AND ")
+    )
+}
+
 /// Null never overwrites a value, an older row nothing; `first` columns stay.
 fn conflict(table: &TablePlan) -> String {
     let named = |role| table.with_role(role).map(|column| table.columns()[column].name.as_str());
@@ -67,8 +86,8 @@ fn declared(column_type: ColumnType) -> &'static str {
 mod tests {
     use arrow_schema::{DataType, Field, Schema};
     use serde_json::{Value, json};
-    use smiles_stage::Path;
     use smiles_stage::tables::{Tables, TablesPlan};
+    use smiles_stage::{Path, time_field};
 
     use super::*;
 
@@ -77,6 +96,30 @@ mod tests {
             ["k", "at", "v\"; DROP TABLE t; --"].map(|name| Field::new(name, DataType::Int64, true));
         let tables: Tables = serde_json::from_value(json!({ "a \"t\"": options })).unwrap();
         TablesPlan::new(&tables, &Schema::new(columns.to_vec()), &Path::root()).unwrap().tables()[0].clone()
+    }
+
+    #[test]
+    fn late_rows_look_for_the_row_of_their_poll() {
+        let input =
+            [time_field(), Field::new("k", DataType::Int64, true), Field::new("v", DataType::Int64, true)];
+        let columns = json!({ "key": "k", "at": "time", "value": "v" });
+        let plain = r#"INSERT INTO "t" AS old ("key", "at", "value") VALUES (?1, ?2, ?3)"#;
+        let once = r#"INSERT INTO "t" ("key", "at", "value") SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM "t" WHERE "at" IS ?2 AND "key" IS ?1)"#;
+        let cases = [
+            (json!({ "columns": columns }), plain),
+            (json!({ "columns": columns, "distinct": ["k"] }), once),
+            (json!({ "columns": columns, "distinct": ["k", "time"] }), once),
+            // Nothing in the table says whose row it is.
+            (
+                json!({ "columns": { "at": "time" }, "distinct": ["k"] }),
+                r#"INSERT INTO "t" AS old ("at") VALUES (?1)"#,
+            ),
+        ];
+        for (options, expected) in cases {
+            let tables: Tables = serde_json::from_value(json!({ "t": options })).unwrap();
+            let plan = TablesPlan::new(&tables, &Schema::new(input.to_vec()), &Path::root()).unwrap();
+            assert_eq!(insert_late(&plan.tables()[0]), expected);
+        }
     }
 
     #[test]

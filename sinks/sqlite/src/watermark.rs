@@ -89,6 +89,21 @@ pub(crate) fn forget(connection: &mut Connection, owner: &Owner, runs: &[RunId])
     transaction.commit()
 }
 
+/// Gives the owner the watermarks of its former name; of two for one run the higher stays.
+pub(crate) fn rename(connection: &mut Connection, owner: &Owner, from: &str) -> rusqlite::Result<()> {
+    if owner.sink == from {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let take = "INSERT INTO smiles_watermarks (pipeline, sink, run, seq)
+                SELECT pipeline, ?2, run, seq FROM smiles_watermarks WHERE pipeline = ?1 AND sink = ?3
+                ON CONFLICT (pipeline, sink, run) DO UPDATE SET seq = max(seq, excluded.seq)";
+    transaction.execute(take, params![owner.pipeline, owner.sink, from])?;
+    let leave = "DELETE FROM smiles_watermarks WHERE pipeline = ?1 AND sink = ?2";
+    transaction.execute(leave, params![owner.pipeline, from])?;
+    transaction.commit()
+}
+
 /// A run would have to accept a batch a microsecond for 290,000 years to leave this range.
 fn stored(seq: Seq) -> i64 {
     i64::try_from(seq.0).unwrap_or(i64::MAX)

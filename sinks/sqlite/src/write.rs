@@ -1,30 +1,31 @@
 //! One write: the rows of all tables and the watermark in one transaction, or nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use smiles_stage::tables::{Mode, Projected, TablePlan, merge};
-use smiles_stage::{Batch, Rejection, RunId, Seq, StageError};
+use smiles_stage::tables::{Mode, Part, Rejected, merge};
+use smiles_stage::{Batch, RunId, Seq, StageError};
 
 use crate::bind::{Binder, RowError};
 use crate::error::{code, rejects_row, told};
 use crate::writer::{Settings, Writer};
 use crate::{sql, watermark};
 
-/// Stores consecutive batches of one run.
+/// Stores consecutive batches of one run; `late`: rows whose polls are stored already, but for them.
 ///
 /// # Errors
 /// Reject with the rows that can never be stored; retry when another process moved the watermark; else as
 /// [`told`]. Nothing is stored then.
-pub(crate) fn store(writer: &mut Writer, batches: &[Batch]) -> Result<(), StageError> {
+pub(crate) fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Result<(), StageError> {
     let Some(last) = batches.last() else { return Ok(()) };
     let (run, seq) = (last.position.run, last.position.seq);
     let settings = Arc::clone(&writer.settings);
     let Some(expected) = writer.known.get(&run).copied() else {
         return Err(StageError::retry("the watermark of this run must be asked for first"));
     };
-    let parts = project(settings.tables.tables(), batches)?;
+    let insert = if late { sql::insert_late } else { sql::insert };
+    let parts = settings.tables.project(batches)?.into_iter();
+    let parts = parts.map(|part| Insert { sql: insert(part.table), part }).collect();
     let write = Write { settings: &settings, run, expected, seq, parts, batches: batches.len() };
     if !write.merged(&mut writer.connection)? {
         write.row_by_row(&mut writer.connection)?;
@@ -33,32 +34,10 @@ pub(crate) fn store(writer: &mut Writer, batches: &[Batch]) -> Result<(), StageE
     Ok(())
 }
 
-/// The rows of one table, by batch.
-struct Part<'a> {
-    table: &'a TablePlan,
-    insert: String,
-    batches: Vec<Projected>,
-}
-
-/// All batches as rows of all tables; rejects what fits none.
-fn project<'a>(tables: &'a [TablePlan], batches: &[Batch]) -> Result<Vec<Part<'a>>, StageError> {
-    let mut rejected = Rejected::default();
-    let mut parts = Vec::new();
-    for table in tables.iter().filter(|table| table.mode() != Mode::Read) {
-        let mut part = Part { table, insert: sql::insert(table), batches: Vec::new() };
-        for (index, batch) in batches.iter().enumerate() {
-            match table.project(&batch.records) {
-                Ok(projected) => part.batches.push(projected),
-                Err(misfits) => {
-                    misfits
-                        .into_iter()
-                        .for_each(|it| rejected.add(index, it.row, it.code.to_owned(), it.reason));
-                }
-            }
-        }
-        parts.push(part);
-    }
-    rejected.finish().map(|()| parts)
+/// The rows of one table, and the statement that writes one.
+struct Insert<'a> {
+    part: Part<'a>,
+    sql: String,
 }
 
 struct Write<'a> {
@@ -66,7 +45,7 @@ struct Write<'a> {
     run: RunId,
     expected: Seq,
     seq: Seq,
-    parts: Vec<Part<'a>>,
+    parts: Vec<Insert<'a>>,
     batches: usize,
 }
 
@@ -121,15 +100,15 @@ impl Write<'_> {
     }
 }
 
-impl Part<'_> {
+impl Insert<'_> {
     fn write(&self, connection: &Connection) -> Result<(), RowError> {
-        let mut statement = connection.prepare_cached(&self.insert)?;
+        let mut statement = connection.prepare_cached(&self.sql)?;
         let folded;
-        let batches: Vec<_> = if self.table.mode() == Mode::Upsert {
-            folded = merge(self.table, &self.batches);
+        let batches: Vec<_> = if self.part.table.mode() == Mode::Upsert {
+            folded = merge(self.part.table, &self.part.batches);
             vec![&folded]
         } else {
-            self.batches.iter().map(|batch| &batch.records).collect()
+            self.part.batches.iter().map(|batch| &batch.records).collect()
         };
         for records in batches {
             let mut binder = Binder::new(records);
@@ -145,8 +124,8 @@ impl Part<'_> {
         batch: usize,
         rejected: &mut Rejected,
     ) -> Result<(), rusqlite::Error> {
-        let mut statement = connection.prepare_cached(&self.insert)?;
-        let projected = &self.batches[batch];
+        let mut statement = connection.prepare_cached(&self.sql)?;
+        let projected = &self.part.batches[batch];
         let mut binder = Binder::new(&projected.records);
         for (row, &origin) in projected.origin.iter().enumerate() {
             if rejected.has(batch, origin) || connection.is_autocommit() {
@@ -156,14 +135,16 @@ impl Part<'_> {
                 Ok(()) => {}
                 Err(RowError::Sqlite(error)) if rejects_row(&error) => {
                     // SQLite's sentence names table and columns, never a value.
-                    let reason = format!("table `{}` refused the row: {error}", self.table.name());
+                    let reason = format!("table `{}` refused the row: {error}", self.part.table.name());
                     rejected.add(batch, origin, code(&error), reason);
                 }
                 Err(RowError::Sqlite(error)) => return Err(error),
                 Err(RowError::Year) => {
-                    let reason =
-                        format!("an instant for table `{}` is outside of years 0 to 9999", self.table.name());
-                    rejected.add(batch, origin, "out_of_range".to_owned(), reason);
+                    let reason = format!(
+                        "an instant for table `{}` is outside of years 0 to 9999",
+                        self.part.table.name()
+                    );
+                    rejected.add(batch, origin, "out_of_range", reason);
                 }
             }
         }
@@ -175,31 +156,5 @@ fn is_about_the_row(error: &RowError) -> bool {
     match error {
         RowError::Sqlite(error) => rejects_row(error),
         RowError::Year => true,
-    }
-}
-
-/// Refused rows by batch and row, each with its first reason.
-#[derive(Default)]
-struct Rejected(BTreeMap<(usize, u32), (String, String)>);
-
-impl Rejected {
-    fn add(&mut self, batch: usize, row: u32, code: String, reason: String) {
-        self.0.entry((batch, row)).or_insert((code, reason));
-    }
-
-    fn has(&self, batch: usize, row: u32) -> bool {
-        self.0.contains_key(&(batch, row))
-    }
-
-    fn finish(self) -> Result<(), StageError> {
-        let Some((_, (_, first))) = self.0.first_key_value() else { return Ok(()) };
-        let message = format!("{} rows can never be stored; the first: {first}", self.0.len());
-        let rows = self.0.into_iter().map(|((batch, row), (code, reason))| Rejection {
-            batch,
-            row: usize::try_from(row).unwrap_or(usize::MAX),
-            code,
-            reason,
-        });
-        Err(StageError::reject(rows.collect(), message))
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use smiles_stage::tables::{Mode, TablesPlan};
-use smiles_stage::{Clock, RunId, Seq, StageError, TargetId, Watermark};
+use smiles_stage::{Clock, Migration, RunId, Seq, StageError, TargetId, Watermark};
 
 use crate::error::told;
 use crate::file::{FileId, Location, file_id, open_writer};
-use crate::migrate::{self, Migration};
+use crate::migrate;
 use crate::watermark::{self, Owner};
 use crate::{sql, write};
 
@@ -76,9 +76,20 @@ impl Writer {
     }
 
     /// Stores batches; see [`write::store`].
-    pub(crate) fn store(&mut self, batches: &[smiles_stage::Batch]) -> Result<(), StageError> {
+    pub(crate) fn store(&mut self, batches: &[smiles_stage::Batch], late: bool) -> Result<(), StageError> {
         self.still_there()?;
-        write::store(self, batches)
+        write::store(self, batches, late)
+    }
+
+    /// Takes over the watermarks of a former name.
+    ///
+    /// # Errors
+    /// As [`told`].
+    pub(crate) fn rename(&mut self, from: &str) -> Result<(), StageError> {
+        self.known.clear();
+        let settings = &self.settings;
+        watermark::rename(&mut self.connection, &settings.owner, from)
+            .map_err(|error| told(&settings.location.path, "write", error))
     }
 
     /// Removes watermarks.

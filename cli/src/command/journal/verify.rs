@@ -1,13 +1,10 @@
 //! `smiles journal verify`: every page and checksum of the file, the books of every sink, and what its target says.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use anyhow::{Context, anyhow};
 use smiles_config::Environment;
 use smiles_journal::{Books, Status, inspect};
-use smiles_runtime::{Meters, RunOptions, SystemClock, Target};
-use smiles_stage::{Clock, Seq, prometheus};
+use smiles_runtime::Target;
+use smiles_stage::{Delivery, Seq};
 
 use crate::args::RunArgs;
 use crate::exit::Failure;
@@ -16,22 +13,22 @@ use crate::{project, registry};
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
-    let projects = project::open_all(&project::entries(&args.files)?, &environment, &registry::built_in())?;
+    let projects = project::open_all(
+        &project::entries(&args.files, &environment)?,
+        &environment,
+        &registry::built_in(),
+    )?;
     let mut wrong = 0;
     for project in projects {
-        let path = data_dir.join(format!("{}.{}", project.wired.name(), super::EXTENSION));
+        let path = super::file(&data_dir, project.wired.name());
         let status = inspect(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let meters =
-            Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
-        let options = RunOptions {
-            data_dir: PathBuf::from(&data_dir),
-            clock,
-            meters,
-            grace: std::time::Duration::ZERO,
-        };
+        let options = super::errand(&data_dir)?;
         let lines = crate::command::block_on(async {
-            let targets = project.wired.targets(options).await.context("cannot open the sinks")?;
+            let targets = project
+                .wired
+                .targets(options, |_, delivery| delivery == Delivery::Transactional)
+                .await
+                .context("cannot open the sinks")?;
             Ok(compare(&status, targets).await)
         })?;
         let unsound =

@@ -4,6 +4,7 @@
 
 mod damage;
 mod full;
+mod guest;
 mod model;
 mod place;
 mod rules;

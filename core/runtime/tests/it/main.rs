@@ -6,5 +6,6 @@ mod bench;
 mod delivering;
 mod ending;
 mod ingesting;
+mod replaying;
 mod simulation;
 mod wiring;

@@ -1,15 +1,20 @@
 //! JSON objects of several columns of a row, and instants as text.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, StringArray};
-use arrow_schema::DataType;
+use arrow_array::types::{Float32Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt64Type};
+use arrow_array::{Array, ArrayRef, NullArray, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde::Serialize;
 use serde::de::IgnoredAny;
+
+use super::ColumnType;
+use super::convert::{convert, lost};
+use crate::is_json;
 
 /// One member: its name as JSON text with the colon, its column, whether its texts are JSON documents.
 pub(super) struct Member {
@@ -24,6 +29,37 @@ impl Member {
     pub(super) fn new(name: &str, column: ArrayRef, json: bool) -> Self {
         Self { name: format!("{}:", quoted(name)), column, json }
     }
+}
+
+/// A column as an object prints it; single precision stays, so that 229.9 does not print as 229.89999389648438. `None`:
+/// it is of a type that no object has.
+pub(super) fn printable(column: &ArrayRef, field: &Field) -> Option<ArrayRef> {
+    match field.data_type() {
+        DataType::Float32 => Some(Arc::clone(column)),
+        DataType::UInt64 => {
+            let exact = convert(column, ColumnType::Int64)?;
+            if lost(column, &exact).is_empty() { Some(exact) } else { Some(rounded(column)) }
+        }
+        _ => convert(column, ColumnType::of(field)?),
+    }
+}
+
+/// Whole numbers of which one fits 64 bits without sign only; in an object the nearest double stands for them.
+fn rounded(column: &ArrayRef) -> ArrayRef {
+    Arc::new(column.as_primitive::<UInt64Type>().unary::<_, Float64Type>(|value| value as f64))
+}
+
+/// Every row as a JSON object of all its columns, for people and logs; a column of no printable type is null.
+pub fn row_objects(records: &RecordBatch) -> StringArray {
+    let schema = records.schema();
+    let columns = schema.fields().iter().zip(records.columns());
+    let members: Vec<Member> = columns
+        .map(|(field, column)| {
+            let nothing = || Arc::new(NullArray::new(records.num_rows())) as ArrayRef;
+            Member::new(field.name(), printable(column, field).unwrap_or_else(nothing), is_json(field))
+        })
+        .collect();
+    objects(&members, records.num_rows())
 }
 
 /// One compact object per row, members in the order given; null and what is not finite is `null`.

@@ -14,6 +14,7 @@ mod merge;
 mod ordered;
 mod plan;
 mod project;
+mod rejected;
 mod select;
 
 #[cfg(test)]
@@ -21,8 +22,9 @@ mod tests;
 
 pub use column_type::ColumnType;
 pub use config::{Column, ColumnOptions, Condition, Mode, Table, Tables};
-pub use json::write_time;
+pub use json::{row_objects, write_time};
 pub use merge::merge;
 pub use ordered::Ordered;
 pub use plan::{PlannedColumn, Role, TablePlan, TablesPlan};
 pub use project::{Misfit, Projected};
+pub use rejected::{Part, Rejected};

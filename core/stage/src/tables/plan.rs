@@ -6,7 +6,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::check::Check;
 use super::{ColumnType, Condition, Mode, Tables};
-use crate::{Path, Problems, StoreSchema};
+use crate::{Path, Problems, StoreSchema, TIME};
 
 /// All tables of a mapping, in the order they are written.
 #[derive(Clone, Debug)]
@@ -124,6 +124,23 @@ impl TablePlan {
     /// The columns of this role, as indices into [`TablePlan::columns`].
     pub fn with_role(&self, role: Role) -> impl Iterator<Item = usize> {
         self.columns.iter().enumerate().filter(move |(_, column)| column.role == role).map(|(index, _)| index)
+    }
+
+    /// Where a table gets one row of several (`distinct`): the columns that say which poll a row is of and whose row it
+    /// is, as indices into [`TablePlan::columns`]. Empty where the table has no such columns: two rows of one poll
+    /// cannot be told apart there.
+    pub fn occasion(&self) -> Vec<usize> {
+        let from = |names: &[&str]| -> Vec<usize> {
+            let columns = self.columns.iter().enumerate().filter(|(_, column)| match &column.origin {
+                Origin::Column { name, .. } => names.contains(&name.as_str()),
+                Origin::Json(_) => false,
+            });
+            columns.map(|(index, _)| index).collect()
+        };
+        let whose: Vec<&str> =
+            self.distinct.iter().map(String::as_str).filter(|name| *name != TIME).collect();
+        let (when, whose) = (from(&[TIME]), from(&whose));
+        if when.is_empty() || whose.is_empty() { Vec::new() } else { [when, whose].concat() }
     }
 
     fn readable(&self) -> Schema {

@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, NullArray, RecordBatch, RecordBatchOptions, UInt64Array, new_null_array};
-use arrow_schema::DataType;
 use arrow_select::take::take;
 
 use super::convert::{convert, lost};
-use super::json::{Member, objects};
+use super::json::{Member, objects, printable};
 use super::plan::Origin;
 use super::select::select;
-use super::{ColumnType, PlannedColumn, Role, TablePlan};
+use super::{PlannedColumn, Role, TablePlan};
 use crate::is_json;
 
 /// Rows of a table, and where they came from.
@@ -97,21 +96,11 @@ impl Projection<'_> {
         Arc::new(objects(&members, self.rows.len()))
     }
 
-    /// A member's cells; single precision stays, so that 229.9 does not print as 229.89999389648438.
     fn member(&self, name: &str) -> Option<(ArrayRef, bool)> {
         let (cells, index) = self.taken(name)?;
         let schema = self.records.schema();
         let field = schema.field(index);
-        let column_type = ColumnType::of(field)?;
-        let converted = match field.data_type() {
-            DataType::Float32 => cells,
-            DataType::UInt64 => {
-                let exact = convert(&cells, ColumnType::Int64)?;
-                if lost(&cells, &exact).is_empty() { exact } else { convert_rounded(&cells) }
-            }
-            _ => convert(&cells, column_type)?,
-        };
-        Some((converted, is_json(field)))
+        Some((printable(&cells, field)?, is_json(field)))
     }
 
     /// The chosen rows of a column of the batch, and the column's index.
@@ -152,13 +141,6 @@ impl Projection<'_> {
 
 fn nulls(rows: usize) -> ArrayRef {
     Arc::new(NullArray::new(rows))
-}
-
-/// Whole numbers of which one fits 64 bits without sign only; in an object the nearest double stands for them.
-fn convert_rounded(cells: &ArrayRef) -> ArrayRef {
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::{Float64Type, UInt64Type};
-    Arc::new(cells.as_primitive::<UInt64Type>().unary::<_, Float64Type>(|value| value as f64))
 }
 
 #[expect(clippy::expect_used, reason = "a batch of 2^32 rows does not fit the journal")]

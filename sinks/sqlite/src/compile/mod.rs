@@ -5,12 +5,10 @@
 
 mod latest;
 
-use std::sync::Arc;
-
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use rusqlite::types::Value as Cell;
 use smiles_stage::tables::{ColumnType, write_time};
-use smiles_stage::{Comparison, Filter, Query, StageError, StoreSchema, Value, did_you_mean};
+use smiles_stage::{Comparison, Filter, Query, Resolved, StageError, StoreSchema, Value};
 
 use crate::shape::Shape;
 use crate::sql::{list, quoted};
@@ -28,46 +26,20 @@ pub(crate) struct Compiled {
 /// # Errors
 /// Halt: the query does not fit the tables.
 pub(crate) fn compile(query: &Query, tables: &StoreSchema, shape: &Shape) -> Result<Compiled, StageError> {
-    let schema = tables
-        .get(&query.table)
-        .ok_or_else(|| unknown("table", &query.table, tables.keys().map(String::as_str)))?;
-    let columns = if query.columns.is_empty() {
-        schema.fields().iter().map(|field| field.name().clone()).collect()
-    } else {
-        query.columns.clone()
-    };
-    let fields = columns
-        .iter()
-        .map(|name| Ok(schema.field(find(schema, query, name)?).clone()))
-        .collect::<Result<Vec<_>, StageError>>()?;
-    for name in
-        query.latest_by.iter().chain(&query.newest).chain(query.order.iter().map(|order| &order.column))
-    {
-        find(schema, query, name)?;
-    }
-    let mut text = Text { query, schema, parameters: Vec::new() };
-    let mut sql = match (&query.newest, query.latest_by.is_empty()) {
-        (_, true) => text.plain(&columns)?,
-        (Some(newest), false) => text.latest(&columns, newest, shape)?,
-        (None, false) => return Err(StageError::halt("a query with `latest_by` needs `newest`")),
+    let resolved = query.resolve(tables)?;
+    let mut text = Text { query, resolved: &resolved, parameters: Vec::new() };
+    let mut sql = match &query.newest {
+        Some(newest) if !query.latest_by.is_empty() => text.latest(&resolved.columns, newest, shape)?,
+        _ => text.plain(&resolved.columns)?,
     };
     sql.push_str(&text.order_and_limit());
-    Ok(Compiled { sql, parameters: text.parameters, schema: Arc::new(Schema::new(fields)) })
-}
-
-fn find(schema: &Schema, query: &Query, name: &str) -> Result<usize, StageError> {
-    let known = schema.fields().iter().map(|field| field.name().as_str());
-    schema.index_of(name).map_err(|_| unknown(&format!("column of `{}`", query.table), name, known))
-}
-
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> StageError {
-    let help = did_you_mean(name, known).map_or(String::new(), |help| format!("; {help}"));
-    StageError::halt(format!("a query asks for `{name}`, which is no {what}{help}"))
+    let parameters = text.parameters;
+    Ok(Compiled { sql, parameters, schema: resolved.answer })
 }
 
 struct Text<'a> {
     query: &'a Query,
-    schema: &'a Schema,
+    resolved: &'a Resolved<'a>,
     parameters: Vec<Cell>,
 }
 
@@ -90,12 +62,9 @@ impl Text<'_> {
     }
 
     fn condition(&mut self, prefix: &str, filter: &Filter) -> Result<String, StageError> {
-        let field = self.schema.field(find(self.schema, self.query, &filter.column)?);
-        let cell = ColumnType::of(field).and_then(|column_type| bound(column_type, &filter.value));
-        let cell = cell.ok_or_else(|| {
-            let (column, table) = (&filter.column, &self.query.table);
-            StageError::halt(format!("a query compares `{column}` of `{table}` with a value of another type"))
-        })?;
+        let column_type = ColumnType::of(self.resolved.field(&filter.column)?);
+        let cell = column_type.and_then(|column_type| bound(column_type, &filter.value));
+        let cell = cell.ok_or_else(|| self.resolved.incomparable(&filter.column))?;
         let operator = match filter.comparison {
             Comparison::Eq => "=",
             Comparison::Lt => "<",
@@ -158,6 +127,9 @@ fn instant(micros: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow_schema::Schema;
     use jiff::Timestamp;
     use smiles_stage::Order;
 

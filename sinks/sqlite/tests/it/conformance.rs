@@ -28,6 +28,10 @@ impl Subject for Database {
         self.0.open().await.sink
     }
 
+    async fn open_named(&self, sink: &str) -> Option<Box<dyn Sink>> {
+        Some(self.0.open_named(sink).await.sink)
+    }
+
     fn rows(&self, ids: &[i64]) -> RecordBatch {
         let column = Int64Array::from(ids.to_vec());
         RecordBatch::try_new(Arc::clone(&self.0.input), vec![Arc::new(column)]).unwrap()

@@ -13,8 +13,8 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use smiles_sink_sqlite::Sqlite;
 use smiles_stage::{
-    Batch, Files, OpenSink, PlanContext, Position, Problems, Query, Registry, RunId, Seq, Sink, SinkPlan,
-    Store,
+    Batch, Files, OpenContext, OpenSink, PlanContext, Position, Problems, Query, Registry, RunId, Seq, Sink,
+    SinkPlan, Store,
 };
 use smiles_testkit::{ManualClock, open_context};
 use tempfile::TempDir;
@@ -78,10 +78,16 @@ impl Fixture {
     }
 
     pub(crate) async fn open(&self) -> OpenSink {
+        self.open_named("stage").await
+    }
+
+    /// As the sink of this name.
+    pub(crate) async fn open_named(&self, sink: &str) -> OpenSink {
         let mut plan = plan(&self.options, &self.files).unwrap();
         plan.wire(&self.input, None).unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
-        plan.open(open_context(self.folder.path(), clock), None).await.unwrap()
+        let context = OpenContext { stage: sink.to_owned(), ..open_context(self.folder.path(), clock) };
+        plan.open(context, None).await.unwrap()
     }
 
     /// A sink that has asked for the watermark of [`RUN`].

@@ -9,9 +9,11 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
 use smiles_stage::{Comparison, Order};
-use smiles_stage::{Filter, Kind, Query, Value as Cell, source_field, time_field, with_kind, with_unit};
+use smiles_stage::{
+    Filter, Kind, Query, RunId, Value as Cell, source_field, time_field, with_kind, with_unit,
+};
 
-use crate::fixture::{Fixture, ask, batch};
+use crate::fixture::{Fixture, ask, batch, batch_of};
 
 /// The first measured column; all behind it are.
 const MEASURED: usize = 5;
@@ -241,6 +243,38 @@ async fn a_night_leaves_nulls_and_states() {
         ]
     );
     assert_eq!(store.rows("SELECT port_number, today_production FROM production_cache"), ["1|-", "2|-"]);
+}
+
+/// Rows of a poll that were set aside come later, one by one: every port is there in the end, and its inverter once.
+#[tokio::test]
+async fn what_is_replayed_adds_no_second_row_per_inverter_and_poll() {
+    let store = stock();
+    let poll = first_poll();
+    store.deliver(1, &poll.slice(1, 1)).await;
+    let mut sink = store.open().await.sink;
+    let again = RunId([8; 16]);
+    sink.watermark(again).await.unwrap();
+    for (seq, row) in [(1, 0), (2, 2)] {
+        sink.replay(&batch_of(again, seq, &poll.slice(row, 1))).await.unwrap();
+    }
+    sink.flush().await.unwrap();
+    // Another poll is another row, also when it comes under the same run.
+    let later =
+        self::poll(POLL + 60 * SECOND, "DTU", &[port("116182800001", 1, (1.0, 1.0, 1.0), 1235, 567_891)]);
+    sink.replay(&batch_of(again, 3, &later)).await.unwrap();
+    sink.flush().await.unwrap();
+    assert_eq!(
+        store.rows("SELECT serial_number, substr(timestamp, 12, 8) FROM inverter_data ORDER BY id"),
+        ["116182800001|19:43:12", "102162804827|19:43:12", "116182800001|19:44:12"]
+    );
+    assert_eq!(
+        store.rows("SELECT serial_number, port_number, today_production FROM port_data ORDER BY id"),
+        ["116182800001|2|1200", "116182800001|1|1234", "102162804827|1|900", "116182800001|1|1235"]
+    );
+    assert_eq!(
+        store.rows("SELECT port_number, today_production FROM production_cache WHERE serial_number LIKE '116%' ORDER BY 1"),
+        ["1|1235", "2|1200"]
+    );
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{input, lines, planned, table};
-use crate::tables::write_time;
+use crate::tables::{row_objects, write_time};
 
 type Row = (
     i64,
@@ -54,6 +54,24 @@ fn batch(rows: &[Row]) -> RecordBatch {
         Arc::new(BinaryArray::from_vec(vec![b"x"; rows.len()])),
     ];
     RecordBatch::try_new(input(), columns).unwrap()
+}
+
+#[test]
+fn a_row_prints_as_an_object_of_all_its_columns() {
+    let printed = row_objects(&batch(&rows()[1..3]));
+    let names: Vec<String> = input().fields().iter().map(|field| field.name().clone()).collect();
+    for (row, cells) in [
+        r#""1970-01-01T00:01:00.000000+00:00","dtu","a",2,230.5,7,3,true,["a", 1],null"#,
+        r#""1970-01-01T00:01:00.000000+00:00","dtu","b",1,-0.25,0,3,null,["b", 1],null"#,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let object: serde_json::Map<String, Value> = serde_json::from_str(printed.value(row)).unwrap();
+        assert_eq!(object.keys().cloned().collect::<Vec<_>>(), names);
+        let expected: Value = serde_json::from_str(&format!("[{cells}]")).unwrap();
+        assert_eq!(Value::Array(object.into_values().collect()), expected);
+    }
 }
 
 #[test]

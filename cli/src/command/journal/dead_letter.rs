@@ -1,0 +1,208 @@
+//! `smiles journal dead-letter list`, `show` and `drop`.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use arrow_array::RecordBatch;
+use serde_json::{Map, Value, json};
+use smiles_journal::{Guest, Letter, LetterName, Selection, letter_row, letters};
+use smiles_stage::tables::row_objects;
+
+use super::table::table;
+use super::{counted, journals, replay};
+use crate::args::{DeadLetterCommand, DropArgs, ListArgs, Selected, ShowArgs};
+use crate::exit::Failure;
+
+pub(super) fn run(command: &DeadLetterCommand) -> Result<(), Failure> {
+    match command {
+        DeadLetterCommand::List(args) => list(args),
+        DeadLetterCommand::Show(args) => show(args),
+        DeadLetterCommand::Replay(args) => replay::run(args),
+        DeadLetterCommand::Drop(args) => drop_letters(args),
+    }
+}
+
+fn list(args: &ListArgs) -> Result<(), Failure> {
+    let selection = args.selected.of(&[]);
+    let mut listed = Vec::new();
+    for (pipeline, path) in journals(&args.pipelines, &args.data)? {
+        let found = read(&path, &selection)?;
+        if args.json {
+            listed.extend(found.iter().map(|letter| as_json(&pipeline, letter)));
+        } else {
+            crate::command::print(&as_table(&pipeline, &found))?;
+        }
+    }
+    if args.json { crate::command::print(&format!("{}\n", Value::from(listed))) } else { Ok(()) }
+}
+
+fn show(args: &ShowArgs) -> Result<(), Failure> {
+    let selected = Selected { sinks: args.sinks.clone(), codes: Vec::new() };
+    let mut shown = Vec::new();
+    let mut unseen = args.names.clone();
+    for (pipeline, path) in journals(&args.pipelines, &args.data)? {
+        for letter in read(&path, &selected.of(&args.names))? {
+            unseen.retain(|name| !name.means(letter.letter.id()));
+            let row =
+                letter_row(&path, &letter).with_context(|| format!("cannot read {}", path.display()))?;
+            let row = row.as_ref().map(object);
+            if args.json {
+                let mut letter = as_json(&pipeline, &letter);
+                letter["row_values"] = row.map_or(Value::Null, Value::Object);
+                shown.push(letter);
+            } else {
+                crate::command::print(&as_text(&pipeline, &letter, row.as_ref()))?;
+            }
+        }
+    }
+    if args.json {
+        crate::command::print(&format!("{}\n", Value::from(shown)))?;
+    }
+    found_all(&unseen)
+}
+
+fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
+    let Selected { sinks, codes } = &args.selected;
+    if args.names.is_empty() && sinks.is_empty() && codes.is_empty() && !args.all {
+        return Err(Failure::configuration("say which dead letters: their ids, --sink, --code, or --all"));
+    }
+    let selection = args.selected.of(&args.names);
+    let mut unseen = args.names.clone();
+    let mut wanted = Vec::new();
+    for (pipeline, path) in journals(&args.pipelines, &args.data)? {
+        let found = read(&path, &selection)?;
+        unseen.retain(|name| found.iter().all(|letter| !name.means(letter.letter.id())));
+        if !found.is_empty() {
+            wanted.push((pipeline, path, found));
+        }
+    }
+    found_all(&unseen)?;
+    if wanted.is_empty() {
+        return crate::command::print("no dead letter is selected: nothing to drop\n");
+    }
+    if !args.yes {
+        confirm(&wanted)?;
+    }
+    for (pipeline, path, letters) in wanted {
+        let guest = Guest::enter(&path, &pipeline, super::now());
+        let dropped = guest
+            .and_then(|guest| guest.give_up(&letters))
+            .with_context(|| format!("cannot drop dead letters of {}", path.display()))?;
+        let mut text = format!("{pipeline}: dropped {}\n", counted(dropped, "dead letter", "dead letters"));
+        let doubtful = letters.iter().filter(|letter| letter.in_replay).count();
+        if doubtful > 0 {
+            _ = writeln!(text, "  {doubtful} of a replay that was interrupted: they may be in the target");
+        }
+        crate::command::print(&text)?;
+    }
+    Ok(())
+}
+
+/// Asks on the terminal; nobody to ask is an error.
+fn confirm(wanted: &[(String, PathBuf, Vec<Letter>)]) -> Result<(), Failure> {
+    for (pipeline, _, letters) in wanted {
+        crate::command::print(&as_table(pipeline, letters))?;
+    }
+    if !std::io::stdin().is_terminal() {
+        let message = "dropping dead letters asks first, and standard input is no terminal: say --yes";
+        return Err(Failure::configuration(message));
+    }
+    let number: usize = wanted.iter().map(|(_, _, letters)| letters.len()).sum();
+    let number = u64::try_from(number).unwrap_or(u64::MAX);
+    crate::command::print(&format!("Drop {} for good? [y/N] ", counted(number, "row", "rows")))?;
+    std::io::stdout().flush().context("cannot write to standard output")?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(anyhow!("nothing was dropped").into())
+}
+
+pub(super) fn read(path: &Path, selection: &Selection) -> Result<Vec<Letter>, Failure> {
+    Ok(letters(path, selection).with_context(|| format!("cannot read {}", path.display()))?)
+}
+
+/// An id that names nothing is a mistake worth a word.
+pub(super) fn found_all(unseen: &[LetterName]) -> Result<(), Failure> {
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = unseen.iter().map(|name| format!("`{name}`")).collect();
+    let advice = "`smiles journal dead-letter list` prints the ids";
+    Err(anyhow!("there is no dead letter {}; {advice}", names.join(", ")).into())
+}
+
+fn as_table(pipeline: &str, letters: &[Letter]) -> String {
+    if letters.is_empty() {
+        return format!("{pipeline}: no dead letters\n");
+    }
+    let rows: Vec<_> = letters.iter().map(cells).collect();
+    let number = u64::try_from(letters.len()).unwrap_or(u64::MAX);
+    let counted = counted(number, "dead letter", "dead letters");
+    format!("{pipeline}: {counted}\n{}", table(&["id", "sink", "refused", "code", "reason"], &rows))
+}
+
+fn cells(letter: &Letter) -> [String; 5] {
+    let Letter { sink, letter, in_replay, has_row } = letter;
+    let note = match (in_replay, has_row) {
+        (true, _) => " (a replay was interrupted)",
+        (false, false) => " (its row could not be kept)",
+        (false, true) => "",
+    };
+    [
+        letter.id().short(),
+        sink.clone(),
+        second(letter),
+        letter.code.clone(),
+        format!("{}{note}", letter.reason),
+    ]
+}
+
+/// When the row was refused, to the second.
+fn second(letter: &smiles_journal::DeadLetter) -> String {
+    letter.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn as_json(pipeline: &str, letter: &Letter) -> Value {
+    let Letter { sink, letter, in_replay, has_row } = letter;
+    json!({
+        "id": letter.id().to_string(), "pipeline": pipeline, "sink": sink,
+        "run": letter.position.run.to_string(), "seq": letter.position.seq, "row": letter.row,
+        "code": letter.code, "reason": letter.reason, "at": letter.at.to_string(),
+        "has_row": has_row, "in_replay": in_replay,
+    })
+}
+
+fn as_text(pipeline: &str, letter: &Letter, row: Option<&Map<String, Value>>) -> String {
+    let Letter { sink, letter, in_replay, .. } = letter;
+    let mut text = format!("{} of `{sink}` in {pipeline}\n", letter.id());
+    let mut line = |name: &str, value: &str| _ = writeln!(text, "  {name:<8} {value}");
+    line("refused", &second(letter));
+    line("code", &letter.code);
+    line("reason", &letter.reason);
+    if *in_replay {
+        line("replay", "interrupted: the row may be in the target; the next replay settles it");
+    }
+    match row {
+        Some(row) => {
+            text.push_str("  row\n");
+            let width = row.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+            for (name, value) in row {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                _ = writeln!(text, "    {name:<width$}  {value}");
+            }
+        }
+        None => line("row", "could not be kept"),
+    }
+    text
+}
+
+/// The one row of a letter.
+fn object(row: &RecordBatch) -> Map<String, Value> {
+    let printed = row_objects(row);
+    let first = printed.iter().next().flatten().unwrap_or_default();
+    serde_json::from_str(first).unwrap_or_default()
+}

@@ -1,0 +1,96 @@
+//! `smiles journal rename-sink`: the target first, then the journal; either may have been done before.
+
+use anyhow::{Context, anyhow};
+use smiles_config::Environment;
+use smiles_journal::{Guest, JournalError, inspect};
+use smiles_stage::{Delivery, did_you_mean};
+
+use crate::args::RenameSinkArgs;
+use crate::exit::Failure;
+use crate::project::{self, Project};
+use crate::registry;
+
+pub(super) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
+    let environment = Environment::from_process();
+    let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
+    let entry = match &args.file {
+        Some(file) => project::entry(file)?,
+        None => project::stock(&environment),
+    };
+    let project = project::open(&entry, &environment, &registry::built_in())?;
+    names_fit(args, &project)?;
+    let pipeline = project.wired.name().to_owned();
+    let (_, path) = super::named(&data_dir, &pipeline)?;
+    let guest = Guest::alone(&path, &pipeline, super::now()).map_err(|error| in_use(error, &pipeline))?;
+    has_a_place(args, &path)?;
+    let options = super::errand(&data_dir)?;
+    crate::command::block_on(async {
+        let wanted = |sink: &str, delivery| delivery != Delivery::Live && sink == args.new;
+        let targets = project.wired.targets(options, wanted).await.context("cannot open the sink")?;
+        for mut target in targets {
+            target.sink.rename(&args.old).await.map_err(|error| {
+                anyhow!(
+                    "cannot rename `{}` in its target: {}; nothing is changed, repeat it",
+                    args.old,
+                    error.chain()
+                )
+            })?;
+        }
+        Ok(())
+    })?;
+    let news = guest
+        .rename_sink(&args.old, &args.new)
+        .with_context(|| format!("the target knows `{}` now, the journal not yet; repeat this", args.new))?;
+    let RenameSinkArgs { old, new, .. } = args;
+    let said = if news { format!("`{old}` is `{new}` now") } else { format!("`{old}` was `{new}` already") };
+    crate::command::print(&format!("{pipeline}: {said}, in target and journal\n"))
+}
+
+/// The new name is in the file, the old one is not.
+fn names_fit(args: &RenameSinkArgs, project: &Project) -> Result<(), Failure> {
+    let names: Vec<&str> = project.wired.cursor_names().collect();
+    let (old, new, file) = (&args.old, &args.new, &project.shown);
+    if names.contains(&old.as_str()) {
+        return Err(Failure::configuration(format!(
+            "{file} still has a sink `{old}`: rename it in the file first, then tell journal and target"
+        )));
+    }
+    if !names.contains(&new.as_str()) {
+        let help = did_you_mean(new, names).map_or(String::new(), |help| format!(" ({help})"));
+        return Err(Failure::configuration(format!(
+            "{file} has no sink `{new}` with a place in the journal{help}"
+        )));
+    }
+    Ok(())
+}
+
+/// The journal has a place for one of the names and not for both: asked before the target is changed.
+fn has_a_place(args: &RenameSinkArgs, path: &std::path::Path) -> Result<(), Failure> {
+    let status = inspect(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let place = |name: &str| status.books.iter().find(|books| books.sink == name);
+    let RenameSinkArgs { old, new, .. } = args;
+    match (place(old), place(new)) {
+        (Some(_), None) | (None, Some(_)) => Ok(()),
+        (None, None) => Err(Failure::configuration(format!(
+            "{} has a place neither for `{old}` nor for `{new}`: there is nothing to rename",
+            path.display()
+        ))),
+        (Some(books), Some(_)) => Err(anyhow!(
+            "`{new}` has taken part in the journal under its own name since, so the two places cannot become one; \
+             `{new}` goes on from where it is, and {} rows accepted while the file named `{old}` or after wait for \
+             nobody",
+            books.waiting
+        )
+        .into()),
+    }
+}
+
+fn in_use(error: JournalError, pipeline: &str) -> Failure {
+    match error {
+        JournalError::Locked { path } => Failure::Runtime(anyhow!(
+            "a bridge is working with {}: stop it first, then rename the sink of `{pipeline}`, then start it",
+            path.display()
+        )),
+        other => Failure::Runtime(anyhow::Error::new(other).context("cannot open the journal")),
+    }
+}

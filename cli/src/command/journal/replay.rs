@@ -1,0 +1,122 @@
+//! `smiles journal dead-letter replay`: rows that were refused, to their targets once more.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use smiles_config::Environment;
+use smiles_journal::{Guest, LetterId, LetterName, Selection};
+use smiles_runtime::{Replayed, SystemClock, replay};
+use smiles_stage::Delivery;
+
+use super::dead_letter::{found_all, read};
+use super::{counted, errand, file, now};
+use crate::args::ReplayArgs;
+use crate::exit::Failure;
+use crate::project::{self, Project};
+use crate::registry;
+
+pub(super) fn run(args: &ReplayArgs) -> Result<(), Failure> {
+    let environment = Environment::from_process();
+    let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
+    let entries = project::entries(&args.files, &environment)?;
+    let projects = project::open_all(&entries, &environment, &registry::built_in())?;
+    let mut unseen = args.names.clone();
+    let mut left = 0;
+    for project in projects {
+        left += one(args, &data_dir, project, &mut unseen)?;
+    }
+    found_all(&unseen)?;
+    if left == 0 { Ok(()) } else { Err(anyhow!("{left} of the rows are not in their targets").into()) }
+}
+
+/// Replays the letters of one pipeline; how many did not arrive.
+fn one(
+    args: &ReplayArgs,
+    data_dir: &Path,
+    project: Project,
+    unseen: &mut Vec<LetterName>,
+) -> Result<u64, Failure> {
+    let pipeline = project.wired.name().to_owned();
+    let path = file(data_dir, &pipeline);
+    if !path.is_file() {
+        return Err(Failure::configuration(format!("no journal {}", path.display())));
+    }
+    let found = read(&path, &args.selected.of(&args.names))?;
+    unseen.retain(|name| found.iter().all(|letter| !name.means(letter.letter.id())));
+    let opened = Guest::enter(&path, &pipeline, now());
+    let guest = opened.with_context(|| format!("cannot open {}", path.display()))?;
+    let begun = guest.in_replay().with_context(|| format!("cannot read {}", path.display()))?;
+    let asked = &args.selected.sinks;
+    let begun = begun.into_iter().filter(|sink| asked.is_empty() || asked.contains(sink));
+    let sinks: BTreeSet<String> = found.iter().map(|letter| letter.sink.clone()).chain(begun).collect();
+    if sinks.is_empty() {
+        crate::command::print(&format!("{pipeline}: no dead letter is selected: nothing to replay\n"))?;
+        return Ok(0);
+    }
+    let options = errand(data_dir)?;
+    crate::command::block_on(async {
+        let wanted = |sink: &str, delivery| delivery != Delivery::Live && sinks.contains(sink);
+        let shown = project.shown;
+        let mut targets = project.wired.targets(options, wanted).await.context("cannot open the sinks")?;
+        let mut left = 0;
+        for sink in &sinks {
+            let own = found.iter().filter(|letter| letter.sink == *sink);
+            let letters: Vec<LetterId> = own.map(|letter| letter.letter.id()).collect();
+            let told = match targets.iter_mut().find(|target| target.name == *sink) {
+                Some(target) => replay(&guest, target, &letters, &SystemClock::new())
+                    .await
+                    .with_context(|| format!("{pipeline}: the replay did not come to its end; repeat it"))?,
+                None => {
+                    let said = format!("{pipeline}: {shown} has no sink `{sink}`; its dead letters stay\n");
+                    crate::command::print(&said)?;
+                    Replayed::default()
+                }
+            };
+            let still = read(&path, &Selection { sinks: vec![sink.clone()], ..Selection::default() })?;
+            let still = still.iter().filter(|letter| letters.contains(&letter.letter.id())).count();
+            let still = u64::try_from(still).unwrap_or(u64::MAX);
+            crate::command::print(&summary(&pipeline, sink, told, still))?;
+            left += still;
+        }
+        Ok(left)
+    })
+}
+
+/// What became of the letters of a sink; `left` did not arrive.
+fn summary(pipeline: &str, sink: &str, told: Replayed, left: u64) -> String {
+    let Replayed { delivered, earlier, refused, unpruned } = told;
+    let mut text = format!("{pipeline}: {} replayed to `{sink}`", counted(delivered, "row", "rows"));
+    let mut more = |number: u64, what: &str| {
+        if number > 0 {
+            _ = write!(text, ", {number} {what}");
+        }
+    };
+    more(earlier, "of them of a replay that was interrupted");
+    more(refused, "refused again");
+    more(
+        left.saturating_sub(refused),
+        "not replayed: their batch is still to be delivered, or their row was not kept",
+    );
+    more(unpruned, "watermarks of replays left in the target: the next replay takes them out");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_the_letters_is_one_line() {
+        let told = Replayed { delivered: 3, earlier: 1, refused: 2, unpruned: 0 };
+        assert_eq!(
+            summary("p", "store", told, 2),
+            "p: 3 rows replayed to `store`, 1 of them of a replay that was interrupted, 2 refused again\n"
+        );
+        let told = Replayed { delivered: 1, ..Replayed::default() };
+        assert_eq!(summary("p", "store", told, 0), "p: 1 row replayed to `store`\n");
+        assert!(summary("p", "store", told, 4).contains("4 not replayed"));
+    }
+}

@@ -1,0 +1,83 @@
+//! `smiles journal status`: size, runs and books, as text or JSON.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use smiles_journal::{Books, Status, inspect};
+
+use super::table::table;
+use crate::args::JournalArgs;
+use crate::exit::Failure;
+
+pub(super) fn run(args: &JournalArgs) -> Result<(), Failure> {
+    for (name, path) in super::journals(&args.pipelines, &args.data)? {
+        let status = inspect(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = if args.json { format!("{}\n", as_json(&name, &status)) } else { as_text(&path, &status) };
+        crate::command::print(&text)?;
+    }
+    Ok(())
+}
+
+fn as_text(path: &Path, status: &Status) -> String {
+    let mut text = format!(
+        "{}\n  {} batches, {} rows, {} bytes in use, {} runs\n",
+        path.display(),
+        status.batches,
+        status.rows,
+        status.size_bytes,
+        status.runs.len()
+    );
+    let header = ["sink", "accepted", "delivered", "dead letters", "dropped", "lost", "waiting", ""];
+    text.push_str(&table(&header, &status.books.iter().map(row).collect::<Vec<_>>()));
+    for loss in &status.losses {
+        let (first, last) = loss.range;
+        let said = if loss.acknowledged { "" } else { ", not acknowledged" };
+        _ = writeln!(
+            text,
+            "  lost to {}: {} rows of run {} ({first} to {last}): {}{said}",
+            loss.sink, loss.rows, loss.run, loss.reason
+        );
+    }
+    for repair in &status.repairs {
+        _ = writeln!(text, "  repaired: {repair}");
+    }
+    text
+}
+
+fn row(books: &Books) -> [String; 8] {
+    let number = |value: u64| value.to_string();
+    let note = if books.in_use { "" } else { "not in the running file; pins nothing" };
+    [
+        books.sink.clone(),
+        number(books.accepted),
+        number(books.delivered),
+        number(books.dead_lettered),
+        number(books.dropped),
+        number(books.lost),
+        number(books.waiting),
+        note.to_owned(),
+    ]
+}
+
+fn as_json(name: &str, status: &Status) -> Value {
+    let books = status.books.iter().map(|books| {
+        json!({
+            "sink": books.sink, "in_use": books.in_use, "accepted": books.accepted, "delivered": books.delivered,
+            "dead_lettered": books.dead_lettered, "dropped": books.dropped, "noted": books.noted,
+            "lost": books.lost, "waiting": books.waiting,
+        })
+    });
+    let losses = status.losses.iter().map(|loss| {
+        json!({
+            "sink": loss.sink, "run": loss.run.to_string(), "first": loss.range.0, "last": loss.range.1,
+            "rows": loss.rows, "reason": loss.reason, "acknowledged": loss.acknowledged,
+        })
+    });
+    json!({
+        "pipeline": name, "size_bytes": status.size_bytes, "batches": status.batches, "rows": status.rows,
+        "runs": status.runs.iter().map(|(run, ..)| run.to_string()).collect::<Vec<_>>(),
+        "sinks": books.collect::<Vec<_>>(), "losses": losses.collect::<Vec<_>>(), "repairs": status.repairs,
+    })
+}

@@ -1,0 +1,162 @@
+//! `smiles migrate`: the tables of every target, brought up to date now instead of at the first connect of `run`.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
+use smiles_config::Environment;
+use smiles_runtime::{Meters, RunOptions, SystemClock};
+use smiles_stage::{Clock, Migrate, Migrated, prometheus};
+
+use crate::args::MigrateArgs;
+use crate::exit::Failure;
+use crate::project::Project;
+use crate::{logging, project, registry};
+
+pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
+    let environment = Environment::from_process();
+    logging::start(&environment)?;
+    if let Some(zone) = &args.timezone
+        && jiff::tz::TimeZone::get(zone).is_err()
+    {
+        let help = "write an IANA name such as Europe/Berlin, or UTC";
+        return Err(Failure::configuration(format!("--timezone: no such time zone `{zone}`; {help}")));
+    }
+    let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
+    let load = || {
+        let entries = project::entries(&args.files, &environment)?;
+        project::open_all(&entries, &environment, &registry::built_in())
+    };
+    let how = |dry_run| Migrate { dry_run, timezone: args.timezone.clone() };
+    super::block_on(async {
+        // What is to come is said before anything is touched.
+        let planned = all(load()?, &data_dir, &how(true)).await?;
+        super::print(&report(&planned))?;
+        if args.dry_run || planned.iter().all(|(_, planned)| planned.steps.is_empty()) {
+            return Ok(());
+        }
+        all(load()?, &data_dir, &how(false)).await?;
+        super::print("done\n")
+    })
+}
+
+/// Migrates, or asks, the targets of all pipelines.
+async fn all(
+    projects: Vec<Project>,
+    data_dir: &Path,
+    how: &Migrate,
+) -> Result<Vec<(String, Migrated)>, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let meters =
+        Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
+    let options = RunOptions { data_dir: data_dir.to_owned(), clock, meters, grace: Duration::ZERO };
+    let progress = (!how.dry_run).then(spinner);
+    let mut done = Vec::new();
+    for project in projects {
+        let watch = |target: &str| {
+            if let Some(progress) = &progress {
+                progress.set_message(format!("migrating {target}"));
+            }
+        };
+        let migrated = project.wired.migrate(options.clone(), how, watch).await;
+        done.extend(migrated.map_err(|error| anyhow!(error))?);
+    }
+    if let Some(progress) = progress {
+        progress.finish_and_clear();
+    }
+    Ok(done)
+}
+
+/// A statement that writes a table anew tells nothing on its way; the time it takes is all there is to show.
+fn spinner() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
+    let bar =
+        ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn report(planned: &[(String, Migrated)]) -> String {
+    if planned.is_empty() {
+        return "no target of this pipeline has migrations\n".to_owned();
+    }
+    let mut text = String::new();
+    for (sink, planned) in planned {
+        // Writing to a String cannot fail.
+        _ = writeln!(text, "{sink}: {}", planned.target);
+        for step in &planned.steps {
+            _ = writeln!(text, "  {}", step.name);
+            for table in &step.rewrites {
+                let (rows, bytes) = (table.rows, people(table.bytes));
+                _ = writeln!(text, "    writes {} anew: about {rows} rows, {bytes} with indexes", table.name);
+            }
+        }
+        if planned.steps.is_empty() {
+            text.push_str("  up to date\n");
+        }
+        if planned.bytes() > 0 {
+            text.push_str(&effort(planned));
+        }
+    }
+    text
+}
+
+/// How much room and time it takes, and how instants are read.
+fn effort(planned: &Migrated) -> String {
+    let free = match planned.free_bytes {
+        Some(free) if free < planned.bytes() => format!("only {} free: make room first", people(free)),
+        Some(free) => format!("{} free", people(free)),
+        None => "how much is free this role may not ask".to_owned(),
+    };
+    let (best, worst) = planned.expected();
+    let zone = planned.timezone.as_deref().unwrap_or("UTC");
+    format!(
+        "  needs {} of disk meanwhile ({free}); takes between {} and {}, during which these tables are locked\n  \
+         instants without a time zone are read as {zone} (--timezone says otherwise)\n",
+        people(planned.bytes()),
+        indicatif::HumanDuration(best),
+        indicatif::HumanDuration(worst),
+    )
+}
+
+fn people(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use smiles_stage::{MigrationStep, RewrittenTable};
+
+    use super::*;
+
+    #[test]
+    fn the_report_says_what_room_and_how_long() {
+        let table = RewrittenTable { name: "readings".into(), rows: 2_000_000, bytes: 300 << 20 };
+        let step = MigrationStep { name: "001_adopt.sql".into(), rewrites: vec![table] };
+        let planned = Migrated {
+            target: "PostgreSQL db:5432/solar".into(),
+            steps: vec![step],
+            timezone: Some("Europe/Berlin".into()),
+            free_bytes: Some(100 << 20),
+        };
+        let text = report(&[("store".into(), planned.clone())]);
+        for words in [
+            "store: PostgreSQL db:5432/solar",
+            "about 2000000 rows, 300.00 MiB",
+            "only 100.00 MiB free: make room first",
+            "between 4 seconds and 40 seconds",
+            "read as Europe/Berlin",
+        ] {
+            assert!(text.contains(words), "{words} is missing in\n{text}");
+        }
+        let fine = report(&[("store".into(), Migrated { steps: vec![], ..planned })]);
+        assert!(fine.contains("up to date") && !fine.contains("disk"), "{fine}");
+    }
+}

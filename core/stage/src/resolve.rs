@@ -1,0 +1,71 @@
+//! A query held against the tables of a store, before any store compiles it.
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema, SchemaRef};
+
+use crate::{Query, StageError, StoreSchema, did_you_mean};
+
+/// A query all of whose names are known.
+#[derive(Clone, Debug)]
+pub struct Resolved<'a> {
+    query: &'a Query,
+    table: &'a Schema,
+    /// The columns of the answer: those asked for, or all.
+    pub columns: Vec<String>,
+    /// The schema of the answer.
+    pub answer: SchemaRef,
+}
+
+impl Query {
+    /// Looks up every name.
+    ///
+    /// # Errors
+    /// Halt: the query does not fit the tables; says what is known instead.
+    pub fn resolve<'a>(&'a self, tables: &'a StoreSchema) -> Result<Resolved<'a>, StageError> {
+        let table = tables
+            .get(&self.table)
+            .ok_or_else(|| unknown("table", &self.table, tables.keys().map(String::as_str)))?;
+        let columns = if self.columns.is_empty() {
+            table.fields().iter().map(|field| field.name().clone()).collect()
+        } else {
+            self.columns.clone()
+        };
+        let mut resolved = Resolved { query: self, table, columns, answer: Arc::new(Schema::empty()) };
+        let fields = resolved.columns.iter().map(|name| Ok(resolved.field(name)?.clone()));
+        let fields: Vec<Field> = fields.collect::<Result<_, StageError>>()?;
+        let order = self.order.iter().map(|order| &order.column);
+        for name in self.latest_by.iter().chain(&self.newest).chain(order) {
+            resolved.field(name)?;
+        }
+        if !self.latest_by.is_empty() && self.newest.is_none() {
+            return Err(StageError::halt("a query with `latest_by` needs `newest`"));
+        }
+        resolved.answer = Arc::new(Schema::new(fields));
+        Ok(resolved)
+    }
+}
+
+impl Resolved<'_> {
+    /// The column of the table.
+    ///
+    /// # Errors
+    /// Halt: there is none of that name; says which there are.
+    pub fn field(&self, name: &str) -> Result<&Field, StageError> {
+        let known = self.table.fields().iter().map(|field| field.name().as_str());
+        self.table
+            .field_with_name(name)
+            .map_err(|_| unknown(&format!("column of `{}`", self.query.table), name, known))
+    }
+
+    /// What to say of a condition whose value is of another type than its column.
+    pub fn incomparable(&self, column: &str) -> StageError {
+        let table = &self.query.table;
+        StageError::halt(format!("a query compares `{column}` of `{table}` with a value of another type"))
+    }
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> StageError {
+    let help = did_you_mean(name, known).map_or(String::new(), |help| format!("; {help}"));
+    StageError::halt(format!("a query asks for `{name}`, which is no {what}{help}"))
+}

@@ -1,0 +1,43 @@
+-- A database of the earlier system becomes ours, in place: nothing is copied, nothing is lost. Where there is none, this
+-- does nothing.
+--
+--   timestamp        becomes timestamptz. What is stored is what a clock showed in the time zone of the session that
+--                    wrote it, which is that of the role and the database (current_setting('TimeZone')), unless
+--                    smiles.timezone says otherwise. Of an hour that a clock showed twice the second is meant.
+--   today_production, total_production
+--                    become bigint: a total of 4,294,967,295 Wh exists.
+--   production_cache.today_production, .total_production
+--                    may be null: never heard.
+--
+-- All changes of a table are one ALTER TABLE: it is written anew once. Indexes of its own keep their names.
+-- rewrites: inverters, inverter_data, port_data, production_cache, config_cache, system_metrics
+
+DO $adopt$
+DECLARE
+    zone    text := coalesce(nullif(current_setting('smiles.timezone', true), ''), current_setting('TimeZone'));
+    adopted text;
+    changes text;
+BEGIN
+    FOREACH adopted IN ARRAY ARRAY['inverters', 'inverter_data', 'port_data', 'production_cache', 'config_cache', 'system_metrics']
+    LOOP
+        SELECT string_agg(nullif(concat_ws(', ',
+            CASE
+                WHEN a.atttypid = 'timestamp'::regtype
+                    THEN format('ALTER COLUMN %I TYPE timestamptz USING %1$I AT TIME ZONE %L', a.attname, zone)
+                WHEN a.attname IN ('today_production', 'total_production') AND a.atttypid = 'integer'::regtype
+                    THEN format('ALTER COLUMN %I TYPE bigint', a.attname)
+            END,
+            CASE
+                WHEN adopted = 'production_cache' AND a.attname IN ('today_production', 'total_production') AND a.attnotnull
+                    THEN format('ALTER COLUMN %I DROP NOT NULL', a.attname)
+            END), ''), ', ')
+        INTO changes
+        FROM pg_attribute AS a
+        WHERE a.attrelid = to_regclass(adopted) AND a.attnum > 0 AND NOT a.attisdropped;
+        IF changes IS NOT NULL THEN
+            RAISE NOTICE 'adopting table %: %', adopted, changes;
+            EXECUTE format('ALTER TABLE %I %s', adopted, changes);
+        END IF;
+    END LOOP;
+END
+$adopt$;

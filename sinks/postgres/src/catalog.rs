@@ -1,0 +1,161 @@
+//! What the tables of a mapping are in this database: columns with their types, and the indexes that decide how to
+//! read them quickly.
+
+use std::collections::BTreeMap;
+
+use postgres_types::{FromSql, Type};
+use smiles_stage::StageError;
+use smiles_stage::tables::{Mode, TablePlan};
+use tokio_postgres::Client;
+
+use crate::encode::Wire;
+use crate::sql::qualified;
+
+/// A table as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// By name.
+    pub(crate) columns: BTreeMap<String, FoundColumn>,
+    /// The columns of each index over all rows, in order.
+    pub(crate) indexes: Vec<Vec<String>>,
+}
+
+/// A column as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundColumn {
+    /// Its type; of a domain the type below it.
+    base: Type,
+    /// Whether the binary form of its type is its text.
+    textual: bool,
+    /// The type's full name, which a cast may say.
+    pub(crate) spelled: String,
+    /// Whether every row must bring a value.
+    required: bool,
+    /// Whether no row may bring one.
+    generated: bool,
+    /// Whether no row is without a value.
+    pub(crate) not_null: bool,
+    /// Whether the database itself counts it up from row to row.
+    serial: bool,
+}
+
+const COLUMNS: &str = "
+SELECT a.attname::text, b.oid, b.typtype = 'e' OR b.typname IN ('citext', 'xml'), format_type(t.oid, a.atttypmod),
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', a.attgenerated <> '' OR a.attidentity = 'a',
+       a.attnotnull, a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false)
+FROM pg_attribute AS a
+LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+JOIN pg_type AS t ON t.oid = a.atttypid
+JOIN pg_type AS b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END
+WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
+
+const INDEXES: &str = "
+SELECT (SELECT array_agg(a.attname::text ORDER BY k.place)
+        FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+        WHERE k.place <= i.indnkeyatts)
+FROM pg_index AS i
+WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL";
+
+/// Looks at a table; `None` if there is none of that name.
+///
+/// # Errors
+/// The database could not be asked.
+pub(crate) async fn look(client: &Client, table: &str) -> Result<Option<Found>, tokio_postgres::Error> {
+    let name = qualified(table);
+    let rows = client.query_typed(COLUMNS, &[(&name, Type::TEXT)]).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut found = Found::default();
+    for row in rows {
+        let oid: u32 = row.try_get(1)?;
+        let column = FoundColumn {
+            base: Type::from_oid(oid).unwrap_or(Type::UNKNOWN),
+            textual: row.try_get(2)?,
+            spelled: row.try_get(3)?,
+            required: row.try_get(4)?,
+            generated: row.try_get(5)?,
+            not_null: row.try_get(6)?,
+            serial: row.try_get(7)?,
+        };
+        found.columns.insert(row.try_get(0)?, column);
+    }
+    for row in client.query_typed(INDEXES, &[(&name, Type::TEXT)]).await? {
+        found.indexes.extend(get::<Option<Vec<String>>>(&row)?);
+    }
+    Ok(Some(found))
+}
+
+fn get<'a, T: FromSql<'a>>(row: &'a tokio_postgres::Row) -> Result<T, tokio_postgres::Error> {
+    row.try_get(0)
+}
+
+impl FoundColumn {
+    /// Whether its cells are read as floating point without a cast.
+    pub(crate) fn is_float(&self) -> bool {
+        matches!(self.base, Type::FLOAT4 | Type::FLOAT8)
+    }
+}
+
+impl Found {
+    /// The column that says which of two rows was written last, if there is one.
+    pub(crate) fn serial(&self) -> Option<&str> {
+        self.columns.iter().find(|(_, column)| column.serial).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether no row is without a value in it.
+    pub(crate) fn never_null(&self, column: &str) -> bool {
+        self.columns.get(column).is_some_and(|column| column.not_null)
+    }
+
+    /// These columns in the order of an index that begins with them.
+    pub(crate) fn walk<'a>(&'a self, columns: &[String]) -> Option<&'a [String]> {
+        self.indexes.iter().find_map(|index| {
+            let head = index.get(..columns.len())?;
+            columns.iter().all(|column| head.contains(column)).then_some(head)
+        })
+    }
+
+    /// How the cells of the mapping's columns are sent, in the order of the plan.
+    ///
+    /// # Errors
+    /// Halt: all that does not fit.
+    pub(crate) fn wires(&self, table: &TablePlan) -> Result<Vec<Wire>, StageError> {
+        let (mut wires, mut wrong) = (Vec::new(), Vec::new());
+        for planned in table.columns() {
+            let name = &planned.name;
+            match self.columns.get(name) {
+                None => wrong.push(format!("there is no column `{name}`")),
+                Some(found) if found.generated => {
+                    wrong.push(format!("`{name}` is generated by the database and cannot be written"));
+                }
+                Some(found) => match Wire::of(planned.column_type, &found.base, found.textual) {
+                    Some(wire) => wires.push(wire),
+                    None => wrong.push(format!(
+                        "`{name}` is {} there and cannot hold {}",
+                        found.spelled, planned.column_type
+                    )),
+                },
+            }
+        }
+        for (name, found) in &self.columns {
+            let mapped = table.columns().iter().any(|planned| planned.name == *name);
+            if found.required && !mapped && table.mode() != Mode::Read {
+                wrong.push(format!("`{name}` must not be null, has no default, and is not mapped"));
+            }
+        }
+        for (name, _) in table.reads() {
+            if !self.columns.contains_key(name) {
+                wrong.push(format!("there is no column `{name}`"));
+            }
+        }
+        if wrong.is_empty() { Ok(wires) } else { Err(unfit(table.name(), &wrong.join("; "))) }
+    }
+}
+
+/// The sentence for a table that does not fit its mapping.
+pub(crate) fn unfit(table: &str, why: &str) -> StageError {
+    let advice = "repair it by a migration, or change `tables`";
+    StageError::halt(format!("table `{table}` does not fit the mapping: {why}; {advice}"))
+}

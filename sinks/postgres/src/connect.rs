@@ -1,0 +1,163 @@
+//! A connection, made anew for every try: options, password and certificates are looked at each time.
+
+use std::future::Future;
+use std::time::Duration;
+
+use smiles_stage::StageError;
+use tokio_postgres::config::SslMode as Wanted;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::config::{Config, SslMode};
+use crate::error::{Place, told};
+use crate::passfile::password;
+use crate::tls;
+
+/// An open connection. Dropping it ends the session: what was not committed is undone.
+pub(crate) struct Connected {
+    pub(crate) client: Client,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// How to connect to the database of these options.
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    pub(crate) config: Config,
+    pub(crate) place: Place,
+}
+
+/// What a connection is for; its name in the server's list of sessions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    Write,
+    Read,
+}
+
+impl Connector {
+    pub(crate) fn new(config: Config) -> Self {
+        let place = Place {
+            host: config.host.clone(),
+            port: config.port,
+            database: config.database.clone(),
+            user: config.user.clone(),
+        };
+        Self { config, place }
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// As [`told`]; retry when it takes longer than `connect_timeout`.
+    pub(crate) async fn connect(&self, purpose: Purpose) -> Result<Connected, StageError> {
+        let wanted = self.wanted(purpose)?;
+        // A folder of Unix sockets needs no TLS, and libpq ignores the mode there.
+        let mode = if self.config.host.starts_with('/') { SslMode::Disable } else { self.config.sslmode };
+        match mode {
+            SslMode::Disable => self.plain(wanted).await,
+            SslMode::Allow => match self.plain(wanted.clone()).await {
+                Err(error) if insists(&error) => {
+                    self.encrypted(wanted, Wanted::Require).await.map_err(|_| error)
+                }
+                other => other,
+            },
+            SslMode::Prefer => match self.encrypted(wanted.clone(), Wanted::Prefer).await {
+                Err(error) if insists(&error) => self.plain(wanted).await.map_err(|_| error),
+                other => other,
+            },
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => {
+                self.encrypted(wanted, Wanted::Require).await
+            }
+        }
+    }
+
+    fn wanted(&self, purpose: Purpose) -> Result<tokio_postgres::Config, StageError> {
+        let config = &self.config;
+        let mut wanted = tokio_postgres::Config::new();
+        wanted
+            .host(&config.host)
+            .port(config.port)
+            .dbname(&config.database)
+            .user(&config.user)
+            .connect_timeout(config.connect_timeout.0)
+            // A server that went away without a word is noticed within minutes, not hours.
+            .keepalives_idle(Duration::from_secs(30))
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3)
+            .application_name(match purpose {
+                Purpose::Write => "smiles",
+                Purpose::Read => "smiles queries",
+            });
+        if let Some(password) = password(config)? {
+            wanted.password(password);
+        }
+        Ok(wanted)
+    }
+
+    async fn plain(&self, mut wanted: tokio_postgres::Config) -> Result<Connected, StageError> {
+        wanted.ssl_mode(Wanted::Disable);
+        self.opened(&wanted, NoTls).await
+    }
+
+    async fn encrypted(
+        &self,
+        mut wanted: tokio_postgres::Config,
+        mode: Wanted,
+    ) -> Result<Connected, StageError> {
+        wanted.ssl_mode(mode);
+        self.opened(&wanted, tls::connector(&self.config)?).await
+    }
+
+    async fn opened<T>(&self, wanted: &tokio_postgres::Config, tls: T) -> Result<Connected, StageError>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let opened = self.within(self.config.connect_timeout.0, "connect to", wanted.connect(tls)).await?;
+        let (client, connection) = opened;
+        let task = tokio::spawn(attend(connection, self.place.clone()));
+        Ok(Connected { client, _task: AbortOnDropHandle::new(task) })
+    }
+
+    /// The answer of the database, or the sentence that none came in time.
+    ///
+    /// # Errors
+    /// As [`told`]; retry when it takes longer than `limit`.
+    pub(crate) async fn within<T>(
+        &self,
+        limit: Duration,
+        doing: &str,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StageError> {
+        match tokio::time::timeout(limit, work).await {
+            Ok(done) => done.map_err(|error| told(&self.place, doing, error)),
+            Err(_) => Err(self.silent(limit)),
+        }
+    }
+
+    /// What is said when no answer came in time.
+    pub(crate) fn silent(&self, limit: Duration) -> StageError {
+        StageError::retry(format!("{} did not answer within {limit:?}", self.place))
+    }
+}
+
+/// Whether the server may let us in the other way, with or without TLS.
+fn insists(error: &StageError) -> bool {
+    let said = error.chain();
+    said.contains("pg_hba.conf") || tls::is_about_tls(&said)
+}
+
+/// Drives the connection; what the server says besides goes to the log.
+async fn attend<S, T>(mut connection: Connection<S, T>, place: Place)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    // An error here is also the answer of whoever waits for the connection.
+    while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+        if let AsyncMessage::Notice(notice) = message {
+            let (severity, said) = (notice.severity(), notice.message());
+            tracing::debug!(%place, severity, said, "the server gives notice");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What an error of PostgreSQL means for the rows at hand: one table from SQLSTATE to action.
+
+use std::fmt;
+use std::time::Duration;
+
+use smiles_stage::StageError;
+use tokio_postgres::error::DbError;
+
+use crate::tls;
+
+/// Where the database is, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) database: String,
+    pub(crate) user: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgreSQL {}:{}/{}", self.host, self.port, self.database)
+    }
+}
+
+/// Whether the error is about the row that was written and would be the same on every try (classes 22 and 23). A
+/// null in a column that the mapping does not fill would be the same for every row: that is the table's fault.
+pub(crate) fn rejects_row(error: &DbError, mapped: impl Fn(&str) -> bool) -> bool {
+    let code = error.code().code();
+    let foreign_null = code == "23502" && error.column().is_some_and(|column| !mapped(column));
+    (code.starts_with("22") || code.starts_with("23")) && !foreign_null
+}
+
+/// Why the row was refused, without any cell value: details are left out, and so is what a message quotes at its end.
+pub(crate) fn reason(table: &str, error: &DbError) -> String {
+    let said = error.message();
+    let said = if error.code().code().starts_with("22") {
+        said.split_once(": \"").map_or(said, |(said, _)| said)
+    } else {
+        said
+    };
+    format!("table `{table}` refused the row: {said}")
+}
+
+/// The error of an action on the database, told to the operator. Everything unknown is tried again.
+pub(crate) fn told(place: &Place, doing: &str, error: tokio_postgres::Error) -> StageError {
+    match error.as_db_error() {
+        Some(said) => said_by_server(place, doing, said),
+        None => not_said(place, doing, error),
+    }
+}
+
+/// What the server itself said, as a cause: message and code, no details, which may hold cell values.
+#[derive(Debug)]
+struct Said(String);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Said {}
+
+fn said_by_server(place: &Place, doing: &str, error: &DbError) -> StageError {
+    let code = error.code().code();
+    let user = &place.user;
+    let halt = |message: String| StageError::halt(message);
+    let retry = |message: String| StageError::retry(message);
+    let told = match code {
+        "28P01" | "28000" => {
+            halt(format!("{place} does not let `{user}` in: correct user and password, or its pg_hba.conf"))
+        }
+        "3D000" => halt(format!("{place}: there is no such database: create it, or correct `database`")),
+        "42501" => {
+            halt(format!("{place}: `{user}` may not do this: grant it the right, or make it the owner"))
+        }
+        "42P01" | "42703" | "42P10" | "42804" => halt(format!(
+            "the tables of {place} do not fit the mapping: repair them by a migration, or change `tables`"
+        )),
+        "25006" => retry(format!("{place} is read-only: is it a standby?")),
+        "53100" => retry(format!("no space left on the disk of {place}: make room there")),
+        "53200" => retry(format!("{place} is out of memory")),
+        "53300" => StageError::retry_after(
+            Duration::from_secs(1),
+            format!("{place} has no connection left: raise max_connections there, or lower `pool_size`"),
+        ),
+        "55P03" => retry(format!("another session holds a lock that is needed at {place}")),
+        "57014" => retry(format!("{place} cancelled the statement")),
+        "57P01" | "57P02" | "57P03" => retry(format!("{place} is starting or stopping")),
+        _ if ["28", "3D", "42"].iter().any(|class| code.starts_with(class)) => {
+            halt(format!("{place} refuses to {doing}: somebody must act"))
+        }
+        _ if code.starts_with("23") => halt(format!(
+            "a constraint of {place} was violated by no single row of the mapping: look at constraints and triggers"
+        )),
+        _ => retry(format!("cannot {doing} {place}")),
+    };
+    let hint = error.hint().map_or(String::new(), |hint| format!("; {hint}"));
+    told.because(Said(format!("{} (SQLSTATE {code}){hint}", error.message())))
+}
+
+fn not_said(place: &Place, doing: &str, error: tokio_postgres::Error) -> StageError {
+    if let Some(sentence) = tls::explain(&error) {
+        return StageError::halt(format!("{place}: {sentence}")).because(error);
+    }
+    let text = spelled_out(&error);
+    let user = &place.user;
+    if text.contains("password missing") {
+        let message = format!("{place} asks for a password of `{user}`: give one with `password`");
+        return StageError::halt(message);
+    }
+    if text.starts_with("authentication error") {
+        return StageError::halt(format!("{place} does not let `{user}` in")).because(error);
+    }
+    let message = if error.is_closed() {
+        format!("{place} closed the connection")
+    } else if doing == "connect to" {
+        format!("cannot reach {place}")
+    } else {
+        format!("the connection to {place} broke")
+    };
+    StageError::retry(message).because(error)
+}
+
+/// The error with all its causes.
+fn spelled_out(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,33 @@
+//! PostgreSQL: rows by binary COPY, exactly once, and a store to query.
+//!
+//! One writer connection moves the rows of all tables and the watermark in one transaction; a pool of connections,
+//! opened on demand, answers queries beside it. What is pure (the binary form of Arrow columns, SQL text, compiling
+//! of queries) stands in files of its own. Nothing is kept in a session, so a pooler that gives each transaction
+//! another one may stand in between.
+//!
+//! Cells are stored as the tables have them: whole numbers in any integer, floating point or numeric column, times in
+//! `timestamptz` (in `timestamp` as what a clock in UTC shows), text in text columns and enums, JSON in `jsonb` or
+//! `json`. A number that is not finite is null. A value that its column cannot hold rejects the row.
+
+mod answer;
+mod bisect;
+mod catalog;
+mod compile;
+mod config;
+mod connect;
+mod encode;
+mod error;
+mod migrate;
+mod passfile;
+mod plan;
+mod pool;
+mod sink;
+mod sql;
+mod store;
+mod tls;
+mod watermark;
+mod write;
+mod writer;
+
+pub use config::{Config, SslMode};
+pub use plan::Postgres;

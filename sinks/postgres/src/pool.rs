@@ -1,0 +1,100 @@
+//! A bounded pool of connections for queries, opened on demand.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use smiles_stage::StageError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::catalog::{self, Found};
+use crate::connect::{Connected, Connector, Purpose};
+
+/// At most `pool_size` connections that wait for a query, and `max_overflow` more while they are used.
+pub(crate) struct Pool {
+    connector: Connector,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Connected>>,
+    /// What each table looks like; forgotten after any error, since it may have changed.
+    shapes: Mutex<HashMap<String, Arc<Found>>>,
+}
+
+/// A connection in use; it goes back by [`Pool::put`], and is closed by dropping it.
+pub(crate) struct Lease {
+    pub(crate) connected: Connected,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    pub(crate) fn new(connector: Connector) -> Self {
+        let size = connector.config.pool_size + connector.config.max_overflow;
+        Self {
+            connector,
+            permits: Arc::new(Semaphore::new(size)),
+            idle: Mutex::default(),
+            shapes: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// A connection that works, as soon as there is a place for one.
+    ///
+    /// # Errors
+    /// As [`crate::error::told`].
+    pub(crate) async fn take(&self) -> Result<Lease, StageError> {
+        let place = Arc::clone(&self.permits).acquire_owned().await;
+        let _place =
+            place.map_err(|error| StageError::retry("the pool of connections is closed").because(error))?;
+        let idle = {
+            let mut idle = lock(&self.idle);
+            idle.retain(|connected| !connected.client.is_closed());
+            idle.pop()
+        };
+        let connected = match idle {
+            Some(connected) => connected,
+            None => self.connector.connect(Purpose::Read).await?,
+        };
+        Ok(Lease { connected, _place })
+    }
+
+    /// Keeps the connection for the next query, unless enough wait already.
+    pub(crate) fn put(&self, lease: Lease) {
+        let mut idle = lock(&self.idle);
+        if idle.len() < self.connector.config.pool_size {
+            idle.push(lease.connected);
+        }
+    }
+
+    /// What the table looks like; looked up once.
+    ///
+    /// # Errors
+    /// Halt: there is none; else as [`crate::error::told`].
+    pub(crate) async fn shape(&self, lease: &Lease, table: &str) -> Result<Arc<Found>, StageError> {
+        if let Some(found) = lock(&self.shapes).get(table) {
+            return Ok(Arc::clone(found));
+        }
+        let limit = self.connector.config.timeout.0;
+        let looked = catalog::look(&lease.connected.client, table);
+        let found = self.connector.within(limit, "read", looked).await?;
+        let found = Arc::new(found.ok_or_else(|| not_there(table))?);
+        lock(&self.shapes).insert(table.to_owned(), Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// Looks tables up anew from now on.
+    pub(crate) fn forget_shapes(&self) {
+        lock(&self.shapes).clear();
+    }
+}
+
+/// Tables are made by the writer at its first connect: until then this is a matter of waiting.
+fn not_there(table: &str) -> StageError {
+    StageError::retry(format!("there is no table `{table}` yet"))
+}
+
+/// What a panicking holder left behind is still a list.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

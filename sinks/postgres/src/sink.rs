@@ -1,0 +1,97 @@
+//! The sink: gathers batches, writes them through its one connection, knows nothing after any doubt.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use smiles_stage::{Action, Batch, Position, RunId, Sink, StageError, Watermark};
+
+use crate::write;
+use crate::writer::{Settings, Writer};
+
+/// Writes to one database.
+pub(crate) struct PostgresSink {
+    settings: Arc<Settings>,
+    /// Absent before the first question and after any doubt; also when a call was abandoned halfway: then its
+    /// transaction may still commit, and the next connection asks.
+    writer: Option<Writer>,
+    pending: Vec<Batch>,
+    /// Whether what is pending are rows whose polls are stored already, but for them.
+    late: bool,
+    last: Option<Position>,
+}
+
+impl PostgresSink {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self { settings, writer: None, pending: Vec::new(), late: false, last: None }
+    }
+
+    async fn connected(&mut self) -> Result<Writer, StageError> {
+        match self.writer.take().filter(Writer::is_open) {
+            Some(writer) => Ok(writer),
+            None => Writer::connect(Arc::clone(&self.settings)).await,
+        }
+    }
+
+    /// Keeps the connection unless it is in doubt.
+    fn keep<T>(&mut self, writer: Writer, done: Result<T, StageError>) -> Result<T, StageError> {
+        if done.as_ref().err().is_none_or(|error| matches!(error.action(), Action::Reject { .. })) {
+            self.writer = Some(writer);
+        }
+        done
+    }
+}
+
+#[async_trait]
+impl Sink for PostgresSink {
+    async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
+        if let Some(first) = self.pending.first()
+            && first.position.run != batch.position.run
+        {
+            self.pending.clear();
+            return Err(StageError::halt("one write holds batches of two runs: please report this"));
+        }
+        self.pending.push(batch.clone());
+        Ok(())
+    }
+
+    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
+        self.late = true;
+        self.write(rows).await
+    }
+
+    async fn flush(&mut self) -> Result<Option<Position>, StageError> {
+        let (mut batches, late) = (std::mem::take(&mut self.pending), std::mem::take(&mut self.late));
+        let Some(position) = batches.last().map(|batch| batch.position) else { return Ok(self.last) };
+        let Some(mut writer) = self.writer.take() else {
+            return Err(StageError::retry("not connected: the watermark must be asked for first"));
+        };
+        let known = writer.known.get(&position.run).copied();
+        let given = batches.len();
+        batches.retain(|batch| known.is_none_or(|known| batch.position.seq > known));
+        let skipped = given - batches.len();
+        let stored = write::store(&mut writer, &batches, late).await;
+        self.keep(writer, stored).map_err(|error| error.behind(skipped))?;
+        self.last = Some(position);
+        Ok(self.last)
+    }
+
+    async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError> {
+        self.pending.clear();
+        self.late = false;
+        let mut writer = self.connected().await?;
+        let asked = writer.ask(run).await;
+        self.keep(writer, asked).map(Some)
+    }
+
+    async fn rename(&mut self, from: &str) -> Result<(), StageError> {
+        let mut writer = self.connected().await?;
+        let renamed = writer.rename(from).await;
+        self.keep(writer, renamed)
+    }
+
+    async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
+        let mut writer = self.connected().await?;
+        let forgotten = writer.forget(runs).await;
+        self.keep(writer, forgotten)
+    }
+}

@@ -1,0 +1,214 @@
+//! SQL text of a table: pure, every identifier and literal quoted.
+
+use smiles_stage::tables::{ColumnType, Mode, Role, TablePlan};
+
+use crate::encode::Wire;
+
+/// An identifier that stays one, whatever it holds.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A table's name; what stands before the first point is its schema.
+pub(crate) fn qualified(name: &str) -> String {
+    match name.split_once('.') {
+        Some((schema, table)) if !schema.is_empty() && !table.is_empty() => {
+            format!("{}.{}", quoted(schema), quoted(table))
+        }
+        _ => quoted(name),
+    }
+}
+
+/// A text that stays one, whatever it holds and however the server reads backslashes.
+pub(crate) fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') {
+        return format!(" E'{}'", quoted.replace('\\', "\\\\"));
+    }
+    format!("'{quoted}'")
+}
+
+/// Names, quoted and joined by commas.
+pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+fn columns(table: &TablePlan) -> String {
+    list(table.columns().iter().map(|column| column.name.as_str()))
+}
+
+/// Adds rows by COPY.
+pub(crate) fn copy(table: &TablePlan) -> String {
+    format!("COPY {} ({}) FROM STDIN (FORMAT binary)", qualified(table.name()), columns(table))
+}
+
+/// Adds or overwrites rows, of which each column comes as an array. `types`: those of the table's columns, as a cast
+/// says them.
+///
+/// Arrays need no temporary table: nothing is left in the session (a pooler may give the next transaction another
+/// one), and the catalogue of the database is left in peace.
+pub(crate) fn upsert(table: &TablePlan, wires: &[Wire], types: &[&str]) -> String {
+    let (cells, arrays, places) = (cells(wires, types).join(", "), arrays(wires), places(wires));
+    format!(
+        "INSERT INTO {} AS old ({}) SELECT {cells} FROM unnest({arrays}) AS new ({places}) {}",
+        qualified(table.name()),
+        columns(table),
+        conflict(table),
+    )
+}
+
+/// Adds rows that come after the rest of their poll, each column as an array: a table that gets one row of several
+/// gets no second. `None`: this table has no such rule, and its rows are copied as ever.
+pub(crate) fn insert_late(table: &TablePlan, wires: &[Wire], types: &[&str]) -> Option<String> {
+    let occasion = table.occasion();
+    if table.mode() != Mode::Append || occasion.is_empty() {
+        return None;
+    }
+    let (all, arrays, places) = (cells(wires, types), arrays(wires), places(wires));
+    let chosen = |separator: &str, each: &dyn Fn(usize) -> String| {
+        occasion.iter().map(|&index| each(index)).collect::<Vec<_>>().join(separator)
+    };
+    let same = |index: usize| format!("old.{} = {}", quoted(&table.columns()[index].name), all[index]);
+    let name = qualified(table.name());
+    Some(format!(
+        "INSERT INTO {name} ({}) SELECT DISTINCT ON ({}) {} FROM unnest({arrays}) AS new ({places}) \
+         WHERE NOT EXISTS (SELECT FROM {name} AS old WHERE {})",
+        columns(table),
+        chosen(", ", &|index| all[index].clone()),
+        all.join(", "),
+        chosen(" AND ", &same),
+    ))
+}
+
+fn place(index: usize) -> String {
+    format!("c{index}")
+}
+
+fn places(wires: &[Wire]) -> String {
+    (0..wires.len()).map(place).collect::<Vec<_>>().join(", ")
+}
+
+/// The columns of the arrays; only what is sent as text in place of its own type needs a cast.
+fn cells(wires: &[Wire], types: &[&str]) -> Vec<String> {
+    let cast = |(index, (wire, spelled)): (usize, (&Wire, &&str))| match wire {
+        Wire::Text => format!("{}::{spelled}", place(index)),
+        _ => place(index),
+    };
+    wires.iter().zip(types).enumerate().map(cast).collect()
+}
+
+/// The arrays, as numbered parameters.
+fn arrays(wires: &[Wire]) -> String {
+    let array = |(index, wire): (usize, &Wire)| format!("${}::{}[]", index + 1, wire.element().name());
+    wires.iter().enumerate().map(array).collect::<Vec<_>>().join(", ")
+}
+
+/// Null never overwrites a value, an older row nothing; `first` columns stay.
+fn conflict(table: &TablePlan) -> String {
+    let named = |role| table.with_role(role).map(|column| table.columns()[column].name.as_str());
+    let key = list(named(Role::Key));
+    let set: Vec<String> = named(Role::Value)
+        .chain(named(Role::Newest))
+        .map(quoted)
+        .map(|name| format!("{name} = coalesce(excluded.{name}, old.{name})"))
+        .collect();
+    if set.is_empty() {
+        return format!("ON CONFLICT ({key}) DO NOTHING");
+    }
+    let newer = named(Role::Newest)
+        .next()
+        .map(quoted)
+        .map_or(String::new(), |name| format!(" WHERE old.{name} IS NULL OR excluded.{name} >= old.{name}"));
+    format!("ON CONFLICT ({key}) DO UPDATE SET {}{newer}", set.join(", "))
+}
+
+/// Makes the table with the types of the mapping, if it is missing.
+pub(crate) fn create(table: &TablePlan) -> String {
+    let written = table.columns().iter().map(|column| (column.name.as_str(), column.column_type));
+    let read = table.reads().iter().map(|(name, column_type)| (name.as_str(), *column_type));
+    let mut parts: Vec<String> = written
+        .chain(read)
+        .map(|(name, column_type)| format!("{} {}", quoted(name), declared(column_type)))
+        .collect();
+    if table.mode() == Mode::Upsert {
+        let key = list(table.with_role(Role::Key).map(|column| table.columns()[column].name.as_str()));
+        parts.push(format!("PRIMARY KEY ({key})"));
+    }
+    format!("CREATE TABLE IF NOT EXISTS {} ({})", qualified(table.name()), parts.join(", "))
+}
+
+fn declared(column_type: ColumnType) -> &'static str {
+    match column_type {
+        ColumnType::Int64 => "bigint",
+        ColumnType::Float64 => "double precision",
+        ColumnType::Text => "text",
+        ColumnType::Bool => "boolean",
+        ColumnType::Time => "timestamptz",
+        ColumnType::Json => "jsonb",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType, Field, Schema};
+    use serde_json::{Value, json};
+    use smiles_stage::tables::{Tables, TablesPlan};
+    use smiles_stage::{Path, time_field};
+
+    use super::*;
+
+    fn planned(options: Value) -> TablePlan {
+        let columns =
+            ["k", "at", "v\"; DROP TABLE t; --"].map(|name| Field::new(name, DataType::Int64, true));
+        let tables: Tables = serde_json::from_value(json!({ "s.a \"t\"": options })).unwrap();
+        TablesPlan::new(&tables, &Schema::new(columns.to_vec()), &Path::root()).unwrap().tables()[0].clone()
+    }
+
+    #[test]
+    fn statements_quote_every_name() {
+        let odd = "v\"; DROP TABLE t; --";
+        let columns = json!({ "k": "k", "at": "at", odd: odd });
+        let append = planned(json!({ "columns": columns, "reads": { "more": "float64" } }));
+        assert_eq!(
+            copy(&append),
+            r#"COPY "s"."a ""t""" ("k", "at", "v""; DROP TABLE t; --") FROM STDIN (FORMAT binary)"#
+        );
+        assert_eq!(
+            create(&append),
+            r#"CREATE TABLE IF NOT EXISTS "s"."a ""t""" ("k" bigint, "at" bigint, "v""; DROP TABLE t; --" bigint, "more" double precision)"#
+        );
+        let table = planned(json!({ "mode": "upsert", "key": ["k"], "newest": "at", "columns": columns }));
+        assert_eq!(
+            upsert(&table, &[Wire::Int8, Wire::Int4, Wire::Text], &["bigint", "integer", "mood"]),
+            r#"INSERT INTO "s"."a ""t""" AS old ("k", "at", "v""; DROP TABLE t; --") SELECT c0, c1, c2::mood FROM unnest($1::int8[], $2::int4[], $3::text[]) AS new (c0, c1, c2) ON CONFLICT ("k") DO UPDATE SET "v""; DROP TABLE t; --" = coalesce(excluded."v""; DROP TABLE t; --", old."v""; DROP TABLE t; --"), "at" = coalesce(excluded."at", old."at") WHERE old."at" IS NULL OR excluded."at" >= old."at""#
+        );
+        assert!(create(&table).ends_with(r#"PRIMARY KEY ("k"))"#));
+        let keys = planned(json!({ "mode": "upsert", "key": ["k"], "columns": { "k": "k" } }));
+        assert!(upsert(&keys, &[Wire::Int8], &["bigint"]).ends_with(r#"ON CONFLICT ("k") DO NOTHING"#));
+    }
+
+    #[test]
+    fn late_rows_look_for_the_row_of_their_poll() {
+        let input = [time_field(), Field::new("k", DataType::Int64, true)];
+        let columns = json!({ "key": "k", "at": "time" });
+        let plan = |options: Value| {
+            let tables: Tables = serde_json::from_value(json!({ "t": options })).unwrap();
+            TablesPlan::new(&tables, &Schema::new(input.to_vec()), &Path::root()).unwrap().tables()[0].clone()
+        };
+        let late = |options| {
+            insert_late(&plan(options), &[Wire::Int8, Wire::Timestamptz], &["bigint", "timestamptz"])
+        };
+        assert_eq!(late(json!({ "columns": columns })), None);
+        assert_eq!(
+            late(json!({ "columns": columns, "distinct": ["k"] })).unwrap(),
+            r#"INSERT INTO "t" ("key", "at") SELECT DISTINCT ON (c1, c0) c0, c1 FROM unnest($1::int8[], $2::timestamptz[]) AS new (c0, c1) WHERE NOT EXISTS (SELECT FROM "t" AS old WHERE old."at" = c1 AND old."key" = c0)"#
+        );
+    }
+
+    #[test]
+    fn literals_stay_what_they_are() {
+        for (text, expected) in [("a", "'a'"), ("it's", "'it''s'"), ("a\\'b", " E'a\\\\''b'")] {
+            assert_eq!(literal(text), expected);
+        }
+    }
+}

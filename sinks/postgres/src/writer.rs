@@ -1,0 +1,164 @@
+//! The one connection that writes: opening it, and what it knows of the target.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smiles_stage::tables::{Mode, TablePlan, TablesPlan};
+use smiles_stage::{Migrated, Migration, RunId, Seq, StageError, TargetId, Watermark};
+use tokio_postgres::Client;
+
+use crate::connect::{Connected, Connector, Purpose};
+use crate::encode::Wire;
+use crate::migrate::Migrator;
+use crate::watermark::{self, LOCK, Owner};
+use crate::{catalog, sql};
+
+/// Everything a connection is made from.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) connector: Connector,
+    pub(crate) owner: Owner,
+    pub(crate) tables: TablesPlan,
+    pub(crate) migrations: Vec<Migration>,
+}
+
+/// How one table of the mapping is written here.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    /// COPY for an append, INSERT for an upsert.
+    pub(crate) sql: String,
+    /// INSERT for rows that come after the rest of their poll, where the table has a rule for them.
+    pub(crate) late: Option<String>,
+    /// How the cells of each column are sent.
+    pub(crate) wires: Vec<Wire>,
+}
+
+/// An open connection whose tables fit the mapping.
+pub(crate) struct Writer {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) connected: Connected,
+    pub(crate) target: TargetId,
+    /// Where the watermarks of the runs asked for stand, as far as this connection was told.
+    pub(crate) known: HashMap<RunId, Seq>,
+    /// In the order of the written tables of the mapping.
+    pub(crate) statements: Vec<Statement>,
+}
+
+impl Settings {
+    /// Applies migrations on a connection of its own.
+    pub(crate) async fn migrate(
+        &self,
+        timezone: Option<&str>,
+        dry_run: bool,
+    ) -> Result<Migrated, StageError> {
+        let connected = self.connector.connect(Purpose::Write).await?;
+        let migrator = self.migrator(&connected.client, timezone);
+        if dry_run { migrator.survey().await } else { migrator.apply().await }
+    }
+
+    fn migrator<'a>(&'a self, client: &'a Client, timezone: Option<&'a str>) -> Migrator<'a> {
+        let declared = Some(self.connector.config.timezone.as_str()).filter(|zone| !zone.is_empty());
+        Migrator {
+            connector: &self.connector,
+            client,
+            migrations: &self.migrations,
+            timezone: timezone.or(declared),
+        }
+    }
+
+    fn written(&self) -> impl Iterator<Item = &TablePlan> {
+        self.tables.tables().iter().filter(|table| table.mode() != Mode::Read)
+    }
+}
+
+impl Writer {
+    /// Connects, applies migrations, makes missing tables and checks that all columns are there.
+    ///
+    /// # Errors
+    /// Halt where user, database or tables are wrong, else retry.
+    pub(crate) async fn connect(settings: Arc<Settings>) -> Result<Self, StageError> {
+        let connected = settings.connector.connect(Purpose::Write).await?;
+        let target = watermark::target(&settings.connector, &connected.client).await?;
+        settings.migrator(&connected.client, None).apply().await?;
+        create(&settings, &connected.client).await?;
+        let mut statements = Vec::new();
+        for table in settings.tables.tables() {
+            let statement = statement(&settings.connector, &connected.client, table).await?;
+            statements.extend((table.mode() != Mode::Read).then_some(statement));
+        }
+        Ok(Self { settings, connected, target, known: HashMap::new(), statements })
+    }
+
+    /// Whether the connection may still work.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.connected.client.is_closed()
+    }
+
+    /// Asks for a run's watermark.
+    ///
+    /// # Errors
+    /// As [`crate::error::told`].
+    pub(crate) async fn ask(&mut self, run: RunId) -> Result<Watermark, StageError> {
+        let Settings { connector, owner, .. } = self.settings.as_ref();
+        let limit = connector.config.timeout.0;
+        let asked = watermark::read(&self.connected.client, owner, run);
+        let seq = connector.within(limit, "ask", asked).await?;
+        self.known.insert(run, seq);
+        Ok(Watermark { target: self.target, seq })
+    }
+
+    /// Takes over the watermarks of a former name.
+    ///
+    /// # Errors
+    /// As [`crate::error::told`].
+    pub(crate) async fn rename(&mut self, from: &str) -> Result<(), StageError> {
+        self.known.clear();
+        let Settings { connector, owner, .. } = self.settings.as_ref();
+        let renamed = watermark::rename(&self.connected.client, owner, from);
+        connector.within(connector.config.timeout.0, "write", renamed).await
+    }
+
+    /// Removes watermarks.
+    ///
+    /// # Errors
+    /// As [`crate::error::told`].
+    pub(crate) async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
+        for run in runs {
+            self.known.remove(run);
+        }
+        let Settings { connector, owner, .. } = self.settings.as_ref();
+        let forgotten = watermark::forget(&self.connected.client, owner, runs);
+        connector.within(connector.config.timeout.0, "write", forgotten).await
+    }
+}
+
+/// Makes the tables that ask for it and are missing.
+async fn create(settings: &Settings, client: &Client) -> Result<(), StageError> {
+    let make: Vec<String> = settings.written().filter(|table| table.create()).map(sql::create).collect();
+    if make.is_empty() {
+        return Ok(());
+    }
+    let text = format!("BEGIN; {LOCK}; {}; COMMIT", make.join("; "));
+    let connector = &settings.connector;
+    connector.within(connector.config.timeout.0, "make tables in", client.batch_execute(&text)).await
+}
+
+/// Looks the table up; what does not fit is said before the first row is written.
+async fn statement(
+    connector: &Connector,
+    client: &Client,
+    table: &TablePlan,
+) -> Result<Statement, StageError> {
+    let limit = connector.config.timeout.0;
+    let found = connector.within(limit, "read", catalog::look(client, table.name())).await?;
+    let found = found.ok_or_else(|| catalog::unfit(table.name(), "there is no such table"))?;
+    let wires = found.wires(table)?;
+    let spelled = |name: &String| found.columns.get(name).map_or("text", |column| column.spelled.as_str());
+    let types: Vec<&str> = table.columns().iter().map(|column| spelled(&column.name)).collect();
+    let sql = match table.mode() {
+        Mode::Upsert => sql::upsert(table, &wires, &types),
+        Mode::Append | Mode::Read => sql::copy(table),
+    };
+    let late = sql::insert_late(table, &wires, &types);
+    Ok(Statement { sql, late, wires })
+}
