@@ -2,7 +2,6 @@
 //! [`Failed`] or a value.
 
 use std::ffi::c_void;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -345,7 +344,6 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.context.cancelled.store(false, Ordering::Relaxed);
         if !self.this.is_null() {
             self.close();
         }

@@ -230,7 +230,7 @@ pub(crate) fn open_one(held: &mut Option<Held>) -> Result<&mut Held, Failed> {
 }
 
 /// Waits without holding up the other tasks of this thread.
-fn in_place<T>(wait: impl FnOnce() -> T) -> T {
+pub(crate) fn in_place<T>(wait: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
         _ => wait(),

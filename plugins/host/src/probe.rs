@@ -14,6 +14,7 @@ use serde_json::Value;
 use smiles_plugin_abi::{ArrowSchema, STREAMED, SmilesError, SmilesStage, SmilesStr};
 
 use crate::file::Metadata;
+use crate::instance::in_place;
 use crate::library::Library;
 use crate::schema;
 
@@ -70,8 +71,12 @@ pub(crate) struct StageAnswer {
 }
 
 impl Prober {
-    /// Asks a child; `Err`: why there is no answer.
+    /// Asks a child; `Err`: why there is no answer. Holds up no other task meanwhile.
     pub(crate) fn ask(&self, question: &Question) -> Result<Answer, String> {
+        in_place(|| self.ask_child(question))
+    }
+
+    fn ask_child(&self, question: &Question) -> Result<Answer, String> {
         let text = serde_json::to_string(question).map_err(|error| format!("cannot be asked: {error}"))?;
         let mut child = Command::new(&self.program)
             .args(&self.arguments)

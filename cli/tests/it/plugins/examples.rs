@@ -66,7 +66,10 @@ journal: memory
 plugins: [libtemperature.so, libmoving_average.so, libcsv.so]
 sources: {box: {type: temperature, root: hwmon, every: 50ms}}
 transforms: [{type: moving_average, columns: [temperature], key: [chip, sensor], window: 2}]
-sinks: {files: {type: csv, folder: .}}
+sinks:
+  files: {type: csv, folder: .}
+  store: {type: sqlite, path: t.db, tables: {t: {mode: append, create: true, columns: {t: temperature}}}}
+  api: {type: http_api, listen: 127.0.0.1:0, store: store, resources: {}}
 ";
     fs::write(place.join("pipeline.yaml"), yaml).unwrap();
     let bridge = crate::bridge::Bridge::start(&["run", "pipeline.yaml"], &[], place);
@@ -81,6 +84,10 @@ sinks: {files: {type: csv, folder: .}}
     fs::write(chip.join("temp1_input"), "44000\n").unwrap();
     let text = eventually(&csv, |text| text.contains("Package id 0,44,44\n"));
     assert!(text.contains("Package id 0,44,43\n"), "the mean of the last two: {text}");
+    let (_, metrics) = bridge.get("/metrics");
+    let line = metrics.lines().find(|line| line.starts_with("smiles_plugin_csv_rows_total{"));
+    let line = line.unwrap_or_else(|| panic!("no counter of the plugin in {metrics}"));
+    assert!(line.contains("pipeline=\"p\"") && line.contains("stage=\"files\"") && !line.ends_with(" 0"), "{line}");
     assert!(bridge.interrupt().0.success());
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{compile_with, numbered, numbers, passes_check, run};
+use super::{compile, compile_with, numbered, numbers, passes_check, run};
 use crate::bridge::root;
 
 fn museum(path: &str) -> PathBuf {
@@ -63,6 +63,19 @@ fn a_plugin_in_rust_of_the_first_day_still_works_however_it_is_compiled() {
         run(place, &yaml);
         assert_eq!(numbers(&place.join("rows")), [4, 4, 4], "{flags:?}");
     }
+}
+
+#[test]
+fn a_plugin_of_a_later_minor_version_works_with_what_both_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    compile("plugins/testing/faulty/faulty.c", place, &["-DNEWER"]);
+    let yaml = format!(
+        "pipeline: p\njournal: memory\nplugins: [libfaulty.so]\nsources: {{a: {}}}\ntransforms: [{{type: faulty}}]\nsinks: {{out: {{type: faulty, into: rows}}}}\n",
+        numbered(2, 5)
+    );
+    run(place, &yaml);
+    assert_eq!(numbers(&place.join("rows")), (0..10).collect::<Vec<_>>());
 }
 
 #[test]

@@ -87,6 +87,18 @@ fn a_library_for_another_processor_is_named() {
 }
 
 #[test]
+fn another_c_library_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = compile(SOURCE, folder.path(), &[]);
+    let mut bytes = fs::read(&library).unwrap();
+    let key = b"\"libc\":\"";
+    let at = bytes.windows(key.len()).position(|part| part == key).expect("the metadata is in the file");
+    bytes[at + key.len()..][..3].copy_from_slice(b"odd");
+    fs::write(&library, bytes).unwrap();
+    refused(folder.path(), "libfaulty.so", "it is built against the C library `odd", "5");
+}
+
+#[test]
 fn a_missing_library_dependency_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path();
