@@ -87,7 +87,10 @@ sinks:
     let (_, metrics) = bridge.get("/metrics");
     let line = metrics.lines().find(|line| line.starts_with("smiles_plugin_csv_rows_total{"));
     let line = line.unwrap_or_else(|| panic!("no counter of the plugin in {metrics}"));
-    assert!(line.contains("pipeline=\"p\"") && line.contains("stage=\"files\"") && !line.ends_with(" 0"), "{line}");
+    assert!(
+        line.contains("pipeline=\"p\"") && line.contains("stage=\"files\"") && !line.ends_with(" 0"),
+        "{line}"
+    );
     assert!(bridge.interrupt().0.success());
 }
 

@@ -27,6 +27,7 @@ impl Plugins for Shelf {
 
 const REST: &str = "sources: {a: {type: no_such_source}}\nsinks: {b: {type: no_such_sink}}\n";
 
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 fn loaded(folder: &std::path::Path, plugins: &str, shelf: &Shelf, registry: &Registry) -> Loaded {
     fs::write(folder.join("main.yaml"), format!("pipeline: p\n{plugins}\n{REST}")).unwrap();
     let environment: Environment = [("LIB", "good")].into_iter().collect();

@@ -1,5 +1,7 @@
 //! The header and its mirror are one thing: a C and a C++ compiler and rustc agree on every size, place and number.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+
 use std::fmt::Write as _;
 use std::mem::offset_of;
 use std::path::Path;
