@@ -13,11 +13,12 @@ COPY core core
 COPY sources sources
 COPY transforms transforms
 COPY sinks sinks
+COPY plugins plugins
 COPY cli cli
-RUN find core sources transforms sinks cli -type f \
+RUN find core sources transforms sinks plugins cli -type f \
       ! -name Cargo.toml ! -name build.rs ! -path '*/src/lib.rs' ! -path '*/src/main.rs' ! -path '*/benches/*.rs' \
       -delete \
- && find core sources transforms sinks cli -type d -empty -delete \
+ && find core sources transforms sinks plugins cli -type d -empty -delete \
  && find . -name '*.rs' -exec sh -c 'for file; do echo "fn main() { }" > "$file"; done' sh {} +
 
 FROM toolchain AS build
@@ -27,13 +28,14 @@ COPY core core
 COPY sources sources
 COPY transforms transforms
 COPY sinks sinks
+COPY plugins plugins
 COPY cli cli
 COPY pipelines pipelines
 COPY migrations migrations
 COPY web/dashboard web/dashboard
 COPY web/docs web/docs
 # Cargo goes by modification times, and a checkout may be older than the empty crate roots it replaces.
-RUN find core sources transforms sinks cli -name '*.rs' -exec touch {} + \
+RUN find core sources transforms sinks plugins cli -name '*.rs' -exec touch {} + \
  && cargo build --release --locked --package smiles --bin smiles
 
 FROM debian:bookworm-slim

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures by the real clock")]
 
 mod machine;
+mod plugin;
 mod poll;
 mod postgres;
 mod serve;
@@ -31,10 +32,11 @@ fn main() {
         return serve::bare_server(&args[place + 1..]);
     }
     println!("| what | S-Miles | beside | ratio |\n|---|---|---|---|");
-    let all: [(&str, Measure); 7] = [
+    let all: [(&str, Measure); 8] = [
         ("sqlite", throughput::rows_per_second),
         ("journal", throughput::journal),
         ("poll", poll::cost),
+        ("plugin", plugin::cost),
         ("start", start::times),
         ("postgres", postgres::backlog),
         ("api", serve::current),

@@ -37,12 +37,15 @@ pub(crate) enum Command {
     /// Serve a simulated device over Modbus TCP
     Simulate(SimulateArgs),
     /// Print the JSON Schema of pipeline files, for editors
-    Schema,
+    Schema(SchemaArgs),
     /// Draw pipelines as Mermaid flow charts
     Graph(GraphArgs),
     /// Look into the journal of a pipeline, and act on what its sinks did not get
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Look at plugins, test them, begin one
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Bring the tables of every target up to date, or say what that would do
     Migrate(MigrateArgs),
     /// Ask a running bridge whether it is ready (for container health checks)
@@ -186,6 +189,107 @@ pub(crate) struct MigrateArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  smiles schema > pipeline.schema.json
+  smiles schema --plugin ./libcsv.so           with the stages a plugin adds")]
+pub(crate) struct SchemaArgs {
+    /// A plugin whose stages are part of it; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(crate) plugin: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List libraries, with the stages they add; runs none of their code
+    #[command(after_help = "Examples:
+  smiles plugin list                           every .so file here
+  smiles plugin list /usr/lib/smiles")]
+    List(PluginListArgs),
+    /// Say what a plugin is: types, options, ABI, version, licence
+    #[command(after_help = "Examples:
+  smiles plugin inspect ./libcsv.so
+  smiles plugin inspect --json ./libcsv.so
+
+Exit code 0: a pipeline can use it; 2: it cannot, and why.")]
+    Inspect(PluginInspectArgs),
+    /// Try a plugin against every rule of the ABI
+    #[command(after_help = "Examples:
+  smiles plugin check ./libcsv.so
+  smiles plugin check ./libinfluxdb.so --options '{\"url\": \"http://127.0.0.1:8086\", \"database\": \"test\"}'
+
+Options come from --options, else from the first of the schema's `examples`; `${folder}` in them is a temporary folder.
+Exit code 0: it keeps every rule that could be tried; 1: it does not; 2: it cannot be loaded.")]
+    Check(PluginCheckArgs),
+    /// Begin a plugin: a project that builds and passes `check` at once
+    #[command(after_help = "Examples:
+  smiles plugin new my_sink
+  smiles plugin new roof_sensor --lang c --kind source")]
+    New(PluginNewArgs),
+    /// Load a library and answer one question about it (what other commands start as a child process)
+    #[command(hide = true, after_help = "Not for people: reads a question from standard input.")]
+    Probe,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginListArgs {
+    /// Libraries, or folders of them [default: .]
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginInspectArgs {
+    /// The library
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginCheckArgs {
+    /// The library
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Options to try its stages with, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) options: Option<String>,
+    /// Run its code in this process
+    #[arg(long, hide = true)]
+    pub(crate) here: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginNewArgs {
+    /// Its name and that of its stage type: lower-case letters, digits and `_`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it is written in
+    #[arg(long, value_enum, default_value_t = Lang::Rust)]
+    pub(crate) lang: Lang,
+    /// What it adds to pipelines
+    #[arg(long, value_enum, default_value_t = Kind::Sink)]
+    pub(crate) kind: Kind,
+    /// Folder of the SDK crate, in place of the release of this version
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) sdk: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Lang {
+    Rust,
+    C,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    Source,
+    Transform,
+    Sink,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
   smiles health                                asks http://127.0.0.1:$HEALTH_PORT/ready
   smiles health --url http://192.168.1.5:8080/ready
 
@@ -210,7 +314,7 @@ mod tests {
     fn explained(command: &clap::Command) {
         for sub in command.get_subcommands() {
             assert!(sub.get_about().is_some(), "{} says nothing about itself", sub.get_name());
-            if sub.get_name() != "schema" && sub.get_subcommands().next().is_none() {
+            if sub.get_subcommands().next().is_none() {
                 assert!(sub.get_after_help().is_some(), "{} shows no example", sub.get_name());
             }
             explained(sub);

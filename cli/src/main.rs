@@ -4,6 +4,7 @@ mod args;
 mod command;
 mod exit;
 mod logging;
+mod plugins;
 mod project;
 mod registry;
 mod stock;

@@ -4,12 +4,12 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use smiles_config::{Embedded, Environment, Folder, Layered, Loaded, Tree, load};
+use smiles_config::{Embedded, Environment, Folder, Layered, Loaded, Tree, load_with};
 use smiles_runtime::{Wired, wire};
 use smiles_stage::Registry;
 
 use crate::exit::Failure;
-use crate::stock;
+use crate::{plugins, stock};
 
 /// A pipeline file and where its includes are looked for.
 pub(crate) struct Entry {
@@ -73,11 +73,12 @@ pub(crate) fn open(
     environment: &Environment,
     registry: &Registry,
 ) -> Result<Project, Failure> {
-    let mut loaded = load(Arc::clone(&entry.tree), &entry.file, environment, registry);
+    let plugins = plugins::loader()?;
+    let mut loaded = load_with(Arc::clone(&entry.tree), &entry.file, environment, registry, &plugins);
     let wired = loaded
         .pipeline
         .as_ref()
-        .and_then(|pipeline| wire(pipeline, registry, &loaded.files, &mut loaded.diagnostics));
+        .and_then(|pipeline| wire(pipeline, &loaded.registry, &loaded.files, &mut loaded.diagnostics));
     let text = loaded.diagnostics.render(std::io::stderr().is_terminal());
     match wired {
         Some(wired) if !loaded.diagnostics.has_errors() => {

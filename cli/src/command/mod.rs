@@ -6,6 +6,7 @@ mod graph;
 mod health;
 mod journal;
 mod migrate;
+mod plugin;
 mod run;
 mod schema;
 mod simulate;
@@ -28,10 +29,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
-        Command::Schema => schema::run(),
+        Command::Schema(args) => schema::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Journal(command) => journal::run(&command),
         Command::Migrate(args) => migrate::run(&args),
+        Command::Plugin(command) => plugin::run(&command),
         Command::Health(args) => health::run(&args),
     }
 }

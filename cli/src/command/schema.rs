@@ -1,12 +1,20 @@
 //! `smiles schema`: the JSON Schema of pipeline files, for editors.
 
 use anyhow::Context;
+use smiles_config::{PluginDecl, Plugins};
 
+use crate::args::SchemaArgs;
 use crate::exit::Failure;
-use crate::registry;
+use crate::{plugins, registry};
 
-pub(super) fn run() -> Result<(), Failure> {
-    let schema = smiles_config::schema(&registry::built_in());
+pub(super) fn run(args: &SchemaArgs) -> Result<(), Failure> {
+    let mut registry = registry::built_in();
+    for path in &args.plugin {
+        let plugin = PluginDecl { path: path.clone(), sha256: None, timeout: None };
+        let adopted = plugins::loader()?.adopt(&plugin, registry);
+        registry = adopted.map_err(|problem| Failure::configuration(problem.message))?;
+    }
+    let schema = smiles_config::schema(&registry);
     let text = serde_json::to_string_pretty(&schema).context("cannot print the schema")?;
     super::print(&format!("{text}\n"))
 }

@@ -13,6 +13,7 @@ mod docker;
 mod end_to_end;
 mod faults;
 mod operator;
+mod plugins;
 mod postgres;
 mod postgres_chaos;
 mod postgres_watermarks;

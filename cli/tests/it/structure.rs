@@ -52,6 +52,10 @@ fn allowed(crate_name: &str) -> Vec<&'static str> {
         "smiles-stage" => vec![],
         "smiles-runtime" => vec!["smiles-stage", "smiles-config", "smiles-journal"],
         "smiles-source-simulator" => vec!["smiles-stage", "smiles-source-modbus"],
+        // What plugins link knows nothing of us but the ABI.
+        "smiles-plugin-abi" => vec![],
+        "smiles-plugin-sdk" => vec!["smiles-plugin-abi"],
+        "smiles-plugin-host" => vec!["smiles-stage", "smiles-plugin-abi"],
         _ => vec!["smiles-stage"],
     }
 }
@@ -67,7 +71,7 @@ fn crates_depend_as_the_architecture_says() {
     let packages = metadata["packages"].as_array().expect("packages are a list");
     let ours: BTreeMap<&str, &Value> =
         packages.iter().map(|package| (package["name"].as_str().expect("a name"), package)).collect();
-    assert!(ours.len() >= 11, "only {} crates", ours.len());
+    assert!(ours.len() >= 14, "only {} crates", ours.len());
     for (name, package) in &ours {
         let version = package["version"].as_str();
         assert_eq!(version, Some(env!("CARGO_PKG_VERSION")), "{name} has a version of its own");
@@ -87,8 +91,12 @@ fn crates_depend_as_the_architecture_says() {
 
 /// Where a crate of that name has its manifest.
 fn place(name: &str) -> String {
-    let shelves =
-        [("smiles-source-", "sources"), ("smiles-transform-", "transforms"), ("smiles-sink-", "sinks")];
+    let shelves = [
+        ("smiles-source-", "sources"),
+        ("smiles-transform-", "transforms"),
+        ("smiles-sink-", "sinks"),
+        ("smiles-plugin-", "plugins"),
+    ];
     let shelf = shelves.iter().find_map(|(prefix, shelf)| name.strip_prefix(prefix).map(|dir| (*shelf, dir)));
     let (shelf, dir) = shelf.unwrap_or(("core", name.trim_start_matches("smiles-")));
     format!("/{shelf}/{dir}/Cargo.toml")
@@ -101,8 +109,18 @@ fn documents_name_paths_and_tests_that_exist() {
         .filter(|path| path.extension().is_some_and(|ext| ext == "rs"))
         .map(|path| text(path))
         .collect();
-    let folders =
-        ["core/", "sources/", "transforms/", "sinks/", "cli/", "pipelines/", "migrations", "web/", "docs/"];
+    let folders = [
+        "core/",
+        "sources/",
+        "transforms/",
+        "sinks/",
+        "plugins/",
+        "cli/",
+        "pipelines/",
+        "migrations",
+        "web/",
+        "docs/",
+    ];
     for document in ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md"] {
         for word in text(Path::new(document)).split('`').skip(1).step_by(2) {
             let is_path = folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', ' ']);
@@ -152,6 +170,27 @@ fn no_file_names_a_registry_host() {
         let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
         for host in &hosts {
             assert!(!text.contains(host), "{} names {host}", path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_lives_under_plugins_and_says_why() {
+    for path in tracked() {
+        let name = path.display().to_string();
+        if name.ends_with("Cargo.toml") && !name.starts_with("plugins/") && name.contains('/') {
+            assert!(
+                text(&path).contains("[lints]\nworkspace = true"),
+                "{name} does not inherit `unsafe_code = forbid`"
+            );
+        }
+        let ours =
+            ["plugins/abi/", "plugins/sdk/", "plugins/host/"].iter().any(|shelf| name.starts_with(shelf));
+        if ours && name.ends_with("Cargo.toml") {
+            assert!(
+                text(&path).contains("undocumented_unsafe_blocks = \"deny\""),
+                "{name} lets unsafe blocks be silent"
+            );
         }
     }
 }

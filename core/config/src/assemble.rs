@@ -25,12 +25,20 @@ pub(crate) struct Assembled {
 
 impl Loader<'_> {
     /// Builds the declaration; complaints go to `out`, and what is returned beside them is not to be used.
-    pub(crate) fn assemble(&mut self, root: NodeId, registry: &Registry) -> Option<Assembled> {
+    pub(crate) fn assemble(
+        &mut self,
+        root: NodeId,
+        registry: &Registry,
+        plugins: Value,
+    ) -> Option<Assembled> {
         let (name, journal, shown_journal) = self.head(root)?;
         let mut resolved = Map::new();
         resolved.insert("pipeline".to_owned(), json!(name));
         if !shown_journal.is_null() {
             resolved.insert("journal".to_owned(), shown_journal);
+        }
+        if !plugins.is_null() {
+            resolved.insert("plugins".to_owned(), plugins);
         }
         let mut names = Names::default();
         let sources = self.sources(root, registry, &mut names);
@@ -67,8 +75,9 @@ impl Loader<'_> {
         let kind = Kind::Map(entries.collect());
         let head = self.document.add(Node { kind, ..node });
         let mut schema = file_schema();
-        // `variables` has been checked on its own.
+        // These two have been checked on their own.
         schema["properties"]["variables"] = Value::Bool(true);
+        schema["properties"]["plugins"] = Value::Bool(true);
         let typed = check(&self.document, head, &schema, &[]);
         for fault in typed.faults {
             self.out.push(fault.diagnostic(&self.document));

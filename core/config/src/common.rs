@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::variables;
+use crate::{plugins, variables};
 
 /// What a stage is in the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,7 @@ pub(crate) fn file_schema() -> Value {
             },
             "journal": journal_schema(),
             "variables": variables::schema(),
+            "plugins": plugins::schema(),
             "sources": { "type": "object", "description": "where rows come from, by name" },
             "transforms": { "type": "array", "description": "what happens to every row, in order" },
             "sinks": { "type": "object", "description": "where rows go, by name" }

@@ -2,7 +2,7 @@
 //!
 //! The steps: [`load`] reads the file and its includes to a tree that knows every place (`compose`, `loader`), replaces
 //! `${}` in its scalars (`expression`, `resolve`, `items`), types it by the JSON Schemas of the stages (`check`) and
-//! takes it apart (`assemble`, `sources`, `stage`). All complaints are collected as [`Diagnostics`] and shown at once.
+//! takes it apart (`assemble`, `sources`, `stage`); `plugins` adds stage types before that. All complaints are collected as [`Diagnostics`] and shown at once.
 
 mod assemble;
 mod check;
@@ -17,6 +17,7 @@ mod load;
 mod loader;
 mod names;
 mod pipeline;
+mod plugins;
 mod render;
 mod resolve;
 mod schema;
@@ -28,10 +29,11 @@ mod variables;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use environment::Environment;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_with};
 pub use pipeline::{
     JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom, TransformDecl,
 };
+pub use plugins::{NoPlugins, PluginDecl, Plugins};
 pub use schema::schema;
 pub use tree::{Embedded, Folder, Layered, Tree};
 pub use variables::{Retired, Variable};

@@ -7,6 +7,7 @@ use smiles_stage::{Files, Registry};
 
 use crate::diagnostic::Diagnostics;
 use crate::loader::Loader;
+use crate::plugins::{NoPlugins, Plugins};
 use crate::tree::Beside;
 use crate::variables::{Retired, Variable, any_error};
 use crate::{Environment, Pipeline, Tree};
@@ -21,6 +22,8 @@ pub struct Loaded {
     pub files: Arc<dyn Files>,
     /// Variables that are set and have no use any more.
     pub retired: Vec<Retired>,
+    /// The stage types the file may use: those given, and those of its plugins.
+    pub registry: Registry,
     variables: Vec<Variable>,
     resolved: Value,
 }
@@ -28,10 +31,25 @@ pub struct Loaded {
 /// Reads `file` of the tree, with everything it includes and every `${}` in it, and types it by the stages of the
 /// registry. Never fails: what is wrong is in [`Loaded::diagnostics`].
 pub fn load(tree: Arc<dyn Tree>, file: &str, environment: &Environment, registry: &Registry) -> Loaded {
+    load_with(tree, file, environment, registry, &NoPlugins)
+}
+
+/// As [`load`], for a file that may name plugins.
+pub fn load_with(
+    tree: Arc<dyn Tree>,
+    file: &str,
+    environment: &Environment,
+    registry: &Registry,
+    plugins: &dyn Plugins,
+) -> Loaded {
     let mut loader = Loader::new(tree.as_ref(), environment);
     let root = loader.read(file);
     let (variables, retired) = root.map(|root| loader.variables(root)).unwrap_or_default();
-    let assembled = root.and_then(|root| loader.assemble(root, registry));
+    let (registry, named) = match root {
+        Some(root) => loader.plugins(root, plugins, registry.clone()),
+        None => (registry.clone(), Value::Null),
+    };
+    let assembled = root.and_then(|root| loader.assemble(root, &registry, named));
     let failed = any_error(&loader.out);
     let (pipeline, resolved) = match assembled {
         Some(assembled) => ((!failed).then_some(assembled.pipeline), assembled.resolved),
@@ -40,7 +58,7 @@ pub fn load(tree: Arc<dyn Tree>, file: &str, environment: &Environment, registry
     let Loader { document, out, secrets, .. } = loader;
     let diagnostics = Diagnostics::new(Arc::new(document), secrets.into_iter().rev().collect(), out);
     let files = Arc::new(Beside { tree: Arc::clone(&tree), file: file.to_owned() });
-    Loaded { pipeline, diagnostics, files, retired, variables, resolved }
+    Loaded { pipeline, diagnostics, files, retired, registry, variables, resolved }
 }
 
 impl Loaded {

@@ -28,6 +28,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) secrets: BTreeSet<String>,
     /// How many nodes resolving has made.
     pub(crate) copies: usize,
+    /// A plugin could not be used: a type that is not known may be one of its own.
+    pub(crate) without_plugins: bool,
 }
 
 impl<'a> Loader<'a> {
@@ -40,6 +42,7 @@ impl<'a> Loader<'a> {
             declarations: Declarations::default(),
             secrets: BTreeSet::new(),
             copies: 0,
+            without_plugins: false,
         }
     }
 

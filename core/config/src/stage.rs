@@ -128,6 +128,9 @@ impl Loader<'_> {
         };
         schema
             .map_err(|unknown| {
+                if self.without_plugins {
+                    return;
+                }
                 let at =
                     self.document.entry(common, "type").and_then(|entry| self.document.anchor(entry.value));
                 let message = format!("there is no {} of type `{}`", role.word(), name.escape_debug());

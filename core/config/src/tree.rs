@@ -26,6 +26,11 @@ pub trait Tree: Send + Sync {
 
     /// The path as people see it in diagnostics.
     fn shown(&self, path: &str) -> String;
+
+    /// The path as programs see it; `None` where only absolute paths lead anywhere.
+    fn on_disk(&self, path: &str) -> Option<PathBuf> {
+        path.starts_with('/').then(|| PathBuf::from(path))
+    }
 }
 
 /// Files on disk below a folder; absolute paths lead anywhere.
@@ -88,6 +93,10 @@ impl Tree for Folder {
         let shown = self.0.join(path);
         shown.strip_prefix(".").unwrap_or(&shown).display().to_string()
     }
+
+    fn on_disk(&self, path: &str) -> Option<PathBuf> {
+        Some(self.0.join(path))
+    }
 }
 
 impl Tree for Embedded {
@@ -131,6 +140,10 @@ impl<A: Tree, B: Tree> Tree for Layered<A, B> {
         let hidden = self.0.read(path).is_err_and(|error| is_missing(&error)) && self.1.read(path).is_ok();
         if hidden { self.1.shown(path) } else { self.0.shown(path) }
     }
+
+    fn on_disk(&self, path: &str) -> Option<PathBuf> {
+        self.0.on_disk(path)
+    }
 }
 
 impl<T: Tree + ?Sized> Tree for Arc<T> {
@@ -144,6 +157,10 @@ impl<T: Tree + ?Sized> Tree for Arc<T> {
 
     fn shown(&self, path: &str) -> String {
         (**self).shown(path)
+    }
+
+    fn on_disk(&self, path: &str) -> Option<PathBuf> {
+        (**self).on_disk(path)
     }
 }
 

@@ -3,4 +3,5 @@
 mod broken;
 mod good;
 mod never_panics;
+mod plugins;
 mod stages;

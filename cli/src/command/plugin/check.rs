@@ -1,0 +1,110 @@
+//! `smiles plugin check`: every rule of the ABI, in a child process so that a crash is a finding.
+
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use smiles_plugin_host::PluginFile;
+use smiles_plugin_host::conformance::{Listener, Outcome, Setup, run as run_checks};
+use smiles_runtime::SystemClock;
+
+use crate::args::PluginCheckArgs;
+use crate::exit::Failure;
+use crate::plugins;
+
+pub(super) fn run(args: &PluginCheckArgs) -> Result<(), Failure> {
+    if args.here {
+        return here(args);
+    }
+    let file = PluginFile { path: args.path.clone(), sha256: None, timeout: None };
+    plugins::host()?.probe(&file).map_err(Failure::configuration)?;
+    let program = std::env::current_exe().context("cannot find this program to start it again")?;
+    let mut child = Command::new(program);
+    child.args(["plugin", "check", "--here"]).arg(&args.path);
+    if let Some(options) = &args.options {
+        child.args(["--options", options]);
+    }
+    let status = child.status().context("cannot start a child process for the check")?;
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Ok(()),
+        (Some(2), _) => Err(Failure::Configuration(String::new())),
+        (Some(_), _) => {
+            Err(anyhow!("{} does not keep the rules; they are in smiles_plugin.h", args.path.display())
+                .into())
+        }
+        (None, signal) => {
+            let signal = signal.map_or_else(|| "a signal".to_owned(), |signal| format!("signal {signal}"));
+            Err(anyhow!("{} crashes ({signal}) in the check named last", args.path.display()).into())
+        }
+    }
+}
+
+fn here(args: &PluginCheckArgs) -> Result<(), Failure> {
+    let options = match &args.options {
+        Some(text) => Some(
+            serde_json::from_str(text)
+                .map_err(|error| Failure::configuration(format!("--options is not JSON: {error}")))?,
+        ),
+        None => None,
+    };
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let setup =
+        Setup { options, folder: folder.path().display().to_string(), clock: Arc::new(SystemClock::new()) };
+    let mut printed = Printed::default();
+    let sound = run_checks(&args.path, &setup, &mut printed).map_err(Failure::configuration)?;
+    let Printed { passed, skipped, failed, .. } = printed;
+    super::super::print(&format!("\n{passed} passed, {skipped} could not be tried here, {failed} failed\n"))?;
+    if !sound {
+        drop(folder);
+        // The parent says the last word.
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+/// A line per check: its name before it begins, its outcome after.
+#[derive(Default)]
+struct Printed {
+    stage: String,
+    passed: usize,
+    skipped: usize,
+    failed: usize,
+}
+
+impl Printed {
+    #[expect(clippy::print_stdout, reason = "what this command is for; flushed, since the plugin may crash")]
+    fn say(text: &str) {
+        print!("{text}");
+        // A reader that went away does not stop the check.
+        _ = std::io::stdout().flush();
+    }
+}
+
+impl Listener for Printed {
+    fn begins(&mut self, stage: &str, check: &str) {
+        if self.stage != stage {
+            stage.clone_into(&mut self.stage);
+            Self::say(&format!("{stage}\n"));
+        }
+        Self::say(&format!("  {check} ... "));
+    }
+
+    fn ended(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Passed => {
+                self.passed += 1;
+                Self::say("ok\n");
+            }
+            Outcome::Skipped(reason) => {
+                self.skipped += 1;
+                Self::say(&format!("not tried: {reason}\n"));
+            }
+            Outcome::Failed(reason) => {
+                self.failed += 1;
+                Self::say(&format!("FAILED: {reason}\n"));
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a plugin does wrong while it runs: others go on, the message names plugin, stage and cause, nothing is lost.
+
+use std::fs;
+use std::path::Path;
+
+use super::{compile, numbered, numbers, run, rust_plugin};
+use crate::bridge::{Bridge, finish};
+
+/// A sink with a fault beside one without; 6 passes of 5 rows.
+fn pipeline(plugin: &str, sink: &str) -> String {
+    format!(
+        "pipeline: p
+journal: memory
+plugins: [{plugin}]
+sources: {{a: {}}}
+sinks:
+  bad: {sink}
+  good: {{type: sqlite, path: good.db, tables: {{rows: {{mode: append, create: true, columns: {{id: id}}}}}}}}
+",
+        numbered(6, 5)
+    )
+}
+
+fn stored(folder: &Path) -> i64 {
+    let path = if folder.join("data/good.db").exists() { "data/good.db" } else { "good.db" };
+    let store = rusqlite::Connection::open(folder.join(path)).unwrap();
+    store.query_row("SELECT count(DISTINCT id) FROM rows", [], |row| row.get(0)).unwrap()
+}
+
+/// Every row arrives in both sinks; the log names plugin, stage, call and cause.
+#[track_caller]
+fn survives(fault: &str, plugin: &str, words: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
+    let said =
+        run(folder.path(), &pipeline(plugin, &format!("{{type: faulty, fault: {fault}, into: rows}}")));
+    let line = said.lines().find(|line| words.iter().all(|word| line.contains(word)));
+    assert!(line.is_some(), "{fault}: no line with {words:?} in {said}");
+    assert_eq!(numbers(&folder.path().join("rows")), (0..30).collect::<Vec<_>>(), "{fault}: {said}");
+    assert_eq!(stored(folder.path()), 30, "{fault}: {said}");
+}
+
+const NAMED: [&str; 2] = ["plugin `faulty`", "`bad`"];
+
+#[test]
+fn a_returned_error_is_tried_again() {
+    survives("retry", "libfaulty.so", &[NAMED[0], NAMED[1], "in `flush`: the disk is full (code 28)"]);
+}
+
+#[test]
+fn an_unknown_status_is_tried_again() {
+    survives("unknown", "libfaulty.so", &[NAMED[0], NAMED[1], "a status nobody knows"]);
+}
+
+#[test]
+fn an_error_without_a_message_still_says_where_it_was() {
+    survives("silent", "libfaulty.so", &[NAMED[0], NAMED[1], "in `flush`: it returned status 1"]);
+}
+
+#[test]
+fn an_unterminated_message_is_cut() {
+    survives("unterminated", "libfaulty.so", &[NAMED[0], NAMED[1], "xxxxxxxx"]);
+}
+
+#[test]
+fn a_sink_that_says_more_than_it_was_given_is_not_believed() {
+    survives("lie", "libfaulty.so", &["bad", "does not say up to there"]);
+}
+
+#[test]
+fn rejected_rows_that_were_never_given_are_no_reason_to_drop_any() {
+    survives("stranger", "libfaulty.so", &[NAMED[0], NAMED[1], "some were not given to it"]);
+}
+
+#[test]
+fn a_stalled_call_trips_its_limit_and_delays_nobody_else() {
+    survives(
+        "stall",
+        "{path: libfaulty.so, timeout: 300ms}",
+        &["plugin `faulty`", "stage `bad`", "`flush` has not returned within 300ms"],
+    );
+}
+
+#[test]
+fn a_call_that_ignores_its_cancelling_keeps_only_its_own_stage_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
+    let yaml = pipeline("{path: libfaulty.so, timeout: 200ms}", "{type: faulty, fault: hang, into: rows}");
+    let yaml = yaml
+        .replace("passes: 6, ", "")
+        .replace("rows: 5", "rows: 1")
+        .replace("sources:", "transforms: []\nsources:")
+        + "  api: {type: http_api, listen: 127.0.0.1:0, store: good, resources: {}}\n";
+    let yaml = yaml.replacen("{type: synthetic,", "{every: 50ms, type: synthetic,", 1);
+    fs::write(folder.path().join("pipeline.yaml"), yaml).unwrap();
+    let bridge = Bridge::start(&["run", "pipeline.yaml"], &[], folder.path());
+    bridge.line(&["plugin `faulty`", "stage `bad`", "`flush` has not returned within 200ms"]);
+    let sink = |health: &serde_json::Value, name: &str| health["sinks"][name].clone();
+    let delivered = |health: &serde_json::Value| health["sinks"]["good"]["delivered"].as_u64();
+    let before = bridge.eventually("/health", |health| delivered(health).is_some());
+    let (status, _) = bridge.get("/ready");
+    assert!(status == 200 || status == 503, "{status}");
+    let after = bridge.eventually("/health", |health| delivered(health) > delivered(&before));
+    assert_ne!(sink(&after, "bad"), sink(&after, "good"), "the stage is unhealthy: {after:#}");
+    let (status, took) = bridge.interrupt();
+    assert!(status.success() && took.as_secs() < 10, "ended with {status} after {took:?}");
+}
+
+#[test]
+fn a_rejected_row_is_set_aside_and_all_others_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
+    let said = run(folder.path(), &pipeline("libfaulty.so", "{type: faulty, fault: reject, into: rows}"));
+    let line = said.lines().find(|line| line.contains("set aside") && line.contains("E42"));
+    assert!(line.is_some_and(|line| line.contains("the first row is odd")), "{said}");
+    assert_eq!(numbers(&folder.path().join("rows")).len(), 29, "{said}");
+    assert_eq!(stored(folder.path()), 30, "{said}");
+}
+
+#[test]
+fn a_panic_is_an_error_of_its_instance_and_loses_nothing() {
+    for call in ["write", "flush"] {
+        let folder = tempfile::tempdir().unwrap();
+        rust_plugin("plugins/testing/panicking", folder.path());
+        let sink = format!("{{type: panicking, panics_in: {call}, into: rows}}");
+        let said = run(folder.path(), &pipeline("libpanicking.so", &sink));
+        let cause = format!("in `{call}`: it panicked: an invariant of `{call}` does not hold");
+        let words = ["plugin `panicking`", "stage `bad`", cause.as_str()];
+        assert!(said.lines().any(|line| words.iter().all(|word| line.contains(word))), "{words:?} in {said}");
+        let opened =
+            said.lines().filter(|line| line.contains("opened by a test") && line.contains("stage=\"bad\""));
+        assert_eq!(opened.count(), 2, "closed and opened anew: {said}");
+        assert_eq!(numbers(&folder.path().join("rows")), (0..30).collect::<Vec<_>>(), "{said}");
+        assert_eq!(stored(folder.path()), 30);
+    }
+}
+
+/// A transform and a source with a fault before a good sink: every row arrives, once.
+#[test]
+fn broken_answers_of_transforms_and_sources_are_tried_again() {
+    let rows = [
+        ("transform", "lie", "in `apply`: it succeeded and gave no rows"),
+        ("transform", "few", "in `apply`: it gave 2 columns, its schema has 3"),
+        ("transform", "retry", "in `apply`: the disk is full (code 28)"),
+        ("transform", "stall", "`apply` has not returned within 300ms"),
+        ("source", "few", "in `next`: it gave column `id` with 1 buffers"),
+        ("source", "retry", "in `next`: the disk is full (code 28)"),
+        ("source", "stall", "`next` has not returned within 300ms"),
+    ];
+    for (role, fault, cause) in rows {
+        let folder = tempfile::tempdir().unwrap();
+        compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
+        let bad = format!("{{type: faulty, fault: {fault}}}");
+        let (source, transforms, expected) = match role {
+            "source" => (bad, "[]".to_owned(), 20),
+            _ => (numbered(4, 5), format!("[{bad}]"), 20),
+        };
+        let yaml = format!(
+            "pipeline: p\njournal: memory\nplugins: [{{path: libfaulty.so, timeout: 300ms}}]\nsources: {{a: {source}}}\ntransforms: {transforms}\nsinks: {{out: {{type: faulty, into: rows}}}}\n"
+        );
+        let said = run(folder.path(), &yaml);
+        let line = said.lines().find(|line| line.contains(cause) && line.contains("plugin `faulty`"));
+        assert!(line.is_some(), "{role} {fault}: no `{cause}` in {said}");
+        let arrived = numbers(&folder.path().join("rows"));
+        let mut distinct = arrived.clone();
+        distinct.dedup();
+        assert_eq!(distinct.len(), expected, "{role} {fault}: {arrived:?} {said}");
+    }
+}
+
+#[test]
+fn what_fails_to_open_does_not_start() {
+    for (fault, cause) in [
+        ("open", "in `open`: the licence has run out"),
+        ("'null'", "in `open`: it succeeded and gave no instance"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
+        let yaml = pipeline("libfaulty.so", &format!("{{type: faulty, fault: {fault}, into: rows}}"));
+        fs::write(folder.path().join("pipeline.yaml"), yaml).unwrap();
+        let output = finish(&["run", "pipeline.yaml"], &[], folder.path());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(cause) && said.contains("stage `bad`"), "{said}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Rows that know whether they were released, and how often.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow_array::RecordBatch;
+use arrow_array::ffi::FFI_ArrowArray;
+
+use crate::rows::export;
+
+/// How many arrays were given away, and how many were released.
+#[derive(Default)]
+pub(crate) struct Count {
+    given: usize,
+    released: Arc<AtomicUsize>,
+}
+
+type Release = unsafe extern "C" fn(*mut FFI_ArrowArray);
+
+/// What stands in the array's own place while it is away.
+struct Wrapped {
+    release: Option<Release>,
+    private_data: *mut c_void,
+    released: Arc<AtomicUsize>,
+}
+
+unsafe extern "C" fn released(array: *mut FFI_ArrowArray) {
+    // SAFETY: called with the array it was set on, or one that array was moved to.
+    let array = unsafe { &mut *array };
+    // SAFETY: `private_data` is the box of `Count::give`, freed here and only here: the release is replaced below.
+    let wrapped = unsafe { Box::from_raw(array.private_data().cast::<Wrapped>()) };
+    wrapped.released.fetch_add(1, Ordering::AcqRel);
+    // SAFETY: the array gets its own data and release back, which belong together.
+    unsafe {
+        array.set_private_data(wrapped.private_data);
+        array.set_release(wrapped.release);
+        if let Some(release) = wrapped.release {
+            release(array);
+        }
+    }
+}
+
+impl Count {
+    /// Rows on the line whose release is counted.
+    pub(crate) fn give(&mut self, rows: &RecordBatch) -> FFI_ArrowArray {
+        self.given += 1;
+        let mut array = export(rows);
+        let wrapped = Wrapped {
+            release: array.release(),
+            private_data: array.private_data(),
+            released: Arc::clone(&self.released),
+        };
+        // SAFETY: `released` undoes both before it calls the array's own release.
+        unsafe {
+            array.set_private_data(Box::into_raw(Box::new(wrapped)).cast());
+            array.set_release(Some(released));
+        }
+        array
+    }
+
+    /// Why the books do not balance, if they do not.
+    pub(crate) fn verdict(&self) -> Result<(), String> {
+        let released = self.released.load(Ordering::Acquire);
+        if released == self.given {
+            return Ok(());
+        }
+        Err(format!("{} arrays were given and {released} released: each must be, exactly once", self.given))
+    }
+}

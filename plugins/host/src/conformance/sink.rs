@@ -1,0 +1,121 @@
+//! The rules of a sink.
+
+use smiles_stage::{Action, Position, RunId, Seq};
+
+use super::count::Count;
+use super::{Check, LIMIT, Subject, Verdict, batches};
+use crate::held::{Failed, Held};
+
+pub(super) const CHECKS: &[Check] = &[
+    ("every type and shape of rows is taken and released", every_shape),
+    ("a flush of nothing succeeds", empty_flush),
+    ("a flush says exactly what was written", honest_flush),
+    ("rows that were not flushed are released when it closes", closes_with_rows),
+    ("cancel is harmless when nothing runs", cancel_when_idle),
+];
+
+const RUN: RunId = RunId([7; 16]);
+
+fn at(seq: u64) -> Position {
+    Position { run: RUN, seq: Seq(seq) }
+}
+
+/// A target that cannot be reached from here says nothing against the plugin.
+fn reachable<T>(result: Result<T, Failed>) -> Result<T, Verdict> {
+    result.map_err(|failed| match failed.error.action() {
+        Action::Retry { .. } | Action::Halt if !failed.reopen => {
+            Verdict::Skip(format!("the target takes nothing: {}", failed.error))
+        }
+        _ => Verdict::Fail(failed.error.to_string()),
+    })
+}
+
+/// The watermark is asked first, as the runtime does; a fresh run for each check.
+fn asked(held: &mut Held, run: RunId) -> Result<Option<Seq>, Verdict> {
+    Ok(reachable(held.watermark(run))?.map(|watermark| watermark.seq))
+}
+
+fn every_shape(subject: &Subject) -> Result<(), Verdict> {
+    let mut count = Count::default();
+    let written = shapes_written(subject, &mut count);
+    count.verdict()?;
+    written
+}
+
+fn shapes_written(subject: &Subject, count: &mut Count) -> Result<(), Verdict> {
+    let (mut held, _) = subject.bound("shapes")?;
+    asked(&mut held, RUN)?;
+    for (seq, (name, rows)) in (1..).zip(batches::shapes()) {
+        let given = count.give(&rows);
+        let flushed = held.write_array(given, at(seq)).and_then(|()| held.flush(LIMIT));
+        let reached = reachable(flushed).map_err(|verdict| named(name, verdict))?;
+        if reached != Some(at(seq)) {
+            return Err(Verdict::Fail(format!(
+                "{name}: the flush says {reached:?}, the batch is {:?}",
+                at(seq)
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn named(name: &str, verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Fail(reason) => Verdict::Fail(format!("{name}: {reason}")),
+        skip => skip,
+    }
+}
+
+fn empty_flush(subject: &Subject) -> Result<(), Verdict> {
+    let (mut held, _) = subject.bound("empty")?;
+    let run = RunId([8; 16]);
+    asked(&mut held, run)?;
+    match reachable(held.flush(LIMIT))? {
+        None => Ok(()),
+        Some(reached) => Err(Verdict::Fail(format!("nothing was written and the flush says {reached}"))),
+    }
+}
+
+fn honest_flush(subject: &Subject) -> Result<(), Verdict> {
+    let (mut held, _) = subject.bound("honest")?;
+    let run = RunId([9; 16]);
+    let before = asked(&mut held, run)?;
+    let position = |seq: u64| Position { run, seq: Seq(seq) };
+    for seq in [1, 2, 3] {
+        reachable(held.write(&batches::rows(0, 3, |_| false), position(seq)))?;
+    }
+    let reached = reachable(held.flush(LIMIT))?;
+    if reached != Some(position(3)) {
+        return Err(Verdict::Fail(format!("three batches were written and the flush says {reached:?}")));
+    }
+    let after = asked(&mut held, run)?;
+    if after.is_some() && after != Some(Seq(3)) {
+        return Err(Verdict::Fail(format!("the watermark went from {before:?} to {after:?} and not to 3")));
+    }
+    Ok(())
+}
+
+fn closes_with_rows(subject: &Subject) -> Result<(), Verdict> {
+    let mut count = Count::default();
+    let (mut held, _) = subject.bound("unflushed")?;
+    let run = RunId([10; 16]);
+    asked(&mut held, run)?;
+    let given = count.give(&batches::rows(0, 5, |row| row == 2));
+    let taken = held.write_array(given, Position { run, seq: Seq(1) });
+    held.close();
+    count.verdict()?;
+    reachable(taken)
+}
+
+fn cancel_when_idle(subject: &Subject) -> Result<(), Verdict> {
+    let (mut held, cancel) = subject.bound("cancelled")?;
+    cancel.ask();
+    let run = RunId([11; 16]);
+    asked(&mut held, run)?;
+    let flushed = held.write(&batches::rows(0, 1, |_| false), Position { run, seq: Seq(1) });
+    reachable(flushed.and_then(|()| held.flush(LIMIT)))?;
+    cancel.ask();
+    held.close();
+    cancel.ask();
+    Ok(())
+}

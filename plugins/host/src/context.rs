@@ -1,0 +1,243 @@
+//! The services of the host, as C functions over a context that outlives the instance.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use smiles_plugin_abi::{ABI_MINOR, LOG_DEBUG, LOG_ERROR, LOG_INFO, LOG_WARN, SmilesHost, SmilesStr};
+use smiles_stage::{Clock, prometheus::Counter};
+
+/// More than any batch has; a plugin that names rows without end must not eat the memory.
+const MAX_NAMED: usize = 100_000;
+/// Longer than any sentence.
+const MAX_TEXT: usize = 4096;
+
+/// What an instance's host functions know.
+pub(crate) struct Context {
+    pub(crate) plugin: String,
+    pub(crate) pipeline: String,
+    pub(crate) stage: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counters: Vec<Counter>,
+    pub(crate) cancelled: AtomicBool,
+    call: Mutex<Call>,
+}
+
+/// What belongs to the call in progress.
+#[derive(Default)]
+struct Call {
+    rejects: Vec<Reject>,
+    faults: Vec<String>,
+    rows_time: Option<i64>,
+    memory: Option<Memory>,
+}
+
+/// A row named by a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reject {
+    pub(crate) seq: u64,
+    pub(crate) row: u64,
+    pub(crate) code: String,
+    pub(crate) reason: String,
+}
+
+/// The state of a transform within one `apply`.
+pub(crate) struct Memory {
+    /// Whoever waits for the call answers questions about what was there before.
+    pub(crate) ask: Sender<Asked>,
+    pub(crate) puts: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+/// What the caller of `apply` hears while it waits.
+pub(crate) enum Asked {
+    /// A key, and where its value goes.
+    Get(Vec<u8>, Sender<Option<Vec<u8>>>),
+    /// The call has ended.
+    Done,
+}
+
+impl Context {
+    pub(crate) fn new(
+        plugin: &str,
+        pipeline: &str,
+        stage: &str,
+        clock: Arc<dyn Clock>,
+        counters: Vec<Counter>,
+    ) -> Self {
+        Self {
+            plugin: plugin.to_owned(),
+            pipeline: pipeline.to_owned(),
+            stage: stage.to_owned(),
+            clock,
+            counters,
+            cancelled: AtomicBool::new(false),
+            call: Mutex::default(),
+        }
+    }
+
+    /// The table a plugin gets; `self` must outlive its use.
+    pub(crate) fn table(self: &Arc<Self>) -> SmilesHost {
+        SmilesHost {
+            struct_size: u32::try_from(size_of::<SmilesHost>()).unwrap_or(0),
+            abi_minor: ABI_MINOR,
+            ctx: Arc::as_ptr(self).cast_mut().cast(),
+            log: Some(log),
+            metric_add: Some(metric_add),
+            now_us: Some(now_us),
+            cancelled: Some(cancelled),
+            state_get: Some(state_get),
+            state_put: Some(state_put),
+            reject: Some(reject),
+            fault: Some(fault),
+        }
+    }
+
+    /// Before a call: nothing is left of the one before.
+    pub(crate) fn begin(&self, rows_time: Option<i64>, memory: Option<Memory>) {
+        *self.call() = Call { rows_time, memory, ..Call::default() };
+    }
+
+    /// After a call: the rows it named.
+    pub(crate) fn rejects(&self) -> Vec<Reject> {
+        std::mem::take(&mut self.call().rejects)
+    }
+
+    /// After a call: what failed although it brought something.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        std::mem::take(&mut self.call().faults)
+    }
+
+    /// After a call: what it put.
+    pub(crate) fn puts(&self) -> HashMap<Vec<u8>, Vec<u8>> {
+        self.call().memory.take().map(|memory| memory.puts).unwrap_or_default()
+    }
+
+    fn call(&self) -> MutexGuard<'_, Call> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self, level: u32, message: &str) {
+        let (plugin, pipeline, stage) = (self.plugin.as_str(), self.pipeline.as_str(), self.stage.as_str());
+        match level {
+            LOG_ERROR => tracing::error!(plugin, pipeline, stage, "{message}"),
+            LOG_WARN => tracing::warn!(plugin, pipeline, stage, "{message}"),
+            LOG_INFO => tracing::info!(plugin, pipeline, stage, "{message}"),
+            LOG_DEBUG => tracing::debug!(plugin, pipeline, stage, "{message}"),
+            _ => tracing::trace!(plugin, pipeline, stage, "{message}"),
+        }
+    }
+
+    fn value(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        let (answer, received) = channel();
+        {
+            let call = self.call();
+            let memory = call.memory.as_ref()?;
+            if let Some(value) = memory.puts.get(key) {
+                return Some(Some(value.clone()));
+            }
+            memory.ask.send(Asked::Get(key.to_vec(), answer)).ok()?;
+        }
+        received.recv().ok()
+    }
+}
+
+/// Runs a service; a panic of ours must not unwind into the plugin.
+fn serve<T>(ctx: *mut c_void, fallback: T, service: impl FnOnce(&Context) -> T) -> T {
+    // SAFETY: `ctx` is what `Context::table` gave out, and the context outlives the instance.
+    let Some(context) = (unsafe { ctx.cast::<Context>().as_ref() }) else { return fallback };
+    catch_unwind(AssertUnwindSafe(|| service(context))).unwrap_or(fallback)
+}
+
+/// # Safety
+/// A text of the plugin, valid during the call.
+unsafe fn text(text: SmilesStr) -> String {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { text.bytes() };
+    let bytes = bytes.get(..MAX_TEXT).unwrap_or(bytes);
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+unsafe extern "C" fn log(ctx: *mut c_void, level: u32, message: SmilesStr) {
+    // SAFETY: the plugin's text.
+    let message = unsafe { text(message) };
+    serve(ctx, (), |context| context.log(level, &message));
+}
+
+unsafe extern "C" fn metric_add(ctx: *mut c_void, metric: u32, amount: f64) {
+    serve(ctx, (), |context| {
+        let counter = usize::try_from(metric).ok().and_then(|metric| context.counters.get(metric));
+        if let Some(counter) = counter
+            && amount.is_finite()
+            && amount >= 0.0
+        {
+            counter.inc_by(amount);
+        }
+    });
+}
+
+unsafe extern "C" fn now_us(ctx: *mut c_void) -> i64 {
+    serve(ctx, 0, |context| {
+        let of_rows = context.call().rows_time;
+        of_rows.unwrap_or_else(|| context.clock.now().as_microsecond())
+    })
+}
+
+unsafe extern "C" fn cancelled(ctx: *mut c_void) -> u32 {
+    serve(ctx, 1, |context| u32::from(context.cancelled.load(Ordering::Relaxed)))
+}
+
+unsafe extern "C" fn state_get(ctx: *mut c_void, key: SmilesStr, buffer: *mut u8, length: *mut usize) -> i32 {
+    if length.is_null() {
+        return -1;
+    }
+    // SAFETY: the plugin's key.
+    let key = unsafe { key.bytes() };
+    let Some(found) = serve(ctx, None, |context| context.value(key)) else { return -1 };
+    let Some(value) = found else { return 0 };
+    // SAFETY: not null, the plugin's own.
+    let room = unsafe { *length };
+    // SAFETY: as above.
+    unsafe { *length = value.len() };
+    if room >= value.len() && !buffer.is_null() {
+        // SAFETY: the plugin has that much room.
+        unsafe { std::ptr::copy_nonoverlapping(value.as_ptr(), buffer, value.len()) };
+    }
+    1
+}
+
+unsafe extern "C" fn state_put(ctx: *mut c_void, key: SmilesStr, value: *const u8, length: usize) -> i32 {
+    // SAFETY: the plugin's key and value.
+    let (key, value) = unsafe { (key.bytes(), SmilesStr { ptr: value, len: length }.bytes()) };
+    serve(ctx, -1, |context| match context.call().memory.as_mut() {
+        Some(memory) => {
+            memory.puts.insert(key.to_vec(), value.to_vec());
+            0
+        }
+        None => -1,
+    })
+}
+
+unsafe extern "C" fn reject(ctx: *mut c_void, seq: u64, row: u64, code: SmilesStr, reason: SmilesStr) {
+    // SAFETY: the plugin's texts.
+    let (code, reason) = unsafe { (text(code), text(reason)) };
+    serve(ctx, (), |context| {
+        let mut call = context.call();
+        if call.rejects.len() < MAX_NAMED {
+            call.rejects.push(Reject { seq, row, code, reason });
+        }
+    });
+}
+
+unsafe extern "C" fn fault(ctx: *mut c_void, message: SmilesStr) {
+    // SAFETY: the plugin's text.
+    let message = unsafe { text(message) };
+    serve(ctx, (), |context| {
+        let mut call = context.call();
+        if call.faults.len() < MAX_NAMED {
+            call.faults.push(message);
+        }
+    });
+}

@@ -1,0 +1,375 @@
+//! One instance of a plugin's stage, called on the thread that made it: every status, null and odd answer becomes a
+//! [`Failed`] or a value.
+
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::ffi::FFI_ArrowArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_schema::SchemaRef;
+use smiles_plugin_abi::{
+    ArrowArray, ArrowSchema, ERROR_REOPEN, STATUS_END, STATUS_HALT, STATUS_OK, STATUS_REJECT, SmilesError,
+    SmilesHost, SmilesPosition, SmilesStage, SmilesStr, SmilesWatermark,
+};
+use smiles_stage::{Position, Rejection, RunId, Seq, StageError, TIME, TargetId, Watermark};
+
+use crate::context::{Context, Memory, Reject};
+use crate::{rows, schema};
+
+/// How a call failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: StageError,
+    /// The instance is in no state to be called again.
+    pub(crate) reopen: bool,
+}
+
+/// Where `cancel` finds the instance from another thread; emptied before `close` begins.
+#[derive(Default)]
+pub(crate) struct Cancel(Mutex<Option<(Address, unsafe extern "C" fn(*mut c_void))>>);
+
+struct Address(*mut c_void);
+
+// SAFETY: only handed to `cancel`, which the ABI allows from any thread.
+unsafe impl Send for Address {}
+
+impl Cancel {
+    /// Asks the call in progress to return.
+    pub(crate) fn ask(&self) {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((Address(this), cancel)) = held.as_ref() {
+            // SAFETY: the instance is open: it is taken out of here before it closes.
+            unsafe { cancel(*this) };
+        }
+    }
+
+    fn set(&self, to: Option<(Address, unsafe extern "C" fn(*mut c_void))>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+}
+
+/// What one pass of a source brought.
+pub(crate) enum Passed {
+    Rows(RecordBatch, Vec<String>),
+    Ended,
+}
+
+/// An open instance.
+pub(crate) struct Held {
+    stage: SmilesStage,
+    this: *mut c_void,
+    /// What the instance calls; the plugin keeps its address.
+    _host: Box<SmilesHost>,
+    context: Arc<Context>,
+    cancel: Arc<Cancel>,
+    /// The columns that leave a source or a transform.
+    output: Option<SchemaRef>,
+    /// Batches written since the last flush.
+    written: Vec<Position>,
+}
+
+/// A function that the library's check has found, or an error where it is absent after all.
+fn slot<T>(slot: Option<T>, name: &str) -> Result<T, Failed> {
+    slot.ok_or_else(|| Failed::of(StageError::halt(format!("the plugin has no `{name}`"))))
+}
+
+impl Failed {
+    pub(crate) fn of(error: StageError) -> Self {
+        Self { error, reopen: false }
+    }
+}
+
+impl Held {
+    /// Opens an instance.
+    pub(crate) fn open(
+        stage: SmilesStage,
+        context: Arc<Context>,
+        cancel: Arc<Cancel>,
+        options: &str,
+    ) -> Result<Self, Failed> {
+        let open = slot(stage.open, "open")?;
+        let host = Box::new(context.table());
+        let (mut this, mut error) = (std::ptr::null_mut(), SmilesError::empty());
+        let (pipeline, name) = (SmilesStr::lend(&context.pipeline), SmilesStr::lend(&context.stage));
+        context.begin(None, None);
+        // SAFETY: the texts are valid during the call, the table as long as the instance.
+        let status = unsafe {
+            open(&raw const *host, pipeline, name, SmilesStr::lend(options), &raw mut this, &raw mut error)
+        };
+        let held = Self { stage, this, _host: host, context, cancel, output: None, written: Vec::new() };
+        held.outcome("open", status, &error)?;
+        if held.this.is_null() {
+            return Err(held.odd("open", "it succeeded and gave no instance"));
+        }
+        if let Some(function) = held.stage.cancel {
+            held.cancel.set(Some((Address(held.this), function)));
+        }
+        Ok(held)
+    }
+
+    /// Tells it the columns; `output`: what its plan said leaves it.
+    pub(crate) fn bind(
+        &mut self,
+        input: Option<&SchemaRef>,
+        output: Option<&SchemaRef>,
+    ) -> Result<(), Failed> {
+        let bind = slot(self.stage.bind, "bind")?;
+        let exported = match input {
+            Some(input) => Some(schema::export(input).map_err(|reason| self.odd("bind", &reason))?),
+            None => None,
+        };
+        let given = exported.as_ref().map_or(std::ptr::null(), std::ptr::from_ref).cast::<ArrowSchema>();
+        let (mut filled, mut error) = (ArrowSchema::empty(), SmilesError::empty());
+        let into = if output.is_some() { &raw mut filled } else { std::ptr::null_mut() };
+        self.context.begin(None, None);
+        // SAFETY: `given` is valid during the call, `into` is ours.
+        let status = unsafe { bind(self.this, given, into, &raw mut error) };
+        if let Err(failed) = self.outcome("bind", status, &error) {
+            // SAFETY: empty, or what the plugin filled in before it failed.
+            unsafe { schema::release(&mut filled) };
+            return Err(failed);
+        }
+        let Some(planned) = output else { return Ok(()) };
+        // SAFETY: what the plugin filled in.
+        let bound = unsafe { schema::import(&mut filled) }.map_err(|reason| self.odd("bind", &reason))?;
+        if let Some(difference) = schema::difference(planned, &bound) {
+            return Err(self.odd("bind", &format!("it says {difference}, as `plan` said")));
+        }
+        self.output = Some(SchemaRef::clone(planned));
+        Ok(())
+    }
+
+    /// One pass of a source.
+    pub(crate) fn next(&mut self, limit: Duration) -> Result<Passed, Failed> {
+        let next = slot(self.stage.next, "next")?;
+        let (mut filled, mut error) = (ArrowArray::empty(), SmilesError::empty());
+        self.context.begin(None, None);
+        // SAFETY: `filled` and `error` are ours.
+        let status = unsafe { next(self.this, millis(limit), &raw mut filled, &raw mut error) };
+        let faults = self.context.faults();
+        if status == STATUS_END {
+            drop(owned(&mut filled));
+            return Ok(Passed::Ended);
+        }
+        let rows = self.took("next", status, &error, &mut filled)?;
+        let rows = rows.unwrap_or_else(|| RecordBatch::new_empty(self.output()));
+        Ok(Passed::Rows(rows, faults))
+    }
+
+    /// Tells a source what is durable.
+    pub(crate) fn commit(&mut self, position: Position) -> Result<(), Failed> {
+        let Some(commit) = self.stage.commit else { return Ok(()) };
+        let (position, mut error) = (raw(position), SmilesError::empty());
+        self.context.begin(None, None);
+        // SAFETY: borrowed during the call.
+        let status = unsafe { commit(self.this, &raw const position, &raw mut error) };
+        self.outcome("commit", status, &error)
+    }
+
+    /// Rows through a transform.
+    pub(crate) fn apply(&mut self, batch: &RecordBatch, memory: Memory) -> Result<RecordBatch, Failed> {
+        self.apply_array(rows::export(batch), batch, memory)
+    }
+
+    /// As [`Held::apply`], of rows on the line already.
+    pub(crate) fn apply_array(
+        &mut self,
+        mut given: FFI_ArrowArray,
+        batch: &RecordBatch,
+        memory: Memory,
+    ) -> Result<RecordBatch, Failed> {
+        let apply = slot(self.stage.apply, "apply")?;
+        let (mut filled, mut error) = (ArrowArray::empty(), SmilesError::empty());
+        self.context.begin(latest(batch), Some(memory));
+        // SAFETY: the plugin takes `given`, or leaves it to us; `filled` and `error` are ours.
+        let status = unsafe { apply(self.this, raw_array(&mut given), &raw mut filled, &raw mut error) };
+        self.written = vec![Position { run: RunId([0; 16]), seq: Seq::ZERO }];
+        let rows = self.took("apply", status, &error, &mut filled)?;
+        rows.ok_or_else(|| self.odd("apply", "it succeeded and gave no rows"))
+    }
+
+    /// Rows into a sink: accepted.
+    pub(crate) fn write(&mut self, batch: &RecordBatch, position: Position) -> Result<(), Failed> {
+        self.write_array(rows::export(batch), position)
+    }
+
+    /// As [`Held::write`], of rows on the line already.
+    pub(crate) fn write_array(
+        &mut self,
+        mut given: FFI_ArrowArray,
+        position: Position,
+    ) -> Result<(), Failed> {
+        let write = slot(self.stage.write, "write")?;
+        let (at, mut error) = (raw(position), SmilesError::empty());
+        self.written.push(position);
+        self.context.begin(None, None);
+        // SAFETY: the plugin takes `given`, or leaves it to us; `at` is borrowed during the call.
+        let status = unsafe { write(self.this, raw_array(&mut given), &raw const at, &raw mut error) };
+        self.outcome("write", status, &error).inspect_err(|_| self.written.clear())
+    }
+
+    /// Everything written becomes durable, up to the position said.
+    pub(crate) fn flush(&mut self, limit: Duration) -> Result<Option<Position>, Failed> {
+        let flush = slot(self.stage.flush, "flush")?;
+        let (mut durable, mut error) = (SmilesPosition::default(), SmilesError::empty());
+        self.context.begin(None, None);
+        // SAFETY: `durable` and `error` are ours.
+        let status = unsafe { flush(self.this, millis(limit), &raw mut durable, &raw mut error) };
+        let outcome = self.outcome("flush", status, &error);
+        self.written.clear();
+        outcome?;
+        let said = Position { run: RunId(durable.run), seq: Seq(durable.seq) };
+        Ok((durable.seq > 0).then_some(said))
+    }
+
+    /// What the target says of a run; `None`: it keeps no watermark.
+    pub(crate) fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, Failed> {
+        let Some(watermark) = self.stage.watermark else { return Ok(None) };
+        let (mut said, mut error) = (SmilesWatermark::default(), SmilesError::empty());
+        self.context.begin(None, None);
+        // SAFETY: 16 bytes borrowed during the call; `said` and `error` are ours.
+        let status = unsafe { watermark(self.this, run.0.as_ptr(), &raw mut said, &raw mut error) };
+        self.written.clear();
+        self.outcome("watermark", status, &error)?;
+        Ok(Some(Watermark { target: TargetId(said.target), seq: Seq(said.seq) }))
+    }
+
+    /// Watermarks of these runs may go.
+    pub(crate) fn forget(&mut self, runs: &[RunId]) -> Result<(), Failed> {
+        let Some(forget) = self.stage.forget else { return Ok(()) };
+        let bytes: Vec<u8> = runs.iter().flat_map(|run| run.0).collect();
+        let mut error = SmilesError::empty();
+        self.context.begin(None, None);
+        // SAFETY: `runs.len()` times 16 bytes, borrowed during the call.
+        let status = unsafe { forget(self.this, bytes.as_ptr(), runs.len(), &raw mut error) };
+        self.outcome("forget", status, &error)
+    }
+
+    /// What the call in progress put into its state.
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Ends the instance, as often as one likes.
+    pub(crate) fn close(&mut self) {
+        self.cancel.set(None);
+        if let Some(close) = self.stage.close {
+            // SAFETY: `this` is the instance, or null once it is closed.
+            unsafe { close(&raw mut self.this) };
+        }
+    }
+
+    /// Whether the plugin keeps to `close` leaving NULL behind.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.this.is_null()
+    }
+
+    fn output(&self) -> SchemaRef {
+        self.output.clone().unwrap_or_else(|| SchemaRef::new(arrow_schema::Schema::empty()))
+    }
+
+    /// The rows of a call that may bring some; whatever it brought is released.
+    fn took(
+        &self,
+        call: &str,
+        status: i32,
+        error: &SmilesError,
+        filled: &mut ArrowArray,
+    ) -> Result<Option<RecordBatch>, Failed> {
+        if let Err(failed) = self.outcome(call, status, error) {
+            drop(owned(filled));
+            return Err(failed);
+        }
+        // SAFETY: what the plugin filled in.
+        let rows = unsafe { rows::import(filled, &self.output()) };
+        rows.map_err(|reason| self.odd(call, &format!("it gave {reason}")))
+    }
+
+    /// A status and its error, as the runtime knows them.
+    fn outcome(&self, call: &str, status: i32, error: &SmilesError) -> Result<(), Failed> {
+        let rejects = self.context.rejects();
+        if status == STATUS_OK {
+            return Ok(());
+        }
+        let said = error.said();
+        let cause = match (said.is_empty(), error.code) {
+            (true, code) => format!("it returned status {status}, code {code}, and no message"),
+            (false, 0) => said,
+            (false, code) => format!("{said} (code {code})"),
+        };
+        let text = self.text(call, &cause);
+        let after = Duration::from_millis(u64::from(error.retry_after_ms));
+        let error_of = match status {
+            STATUS_HALT => StageError::halt(text),
+            STATUS_REJECT => self.rejected(rejects, text),
+            _ if after.is_zero() => StageError::retry(text),
+            _ => StageError::retry_after(after, text),
+        };
+        Err(Failed { error: error_of, reopen: error.flags & ERROR_REOPEN != 0 })
+    }
+
+    /// Rows by the batches written; one that was not written is an unknown error.
+    fn rejected(&self, rejects: Vec<Reject>, text: String) -> StageError {
+        let place = |reject: Reject| {
+            let batch = self.written.iter().position(|position| position.seq.0 == reject.seq)?;
+            let row = usize::try_from(reject.row).ok()?;
+            let code = if reject.code.is_empty() { "rejected".to_owned() } else { reject.code };
+            let reason = if reject.reason.is_empty() { text.clone() } else { reject.reason };
+            Some(Rejection { batch, row, code, reason })
+        };
+        let named = rejects.len();
+        let rows: Option<Vec<Rejection>> = rejects.into_iter().map(place).collect();
+        match rows {
+            Some(rows) if !rows.is_empty() => StageError::reject(rows, text),
+            Some(_) => StageError::retry(format!("{text} (it rejects rows and names none)")),
+            None => {
+                StageError::retry(format!("{text} (of {named} rows it rejects, some were not given to it)"))
+            }
+        }
+    }
+
+    /// An answer that is none: tried again, on another instance.
+    fn odd(&self, call: &str, reason: &str) -> Failed {
+        Failed { error: StageError::retry(self.text(call, reason)), reopen: true }
+    }
+
+    fn text(&self, call: &str, cause: &str) -> String {
+        let Context { plugin, stage, .. } = self.context.as_ref();
+        format!("plugin `{plugin}`, stage `{stage}`, in `{call}`: {cause}")
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.this.is_null() {
+            self.close();
+        }
+    }
+}
+
+fn raw(position: Position) -> SmilesPosition {
+    SmilesPosition { run: position.run.0, seq: position.seq.0 }
+}
+
+fn raw_array(array: &mut FFI_ArrowArray) -> *mut ArrowArray {
+    std::ptr::from_mut(array).cast()
+}
+
+/// Takes what was filled in, to be released when dropped.
+fn owned(filled: &mut ArrowArray) -> FFI_ArrowArray {
+    // SAFETY: the same struct by the C data interface; empty, or filled in by the plugin.
+    unsafe { FFI_ArrowArray::from_raw(std::ptr::from_mut(filled).cast()) }
+}
+
+fn millis(limit: Duration) -> u32 {
+    u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// The latest `time` of the rows, in microseconds.
+fn latest(batch: &RecordBatch) -> Option<i64> {
+    let times = batch.column_by_name(TIME)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    times.iter().flatten().max().or(Some(0))
+}

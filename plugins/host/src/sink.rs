@@ -1,0 +1,111 @@
+//! A plugin's sink.
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use serde_json::Value;
+use smiles_stage::{
+    Batch, Delivery, Factory, OpenContext, OpenSink, Path, PlanContext, Position, Problem, Problems, RunId,
+    Sink, SinkPlan, StageError, Store, StoreSchema, Watermark,
+};
+
+use crate::host::{Slot, StageType};
+use crate::instance::open_one;
+use crate::schema;
+
+pub(crate) struct PluginSink(pub(crate) StageType);
+
+struct Plan {
+    stage: StageType,
+    options: Value,
+    input: Option<SchemaRef>,
+}
+
+struct Running {
+    slot: Slot,
+    transactional: bool,
+    /// Batches were written that no flush has confirmed.
+    owes: bool,
+}
+
+impl Factory<dyn SinkPlan> for PluginSink {
+    fn name(&self) -> &str {
+        &self.0.meta.type_name
+    }
+
+    fn about(&self) -> &str {
+        &self.0.meta.about
+    }
+
+    fn schema(&self) -> Value {
+        self.0.answer.schema.clone()
+    }
+
+    fn plan(&self, options: &Value, _: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
+        self.0.plan(options, None, false).map_err(unsound)?;
+        Ok(Box::new(Plan { stage: self.0.clone(), options: options.clone(), input: None }))
+    }
+}
+
+#[async_trait]
+impl SinkPlan for Plan {
+    fn delivery(&self) -> Delivery {
+        if self.stage.answer.transactional { Delivery::Transactional } else { Delivery::AtLeastOnce }
+    }
+
+    fn wire(&mut self, input: &SchemaRef, _: Option<&StoreSchema>) -> Result<(), Problems> {
+        if let Some(reason) = schema::unfit(input) {
+            return Err(unsound(reason));
+        }
+        self.stage.plan(&self.options, Some(input), false).map_err(unsound)?;
+        self.input = Some(SchemaRef::clone(input));
+        Ok(())
+    }
+
+    async fn open(&self, context: OpenContext, _: Option<Arc<dyn Store>>) -> Result<OpenSink, StageError> {
+        let opener = self.stage.opener(&self.options, self.input.clone(), None, &context);
+        let mut slot = Slot::new(opener);
+        slot.instance().await?;
+        let sink = Running { slot, transactional: self.stage.answer.transactional, owes: false };
+        Ok(OpenSink { sink: Box::new(sink), store: None })
+    }
+}
+
+pub(crate) fn unsound(reason: String) -> Problems {
+    vec![Problem::error(Path::root(), reason)]
+}
+
+#[async_trait]
+impl Sink for Running {
+    async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
+        self.owes = true;
+        let (records, position) = (batch.records.clone(), batch.position);
+        let instance = self.slot.instance().await?;
+        instance.call("write", move |held| open_one(held)?.write(&records, position)).await
+    }
+
+    async fn flush(&mut self) -> Result<Option<Position>, StageError> {
+        let limit = self.slot.opener().limit();
+        let instance = self.slot.instance().await?;
+        let reached = instance.call("flush", move |held| open_one(held)?.flush(limit)).await?;
+        self.owes = false;
+        Ok(reached)
+    }
+
+    async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError> {
+        // A question means that everything since the last flush is in doubt; a plugin that is not asked for its
+        // watermark is told so by a new instance.
+        if std::mem::take(&mut self.owes) && !self.transactional {
+            self.slot.dismiss_fit();
+        }
+        let instance = self.slot.instance().await?;
+        instance.call("watermark", move |held| open_one(held)?.watermark(run)).await
+    }
+
+    async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
+        let runs = runs.to_vec();
+        let instance = self.slot.instance().await?;
+        instance.call("forget", move |held| open_one(held)?.forget(&runs)).await
+    }
+}

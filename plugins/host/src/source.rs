@@ -1,0 +1,104 @@
+//! A plugin's source.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use serde_json::Value;
+use smiles_stage::{
+    Cadence, Factory, Fault, OpenContext, Pass, PlanContext, Position, Problems, Source, SourcePlan,
+    StageError,
+};
+
+use crate::held::{Failed, Passed};
+use crate::host::{Slot, StageType, file_name};
+use crate::instance::open_one;
+use crate::sink::unsound;
+
+pub(crate) struct PluginSource(pub(crate) StageType);
+
+struct Plan {
+    stage: StageType,
+    options: Value,
+    output: SchemaRef,
+}
+
+struct Running {
+    slot: Slot,
+    /// A pass that ended after its caller had gone: it is not lost.
+    kept: Arc<Mutex<Option<Passed>>>,
+}
+
+impl Factory<dyn SourcePlan> for PluginSource {
+    fn name(&self) -> &str {
+        &self.0.meta.type_name
+    }
+
+    fn about(&self) -> &str {
+        &self.0.meta.about
+    }
+
+    fn schema(&self) -> Value {
+        self.0.answer.schema.clone()
+    }
+
+    fn plan(&self, options: &Value, _: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
+        let output = self.0.plan(options, None, true).map_err(unsound)?;
+        let output = output.ok_or_else(|| unsound(format!("`{}` says no columns", self.0.meta.type_name)))?;
+        Ok(Box::new(Plan { stage: self.0.clone(), options: options.clone(), output }))
+    }
+}
+
+#[async_trait]
+impl SourcePlan for Plan {
+    fn output(&self) -> SchemaRef {
+        SchemaRef::clone(&self.output)
+    }
+
+    fn cadence(&self) -> Cadence {
+        if self.stage.answer.streamed { Cadence::Streamed } else { Cadence::Polled }
+    }
+
+    fn address(&self) -> String {
+        format!("plugin {}", file_name(&self.stage.plugin.path))
+    }
+
+    async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError> {
+        let opener = self.stage.opener(&self.options, None, Some(SchemaRef::clone(&self.output)), &context);
+        let mut slot = Slot::new(opener);
+        slot.instance().await?;
+        Ok(Box::new(Running { slot, kept: Arc::default() }))
+    }
+}
+
+#[async_trait]
+impl Source for Running {
+    async fn next(&mut self) -> Result<Option<Pass>, StageError> {
+        // Half of the limit, so that a source that keeps to it is never taken for one that hangs.
+        let limit = self.slot.opener().limit() / 2;
+        let kept = Arc::clone(&self.kept);
+        let instance = self.slot.instance().await?;
+        instance
+            .call("next", move |held| {
+                if kept.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+                    let passed = open_one(held)?.next(limit)?;
+                    *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(passed);
+                }
+                Ok::<(), Failed>(())
+            })
+            .await?;
+        match self.kept.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(Passed::Rows(rows, faults)) => {
+                let faults: Vec<Fault> = faults.into_iter().map(|message| Fault { message }).collect();
+                Ok(Some(Pass { rows, complete: faults.is_empty(), faults }))
+            }
+            Some(Passed::Ended) => Ok(None),
+            None => Err(StageError::retry("the plugin's pass brought neither rows nor an error")),
+        }
+    }
+
+    async fn commit(&mut self, position: Position) -> Result<(), StageError> {
+        let instance = self.slot.instance().await?;
+        instance.call("commit", move |held| open_one(held)?.commit(position)).await
+    }
+}

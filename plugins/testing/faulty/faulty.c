@@ -1,0 +1,295 @@
+/* faulty.c - a plugin that does everything wrong, on demand: for the tests of the host. What goes wrong while it is loaded is
+ * chosen by a macro, what goes wrong later by the option `fault`. Good rows go to the file `into`, one line per row.
+ */
+#define _POSIX_C_SOURCE 200809L
+#define SMILES_PLUGIN_HELPERS
+#ifdef NEEDS_MORE
+#define SMILES_ABI_NEEDS 9
+#endif
+#include "smiles_plugin.h"
+
+#include <poll.h>
+
+#ifndef NO_META
+SMILES_META("faulty", "1.0.0", "MIT",
+            "{\"role\":\"sink\",\"type\":\"faulty\",\"about\":\"fails on demand\"},"
+            "{\"role\":\"transform\",\"type\":\"faulty\",\"about\":\"fails on demand\"},"
+            "{\"role\":\"source\",\"type\":\"faulty\",\"about\":\"fails on demand\"}");
+#else
+static const char smiles_meta_text[] = "";
+#endif
+
+#ifdef CRASH_ON_LOAD
+__attribute__((constructor)) static void crash(void) { *(volatile int *)8 = 1; }
+#endif
+#ifdef EXIT_ON_LOAD
+__attribute__((constructor)) static void leave(void) {
+  fputs("this library needs a dongle\n", stderr);
+  exit(3);
+}
+#endif
+#ifdef UNDEFINED
+extern int nobody_has_this(void);
+int uses_it(void) { return nobody_has_this(); }
+#endif
+
+typedef struct {
+  const SmilesHost *host;
+  char fault[32], into[1024];
+  int calls;
+  volatile int cancelled;
+  char *text;
+  size_t length;
+  SmilesPosition last;
+  int64_t rows;
+} Faulty;
+
+/* Across instances: a fault that is cured by another instance must not come back with it. */
+static int done_once;
+
+static int once(Faulty *self, const char *fault) {
+  if (strcmp(self->fault, fault) != 0 || done_once) return 0;
+  done_once = 1;
+  return 1;
+}
+
+static SmilesStr options_schema(void) {
+#ifdef BAD_SCHEMA
+  return smiles_str("{\"type\": ");
+#else
+  return smiles_str(
+      "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+      "\"fault\":{\"enum\":[\"none\",\"retry\",\"unknown\",\"unterminated\",\"silent\",\"stall\",\"reject\",\"lie\",\"halt\",\"open\","
+      "\"columns\",\"null\",\"plan\",\"stranger\",\"few\",\"hang\"],\"description\":\"what goes wrong, once\"},"
+      "\"into\":{\"type\":\"string\",\"description\":\"where rows go\"}}}");
+#endif
+}
+
+/* What is wrong with this call; the first time it is made. */
+static int32_t fault(Faulty *self, SmilesError *error) {
+  if (once(self, "retry")) {
+    error->code = 28;
+    return smiles_fail(error, SMILES_RETRY, "the disk is full");
+  }
+  if (once(self, "unknown")) return smiles_fail(error, (SmilesStatus)77, "a status nobody knows");
+  if (once(self, "unterminated")) {
+    memset(error->message, 'x', sizeof error->message);
+    error->message_len = UINT32_MAX;
+    return SMILES_RETRY;
+  }
+  if (once(self, "silent")) return SMILES_RETRY;
+  if (once(self, "halt")) return smiles_fail(error, SMILES_HALT, "the password is wrong");
+  if (once(self, "stall")) {
+    int waited;
+    for (waited = 0; waited < 3000 && !self->cancelled; waited++) poll(NULL, 0, 10);
+    return smiles_fail(error, SMILES_RETRY, "it was cancelled");
+  }
+  if (once(self, "hang")) poll(NULL, 0, 30000);
+  return SMILES_OK;
+}
+
+static int32_t faulty_open(const SmilesHost *host, SmilesStr pipeline, SmilesStr stage, SmilesStr options, void **self,
+                           SmilesError *error) {
+  Faulty *made = calloc(1, sizeof *made);
+  (void)pipeline;
+  (void)stage;
+  made->host = host;
+  smiles_option_text(options, "fault", made->fault, sizeof made->fault);
+  smiles_option_text(options, "into", made->into, sizeof made->into);
+  if (strcmp(made->fault, "open") == 0) {
+    free(made);
+    return smiles_fail(error, SMILES_HALT, "the licence has run out");
+  }
+  *self = strcmp(made->fault, "null") == 0 ? NULL : (void *)made;
+  if (*self == NULL) free(made);
+  return SMILES_OK;
+}
+
+static int32_t faulty_write(void *self, struct ArrowArray *in, const SmilesPosition *position, SmilesError *error) {
+  Faulty *faulty = self;
+  const struct ArrowArray *numbers = in->children[2];
+  int64_t row;
+  (void)error;
+  for (row = 0; row < in->length; row++) {
+    int64_t at = in->offset + numbers->offset + row;
+    faulty->text = realloc(faulty->text, faulty->length + 32);
+    faulty->length += (size_t)sprintf(faulty->text + faulty->length, "%lld\n", (long long)((const int64_t *)numbers->buffers[1])[at]);
+  }
+  faulty->rows = in->length;
+  in->release(in);
+  faulty->last = *position;
+  return SMILES_OK;
+}
+
+static int32_t faulty_flush(void *self, uint32_t deadline_ms, SmilesPosition *durable, SmilesError *error) {
+  Faulty *faulty = self;
+  int32_t status = fault(faulty, error);
+  FILE *file;
+  (void)deadline_ms;
+  if (status == SMILES_OK && once(faulty, "reject")) {
+    faulty->host->reject(faulty->host->ctx, faulty->last.seq, 0, smiles_str("E42"), smiles_str("the first row is odd"));
+    status = smiles_fail(error, SMILES_REJECT, "a row is odd");
+  }
+  if (status == SMILES_OK && once(faulty, "stranger")) {
+    faulty->host->reject(faulty->host->ctx, faulty->last.seq + 99, 0, smiles_str(""), smiles_str(""));
+    status = smiles_fail(error, SMILES_REJECT, "a row of another batch is odd");
+  }
+  if (status != SMILES_OK) {
+    faulty->length = 0;
+    faulty->last.seq = 0;
+    return status;
+  }
+  if (faulty->last.seq == 0) return SMILES_OK;
+  if (once(faulty, "lie")) {
+    *durable = faulty->last;
+    durable->seq += 7;
+    faulty->length = 0;
+    faulty->last.seq = 0;
+    return SMILES_OK;
+  }
+  file = fopen(faulty->into, "a");
+  fwrite(faulty->text, 1, faulty->length, file);
+  fclose(file);
+  *durable = faulty->last;
+  faulty->length = 0;
+  faulty->last.seq = 0;
+  return SMILES_OK;
+}
+
+static int32_t sink_bind(void *self, const struct ArrowSchema *in, struct ArrowSchema *out, SmilesError *error) {
+  (void)self;
+  (void)in;
+  (void)out;
+  (void)error;
+  return SMILES_OK;
+}
+
+static int32_t same_columns(const struct ArrowSchema *in, struct ArrowSchema *out) {
+  int64_t child;
+  if (in == NULL || out == NULL) return SMILES_OK;
+  smiles_schema_new(out);
+  for (child = 0; child < in->n_children; child++) smiles_schema_add_copy(out, in->children[child]);
+  return SMILES_OK;
+}
+
+static int32_t transform_plan(SmilesStr options, const struct ArrowSchema *in, struct ArrowSchema *out, SmilesError *error) {
+  char name[32] = "";
+  smiles_option_text(options, "fault", name, sizeof name);
+  if (strcmp(name, "plan") == 0) return smiles_fail(error, SMILES_HALT, "the column `watt` is not there");
+  return same_columns(in, out);
+}
+
+static int32_t transform_bind(void *self, const struct ArrowSchema *in, struct ArrowSchema *out, SmilesError *error) {
+  (void)error;
+  same_columns(in, out);
+  if (strcmp(((Faulty *)self)->fault, "columns") == 0) smiles_schema_add(out, "surprise", "l", 1, NULL);
+  return SMILES_OK;
+}
+
+static int32_t transform_apply(void *self, struct ArrowArray *in, struct ArrowArray *out, SmilesError *error) {
+  Faulty *faulty = self;
+  int32_t status = fault(faulty, error);
+  if (status != SMILES_OK || once(faulty, "lie")) {
+    in->release(in);
+    return status;
+  }
+  *out = *in;
+  in->release = NULL;
+  if (once(faulty, "few")) out->n_children--;
+  return SMILES_OK;
+}
+
+static int32_t source_columns(struct ArrowSchema *out) {
+  smiles_schema_new(out);
+  smiles_schema_add(out, "id", "l", 0, NULL);
+  return SMILES_OK;
+}
+
+static int32_t source_plan(SmilesStr options, const struct ArrowSchema *in, struct ArrowSchema *out, SmilesError *error) {
+  (void)options;
+  (void)in;
+  (void)error;
+  return source_columns(out);
+}
+
+static int32_t source_bind(void *self, const struct ArrowSchema *in, struct ArrowSchema *out, SmilesError *error) {
+  (void)self;
+  (void)in;
+  (void)error;
+  return source_columns(out);
+}
+
+static int32_t source_next(void *self, uint32_t timeout_ms, struct ArrowArray *out, SmilesError *error) {
+  Faulty *faulty = self;
+  int64_t *value;
+  int32_t status = fault(faulty, error);
+  (void)timeout_ms;
+  if (status != SMILES_OK) return status;
+  if (faulty->calls == 20) return SMILES_END;
+  value = malloc(sizeof *value);
+  *value = faulty->calls++;
+  smiles_rows_new(out, 1);
+  smiles_rows_add(out, 0, 2, NULL, value, NULL);
+  if (once(faulty, "few")) out->children[0]->n_buffers = 1;
+  return SMILES_OK;
+}
+
+static void faulty_cancel(void *self) { ((Faulty *)self)->cancelled = 1; }
+
+static void faulty_close(void **self) {
+  if (*self != NULL) free(((Faulty *)*self)->text);
+  free(*self);
+  *self = NULL;
+}
+
+#ifdef NEWER
+/* What a later minor version might look like: members this host does not know. */
+typedef struct {
+  SmilesStage stage;
+  int32_t (*later)(void *self);
+  uint64_t more[4];
+} Stage;
+#define STAGE(...) {{__VA_ARGS__}, NULL, {1, 2, 3, 4}}
+#else
+typedef struct {
+  SmilesStage stage;
+} Stage;
+#define STAGE(...) {{__VA_ARGS__}}
+#endif
+#ifdef TOO_SMALL
+#define SIZE 64
+#else
+#define SIZE sizeof(Stage)
+#endif
+#ifdef NO_FLUSH
+#define FLUSH (0 ? faulty_flush : NULL)
+#else
+#define FLUSH faulty_flush
+#endif
+
+static const Stage sink = STAGE(.struct_size = SIZE, .role = SMILES_SINK, .type_name = {"faulty", 6}, .options_schema = options_schema,
+                                .open = faulty_open, .bind = sink_bind, .write = faulty_write, .flush = FLUSH,
+                                .cancel = faulty_cancel, .close = faulty_close);
+static const Stage transform = STAGE(.struct_size = SIZE, .role = SMILES_TRANSFORM, .type_name = {"faulty", 6},
+                                     .options_schema = options_schema, .plan = transform_plan, .open = faulty_open,
+                                     .bind = transform_bind, .apply = transform_apply, .cancel = faulty_cancel, .close = faulty_close);
+static const Stage source = STAGE(.struct_size = SIZE, .role = SMILES_SOURCE, .type_name = {"faulty", 6},
+                                  .flags = SMILES_STREAMED, .options_schema = options_schema, .plan = source_plan,
+                                  .open = faulty_open, .bind = source_bind, .next = source_next, .cancel = faulty_cancel,
+                                  .close = faulty_close);
+static const SmilesStage *const stages[] = {&sink.stage, &transform.stage, &source.stage};
+static const SmilesPlugin plugin = {sizeof(SmilesPlugin), SMILES_ABI_MINOR, SMILES_META_STR, stages, 3, 0};
+
+#ifdef MAJOR_2
+SMILES_EXPORT const SmilesPlugin *smiles_plugin_v2(uint32_t host_minor);
+#define smiles_plugin_v1 smiles_plugin_v2
+#endif
+const SmilesPlugin *smiles_plugin_v1(uint32_t host_minor) {
+  (void)host_minor;
+#ifdef RETURNS_NULL
+  (void)plugin;
+  return NULL;
+#else
+  return &plugin;
+#endif
+}
