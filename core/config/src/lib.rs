@@ -21,6 +21,7 @@ mod render;
 mod resolve;
 mod schema;
 mod secret;
+mod settings;
 mod sources;
 mod stage;
 mod tree;
