@@ -4,9 +4,10 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use smiles_config::{Embedded, Environment, Folder, Layered, Loaded, Tree, load_with};
 use smiles_runtime::{Wired, wire};
-use smiles_stage::Registry;
+use smiles_stage::{Configured, Registry};
 
 use crate::exit::Failure;
 use crate::{plugins, stock};
@@ -31,12 +32,40 @@ pub(crate) struct Project {
     pub(crate) wired: Wired,
 }
 
-/// The files to use: those named, else the stock pipeline for what is configured.
+impl Project {
+    /// Whether it runs.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.loaded.pipeline.as_ref().is_none_or(|pipeline| pipeline.enabled)
+    }
+
+    /// What it was configured with, without secrets.
+    pub(crate) fn configured(&self) -> Configured {
+        Configured {
+            pipeline: self.wired.name().to_owned(),
+            file: self.shown.clone(),
+            fingerprint: self.loaded.fingerprint(),
+            settings: Value::Object(self.loaded.settings().clone()),
+        }
+    }
+}
+
+/// The files to use: those named, else the stock pipeline for what is configured, with its companion.
 pub(crate) fn entries(files: &[PathBuf], environment: &Environment) -> Result<Vec<Entry>, Failure> {
     if files.is_empty() {
-        return Ok(vec![stock(environment)]);
+        return Ok(with_companion(stock(environment)));
     }
     files.iter().map(|path| entry(path)).collect()
+}
+
+/// As [`entries`], the companion left out.
+pub(crate) fn entries_alone(files: &[PathBuf], environment: &Environment) -> Result<Vec<Entry>, Failure> {
+    if files.is_empty() { Ok(vec![stock(environment)]) } else { entries(files, environment) }
+}
+
+/// A stock pipeline, and the one beside it that keeps what the process knows of itself.
+pub(crate) fn with_companion(entry: Entry) -> Vec<Entry> {
+    let companion = stock::companion(&entry.file).map(|file| embedded(&file, "runs with the stock pipeline"));
+    std::iter::once(entry).chain(companion).collect()
 }
 
 /// The stock pipeline for what is configured.

@@ -3,6 +3,7 @@
 use smiles_sink_http_api::HttpApi;
 use smiles_sink_postgres::Postgres;
 use smiles_sink_sqlite::Sqlite;
+use smiles_source_internal::Internal;
 use smiles_source_modbus::Modbus;
 use smiles_source_simulator::Synthetic;
 use smiles_stage::Registry;
@@ -13,6 +14,7 @@ pub(crate) fn built_in() -> Registry {
     Registry::new()
         .source::<Modbus>()
         .source::<Synthetic>()
+        .source::<Internal>()
         .transform::<UnitConversion>()
         .transform::<Validity>()
         .transform::<Counter>()

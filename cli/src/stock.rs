@@ -17,6 +17,12 @@ pub(crate) fn has(name: &str) -> bool {
     FILES.iter().any(|(path, _)| *path == name)
 }
 
+/// The pipeline that runs with a stock file when no FILE is given: `a-system.yaml` beside `a.yaml`.
+pub(crate) fn companion(file: &str) -> Option<String> {
+    let name = format!("{}-system.yaml", file.strip_suffix(".yaml")?);
+    has(&name).then_some(name)
+}
+
 /// The text of a stock file; empty if there is none of that name.
 pub(crate) fn text(name: &str) -> &'static str {
     FILES.iter().find(|(path, _)| *path == name).map_or("", |(_, text)| *text)
@@ -29,6 +35,10 @@ mod tests {
         for name in [super::EMBEDDED, super::SERVER, super::DEFAULT_DEVICE] {
             assert!(super::has(name) && !super::text(name).is_empty(), "{name} is not in the binary");
         }
+        for name in [super::EMBEDDED, super::SERVER] {
+            assert!(super::companion(name).is_some(), "{name} has no companion");
+        }
+        assert_eq!(super::companion(super::DEFAULT_DEVICE), None);
         for folder in ["migrations/sqlite/", "migrations/postgres/"] {
             assert!(super::FILES.iter().any(|(path, _)| path.starts_with(folder)), "{folder}");
         }

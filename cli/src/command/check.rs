@@ -19,14 +19,15 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
         &registry::built_in(),
     )?;
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
-    for project in projects {
-        if let Some(warning) = renamed::warning(&project, &data_dir) {
+    for (index, project) in projects.iter().enumerate() {
+        if let Some(warning) = renamed::warning(project, &data_dir) {
             project::warn(&warning);
         }
         if args.resolved {
-            super::print(&project.loaded.resolved_yaml())?;
+            let between = if index > 0 { "---\n" } else { "" };
+            super::print(&format!("{between}{}", project.loaded.resolved_yaml()))?;
         } else {
-            super::print(&summary(&project))?;
+            super::print(&summary(project))?;
         }
     }
     Ok(())
@@ -35,7 +36,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
 /// That it is fine, and what it is: a line per stage.
 fn summary(project: &Project) -> String {
     let wired = &project.wired;
-    let mut text = format!("ok: {}: pipeline {}\n", project.shown, wired.name());
+    let off = if project.is_enabled() { "" } else { ", switched off: it does not run" };
+    let mut text = format!("ok: {}: pipeline {}{off}\n", project.shown, wired.name());
     for stage in wired.stages() {
         let role = match stage.role {
             Role::Source => "source",

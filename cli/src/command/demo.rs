@@ -32,10 +32,10 @@ async fn demo(args: &DemoArgs, environment: Environment) -> Result<(), Failure> 
     tracing::info!(address = %format_args!("tcp://127.0.0.1:{port}"), "simulated device listening");
     // Readings that never were must not end up among real ones: a folder of their own.
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment).join("demo");
-    let entry = project::embedded(stock::EMBEDDED, "demo");
+    let entries = project::with_companion(project::embedded(stock::EMBEDDED, "demo"));
     let environment = variables(environment, port);
     let bridge = async {
-        let outcome = super::run::serve(&[entry], &environment, &data_dir).await;
+        let outcome = super::run::serve(&entries, &environment, &data_dir).await;
         stop.cancel();
         outcome
     };

@@ -8,9 +8,11 @@ use crate::{project, registry};
 
 pub(super) fn run(args: &GraphArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
-    for project in
-        project::open_all(&project::entries(&args.files, &environment)?, &environment, &registry::built_in())?
-    {
+    for project in project::open_all(
+        &project::entries_alone(&args.files, &environment)?,
+        &environment,
+        &registry::built_in(),
+    )? {
         super::print(&project.wired.mermaid())?;
     }
     Ok(())

@@ -9,18 +9,17 @@ mod table;
 mod verify;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
 use smiles_config::Environment;
-use smiles_runtime::{Meters, RunOptions, SystemClock};
-use smiles_stage::{Clock, prometheus};
+use smiles_runtime::SystemClock;
+use smiles_stage::Clock;
 
 use crate::args::{DataDir, JournalCommand};
 use crate::exit::Failure;
-use crate::project;
+use crate::project::{self, Project};
+use crate::registry;
 
 const EXTENSION: &str = "journal";
 
@@ -69,17 +68,31 @@ fn named(folder: &Path, name: &str) -> Result<(String, PathBuf), Failure> {
     Err(Failure::configuration(format!("no journal {}", path.display())))
 }
 
+/// The pipelines with their journals. One that does not run needs none, and neither does one that nobody named.
+fn with_journals(
+    files: &[PathBuf],
+    environment: &Environment,
+    data_dir: &Path,
+) -> Result<Vec<(Project, PathBuf)>, Failure> {
+    let entries = project::entries(files, environment)?;
+    let projects = project::open_all(&entries, environment, &registry::built_in())?;
+    let (mut found, mut missing) = (Vec::new(), None);
+    for project in projects.into_iter().filter(Project::is_enabled) {
+        match named(data_dir, project.wired.name()) {
+            Ok((_, path)) => found.push((project, path)),
+            Err(failure) if !files.is_empty() => return Err(failure),
+            Err(failure) => missing = missing.or(Some(failure)),
+        }
+    }
+    match missing {
+        Some(failure) if found.is_empty() => Err(failure),
+        _ => Ok(found),
+    }
+}
+
 /// Where the journal of a pipeline is, if there is one.
 pub(super) fn file(folder: &Path, pipeline: &str) -> PathBuf {
     folder.join(format!("{pipeline}.{EXTENSION}"))
-}
-
-/// How the targets of a pipeline are opened for an errand.
-fn errand(data_dir: &Path) -> Result<RunOptions, Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let meters =
-        Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
-    Ok(RunOptions { data_dir: data_dir.to_owned(), clock, meters, grace: Duration::ZERO })
 }
 
 /// `1 row`, `2 rows`.

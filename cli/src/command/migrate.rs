@@ -3,14 +3,12 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use smiles_config::Environment;
-use smiles_runtime::{Meters, RunOptions, SystemClock};
-use smiles_stage::{Clock, Migrate, Migrated, prometheus};
+use smiles_stage::{Migrate, Migrated};
 
 use crate::args::MigrateArgs;
 use crate::exit::Failure;
@@ -28,7 +26,7 @@ pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     }
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     let load = || {
-        let entries = project::entries(&args.files, &environment)?;
+        let entries = project::entries_alone(&args.files, &environment)?;
         project::open_all(&entries, &environment, &registry::built_in())
     };
     let how = |dry_run| Migrate { dry_run, timezone: args.timezone.clone() };
@@ -50,10 +48,7 @@ async fn all(
     data_dir: &Path,
     how: &Migrate,
 ) -> Result<Vec<(String, Migrated)>, Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let meters =
-        Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
-    let options = RunOptions { data_dir: data_dir.to_owned(), clock, meters, grace: Duration::ZERO };
+    let options = super::errand(data_dir)?;
     let progress = (!how.dry_run).then(spinner);
     let mut done = Vec::new();
     for project in projects {

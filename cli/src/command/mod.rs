@@ -12,9 +12,13 @@ mod schema;
 mod simulate;
 
 use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use smiles_runtime::{Meters, RunOptions, SystemClock};
+use smiles_stage::{Clock, prometheus};
 
 use crate::args::Command;
 use crate::exit::Failure;
@@ -54,4 +58,18 @@ fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
     let outcome = runtime.block_on(future);
     runtime.shutdown_timeout(LEFT_BEHIND);
     outcome
+}
+
+/// How the targets of a pipeline are opened for an errand.
+fn errand(data_dir: &Path) -> Result<RunOptions, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let meters =
+        Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
+    Ok(RunOptions {
+        data_dir: data_dir.to_owned(),
+        clock,
+        meters,
+        grace: Duration::ZERO,
+        process: Arc::default(),
+    })
 }

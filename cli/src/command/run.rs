@@ -1,5 +1,6 @@
 //! `smiles run`: pipelines until Ctrl-C.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use smiles_config::Environment;
 use smiles_runtime::{Exit, Meters, RunOptions, Running, SystemClock, run_all};
-use smiles_stage::{Clock, prometheus};
+use smiles_stage::{Clock, Process, prometheus};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -66,9 +67,26 @@ pub(super) async fn serve(
 }
 
 fn load(entries: &[Entry], environment: &Environment) -> Result<Vec<Project>, Failure> {
-    let projects = project::open_all(entries, environment, &registry::built_in())?;
-    for retired in projects.iter().flat_map(|project| &project.loaded.retired) {
-        tracing::warn!(variable = retired.variable, reason = retired.reason, "variable has no use any more");
+    let mut projects = project::open_all(entries, environment, &registry::built_in())?;
+    // Stock files share their variables; each is named once.
+    let retired = projects.iter().flat_map(|project| &project.loaded.retired);
+    let retired: BTreeMap<&str, &str> =
+        retired.map(|retired| (retired.variable.as_str(), retired.reason.as_str())).collect();
+    for (variable, reason) in retired {
+        tracing::warn!(variable, reason, "variable has no use any more");
+    }
+    for project in projects.iter().filter(|project| !project.is_enabled()) {
+        tracing::info!(
+            file = project.shown,
+            pipeline = project.wired.name(),
+            "switched off: it does not run"
+        );
+    }
+    projects.retain(Project::is_enabled);
+    if projects.is_empty() {
+        return Err(Failure::configuration(
+            "every pipeline is switched off (`enabled: false`): nothing to run",
+        ));
     }
     Ok(projects)
 }
@@ -92,7 +110,9 @@ async fn open(projects: Vec<Project>, data_dir: &Path) -> Result<Vec<Running>, F
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let meters =
         Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
-    let options = RunOptions { data_dir: PathBuf::from(data_dir), clock, meters, grace: GRACE };
+    let pipelines = projects.iter().map(Project::configured).collect();
+    let process = Arc::new(Process { version: env!("CARGO_PKG_VERSION").to_owned(), pipelines });
+    let options = RunOptions { data_dir: PathBuf::from(data_dir), clock, meters, grace: GRACE, process };
     let mut running = Vec::new();
     for project in projects {
         let opened = project.wired.open(options.clone()).await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::bridge::{Bridge, finish, root};
 
 #[test]
@@ -125,7 +127,11 @@ fn resolved_prints_what_would_run() {
     for word in ["tcp://192.0.2.9:502", "17s", "pv_voltage"] {
         assert!(said.contains(word), "no {word} in {said}");
     }
-    serde_yaml::from_str::<serde_yaml::Value>(&said).expect("it is YAML again");
+    let pipelines: Vec<String> = serde_yaml::Deserializer::from_str(&said)
+        .map(|document| serde_yaml::Value::deserialize(document).expect("it is YAML again"))
+        .map(|document| document["pipeline"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(pipelines, ["hoymiles", "hoymiles-system"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod api;
 mod bridge;
 mod check;
 mod command_line;
+mod companion;
 mod crash;
 mod damage;
 mod dead_letters;

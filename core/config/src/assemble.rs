@@ -34,6 +34,10 @@ impl Loader<'_> {
         let (name, journal, shown_journal) = self.head(root)?;
         let mut resolved = Map::new();
         resolved.insert("pipeline".to_owned(), json!(name));
+        let enabled = !self.is_off(root);
+        if !enabled {
+            resolved.insert("enabled".to_owned(), json!(false));
+        }
         if !shown_journal.is_null() {
             resolved.insert("journal".to_owned(), shown_journal);
         }
@@ -48,7 +52,8 @@ impl Loader<'_> {
         let (sinks, shown) = self.sinks(root, registry, &mut names);
         resolved.insert("sinks".to_owned(), shown);
         let disabled_sinks = self.disabled(root, "sinks");
-        let pipeline = Pipeline { name, journal, sources: sources.list, transforms, sinks, disabled_sinks };
+        let sources = sources.list;
+        let pipeline = Pipeline { name, enabled, journal, sources, transforms, sinks, disabled_sinks };
         Some(Assembled { pipeline, resolved: Value::Object(resolved) })
     }
 
@@ -63,7 +68,7 @@ impl Loader<'_> {
             }
             return None;
         };
-        let small = |key: &str| matches!(key, "pipeline" | "journal");
+        let small = |key: &str| matches!(key, "pipeline" | "enabled" | "journal");
         let entries = entries.into_iter().map(|entry| {
             let value = if small(&entry.key) {
                 self.resolve(entry.value, &Items::Outside, false)

@@ -86,6 +86,7 @@ pub(crate) fn file_schema() -> Value {
                 "type": "string", "minLength": 1, "pattern": "^[a-z][a-z0-9_-]*$",
                 "description": "a name for the pipeline; its journal and its state are kept under it"
             },
+            "enabled": { "type": "boolean", "default": true, "description": "false: checked, but not run" },
             "journal": journal_schema(),
             "variables": variables::schema(),
             "plugins": plugins::schema(),

@@ -22,6 +22,7 @@ mod render;
 mod resolve;
 mod schema;
 mod secret;
+mod settings;
 mod sources;
 mod stage;
 mod tree;

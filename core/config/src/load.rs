@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use smiles_stage::{Files, Registry};
 
 use crate::diagnostic::Diagnostics;
 use crate::loader::Loader;
 use crate::plugins::{NoPlugins, Plugins};
+use crate::settings::settings;
 use crate::tree::Beside;
 use crate::variables::{Retired, Variable, any_error};
 use crate::{Environment, Pipeline, Tree};
@@ -25,6 +26,7 @@ pub struct Loaded {
     /// The stage types the file may use: those given, and those of its plugins.
     pub registry: Registry,
     variables: Vec<Variable>,
+    settings: Map<String, Value>,
     resolved: Value,
 }
 
@@ -56,15 +58,27 @@ pub fn load_with(
         None => (None, Value::Null),
     };
     let Loader { document, out, secrets, .. } = loader;
-    let diagnostics = Diagnostics::new(Arc::new(document), secrets.into_iter().rev().collect(), out);
+    let secrets: Vec<String> = secrets.into_iter().rev().collect();
+    let settings = settings(&variables, environment, &secrets);
+    let diagnostics = Diagnostics::new(Arc::new(document), secrets, out);
     let files = Arc::new(Beside { tree: Arc::clone(&tree), file: file.to_owned() });
-    Loaded { pipeline, diagnostics, files, retired, registry, variables, resolved }
+    Loaded { pipeline, diagnostics, files, retired, registry, variables, settings, resolved }
 }
 
 impl Loaded {
     /// Every variable the file names or declares, by name.
     pub fn variables(&self) -> &[Variable] {
         &self.variables
+    }
+
+    /// The variables the file uses, with their values, secrets as `***`; null for what is neither set nor has a default.
+    pub fn settings(&self) -> &Map<String, Value> {
+        &self.settings
+    }
+
+    /// Changes when [`Loaded::resolved`] does, for people who wonder whether two bridges run the same; 16 digits.
+    pub fn fingerprint(&self) -> String {
+        format!("{:016x}", smiles_stage::fingerprint(self.resolved.to_string().as_bytes()))
     }
 
     /// The file with includes, variables and items in their places and every secret as `***`; null where it could

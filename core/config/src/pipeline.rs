@@ -18,6 +18,8 @@ impl NodeId {
 pub struct Pipeline {
     /// `pipeline:`; names the journal.
     pub name: String,
+    /// `enabled:`; default true. One that is not is checked and does not run.
+    pub enabled: bool,
     /// `journal:`.
     pub journal: JournalDecl,
     /// `sources:`, in order, `for_each` expanded, disabled ones left out.

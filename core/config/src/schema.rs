@@ -30,6 +30,7 @@ pub fn schema(registry: &Registry) -> Value {
         };
         add_role(role, stages, &mut definitions);
     }
+    loosen(&mut file["properties"]["enabled"]);
     loosen(&mut file["properties"]["journal"]);
     let stage = |role: Role| json!({ "$ref": format!("#/$defs/{}", role.word()) });
     file["properties"]["sources"]["additionalProperties"] = stage(Role::Source);

@@ -22,6 +22,8 @@ pub struct Variable {
     pub type_name: Option<String>,
     /// The default where the file names it, as written.
     pub default: Option<String>,
+    /// Whether the file names it, outside of `variables:`.
+    pub named: bool,
     /// Named without a default somewhere.
     pub required: bool,
     /// Smallest allowed value.
@@ -36,7 +38,7 @@ pub struct Variable {
     pub description: Option<String>,
     /// Why it has no use any more.
     pub retired: Option<String>,
-    /// The file does not name it, others do.
+    /// Other files name it; this one need not.
     pub unused: bool,
     /// The program itself reads it.
     pub process: bool,
@@ -197,6 +199,7 @@ impl Loader<'_> {
                 secret: is_secret_name(&used.name),
                 ..Variable::default()
             });
+            variable.named = true;
             variable.required |= used.required;
             variable.default = variable.default.take().or_else(|| used.default.clone());
         }

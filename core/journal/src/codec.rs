@@ -65,12 +65,8 @@ pub(crate) fn decode(prefix: &[u8], payload: Vec<u8>) -> Result<RecordBatch, Fai
     }
 }
 
-/// FNV-1a, 64 bits: stable for ever, unlike the standard library's hasher.
 fn name_of(bytes: &[u8]) -> i64 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    i64::from_le_bytes(hash.to_le_bytes())
+    i64::from_le_bytes(smiles_stage::fingerprint(bytes).to_le_bytes())
 }
 
 fn arrow(error: arrow_schema::ArrowError) -> Failure {

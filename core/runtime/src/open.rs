@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smiles_config::StartFrom;
 use smiles_journal::{Cursor, Journal, JournalError, Options, SqliteJournal};
-use smiles_stage::{Clock, Delivery as Promise, StageError};
+use smiles_stage::{Clock, Delivery as Promise, Process, StageError};
 use tokio::sync::{Notify, broadcast};
 
 use crate::Meters;
@@ -28,6 +28,8 @@ pub struct RunOptions {
     pub meters: Meters,
     /// How long the read in flight may take when the end is asked for; everything ends a quarter of it later.
     pub grace: Duration,
+    /// The program and everything that runs in it, for stages that report on it.
+    pub process: Arc<Process>,
 }
 
 /// Why a pipeline does not start.

@@ -47,6 +47,7 @@ impl Common {
             meters: self.options.meters.registry().clone(),
             health,
             every: None,
+            process: Arc::clone(&self.options.process),
         }
     }
 

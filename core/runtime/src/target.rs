@@ -84,5 +84,6 @@ fn context(pipeline: &str, stage: &str, options: &RunOptions, board: &Arc<Board>
         meters: options.meters.registry().clone(),
         health,
         every: None,
+        process: Arc::clone(&options.process),
     }
 }

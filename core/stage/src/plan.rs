@@ -11,7 +11,8 @@ use async_trait::async_trait;
 
 use crate::tables::TablesPlan;
 use crate::{
-    Clock, Files, HealthView, Migrate, Migrated, Problems, Sink, Source, StageError, Store, Transform,
+    Clock, Files, HealthView, Migrate, Migrated, Problems, Process, Sink, Source, StageError, Store,
+    Transform,
 };
 
 /// What planning may look at: nothing but files.
@@ -40,6 +41,8 @@ pub struct OpenContext {
     pub health: Arc<dyn HealthView>,
     /// A source's declared period.
     pub every: Option<Duration>,
+    /// The program and everything that runs in it.
+    pub process: Arc<Process>,
 }
 
 /// When a source is asked.

@@ -17,6 +17,7 @@ pub fn open_context(data_dir: &Path, clock: Arc<dyn Clock>) -> OpenContext {
         meters: prometheus::Registry::new(),
         health,
         every: None,
+        process: Arc::default(),
     }
 }
 

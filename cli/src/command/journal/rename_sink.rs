@@ -23,7 +23,7 @@ pub(super) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
     let (_, path) = super::named(&data_dir, &pipeline)?;
     let guest = Guest::alone(&path, &pipeline, super::now()).map_err(|error| in_use(error, &pipeline))?;
     has_a_place(args, &path)?;
-    let options = super::errand(&data_dir)?;
+    let options = crate::command::errand(&data_dir)?;
     crate::command::block_on(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sink == args.new;
         let targets = project.wired.targets(options, wanted).await.context("cannot open the sink")?;

@@ -11,21 +11,18 @@ use smiles_runtime::{Replayed, SystemClock, replay};
 use smiles_stage::Delivery;
 
 use super::dead_letter::{found_all, read};
-use super::{counted, errand, file, now};
+use super::{counted, now};
 use crate::args::ReplayArgs;
 use crate::exit::Failure;
 use crate::project::{self, Project};
-use crate::registry;
 
 pub(super) fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
-    let entries = project::entries(&args.files, &environment)?;
-    let projects = project::open_all(&entries, &environment, &registry::built_in())?;
     let mut unseen = args.names.clone();
     let mut left = 0;
-    for project in projects {
-        left += one(args, &data_dir, project, &mut unseen)?;
+    for (project, path) in super::with_journals(&args.files, &environment, &data_dir)? {
+        left += one(args, &data_dir, project, &path, &mut unseen)?;
     }
     found_all(&unseen)?;
     if left == 0 { Ok(()) } else { Err(anyhow!("{left} of the rows are not in their targets").into()) }
@@ -36,16 +33,13 @@ fn one(
     args: &ReplayArgs,
     data_dir: &Path,
     project: Project,
+    path: &Path,
     unseen: &mut Vec<LetterName>,
 ) -> Result<u64, Failure> {
     let pipeline = project.wired.name().to_owned();
-    let path = file(data_dir, &pipeline);
-    if !path.is_file() {
-        return Err(Failure::configuration(format!("no journal {}", path.display())));
-    }
-    let found = read(&path, &args.selected.of(&args.names))?;
+    let found = read(path, &args.selected.of(&args.names))?;
     unseen.retain(|name| found.iter().all(|letter| !name.means(letter.letter.id())));
-    let opened = Guest::enter(&path, &pipeline, now());
+    let opened = Guest::enter(path, &pipeline, now());
     let guest = opened.with_context(|| format!("cannot open {}", path.display()))?;
     let begun = guest.in_replay().with_context(|| format!("cannot read {}", path.display()))?;
     let asked = &args.selected.sinks;
@@ -55,7 +49,7 @@ fn one(
         crate::command::print(&format!("{pipeline}: no dead letter is selected: nothing to replay\n"))?;
         return Ok(0);
     }
-    let options = errand(data_dir)?;
+    let options = crate::command::errand(data_dir)?;
     crate::command::block_on(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sinks.contains(sink);
         let shown = project.shown;
@@ -74,7 +68,7 @@ fn one(
                     Replayed::default()
                 }
             };
-            let still = read(&path, &Selection { sinks: vec![sink.clone()], ..Selection::default() })?;
+            let still = read(path, &Selection { sinks: vec![sink.clone()], ..Selection::default() })?;
             let still = still.iter().filter(|letter| letters.contains(&letter.letter.id())).count();
             let still = u64::try_from(still).unwrap_or(u64::MAX);
             crate::command::print(&summary(&pipeline, sink, told, still))?;

@@ -8,21 +8,15 @@ use smiles_stage::{Delivery, Seq};
 
 use crate::args::RunArgs;
 use crate::exit::Failure;
-use crate::{project, registry};
+use crate::project;
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
-    let projects = project::open_all(
-        &project::entries(&args.files, &environment)?,
-        &environment,
-        &registry::built_in(),
-    )?;
     let mut wrong = 0;
-    for project in projects {
-        let path = super::file(&data_dir, project.wired.name());
+    for (project, path) in super::with_journals(&args.files, &environment, &data_dir)? {
         let status = inspect(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let options = super::errand(&data_dir)?;
+        let options = crate::command::errand(&data_dir)?;
         let lines = crate::command::block_on(async {
             let targets = project
                 .wired

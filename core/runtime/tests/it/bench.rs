@@ -113,7 +113,8 @@ impl Bench {
     pub(crate) fn options(&self) -> RunOptions {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let meters = Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).unwrap();
-        RunOptions { data_dir: self.folder.path().to_owned(), clock, meters, grace: self.grace }
+        let data_dir = self.folder.path().to_owned();
+        RunOptions { data_dir, clock, meters, grace: self.grace, process: Arc::default() }
     }
 
     pub(crate) async fn start(&self, yaml: &str) -> Started {

@@ -75,6 +75,7 @@ impl World {
             meters: meters.clone(),
             health: Arc::clone(&health) as Arc<dyn HealthView>,
             every: None,
+            process: Arc::default(),
         };
         let given = store.is_some();
         let store = Arc::new(store.unwrap_or_default());

@@ -1,0 +1,25 @@
+//! What the process knows of itself, for stages that report on it.
+
+use serde_json::Value;
+
+/// The program and everything that runs in it.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    /// The program's version.
+    pub version: String,
+    /// The pipelines that run side by side, in the order of their files.
+    pub pipelines: Vec<Configured>,
+}
+
+/// A pipeline as it was started. Holds no secret.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Its file, as people call it.
+    pub file: String,
+    /// Changes when the file, with everything it includes and every variable in place, does.
+    pub fingerprint: String,
+    /// The variables it uses and their values, as an object.
+    pub settings: Value,
+}
