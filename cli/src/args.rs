@@ -36,8 +36,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Serve a simulated device over Modbus TCP
     Simulate(SimulateArgs),
-    /// Print the JSON Schema of pipeline files, for editors
-    Schema,
+    /// Run the test cases declared beside a pipeline, with no network
+    Test(TestArgs),
+    /// Print the JSON Schema of pipeline files (or of test cases), for editors
+    Schema(SchemaArgs),
     /// Draw pipelines as Mermaid flow charts
     Graph(GraphArgs),
     /// Look into the journal of a pipeline, and act on what its sinks did not get
@@ -154,6 +156,43 @@ pub(crate) struct SimulateArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles test                                  the cases of the stock pipeline
+  smiles test my-meter-tests.yaml              cases of your own
+  smiles test --filter night my-meter-tests.yaml
+  smiles test --json my-meter-tests.yaml       for programs
+
+A file of cases, in short:
+  pipeline: my-meter.yaml
+  cases:
+    - name: a reading is stored in kWh
+      given: {rows: [{time: 2026-06-01T12:00:00Z, energy: 1234}]}
+      expect: {unit_conversion: [{energy: 12.34}]}
+
+Exit code 0: every case passed; 1: some failed; 2: a file has a mistake.")]
+pub(crate) struct TestArgs {
+    /// Files of test cases; none: those of the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only cases whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) filter: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles schema > pipeline.schema.json
+  smiles schema --tests > tests.schema.json")]
+pub(crate) struct SchemaArgs {
+    /// The schema of files of test cases (`smiles test`)
+    #[arg(long)]
+    pub(crate) tests: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = "Example:
   smiles graph my-meter.yaml                   paste the output into any Mermaid viewer")]
 pub(crate) struct GraphArgs {
@@ -210,7 +249,7 @@ mod tests {
     fn explained(command: &clap::Command) {
         for sub in command.get_subcommands() {
             assert!(sub.get_about().is_some(), "{} says nothing about itself", sub.get_name());
-            if sub.get_name() != "schema" && sub.get_subcommands().next().is_none() {
+            if sub.get_subcommands().next().is_none() {
                 assert!(sub.get_after_help().is_some(), "{} shows no example", sub.get_name());
             }
             explained(sub);

@@ -9,6 +9,7 @@ mod migrate;
 mod run;
 mod schema;
 mod simulate;
+mod test;
 
 use std::io::Write;
 use std::time::Duration;
@@ -28,7 +29,8 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
-        Command::Schema => schema::run(),
+        Command::Test(args) => test::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Journal(command) => journal::run(&command),
         Command::Migrate(args) => migrate::run(&args),

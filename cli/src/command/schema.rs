@@ -1,12 +1,13 @@
-//! `smiles schema`: the JSON Schema of pipeline files, for editors.
+//! `smiles schema`: the JSON Schema of pipeline files, or of test cases, for editors.
 
 use anyhow::Context;
 
+use crate::args::SchemaArgs;
 use crate::exit::Failure;
-use crate::registry;
+use crate::{cases, registry};
 
-pub(super) fn run() -> Result<(), Failure> {
-    let schema = smiles_config::schema(&registry::built_in());
+pub(super) fn run(args: &SchemaArgs) -> Result<(), Failure> {
+    let schema = if args.tests { cases::schema() } else { smiles_config::schema(&registry::built_in()) };
     let text = serde_json::to_string_pretty(&schema).context("cannot print the schema")?;
     super::print(&format!("{text}\n"))
 }

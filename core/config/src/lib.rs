@@ -12,6 +12,7 @@ mod diagnostic;
 mod document;
 mod environment;
 mod expression;
+mod file;
 mod items;
 mod load;
 mod loader;
@@ -28,10 +29,11 @@ mod variables;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use environment::Environment;
+pub use file::{TypedFile, load_file};
 pub use load::{Loaded, load};
 pub use pipeline::{
     JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom, TransformDecl,
 };
 pub use schema::schema;
-pub use tree::{Embedded, Folder, Layered, Tree};
+pub use tree::{Embedded, Folder, Layered, Tree, beside};
 pub use variables::{Retired, Variable};

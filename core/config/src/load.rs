@@ -6,7 +6,7 @@ use serde_json::Value;
 use smiles_stage::{Files, Registry};
 
 use crate::diagnostic::Diagnostics;
-use crate::loader::Loader;
+use crate::loader::{Loader, What};
 use crate::tree::Beside;
 use crate::variables::{Retired, Variable, any_error};
 use crate::{Environment, Pipeline, Tree};
@@ -28,7 +28,7 @@ pub struct Loaded {
 /// Reads `file` of the tree, with everything it includes and every `${}` in it, and types it by the stages of the
 /// registry. Never fails: what is wrong is in [`Loaded::diagnostics`].
 pub fn load(tree: Arc<dyn Tree>, file: &str, environment: &Environment, registry: &Registry) -> Loaded {
-    let mut loader = Loader::new(tree.as_ref(), environment);
+    let mut loader = Loader::new(tree.as_ref(), environment, What::Pipeline);
     let root = loader.read(file);
     let (variables, retired) = root.map(|root| loader.variables(root)).unwrap_or_default();
     let assembled = root.and_then(|root| loader.assemble(root, registry));
