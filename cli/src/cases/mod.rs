@@ -19,3 +19,6 @@ pub(crate) use file::schema;
 pub(crate) use report::{json, text};
 pub(crate) use run::{Outcome, run};
 pub(crate) use suite::load;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{Span, Timestamp};
 
 /// What short times are short for.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Times {
         };
         let date = self.date.ok_or("a time such as `12:30` needs a `date`: give the case or the file one")?;
         let beyond = |_| format!("`{text}` lies beyond the calendar");
-        let date = date.checked_add(i64::from(day).days()).map_err(beyond)?;
+        let date = Span::new().try_days(day).and_then(|days| date.checked_add(days)).map_err(beyond)?;
         self.zone.to_timestamp(date.to_datetime(clock)).map_err(beyond)
     }
 }

@@ -12,6 +12,8 @@ fn every_command_explains_itself() {
         &["check"],
         &["demo"],
         &["simulate"],
+        &["test"],
+        &["schema"],
         &["graph"],
         &["journal", "status"],
         &["journal", "verify"],

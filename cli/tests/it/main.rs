@@ -4,6 +4,7 @@
 
 mod api;
 mod bridge;
+mod cases;
 mod check;
 mod command_line;
 mod crash;
