@@ -10,6 +10,7 @@ mod postgres;
 mod serve;
 mod start;
 mod throughput;
+mod transforms;
 
 /// One line of the table.
 struct Row {
@@ -31,8 +32,9 @@ fn main() {
         return serve::bare_server(&args[place + 1..]);
     }
     println!("| what | S-Miles | beside | ratio |\n|---|---|---|---|");
-    let all: [(&str, Measure); 7] = [
+    let all: [(&str, Measure); 8] = [
         ("sqlite", throughput::rows_per_second),
+        ("transforms", transforms::rows_per_second),
         ("journal", throughput::journal),
         ("poll", poll::cost),
         ("start", start::times),

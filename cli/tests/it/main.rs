@@ -19,3 +19,4 @@ mod postgres_chaos;
 mod postgres_watermarks;
 mod sequence;
 mod structure;
+mod year;
