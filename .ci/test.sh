@@ -31,7 +31,11 @@ finish() {
 }
 
 stock_cases() {
-  cargo build --quiet --package smiles --bin smiles && target/debug/smiles test pipelines/hoymiles/tests.yaml
+  cargo build --quiet --package smiles --bin smiles || return
+  for pipeline in pipelines/hoymiles.yaml pipelines/hoymiles-sqlite.yaml; do
+    echo "$pipeline"
+    target/debug/smiles test --pipeline "$pipeline" pipelines/hoymiles/tests.yaml || return
+  done
 }
 
 # The report is for whoever reads this.

@@ -160,6 +160,7 @@ pub(crate) struct SimulateArgs {
   smiles test                                  the cases of the stock pipeline
   smiles test my-meter-tests.yaml              cases of your own
   smiles test --filter night my-meter-tests.yaml
+  smiles test --pipeline other.yaml my-meter-tests.yaml
   smiles test --json my-meter-tests.yaml       for programs
 
 A file of cases, in short:
@@ -174,6 +175,9 @@ pub(crate) struct TestArgs {
     /// Files of test cases; none: those of the stock pipeline
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Test this pipeline in place of the one that the files name
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pipeline: Option<PathBuf>,
     /// Only cases whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) filter: String,

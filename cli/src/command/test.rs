@@ -20,6 +20,9 @@ async fn test(args: &TestArgs) -> Result<(), Failure> {
     let mut files = Vec::new();
     for entry in entries {
         let mut suite = cases::load(&entry)?;
+        if let Some(pipeline) = &args.pipeline {
+            suite.pipeline = project::entry(pipeline)?;
+        }
         files.push((suite.shown.clone(), cases::run(&mut suite, &args.filter, &registry).await?));
     }
     if files.iter().all(|(_, outcomes)| outcomes.is_empty()) {

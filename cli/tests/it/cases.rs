@@ -37,7 +37,12 @@ fn test(cases: &str, args: &[&str]) -> (Option<i32>, String, String) {
 fn the_cases_of_the_stock_pipeline_pass_built_in_and_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     let on_disk = root().join("pipelines/hoymiles/tests.yaml").display().to_string();
-    for args in [vec!["test"], vec!["test", &on_disk]] {
+    for args in [
+        vec!["test"],
+        vec!["test", &on_disk],
+        vec!["test", "--pipeline", "hoymiles.yaml"],
+        vec!["test", "--pipeline", "hoymiles-sqlite.yaml", &on_disk],
+    ] {
         let output = finish(&args, &[], folder.path());
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
