@@ -30,6 +30,19 @@ finish() {
   exit "$1"
 }
 
+stock_cases() {
+  cargo build --quiet --package smiles --bin smiles || return
+  for pipeline in pipelines/hoymiles.yaml pipelines/hoymiles-sqlite.yaml; do
+    echo "$pipeline"
+    target/debug/smiles test --pipeline "$pipeline" pipelines/hoymiles/tests.yaml || return
+  done
+}
+
+# The report is for whoever reads this.
+year() {
+  cargo test --quiet --package smiles --test it -- --ignored --nocapture year::a_year_in_the_life
+}
+
 browser_tests() {
   cargo build --quiet --package smiles --bin smiles || return
   (cd web && npm test --silent)
@@ -39,5 +52,7 @@ phase setup .ci/setup.sh
 phase format cargo fmt --all --check
 phase clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
 phase "rust tests" cargo test --quiet --workspace
+phase "stock cases" stock_cases
+phase "a year" year
 phase "browser tests" browser_tests
 finish 0

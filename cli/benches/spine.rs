@@ -11,6 +11,7 @@ mod postgres;
 mod serve;
 mod start;
 mod throughput;
+mod transforms;
 
 /// One line of the table.
 struct Row {
@@ -32,8 +33,9 @@ fn main() {
         return serve::bare_server(&args[place + 1..]);
     }
     println!("| what | S-Miles | beside | ratio |\n|---|---|---|---|");
-    let all: [(&str, Measure); 8] = [
+    let all: [(&str, Measure); 9] = [
         ("sqlite", throughput::rows_per_second),
+        ("transforms", transforms::rows_per_second),
         ("journal", throughput::journal),
         ("poll", poll::cost),
         ("plugin", plugin::cost),

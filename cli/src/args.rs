@@ -36,7 +36,9 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Serve a simulated device over Modbus TCP
     Simulate(SimulateArgs),
-    /// Print the JSON Schema of pipeline files, for editors
+    /// Run the test cases declared beside a pipeline, with no network
+    Test(TestArgs),
+    /// Print the JSON Schema of pipeline files (or of test cases), for editors
     Schema(SchemaArgs),
     /// Draw pipelines as Mermaid flow charts
     Graph(GraphArgs),
@@ -157,6 +159,37 @@ pub(crate) struct SimulateArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles test                                  the cases of the stock pipeline
+  smiles test my-meter-tests.yaml              cases of your own
+  smiles test --filter night my-meter-tests.yaml
+  smiles test --pipeline other.yaml my-meter-tests.yaml
+  smiles test --json my-meter-tests.yaml       for programs
+
+A file of cases, in short:
+  pipeline: my-meter.yaml
+  cases:
+    - name: a reading is stored in kWh
+      given: {rows: [{time: 2026-06-01T12:00:00Z, energy: 1234}]}
+      expect: {unit_conversion: [{energy: 12.34}]}
+
+Exit code 0: every case passed; 1: some failed; 2: a file has a mistake.")]
+pub(crate) struct TestArgs {
+    /// Files of test cases; none: those of the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Test this pipeline in place of the one that the files name
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// Only cases whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) filter: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = "Example:
   smiles graph my-meter.yaml                   paste the output into any Mermaid viewer")]
 pub(crate) struct GraphArgs {
@@ -190,8 +223,12 @@ pub(crate) struct MigrateArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   smiles schema > pipeline.schema.json
-  smiles schema --plugin ./libcsv.so           with the stages a plugin adds")]
+  smiles schema --plugin ./libcsv.so           with the stages a plugin adds
+  smiles schema --tests > tests.schema.json")]
 pub(crate) struct SchemaArgs {
+    /// The schema of files of test cases (`smiles test`)
+    #[arg(long)]
+    pub(crate) tests: bool,
     /// A plugin whose stages are part of it; may be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) plugin: Vec<PathBuf>,

@@ -20,6 +20,36 @@ pub(crate) struct Entry {
     pub(crate) reason: &'static str,
     tree: Arc<dyn Tree>,
     file: String,
+    /// Where it is; `None` for a stock file.
+    path: Option<PathBuf>,
+}
+
+impl Entry {
+    /// Where its includes are looked for.
+    pub(crate) fn tree(&self) -> &Arc<dyn Tree> {
+        &self.tree
+    }
+
+    /// Its path there.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// A file that it names: from its own folder on, else the stock file of that name.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        const REASON: &str = "named by another file";
+        match &self.path {
+            Some(path) => {
+                let named = path.with_file_name(name);
+                if !named.exists() && stock::has(name) {
+                    embedded(name, REASON)
+                } else {
+                    on_disk(&named, REASON)
+                }
+            }
+            None => embedded(&smiles_config::beside(&self.file, name), REASON),
+        }
+    }
 }
 
 /// A pipeline that could run.
@@ -79,7 +109,7 @@ pub(crate) fn stock(environment: &Environment) -> Entry {
 /// A stock file.
 pub(crate) fn embedded(file: &str, reason: &'static str) -> Entry {
     let tree = Embedded::new(stock::FILES);
-    Entry { shown: tree.shown(file), reason, tree: Arc::new(tree), file: file.to_owned() }
+    Entry { shown: tree.shown(file), reason, tree: Arc::new(tree), file: file.to_owned(), path: None }
 }
 
 /// A file on disk, or a stock file where there is none of that name.
@@ -88,12 +118,19 @@ pub(crate) fn entry(path: &Path) -> Result<Entry, Failure> {
     if !path.exists() && stock::has(&name) {
         return Ok(embedded(&name, "named on the command line; the built-in file of that name"));
     }
-    let (Some(file), folder) = (path.file_name(), path.parent().unwrap_or(Path::new(""))) else {
+    if path.file_name().is_none() {
         return Err(Failure::configuration(format!("`{name}` is not a file")));
-    };
+    }
+    Ok(on_disk(path, "named on the command line"))
+}
+
+/// A file on disk; what it includes may be a stock file.
+fn on_disk(path: &Path, reason: &'static str) -> Entry {
+    let folder = path.parent().unwrap_or(Path::new(""));
     let tree = Layered::new(Folder::new(folder), Embedded::new(stock::FILES));
-    let file = file.to_string_lossy().into_owned();
-    Ok(Entry { shown: name, reason: "named on the command line", tree: Arc::new(tree), file })
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let shown = path.to_string_lossy().into_owned();
+    Entry { shown, reason, tree: Arc::new(tree), file, path: Some(path.to_owned()) }
 }
 
 /// Loads and wires; warnings go to the terminal, errors are the failure.

@@ -10,6 +10,7 @@ mod plugin;
 mod run;
 mod schema;
 mod simulate;
+mod test;
 
 use std::io::Write;
 use std::path::Path;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Journal(command) => journal::run(&command),

@@ -1,11 +1,11 @@
-//! `smiles schema`: the JSON Schema of pipeline files, for editors.
+//! `smiles schema`: the JSON Schema of pipeline files, or of test cases, for editors.
 
 use anyhow::Context;
 use smiles_config::{PluginDecl, Plugins};
 
 use crate::args::SchemaArgs;
 use crate::exit::Failure;
-use crate::{plugins, registry};
+use crate::{cases, plugins, registry};
 
 pub(super) fn run(args: &SchemaArgs) -> Result<(), Failure> {
     let mut registry = registry::built_in();
@@ -14,7 +14,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<(), Failure> {
         let adopted = plugins::loader()?.adopt(&plugin, registry);
         registry = adopted.map_err(|problem| Failure::configuration(problem.message))?;
     }
-    let schema = smiles_config::schema(&registry);
+    let schema = if args.tests { cases::schema() } else { smiles_config::schema(&registry) };
     let text = serde_json::to_string_pretty(&schema).context("cannot print the schema")?;
     super::print(&format!("{text}\n"))
 }

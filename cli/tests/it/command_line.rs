@@ -14,6 +14,8 @@ fn every_command_explains_itself() {
         &["check"],
         &["demo"],
         &["simulate"],
+        &["test"],
+        &["schema"],
         &["graph"],
         &["journal", "status"],
         &["journal", "verify"],
@@ -66,6 +68,10 @@ fn the_demo_serves_a_reading_and_stops_at_once() {
     assert_eq!(inverters.as_array().map(Vec::len), Some(3));
     assert_eq!(bridge.json("/health")["dtus"]["DTU"]["status"], "online");
     assert_eq!(bridge.get("/ready"), (200, "OK".to_owned()));
+    let metrics = bridge.get("/metrics").1;
+    let believed =
+        "smiles_daily_reset_accepted_total{event=\"fall\",pipeline=\"hoymiles\",transform=\"daily_reset\"} 0";
+    assert!(metrics.contains(believed), "{metrics}");
     assert_eq!(bridge.count(&["EXPIRE_AFTER"]), 1, "a retired variable is named once:\n{}", bridge.log());
     let port = bridge.address().rsplit_once(':').map(|(_, port)| port.to_owned()).unwrap();
     assert!(finish(&["health"], &[("HEALTH_PORT", &port)], folder.path()).status.success());

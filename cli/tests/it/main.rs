@@ -4,6 +4,7 @@
 
 mod api;
 mod bridge;
+mod cases;
 mod check;
 mod command_line;
 mod companion;
@@ -20,3 +21,4 @@ mod postgres_chaos;
 mod postgres_watermarks;
 mod sequence;
 mod structure;
+mod year;

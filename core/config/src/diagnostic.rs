@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smiles_stage::{Problem, Segment, Severity};
+use smiles_stage::{Path, Problem, Segment, Severity};
 
 use crate::NodeId;
 use crate::document::{Document, Kind, Span};
@@ -107,7 +107,15 @@ impl Diagnostics {
 
     /// Where it points; `None` for the pipeline as a whole.
     pub fn place(&self, diagnostic: &Diagnostic) -> Option<Place> {
-        let span = diagnostic.span?;
+        self.place_of(diagnostic.span?)
+    }
+
+    /// Where something below a node stands: the closest place that exists.
+    pub(crate) fn place_at(&self, node: NodeId, at: &Path) -> Option<Place> {
+        self.place_of(self.walk(node, &at.0).1?)
+    }
+
+    fn place_of(&self, span: Span) -> Option<Place> {
         let (line, column) = self.document.line_column(span);
         Some(Place { file: self.document.sources.get(span.file.0)?.shown.clone(), line, column })
     }

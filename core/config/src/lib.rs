@@ -12,6 +12,7 @@ mod diagnostic;
 mod document;
 mod environment;
 mod expression;
+mod file;
 mod items;
 mod load;
 mod loader;
@@ -30,11 +31,12 @@ mod variables;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use environment::Environment;
+pub use file::{TypedFile, load_file};
 pub use load::{Loaded, load, load_with};
 pub use pipeline::{
     JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom, TransformDecl,
 };
 pub use plugins::{NoPlugins, PluginDecl, Plugins};
 pub use schema::schema;
-pub use tree::{Embedded, Folder, Layered, Tree};
+pub use tree::{Embedded, Folder, Layered, Tree, beside};
 pub use variables::{Retired, Variable};

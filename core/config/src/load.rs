@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use smiles_stage::{Files, Registry};
 
 use crate::diagnostic::Diagnostics;
-use crate::loader::Loader;
+use crate::loader::{Loader, What};
 use crate::plugins::{NoPlugins, Plugins};
 use crate::settings::settings;
 use crate::tree::Beside;
@@ -44,7 +44,7 @@ pub fn load_with(
     registry: &Registry,
     plugins: &dyn Plugins,
 ) -> Loaded {
-    let mut loader = Loader::new(tree.as_ref(), environment);
+    let mut loader = Loader::new(tree.as_ref(), environment, What::Pipeline);
     let root = loader.read(file);
     let (variables, retired) = root.map(|root| loader.variables(root)).unwrap_or_default();
     let (registry, named) = match root {

@@ -17,8 +17,16 @@ use crate::{Environment, NodeId, Tree};
 const MAX_FILES: usize = 256;
 const MERGE: &str = "<<";
 
+/// What is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Pipeline,
+    Other,
+}
+
 /// The state of a load.
 pub(crate) struct Loader<'a> {
+    what: What,
     pub(crate) tree: &'a dyn Tree,
     pub(crate) environment: &'a Environment,
     pub(crate) document: Document,
@@ -33,8 +41,9 @@ pub(crate) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    pub(crate) fn new(tree: &'a dyn Tree, environment: &'a Environment) -> Self {
+    pub(crate) fn new(tree: &'a dyn Tree, environment: &'a Environment, what: What) -> Self {
         Self {
+            what,
             tree,
             environment,
             document: Document::default(),
@@ -46,7 +55,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Reads the pipeline file and everything it includes.
+    /// Reads the file and everything it includes.
     pub(crate) fn read(&mut self, path: &str) -> Option<NodeId> {
         match self.tree.read(path) {
             Ok(text) => {
@@ -56,8 +65,8 @@ impl<'a> Loader<'a> {
                 root
             }
             Err(error) => {
-                let message =
-                    format!("cannot read the pipeline file {}: {}", self.tree.shown(path), reason(&error));
+                let what = if self.what == What::Pipeline { "the pipeline file " } else { "" };
+                let message = format!("cannot read {what}{}: {}", self.tree.shown(path), reason(&error));
                 let help = self.similar(path, &error);
                 self.out.push(Diagnostic::error(None, message).help(help));
                 None
@@ -78,12 +87,13 @@ impl<'a> Loader<'a> {
                 self.out.iter().any(|diagnostic| diagnostic.span.is_some_and(|span| span.file == file));
             if !said {
                 let whole = Span { file, start: 0, end: 0 };
-                let help = if chain.is_empty() {
-                    "a pipeline file has the keys `pipeline`, `sources` and `sinks`"
-                } else {
-                    "another file includes it: it must hold a value"
+                let help = match self.what {
+                    _ if !chain.is_empty() => Some("another file includes it: it must hold a value"),
+                    What::Pipeline => Some("a pipeline file has the keys `pipeline`, `sources` and `sinks`"),
+                    What::Other => None,
                 };
-                self.out.push(Diagnostic::error(whole, "the file is empty").help(help.to_owned()));
+                let help = help.map(str::to_owned);
+                self.out.push(Diagnostic::error(whole, "the file is empty").help(help));
             }
             return None;
         };

@@ -181,7 +181,7 @@ impl Files for Beside {
 }
 
 /// `path` as written in `file`, from the tree's root: `a/b.yaml` and `../c.yaml` is `c.yaml`.
-pub(crate) fn beside(file: &str, path: &str) -> String {
+pub fn beside(file: &str, path: &str) -> String {
     if path.starts_with('/') {
         return path.to_owned();
     }

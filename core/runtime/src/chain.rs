@@ -64,22 +64,39 @@ pub(crate) struct ChainError {
 
 impl Chain {
     /// Transforms with the state the journal kept for them.
-    pub(crate) fn new(mut links: Vec<Link>, state: Vec<StateChange>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(links: Vec<Link>, state: Vec<StateChange>, clock: Arc<dyn Clock>) -> Self {
+        let mut chain = Self { links, clock, whole: false };
+        chain.remember(state);
+        chain
+    }
+
+    fn remember(&mut self, state: Vec<StateChange>) {
         for StateChange { stage, key, value } in state {
             // State of a transform that the file no longer names stays in the journal, unused.
-            if let Some(link) = links.iter_mut().find(|link| link.name == stage) {
+            if let Some(link) = self.links.iter_mut().find(|link| link.name == stage) {
                 link.memory.kept.insert(key, value);
             }
         }
-        Self { links, clock, whole: false }
     }
 
     /// The batch through every transform. Puts stay staged until [`Chain::keep`]; an error discards them.
-    pub(crate) fn apply(&mut self, mut batch: RecordBatch) -> Result<RecordBatch, ChainError> {
+    pub(crate) fn apply(&mut self, batch: RecordBatch) -> Result<RecordBatch, ChainError> {
+        self.apply_watched(batch, &mut |_, _| {})
+    }
+
+    /// The same; `watch` is shown what leaves each transform.
+    pub(crate) fn apply_watched(
+        &mut self,
+        mut batch: RecordBatch,
+        watch: &mut dyn FnMut(&str, &RecordBatch),
+    ) -> Result<RecordBatch, ChainError> {
         for index in 0..self.links.len() {
             let link = &mut self.links[index];
             match link.apply(batch, self.clock.as_ref()) {
-                Ok(output) => batch = output,
+                Ok(output) => {
+                    watch(&link.name, &output);
+                    batch = output;
+                }
                 Err(error) => {
                     link.meters.failed.inc();
                     let transform = link.name.clone();
@@ -119,6 +136,14 @@ impl Chain {
     /// The journal may have lost what it kept of the state (it was repaired): the next record carries all of it.
     pub(crate) fn write_whole(&mut self) {
         self.whole = true;
+    }
+
+    /// As after a start of the process: every transform is made anew and knows what the journal kept.
+    pub(crate) fn restart(&mut self, state: Vec<StateChange>) {
+        for link in &mut self.links {
+            (link.transform, link.memory) = (None, Memory::default());
+        }
+        self.remember(state);
     }
 
     /// The batch came to nothing, and with it the puts.

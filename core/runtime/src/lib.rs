@@ -28,6 +28,7 @@ mod source_report;
 mod stages;
 mod stop;
 mod target;
+mod trial;
 mod wire;
 
 pub use clock::SystemClock;
@@ -37,4 +38,5 @@ pub use open::{OpenError, RunOptions};
 pub use replay::{ReplayError, Replayed, replay};
 pub use running::{Exit, Running, run_all};
 pub use target::Target;
+pub use trial::{Left, Trial, TrialError};
 pub use wire::{Wired, wire};

@@ -37,7 +37,7 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    fn context(&self, stage: &str) -> OpenContext {
+    pub(crate) fn context(&self, stage: &str) -> OpenContext {
         let health: Arc<dyn HealthView> = Arc::<Board>::clone(&self.board);
         OpenContext {
             pipeline: self.pipeline.clone(),

@@ -97,8 +97,11 @@ impl Line {
 
     /// Waits until the device may be bothered again.
     async fn pace(&mut self) {
-        if let Some(last) = self.last {
-            sleep_until(last + self.manner.min_delay).await;
+        if let Some(until) = self.last.map(|last| last + self.manner.min_delay)
+            // A timer that has run out already still costs a millisecond.
+            && until > Instant::now()
+        {
+            sleep_until(until).await;
         }
     }
 

@@ -9,7 +9,7 @@ use smiles_stage::Clock;
 use tokio::sync::watch;
 
 use crate::faults::Faults;
-use crate::layout::{Data, Exception, Layout};
+use crate::layout::{Data, Exception, Image, Layout};
 use crate::wire::{self, Frame, Reply};
 use crate::world::{Event, Reading, Truth, World};
 
@@ -63,7 +63,8 @@ pub(crate) struct Inside {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seed: u64,
     pub(crate) unit_id: u8,
-    pub(crate) has_image: bool,
+    /// Recorded bytes, served in place of the world.
+    pub(crate) image: Mutex<Option<Arc<Image>>>,
     pub(crate) time_scale: f64,
     /// Simulated time when the clock's monotonic time was `origin`.
     pub(crate) start: Timestamp,
@@ -110,6 +111,11 @@ impl Handle {
     /// Puts these faults in force from the next request on.
     pub fn set_faults(&self, faults: Faults) {
         *locked(&self.0.faults) = faults;
+    }
+
+    /// Serves recorded bytes in place of a simulation from the next request on.
+    pub fn set_image(&self, image: Image) {
+        *locked(&self.0.image) = Some(Arc::new(image));
     }
 
     /// Lets something happen behind the device at once.
@@ -171,8 +177,9 @@ impl Inside {
         }
         let pass = log.counters.passes;
         drop(log);
-        let known = |record| if self.has_image { None } else { world.reading(record, pass) };
-        self.layout.read(function, address, count, &known)
+        let image = locked(&self.image).clone();
+        let known = |record| if image.is_some() { None } else { world.reading(record, pass) };
+        self.layout.read(function, address, count, image.as_deref(), &known)
     }
 
     fn book(&self, frame: &Frame, read: Option<(u8, u16, u16)>) -> u64 {

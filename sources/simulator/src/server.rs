@@ -52,8 +52,7 @@ impl Simulator {
     /// # Errors
     /// The file cannot be simulated, or the units do not fit into its list.
     pub fn new(device: &Device, options: Options, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
-        let has_image = options.image.is_some();
-        let layout = Layout::new(device, options.image)?;
+        let layout = Layout::new(device)?;
         let records = usize::from(options.inverters) * usize::from(options.ports);
         if let Some(room) = layout.room().filter(|room| records > *room) {
             let Options { inverters, ports, .. } = options;
@@ -85,7 +84,7 @@ impl Simulator {
             layout,
             seed: options.seed,
             unit_id: options.unit_id,
-            has_image,
+            image: Mutex::new(options.image.map(Arc::new)),
             time_scale: options.time_scale,
             start,
             origin: clock.monotonic(),

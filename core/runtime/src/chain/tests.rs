@@ -127,3 +127,18 @@ fn the_whole_state_is_written_once_when_asked() {
     assert!(chain.apply(numbered([1])).is_ok());
     assert_eq!(chain.staged(), [change("a", "sum", "2")]);
 }
+
+#[test]
+fn a_restart_knows_what_was_kept_and_nothing_else() {
+    let mut chain = chain(&["a"], Vec::new());
+    assert!(chain.apply(numbered([1])).is_ok());
+    let kept = chain.staged();
+    chain.keep();
+    assert!(chain.apply(numbered([10])).is_ok());
+    chain.restart(kept);
+    assert!(chain.staged().is_empty());
+    let mut seen = Vec::new();
+    let sum = chain.apply_watched(numbered([100]), &mut |name, rows| seen.push((name.to_owned(), ids(rows))));
+    assert_eq!(ids(&sum.ok().unwrap()), [101]);
+    assert_eq!(seen, [("a".to_owned(), vec![101])]);
+}

@@ -39,7 +39,6 @@ pub(crate) struct Layout {
     segments: Vec<Segment>,
     /// Bytes per address: 2, or 1 for a device that counts bytes.
     width: u32,
-    image: Option<Image>,
 }
 
 /// One block, repeated or not. Places are bytes in register tables and coils in the others, counted from address 0.
@@ -59,7 +58,7 @@ impl Layout {
     ///
     /// # Errors
     /// A field that cannot be simulated as the file says, by name.
-    pub(crate) fn new(device: &Device, image: Option<Image>) -> Result<Self, SetupError> {
+    pub(crate) fn new(device: &Device) -> Result<Self, SetupError> {
         let counts_bytes = device.blocks.iter().any(|(_, block)| counts_bytes(block));
         let width = if counts_bytes { 1 } else { 2 };
         let segments = device
@@ -67,7 +66,7 @@ impl Layout {
             .iter()
             .map(|(name, block)| Segment::new(name, block, device, width))
             .collect::<Result<_, _>>()?;
-        Ok(Self { segments, width, image })
+        Ok(Self { segments, width })
     }
 
     /// Most records that fit into the list with the record that ends it; `None` for a device without a list.
@@ -76,7 +75,8 @@ impl Layout {
         usize::try_from(list.records).ok()
     }
 
-    /// The answer to a request. `record` says what is known of a record, `None` past the end of the list.
+    /// The answer to a request. `record` says what is known of a record, `None` past the end of the list; what is
+    /// recorded in an image stands over it.
     ///
     /// # Errors
     /// The exception to answer with.
@@ -85,6 +85,7 @@ impl Layout {
         function: u8,
         address: u16,
         count: u16,
+        image: Option<&Image>,
         record: &dyn Fn(usize) -> Option<Reading>,
     ) -> Result<Data, Exception> {
         let table = table_of(function).ok_or(Exception::Function)?;
@@ -93,14 +94,15 @@ impl Layout {
             return Err(Exception::Value);
         }
         let (start, length) = self.range(table, address, count);
-        if !self.has(table, start) || !self.has(table, start + length - 1) {
+        let image = image.filter(|_| !table.is_bits());
+        if !self.has(table, start, image) || !self.has(table, start + length - 1, image) {
             return Err(Exception::Address);
         }
         let mut data = Data { bytes: vec![0; size(length)], in_list: false, past_end: false };
         for segment in self.segments.iter().filter(|segment| segment.table == table) {
             segment.copy(start, &mut data, record);
         }
-        if let Some(image) = self.image.as_ref().filter(|_| !table.is_bits()) {
+        if let Some(image) = image {
             image.copy(start, self.width, &mut data.bytes);
             data.past_end &= !image.has(start, self.width);
         }
@@ -128,10 +130,9 @@ impl Layout {
         }
     }
 
-    fn has(&self, table: Table, place: u32) -> bool {
-        let recorded = || self.image.as_ref().is_some_and(|image| image.has(place, self.width));
+    fn has(&self, table: Table, place: u32, image: Option<&Image>) -> bool {
         self.segments.iter().any(|segment| segment.table == table && segment.has(place))
-            || !table.is_bits() && recorded()
+            || image.is_some_and(|image| image.has(place, self.width))
     }
 }
 

@@ -60,9 +60,9 @@ fn golden() -> Reading {
 
 #[test]
 fn a_record_of_the_stock_file_is_that_of_the_wire_trace() {
-    let layout = Layout::new(&device(STOCK), None).unwrap();
+    let layout = Layout::new(&device(STOCK)).unwrap();
     let one = |record: usize| (record == 0).then(golden);
-    let read = |address| hex(&layout.read(3, address, 20, &one).unwrap().bytes);
+    let read = |address| hex(&layout.read(3, address, 20, None, &one).unwrap().bytes);
     assert_eq!(
         read(0x1000),
         "0c11618280000101015f006608fd1389016604d20008aa5201af0003000000000107000000000000"
@@ -72,9 +72,13 @@ fn a_record_of_the_stock_file_is_that_of_the_wire_trace() {
         "0c000000000000000000000000000000000000000000000000000000000000000007000000000000",
         "the record that ends the list keeps what is fixed"
     );
-    assert!(layout.read(3, 0x1028, 20, &one).unwrap().past_end);
-    assert!(!layout.read(3, 0x1000, 20, &one).unwrap().past_end);
-    assert_eq!(layout.read(3, 0x1014, 20, &one).unwrap().bytes.len(), 40, "from the middle of a record");
+    assert!(layout.read(3, 0x1028, 20, None, &one).unwrap().past_end);
+    assert!(!layout.read(3, 0x1000, 20, None, &one).unwrap().past_end);
+    assert_eq!(
+        layout.read(3, 0x1014, 20, None, &one).unwrap().bytes.len(),
+        40,
+        "from the middle of a record"
+    );
     assert_eq!(read(0x1014)[..40], read(0x1000)[40..]);
     assert_eq!(layout.room(), Some(100));
     assert!(layout.begins_pass(3, 0x1000, 20) && !layout.begins_pass(3, 0x1028, 20));
@@ -82,13 +86,13 @@ fn a_record_of_the_stock_file_is_that_of_the_wire_trace() {
 
 #[test]
 fn older_units_count_tenths_and_absent_ones_carry_their_alarm() {
-    let layout = Layout::new(&device(STOCK), None).unwrap();
+    let layout = Layout::new(&device(STOCK)).unwrap();
     let old = Reading { serial: "102162804827".into(), temperature: -5.5, ..golden() };
-    let bytes = layout.read(3, 0x1000, 20, &|_| Some(old.clone())).unwrap().bytes;
+    let bytes = layout.read(3, 0x1000, 20, None, &|_| Some(old.clone())).unwrap().bytes;
     assert_eq!(hex(&bytes[10..12]), "000a", "1.02 A in tenths");
     assert_eq!(hex(&bytes[24..26]), "ffc9", "-5.5 degrees");
     let night = World::new(Config { start: "2026-06-21T23:30:00Z".parse().unwrap(), ..Config::default() });
-    let bytes = layout.read(3, 0x1000, 20, &|record| night.reading(record, 1)).unwrap().bytes;
+    let bytes = layout.read(3, 0x1000, 20, None, &|record| night.reading(record, 1)).unwrap().bytes;
     assert_eq!(
         hex(&bytes[7..]),
         "0100000000000000000000000000000000000000000009000000\
@@ -99,18 +103,18 @@ fn older_units_count_tenths_and_absent_ones_carry_their_alarm() {
 
 #[test]
 fn counters_wrap_and_gauges_stay_at_their_limit() {
-    let layout = Layout::new(&device(STOCK), None).unwrap();
+    let layout = Layout::new(&device(STOCK)).unwrap();
     let full = Reading { energy_today: 65_536.0 + 7.0, dc_power: 1e6, ..golden() };
-    let bytes = layout.read(3, 0x1000, 20, &|_| Some(full.clone())).unwrap().bytes;
+    let bytes = layout.read(3, 0x1000, 20, None, &|_| Some(full.clone())).unwrap().bytes;
     assert_eq!((hex(&bytes[16..18]), hex(&bytes[18..20])), ("ffff".into(), "0007".into()));
 }
 
 #[test]
 fn other_devices_have_their_own_tables_orders_and_types() {
     let file = device(METER);
-    let layout = Layout::new(&file, None).unwrap();
+    let layout = Layout::new(&file).unwrap();
     let known = |_: usize| Some(golden());
-    let data = layout.read(4, 100, 8, &known).unwrap();
+    let data = layout.read(4, 100, 8, None, &known).unwrap();
     let value = |name: &str| {
         let field = file.blocks.get("now").unwrap().fields.get(name).unwrap();
         decode(field, Order::Cdab, &data.bytes).unwrap()
@@ -119,15 +123,15 @@ fn other_devices_have_their_own_tables_orders_and_types() {
     assert_eq!(value("energy"), Raw::Unsigned(56_789));
     assert_eq!(value("voltage"), Raw::Unsigned(230));
     assert_eq!(value("model"), Raw::Text("SIM-1".into()));
-    assert_eq!(hex(&layout.read(1, 7, 10, &known).unwrap().bytes), "0202");
-    assert_eq!(hex(&layout.read(1, 8, 1, &known).unwrap().bytes), "01");
+    assert_eq!(hex(&layout.read(1, 7, 10, None, &known).unwrap().bytes), "0202");
+    assert_eq!(hex(&layout.read(1, 8, 1, None, &known).unwrap().bytes), "01");
     assert!(layout.begins_pass(4, 99, 9) && !layout.begins_pass(1, 100, 1) && layout.room().is_none());
-    assert_eq!(hex(&layout.read(4, 101, 1, &known).unwrap().bytes), hex(&data.bytes[2..4]));
+    assert_eq!(hex(&layout.read(4, 101, 1, None, &known).unwrap().bytes), hex(&data.bytes[2..4]));
 }
 
 #[test]
 fn requests_that_fit_no_block_are_exceptions() {
-    let layout = Layout::new(&device(STOCK), None).unwrap();
+    let layout = Layout::new(&device(STOCK)).unwrap();
     let rows = [
         (3, 0x1000, 20, None),
         (3, 0x2000, 3, None),
@@ -143,7 +147,7 @@ fn requests_that_fit_no_block_are_exceptions() {
         (3, 0xFFFF, 125, Some(Exception::Address)),
     ];
     for (function, address, count, expected) in rows {
-        let got = layout.read(function, address, count, &|_| None).err();
+        let got = layout.read(function, address, count, None, &|_| None).err();
         assert_eq!(got, expected, "function {function} at {address:#x} for {count}");
     }
 }
@@ -153,8 +157,8 @@ fn an_image_is_served_as_it_was_recorded() {
     let record =
         "0c 103332416355 01 015e 0002 094d 1388 0066 02ef 00012447 002b 0003 0000 0000 01 07 000000000000";
     let image = Image::parse(&format!("0x1000: {record}\n0x2000: 11d361600831\n0x3000: beef")).unwrap();
-    let layout = Layout::new(&device(STOCK), Some(image)).unwrap();
-    let read = |address, count| layout.read(3, address, count, &|_| None);
+    let layout = Layout::new(&device(STOCK)).unwrap();
+    let read = |address, count| layout.read(3, address, count, Some(&image), &|_| None);
     let first = read(0x1000, 20).unwrap();
     assert_eq!(hex(&first.bytes), record.replace(' ', ""));
     assert!(!first.past_end);
@@ -189,7 +193,7 @@ fn hints_that_cannot_be_are_refused() {
         ),
     ];
     for (yaml, message) in rows {
-        let error = Layout::new(&device(&yaml), None).unwrap_err().to_string();
+        let error = Layout::new(&device(&yaml)).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
 }
@@ -197,13 +201,13 @@ fn hints_that_cannot_be_are_refused() {
 proptest! {
     #[test]
     fn any_request_is_the_sum_of_its_registers(start in 0x0F00_u16..0x2100, count in 0_u16..200, function in 0_u8..6) {
-        let layout = Layout::new(&device(STOCK), None).unwrap();
+        let layout = Layout::new(&device(STOCK)).unwrap();
         let world = World::new(Config { inverters: 2, start: "2026-06-21T11:00:00Z".parse().unwrap(), ..Config::default() });
         let known = |record| world.reading(record, 1);
-        let Ok(whole) = layout.read(function, start, count, &known) else { return Ok(()) };
+        let Ok(whole) = layout.read(function, start, count, None, &known) else { return Ok(()) };
         prop_assert_eq!(whole.bytes.len(), usize::from(count) * 2);
         for (register, bytes) in (0_u16..).zip(whole.bytes.chunks(2)) {
-            if let Ok(one) = layout.read(function, start + 2 * register, 1, &known) {
+            if let Ok(one) = layout.read(function, start + 2 * register, 1, None, &known) {
                 prop_assert_eq!(&one.bytes, bytes, "register {} of it", register);
             }
         }

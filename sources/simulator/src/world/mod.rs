@@ -23,6 +23,12 @@ const RESTART: u64 = 2;
 const LINK_LOSS: u64 = 3;
 const DURATION: u64 = 4;
 const UPLOAD: u64 = 5;
+const SPIKE: u64 = 6;
+const TODAY_ZERO: u64 = 7;
+
+/// What a spike shows: a counter of 16 bits at its end, and a total far beyond.
+const SPIKE_TODAY_WH: f64 = 65_535.0;
+const SPIKE_TOTAL_WH: f64 = 5_000_000.0;
 
 /// How long the device neglects its units over an upload.
 const UPLOAD_S: u64 = 60;
@@ -62,6 +68,10 @@ pub struct Rates {
     pub upload_period_s: u32,
     /// Restarts of one unit per day; only by daylight: today starts again from 0.
     pub restarts_per_day: f64,
+    /// Chance that one unit reads far too much energy for one pass.
+    pub spike: f64,
+    /// Chance that one unit reads 0 for the energy of today, and nothing else wrong, for one pass.
+    pub today_zero: f64,
     /// Radio links lost per unit and day, for 5 to 30 minutes: all zero, while the unit goes on producing.
     pub link_losses_per_day: f64,
 }
@@ -223,21 +233,32 @@ impl World {
             // The field knows both: zeros with the link down, and zeros although the link stands.
             return unit.silence(port, false, u8::from(luck & 1 == 1));
         }
-        unit.reading(port, self.now, &self.sky_now, self.config.peak_w, self.partial_wh(place, port))
+        let partial_wh = self.partial_wh(place, port);
+        let mut reading = unit.reading(port, self.now, &self.sky_now, self.config.peak_w, partial_wh)?;
+        let Rates { spike, today_zero, .. } = self.config.rates;
+        if self.strikes(&[SPIKE, pass, place as u64], spike).is_some() {
+            reading.energy_today = SPIKE_TODAY_WH;
+            reading.energy_total += SPIKE_TOTAL_WH;
+        } else if self.strikes(&[TODAY_ZERO, pass, place as u64], today_zero).is_some() {
+            reading.energy_today = 0.0;
+        }
+        Some(reading)
     }
 
     /// Whether a unit reads all zero in this pass, and the luck that made it so.
     fn glitch(&self, place: usize, pass: u64) -> Option<u64> {
         let Rates { glitch, upload_period_s, .. } = self.config.rates;
-        let struck = |parts: &[u64], share: f64| {
-            let luck = hash(self.config.seed, parts);
-            (fraction(luck) < share).then_some(luck)
-        };
         let unix = self.now.max(0.0) as u64;
         let uploads = unix.checked_div(upload_period_s.into());
         let upload = uploads.filter(|number| unix - number * u64::from(upload_period_s) < UPLOAD_S);
-        struck(&[GLITCH, pass, place as u64], glitch)
-            .or_else(|| struck(&[UPLOAD, upload?, place as u64], 0.5))
+        self.strikes(&[GLITCH, pass, place as u64], glitch)
+            .or_else(|| self.strikes(&[UPLOAD, upload?, place as u64], 0.5))
+    }
+
+    /// The luck of these parts, if it is within the share.
+    fn strikes(&self, parts: &[u64], share: f64) -> Option<u64> {
+        let luck = hash(self.config.seed, parts);
+        (fraction(luck) < share).then_some(luck)
     }
 
     /// What really is, at a place in the list; all zero past its end.

@@ -261,3 +261,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn spikes_and_lost_days_last_one_pass_and_take_the_whole_unit() {
+    let rates = Rates { spike: 0.02, today_zero: 0.03, ..Rates::default() };
+    let mut world = World::new(Config { rates, ..config(6) });
+    let (mut spikes, mut zeros, mut heard) = (0_u32, 0_u32, 0_u32);
+    minutes(&mut world, 1, |world, pass| {
+        let truth: Vec<Truth> = (0..world.records()).map(|record| world.truth(record)).collect();
+        for (unit, truth) in readings(world, pass).chunks(2).zip(truth.chunks(2)) {
+            if !unit[0].heard || truth[0].today_wh < 1.0 {
+                continue;
+            }
+            heard += 1;
+            let spike = unit[0].energy_total > truth[0].total_wh + 1.0;
+            let zero = unit[0].energy_today == 0.0;
+            for (reading, truth) in unit.iter().zip(truth) {
+                assert_eq!(reading.energy_total > truth.total_wh + 1.0, spike, "the whole unit");
+                assert_eq!(
+                    reading.energy_today,
+                    if spike {
+                        65_535.0
+                    } else if zero {
+                        0.0
+                    } else {
+                        truth.today_wh.floor()
+                    }
+                );
+                assert!(reading.dc_voltage > 0.0);
+            }
+            (spikes, zeros) = (spikes + u32::from(spike), zeros + u32::from(zero));
+        }
+    });
+    let share = |count: u32| f64::from(count) / f64::from(heard);
+    assert!((0.01..0.03).contains(&share(spikes)), "{spikes} of {heard}");
+    assert!((0.02..0.045).contains(&share(zeros)), "{zeros} of {heard}");
+}

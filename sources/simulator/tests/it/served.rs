@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type};
 use arrow_array::{Array, RecordBatch, StringArray, cast::AsArray};
-use smiles_source_simulator::{Event, Faults, Options, Rate, Reading};
+use smiles_source_simulator::{Event, Faults, Image, Options, Rate, Reading};
 use smiles_testkit::eventually;
 use tokio::io::AsyncWriteExt;
 
@@ -290,4 +290,20 @@ async fn the_stop_signal_closes_everything() {
         tokio::task::yield_now().await;
     }
     assert!(refused, "nobody listens any more");
+}
+
+#[tokio::test]
+async fn recorded_registers_can_be_changed_while_they_are_served() {
+    let rig = Rig::new(options(&[])).await;
+    let mut source = rig.source().await;
+    for (record, today) in [("02ef", 751), ("02f0", 752)] {
+        let bytes = format!(
+            "0x1000: 0c 103332416355 01 015e 0002 094d 1388 0066 {record} 00012447 002b 0003 0000 0000 01 07 000000000000"
+        );
+        rig.handle.set_image(Image::parse(&bytes).unwrap());
+        let rows = source.next().await.unwrap().unwrap().rows;
+        assert_eq!(rows.num_rows(), 1, "nothing simulated stands behind a record");
+        let column = rows.column_by_name("today_production").unwrap();
+        assert_eq!(column.as_primitive::<UInt16Type>().value(0), today);
+    }
 }

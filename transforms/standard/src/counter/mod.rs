@@ -125,19 +125,17 @@ impl TransformPlan for Plan {
             .columns(input)
             .map_err(|_| StageError::halt("counter was opened with columns it had refused"))?;
         let accepted = Accepted::register(
-            &context.meters,
+            context,
             "smiles_counting_accepted_total",
             "Falls and impossible rises of a lifetime total that were believed in the end",
-            &context.stage,
             &["fall", "rise"],
         );
-        Ok(Box::new(Totals { columns, stage: context.stage, accepted }))
+        Ok(Box::new(Totals { columns, accepted }))
     }
 }
 
 struct Totals {
     columns: Columns,
-    stage: String,
     accepted: Accepted,
 }
 
@@ -177,17 +175,13 @@ impl Transform for Totals {
 
 impl Totals {
     fn tell(&self, key: &[u8], event: Event, time: Timestamp) {
-        let (stage, key) = (&self.stage, shown(key));
-        match event {
-            Event::Fall => {
-                tracing::warn!(%stage, %key, %time, "total fell and stayed: it goes on from where it stood");
-                self.accepted.count("fall");
-            }
-            Event::Rise => {
-                tracing::warn!(%stage, %key, %time, "total rose faster than it can and stayed: it is believed");
-                self.accepted.count("rise");
-            }
-        }
+        let Accepted { pipeline, transform, .. } = &self.accepted;
+        let (name, said) = match event {
+            Event::Fall => ("fall", "total fell and stayed: it goes on from where it stood"),
+            Event::Rise => ("rise", "total rose faster than it can and stayed: it is believed"),
+        };
+        tracing::warn!(%pipeline, %transform, key = %shown(key), %time, "{said}");
+        self.accepted.count(name);
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) struct Total {
     raw: f64,
     at: Timestamp,
     published: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     candidate: Option<Candidate>,
 }
 

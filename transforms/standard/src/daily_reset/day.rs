@@ -49,7 +49,7 @@ pub(super) enum Event {
     Restarted,
 }
 
-/// The state of one key.
+/// The state of one key. It is written with every reading, so what is usual is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Day {
     /// The reset instant that names the period.
@@ -58,6 +58,7 @@ pub(super) struct Day {
     sum: f64,
     /// The last accepted counter, the total it came with, and its time.
     last: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     total: Option<f64>,
     at: Timestamp,
     /// When anything was last heard, accepted or not.
@@ -65,12 +66,20 @@ pub(super) struct Day {
     /// Whether something was heard in this period.
     heard: bool,
     /// On the first day the device's own counter is published as it is.
+    #[serde(default, skip_serializing_if = "is_false")]
     mirror: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     candidate: Option<Candidate>,
     /// Whether the candidate began an hour or more after the reading before it.
+    #[serde(default, skip_serializing_if = "is_false")]
     after_silence: bool,
     /// Since when rows have been older than the period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     behind_since: Option<Timestamp>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Day {

@@ -169,21 +169,19 @@ impl TransformPlan for Plan {
             .columns(input)
             .map_err(|_| StageError::halt("daily_reset was opened with columns it had refused"))?;
         let accepted = Accepted::register(
-            &context.meters,
+            context,
             "smiles_daily_reset_accepted_total",
             "Falls, impossible rises and unseen clears of a counter of the day that were believed in the end",
-            &context.stage,
             &["fall", "rise", "unseen_clear", "clock"],
         );
         let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
-        Ok(Box::new(Resetter { periods, columns, stage: context.stage, accepted }))
+        Ok(Box::new(Resetter { periods, columns, accepted }))
     }
 }
 
 struct Resetter {
     periods: Periods,
     columns: Columns,
-    stage: String,
     accepted: Accepted,
 }
 
@@ -247,7 +245,8 @@ impl Resetter {
             }
             Event::Restarted => (Some("clock"), "the clock had been in the future: counting starts afresh"),
         };
-        tracing::warn!(stage = %self.stage, key = %shown(key), %time, "{said}");
+        let Accepted { pipeline, transform, .. } = &self.accepted;
+        tracing::warn!(%pipeline, %transform, key = %shown(key), %time, "{said}");
         if let Some(name) = name {
             self.accepted.count(name);
         }

@@ -288,6 +288,17 @@ fn a_candidate_outlives_the_reset() {
 }
 
 #[test]
+fn what_an_earlier_version_kept_is_understood() {
+    let whole = r#"{"period": "2026-05-31T23:00:00Z", "sum": 5.0, "last": 7.0, "total": null,
+        "at": "2026-06-01T12:00:00Z", "heard_at": "2026-06-01T12:00:00Z", "heard": true, "mirror": false,
+        "candidate": null, "after_silence": false, "behind_since": null}"#;
+    let day: Day = serde_json::from_str(whole).unwrap();
+    let short = serde_json::to_string(&day).unwrap();
+    assert!(short.len() < 160 && !short.contains("null") && !short.contains("false"), "{short}");
+    assert_eq!(serde_json::from_str::<Day>(&short).unwrap(), day);
+}
+
+#[test]
 fn a_clock_that_had_been_in_the_future() {
     let rows = [
         heard("9 12:00", 100.0),

@@ -3,6 +3,7 @@
 use jiff::{Timestamp, ToSpan};
 
 use crate::chain::{Chain, Published, Row};
+use crate::logged::Warnings;
 
 /// `day hh:mm` in UTC; day 0 is 2026-06-01. An `hh` of 23 is the reset hour of every case.
 pub(crate) fn time(text: &str) -> Timestamp {
@@ -32,7 +33,8 @@ pub(crate) fn minutes(at: &str, todays: &[u16], total: u32) -> Vec<Row> {
 
 /// Runs the rows in one batch, one by one, and one by one with a crash and a restart at each: always the same.
 pub(crate) fn check(case: &str, rows: &[Row], todays: &[i64], totals: &[i64]) -> Chain {
-    let at_once = Chain::new(23, "UTC").run(rows);
+    let warnings = Warnings::default();
+    let at_once = warnings.during(|| Chain::new(23, "UTC").run(rows));
     let (mut chain, mut crashing) = (Chain::new(23, "UTC"), Chain::new(23, "UTC"));
     let mut one_by_one = Vec::new();
     let mut restarted = Vec::new();
@@ -49,6 +51,8 @@ pub(crate) fn check(case: &str, rows: &[Row], todays: &[i64], totals: &[i64]) ->
     assert_eq!(one_by_one, at_once, "{case}: one by one");
     assert_eq!(restarted, at_once, "{case}: restarted");
     assert_eq!(crashing.accepted(), chain.accepted(), "{case}: counted");
+    let logged = warnings.believed("daily_reset") + warnings.believed("counter");
+    assert_eq!(logged as f64, chain.accepted(), "{case}: logged");
     chain
 }
 

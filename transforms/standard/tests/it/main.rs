@@ -5,6 +5,7 @@
 mod cases;
 mod chain;
 mod days;
+mod logged;
 mod situations;
 mod wild;
 mod world;

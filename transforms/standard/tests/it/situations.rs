@@ -1,9 +1,11 @@
 //! Situations of the field beyond the worked cases.
 
-use jiff::ToSpan;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use crate::cases::{check, heard, minutes, silent, time};
 use crate::chain::{Chain, Row};
+use crate::logged::Warnings;
 
 #[test]
 fn the_counter_of_the_day_is_not_cleared_at_our_reset() {
@@ -105,40 +107,99 @@ fn rows_without_a_number_hold_both() {
     check("brand-new", &rows, &[0, 1, 1], &[0, 1, 1]);
 }
 
-/// Polls every half hour over five days around a change of the clocks; today grows by one each.
-fn resets(zone: &str, hour: i8, first: &str) -> Vec<String> {
-    let start: jiff::Timestamp = first.parse().unwrap();
-    let rows: Vec<Row> = (0..240_u16)
-        .map(|poll| Row::heard(start + (i64::from(poll) * 30).minutes(), poll, 1000 + u32::from(poll)))
-        .collect();
-    let published = Chain::new(hour, zone).run(&rows);
-    rows.iter()
-        .zip(published.windows(2).map(|pair| pair[1].today < pair[0].today))
-        .filter(|(_, fell)| *fell)
-        .map(|(row, _)| (row.time + 30.minutes()).to_string())
-        .collect()
+/// The reset instants of these hours by the clock on the wall: the first minute of a local day at which it shows the
+/// hour or, where it skips that, a later time.
+fn by_the_wall(zone: &str, hour: i8, start: Timestamp, minutes: i64) -> Vec<Timestamp> {
+    let zone = TimeZone::get(zone).unwrap();
+    let shown = |minute: i64| zone.to_datetime(start + minute.minutes());
+    let mut last = shown(-1).date();
+    let mut found = Vec::new();
+    // A day whose reset hour has passed at the start is not looked at.
+    let mut open = shown(0).hour() < hour;
+    for minute in 0..minutes {
+        let now = shown(minute);
+        if now.date() != last {
+            (last, open) = (now.date(), true);
+        }
+        if open && now.hour() >= hour {
+            open = false;
+            found.push(start + minute.minutes());
+        }
+    }
+    found
 }
 
 #[test]
 fn days_on_which_the_clocks_change() {
-    for (zone, hour, first, expected) in [
-        ("Europe/Berlin", 0, "2026-03-27T00:00:00Z", ["27T23:00", "28T23:00", "29T22:00", "30T22:00"]),
+    for (zone, changes) in [
+        ("Europe/Berlin", ["2026-03-27T10:00:00Z", "2026-10-23T10:00:00Z"]),
+        ("America/New_York", ["2026-03-06T15:00:00Z", "2026-10-30T15:00:00Z"]),
+        ("Australia/Lord_Howe", ["2026-04-03T03:00:00Z", "2026-10-02T03:00:00Z"]),
+        ("UTC", ["2026-03-27T10:00:00Z", "2026-10-23T10:00:00Z"]),
+    ] {
+        for (hour, start) in [0, 2, 12, 23].into_iter().flat_map(|hour| changes.map(|start| (hour, start))) {
+            let start: Timestamp = start.parse().unwrap();
+            // Polls every five minutes over four days; the device grows by one each and never clears itself.
+            let rows: Vec<Row> = (0..4 * 288_u16)
+                .map(|poll| Row::heard(start + (i64::from(poll) * 5).minutes(), poll, 1000 + u32::from(poll)))
+                .collect();
+            let published = Chain::new(hour, zone).run(&rows);
+            let today = |row: usize| published[row].today.unwrap();
+            let resets: Vec<Timestamp> = (1..rows.len())
+                .filter(|row| today(*row) < today(row - 1))
+                .map(|row| rows[row].time)
+                .collect();
+            assert_eq!(resets, by_the_wall(zone, hour, start, 4 * 1440), "{zone} at {hour} from {start}");
+            assert!(resets.len() >= 3, "{zone} at {hour} from {start}: {resets:?}");
+            let (first, last) = (resets[0], resets[resets.len() - 1]);
+            for (row, Row { time, .. }) in rows.iter().enumerate().skip(1) {
+                let expected = if resets.contains(time) { 1 } else { today(row - 1) + 1 };
+                assert_eq!(today(row), expected, "{zone} at {hour}, {time}");
+            }
+            assert!(first > start && last < start + (4 * 24).hours());
+        }
+    }
+}
+
+#[test]
+fn resets_around_a_change_as_a_person_would_list_them() {
+    for (zone, hour, start, expected) in [
         ("Europe/Berlin", 2, "2026-03-27T02:00:00Z", ["28T01:00", "29T01:00", "30T00:00", "31T00:00"]),
         ("Europe/Berlin", 2, "2026-10-23T02:00:00Z", ["24T00:00", "25T00:00", "26T01:00", "27T01:00"]),
-        ("Europe/Berlin", 12, "2026-10-23T12:00:00Z", ["24T10:00", "25T11:00", "26T11:00", "27T11:00"]),
-        ("Europe/Berlin", 23, "2026-10-23T00:00:00Z", ["23T21:00", "24T21:00", "25T22:00", "26T22:00"]),
         ("America/New_York", 2, "2026-03-06T08:00:00Z", ["07T07:00", "08T07:00", "09T06:00", "10T06:00"]),
-        ("America/New_York", 23, "2026-03-06T08:00:00Z", ["07T04:00", "08T04:00", "09T03:00", "10T03:00"]),
-        ("America/New_York", 0, "2026-10-30T08:00:00Z", ["31T04:00", "01T04:00", "02T05:00", "03T05:00"]),
         ("Australia/Lord_Howe", 2, "2026-10-02T00:00:00Z", ["02T15:30", "03T15:30", "04T15:00", "05T15:00"]),
         ("Australia/Lord_Howe", 2, "2026-04-03T00:00:00Z", ["03T15:00", "04T15:30", "05T15:30", "06T15:30"]),
-        ("Australia/Lord_Howe", 12, "2026-04-03T06:00:00Z", ["04T01:00", "05T01:30", "06T01:30", "07T01:30"]),
-        ("UTC", 23, "2026-03-27T00:00:00Z", ["27T23:00", "28T23:00", "29T23:00", "30T23:00"]),
     ] {
-        let found = resets(zone, hour, first);
-        let found: Vec<_> = found.iter().map(|time| &time[8..16]).collect();
-        assert_eq!(found[..4], expected, "{zone} at {hour} from {first}");
+        let found = by_the_wall(zone, hour, start.parse().unwrap(), 5 * 1440);
+        let found: Vec<_> = found.iter().take(4).map(|time| time.to_string()[8..16].to_owned()).collect();
+        assert_eq!(found, expected, "{zone} at {hour} from {start}");
     }
+}
+
+#[test]
+fn what_is_believed_in_the_end_is_said_once() {
+    let restart = minutes("0 14:01", &[0, 8, 16, 24, 32, 40, 48, 56], 900_005);
+    let unseen = [heard("1 14:30", 3200, 905_200), heard("1 14:31", 3210, 905_210)];
+    let stepped_back = [heard("0 22:30", 3220, 905_220), heard("0 22:31", 3230, 905_230)];
+    let rows = [&[heard("0 14:00", 5000, 900_000)], restart.as_slice(), &unseen, &stepped_back].concat();
+    let warnings = Warnings::default();
+    warnings.during(|| Chain::new(23, "UTC").run(&rows));
+    assert_eq!(
+        warnings.lines(),
+        [
+            "daily_reset: 1161/1: counter of the day restarted",
+            "daily_reset: 1161/1: counter of the day was cleared while nobody looked",
+            "daily_reset: 1161/1: row is older than the current day: the clock stepped back",
+        ]
+    );
+    let rises: Vec<Row> =
+        (0..12).map(|n| heard(&format!("0 12:{n:02}"), 5, 900_000 + u32::from(n > 0) * 9000)).collect();
+    let warnings = Warnings::default();
+    warnings.during(|| Chain::new(23, "UTC").run(&rises));
+    assert_eq!(
+        warnings.lines(),
+        ["counter: 1161/1: total rose faster than it can and stayed: it is believed"]
+    );
 }
 
 #[test]

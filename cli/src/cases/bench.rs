@@ -1,0 +1,168 @@
+//! The pipeline under test: loaded with the variables of a case, and devices in place of those it would ask.
+//!
+//! Cases with the same variables share one; each begins with nothing known.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use jiff::Timestamp;
+use smiles_config::{Environment, Pipeline, load};
+use smiles_runtime::{Left, Meters, Role, RunOptions, SystemClock, Trial, Wired, wire};
+use smiles_stage::{Clock, Registry, Source, prometheus};
+
+use super::device::{Device, Registers, TYPE};
+use super::file::Case;
+use super::suite::Suite;
+use crate::exit::Failure;
+
+/// A pipeline whose transforms are open.
+pub(crate) struct Bench {
+    /// The columns that leave each source and transform, by its name.
+    pub(crate) stages: BTreeMap<String, SchemaRef>,
+    pub(crate) sources: Vec<OneSource>,
+    trial: Trial,
+}
+
+/// A source of the pipeline.
+pub(crate) struct OneSource {
+    pub(crate) name: String,
+    /// The columns it emits itself.
+    pub(crate) columns: SchemaRef,
+    /// What it asks, if it reads registers and cases give some.
+    pub(crate) device: Option<Device>,
+    open: Option<Box<dyn Source>>,
+}
+
+impl Bench {
+    /// Loads the pipeline for a case.
+    ///
+    /// # Errors
+    /// What is wrong with it under these variables.
+    pub(crate) async fn open(suite: &Suite, case: &Case, registry: &Registry) -> Result<Self, Failure> {
+        let environment: Environment = suite.file.variables(case).into_iter().collect();
+        let entry = &suite.pipeline;
+        let mut loaded = load(Arc::clone(entry.tree()), entry.file(), &environment, registry);
+        let mut devices = Vec::new();
+        if let Some(pipeline) = &mut loaded.pipeline {
+            devices = serve(pipeline, case).await?;
+        }
+        let pipeline = loaded.pipeline.as_ref();
+        let wired =
+            pipeline.and_then(|pipeline| wire(pipeline, registry, &loaded.files, &mut loaded.diagnostics));
+        match wired {
+            Some(wired) if !loaded.diagnostics.has_errors() => {
+                let opened = Self::of(wired, devices).await;
+                Ok(opened.with_context(|| format!("{}: case `{}`", suite.shown, case.name))?)
+            }
+            _ => {
+                let text = loaded.diagnostics.render(false);
+                Err(Failure::Configuration(format!("{}: case `{}`:\n{text}", suite.shown, case.name)))
+            }
+        }
+    }
+
+    async fn of(wired: Wired, devices: Vec<Option<Device>>) -> anyhow::Result<Self> {
+        let stages = wired.stages().into_iter().filter(|stage| stage.role != Role::Sink);
+        let stages: Vec<_> = stages.map(|stage| (stage.role, stage.name, stage.schema)).collect();
+        let names = stages.iter().filter(|(role, ..)| *role == Role::Source).map(|(_, name, _)| name);
+        let sources = names.zip(devices).enumerate().filter_map(|(place, (name, device))| {
+            let columns = wired.source_columns(place)?;
+            Some(OneSource { name: name.clone(), columns, device, open: None })
+        });
+        let sources = sources.collect();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let meters = Meters::new(prometheus::Registry::new(), Arc::clone(&clock))?;
+        let (data_dir, process) = (PathBuf::new(), Arc::default());
+        let options = RunOptions { data_dir, clock, meters, grace: Duration::ZERO, process };
+        let trial = wired.trial(options).await?;
+        Ok(Self {
+            stages: stages.into_iter().map(|(_, name, schema)| (name, schema)).collect(),
+            sources,
+            trial,
+        })
+    }
+
+    /// As if nothing had ever come from a source.
+    pub(crate) async fn begin_again(&mut self) -> anyhow::Result<()> {
+        self.hang_up();
+        Ok(self.trial.begin_again(Timestamp::UNIX_EPOCH).await?)
+    }
+
+    /// The process was killed and started again.
+    pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
+        self.hang_up();
+        Ok(self.trial.restart().await?)
+    }
+
+    /// The same, while rows of a pass were on their way.
+    pub(crate) async fn crash(
+        &mut self,
+        source: usize,
+        rows: &RecordBatch,
+        began: Timestamp,
+    ) -> anyhow::Result<()> {
+        self.hang_up();
+        Ok(self.trial.crash(source, rows, began).await?)
+    }
+
+    /// The rows of one pass through every stage.
+    pub(crate) async fn feed(
+        &mut self,
+        source: usize,
+        rows: &RecordBatch,
+        began: Timestamp,
+    ) -> anyhow::Result<Vec<Left>> {
+        Ok(self.trial.feed(source, rows, began).await?)
+    }
+
+    /// A pass of the real source over these registers: its rows, and what it complained of.
+    pub(crate) async fn pass(
+        &mut self,
+        source: usize,
+        registers: &Registers,
+    ) -> anyhow::Result<(Option<RecordBatch>, String)> {
+        let one = self.sources.get_mut(source).context("there is no such source")?;
+        if let Some(device) = &one.device {
+            device.show(registers);
+        }
+        let open = match &mut one.open {
+            Some(open) => open,
+            None => one.open.insert(self.trial.open(source).await.map_err(|error| anyhow!(error.chain()))?),
+        };
+        Ok(match open.next().await {
+            Ok(Some(pass)) => {
+                let faults: Vec<String> = pass.faults.into_iter().map(|fault| fault.message).collect();
+                (Some(pass.rows), faults.join("; "))
+            }
+            Ok(None) => (None, String::new()),
+            Err(error) => (None, error.chain()),
+        })
+    }
+
+    /// What sources remember of their devices is lost with the process.
+    fn hang_up(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.open = None);
+    }
+}
+
+/// Devices for the sources of a case that gives registers.
+async fn serve(pipeline: &mut Pipeline, case: &Case) -> Result<Vec<Option<Device>>, Failure> {
+    let mut devices = Vec::new();
+    for source in &mut pipeline.sources {
+        let stage = &mut source.stage;
+        devices.push(if case.gives_registers() && stage.type_name == TYPE {
+            let device = Device::serve(&stage.options).await;
+            let device = device.with_context(|| format!("cannot serve a device for `{}`", stage.name))?;
+            device.redirect(&mut stage.options);
+            Some(device)
+        } else {
+            None
+        });
+    }
+    Ok(devices)
+}
