@@ -30,7 +30,13 @@ fn readings(world: &World, pass: u64) -> Vec<Reading> {
 
 #[test]
 fn the_same_seed_is_the_same_world_however_it_is_asked() {
-    let rates = Rates { glitch: 0.05, upload_period_s: 900, restarts_per_day: 3.0, link_losses_per_day: 3.0 };
+    let rates = Rates {
+        glitch: 0.05,
+        upload_period_s: 900,
+        restarts_per_day: 3.0,
+        link_losses_per_day: 3.0,
+        ..Rates::default()
+    };
     let [mut often, mut once, mut other] = [7, 7, 8].map(|seed| World::new(Config { rates, ..config(seed) }));
     minutes(&mut often, 1, |_, _| {});
     let end = time("2026-06-21T13:00:17Z");
@@ -238,7 +244,7 @@ proptest! {
 
     #[test]
     fn truth_never_falls(seed: u64, steps in prop::collection::vec(1_i64..5_000, 50), restarts in 0.0..20.0_f64) {
-        let rates = Rates { glitch: 0.1, upload_period_s: 900, restarts_per_day: restarts, link_losses_per_day: 5.0 };
+        let rates = Rates { glitch: 0.1, upload_period_s: 900, restarts_per_day: restarts, link_losses_per_day: 5.0, ..Rates::default() };
         let mut world = World::new(Config { rates, ..config(seed) });
         let mut last = vec![Truth::default(); world.records()];
         let mut at = world.config.start;
