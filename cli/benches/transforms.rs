@@ -1,7 +1,7 @@
 //! Rows per second through the three transforms of the stock pipeline, and the state they write, by number of keys.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
-use smiles_runtime::SystemClock;
 use smiles_stage::{
-    Health, HealthView, JournalHealth, Kind, NoFiles, OpenContext, PlanContext, Registry, State, Transform,
-    prometheus, source_field, time_field, with_kind, with_unit,
+    Kind, NoFiles, OpenContext, PlanContext, Registry, State, Transform, source_field, time_field, with_kind,
+    with_unit,
 };
+use smiles_testkit::{ManualClock, open_context};
 use smiles_transform_standard::{Counter, DailyReset, Validity};
 
 use crate::Row;
@@ -134,29 +134,8 @@ fn links() -> Vec<(Box<dyn Transform>, Kept)> {
 }
 
 fn context(stage: &str) -> OpenContext {
-    struct Nothing;
-    impl HealthView for Nothing {
-        fn health(&self) -> Health {
-            Health {
-                pipeline: String::new(),
-                started: jiff::Timestamp::UNIX_EPOCH,
-                uptime: Duration::ZERO,
-                sources: Vec::new(),
-                sinks: Vec::new(),
-                journal: JournalHealth::default(),
-                warnings: Vec::new(),
-            }
-        }
-    }
-    OpenContext {
-        pipeline: "bench".to_owned(),
-        stage: stage.to_owned(),
-        data_dir: PathBuf::from(Path::new(".")),
-        clock: Arc::new(SystemClock::new()),
-        meters: prometheus::Registry::new(),
-        health: Arc::new(Nothing),
-        every: None,
-    }
+    let context = open_context(Path::new("."), Arc::new(ManualClock::new()));
+    OpenContext { stage: stage.to_owned(), ..context }
 }
 
 fn schema() -> SchemaRef {

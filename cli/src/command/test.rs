@@ -15,7 +15,7 @@ async fn test(args: &TestArgs) -> Result<(), Failure> {
     let registry = registry::built_in();
     let entries = match args.files.as_slice() {
         [] => vec![project::embedded(stock::DEFAULT_CASES, "no FILE was given")],
-        files => project::entries(files)?,
+        files => files.iter().map(|path| project::entry(path)).collect::<Result<_, _>>()?,
     };
     let mut files = Vec::new();
     for entry in entries {
