@@ -99,7 +99,7 @@ fn switches_switch() {
     assert_eq!(bridge.get("/metrics").0, 404);
     bridge.interrupt();
     let bridge = Bridge::start(&["demo"], &[("HEALTH_ENABLED", "false")], folder.path());
-    bridge.line(&["the source is heard"]);
+    bridge.line(&["the source is heard", "DTU"]);
     assert_eq!(bridge.count(&["http api listening"]), 0);
     bridge.interrupt();
     let variables = [("HEALTH_HOST", "127.0.0.1"), ("HEALTH_PORT", "0"), ("PERSISTENCE_ENABLED", "false")];

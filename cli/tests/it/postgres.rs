@@ -49,6 +49,9 @@ fn the_published_records_are_in_postgres_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let bridge = start(&variables(&peer, &database), folder.path());
     bridge.eventually("/api/inverters", |answer| answer.as_array().is_some_and(|list| list.len() == 5));
+    // The API answers from memory; the database may still be making its tables.
+    until(&database, "SELECT to_regclass('port_data') IS NOT NULL", &bridge, |rows| rows == ["t"]);
+    until(&database, "SELECT count(*) > 0 FROM port_data", &bridge, |rows| rows == ["t"]);
     for record in RECORDS {
         let (serial, port) = (record.0, record.1);
         let sql = format!(

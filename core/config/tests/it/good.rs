@@ -242,3 +242,38 @@ fn one_screen_is_shown_and_the_rest_counted() {
     let shown = loaded.diagnostics.render(false);
     assert!(shown.lines().count() <= 62 && shown.ends_with(" more\n"), "{shown}");
 }
+
+#[test]
+fn a_pipeline_is_switched_off_as_a_whole_and_checked_all_the_same() {
+    let file = MAIN.replace("pipeline: plant\n", "pipeline: plant\nenabled: ${STORING:-true}\n");
+    let load = |value: &str| {
+        let environment = [("STORING", value), ("DTU_HOST", "10.0.0.5"), ("API_HOST", "::")];
+        load_texts(&[("main.yaml", &file), ("device/map.yaml", DEVICE)], &environment)
+    };
+    for (value, enabled) in [("", true), ("true", true), ("false", false)] {
+        let loaded = load(value);
+        let pipeline =
+            loaded.pipeline.as_ref().unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)));
+        assert_eq!((pipeline.enabled, pipeline.sinks.len()), (enabled, 2), "{value:?}");
+        assert_eq!(loaded.resolved().get("enabled"), (!enabled).then_some(&json!(false)), "{value:?}");
+    }
+    let said = load("maybe").diagnostics.render(false);
+    assert!(said.contains("`maybe`") && said.contains("STORING"), "{said}");
+}
+
+#[test]
+fn settings_and_fingerprint_tell_two_configurations_apart_and_no_secret() {
+    let load = |password: &str, period: &str| {
+        let environment =
+            [("DB_PASSWORD", password), ("DTU_HOST", "10.0.0.5"), ("API_HOST", "::"), ("PERIOD", period)];
+        load_texts(&files(), &environment)
+    };
+    let loaded = load("hunter22", "5");
+    let settings = Value::Object(loaded.settings().clone());
+    assert_eq!(settings["DB_PASSWORD"], "***");
+    assert_eq!((&settings["PERIOD"], &settings["DTU_PORT"]), (&json!("5"), &json!("502")));
+    assert!(!settings.to_string().contains("hunter22"), "{settings}");
+    assert_eq!(loaded.fingerprint(), load("another secret", "5").fingerprint(), "a secret leaves no trace");
+    assert_ne!(loaded.fingerprint(), load("hunter22", "6").fingerprint());
+    assert_eq!(loaded.fingerprint().len(), 16);
+}
