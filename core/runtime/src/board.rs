@@ -237,6 +237,16 @@ fn warnings(state: &State) -> Vec<String> {
         let why = sink.last_error.as_ref().map_or("", |(_, why)| why.as_str());
         all.push(format!("`{}` has stopped until a person acts: {why}", sink.name));
     }
+    for sink in state.health.sinks.iter().filter(|sink| sink.state == SinkState::Retrying) {
+        let why = sink.last_error.as_ref().map_or("", |(_, why)| why.as_str());
+        all.push(format!("`{}` takes nothing, and is tried again: {why}", sink.name));
+    }
+    for sink in state.health.sinks.iter().filter(|sink| sink.dead_lettered > 0) {
+        let (rows, name) = (sink.dead_lettered, &sink.name);
+        all.push(format!(
+            "{rows} rows of `{name}` are set aside: `smiles journal dead-letter list` says why"
+        ));
+    }
     all.extend(state.repairs.iter().cloned());
     all
 }

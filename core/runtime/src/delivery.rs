@@ -202,7 +202,7 @@ impl Delivery {
         if different_target {
             tracing::info!(pipeline, sink, "a target not seen before; it gets what is retained");
         }
-        if back > 0 {
+        if back > 0 && !different_target {
             tracing::warn!(
                 pipeline,
                 sink,

@@ -101,8 +101,8 @@ pub struct MigrationStep {
 pub struct RewrittenTable {
     /// Its name.
     pub name: String,
-    /// About how many rows it has.
-    pub rows: u64,
+    /// About how many rows it has, if the target has counted them lately.
+    pub rows: Option<u64>,
     /// Bytes on disk, with indexes; while it is written anew it needs as much again.
     pub bytes: u64,
 }
@@ -121,6 +121,11 @@ impl Migrated {
 }
 
 impl Migration {
+    /// What it looks at before it changes anything: the text above a line `-- checks end here`.
+    pub fn checks(&self) -> Option<&str> {
+        self.sql.split_once("\n-- checks end here").map(|(checks, _)| checks)
+    }
+
     /// The tables that its text says are written anew.
     pub fn rewrites(&self) -> Vec<String> {
         let lines = self.sql.lines().filter_map(|line| line.strip_prefix("-- rewrites:"));

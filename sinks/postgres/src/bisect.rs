@@ -16,7 +16,7 @@ use crate::write::{Place, Refusal, Write};
 pub(crate) async fn store(write: &Write<'_>) -> Result<(), StageError> {
     write.begin().await?;
     // A constraint that waits for the commit would blame no row.
-    run(write, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    write.simply("SET CONSTRAINTS ALL IMMEDIATE").await?;
     let places = places(write);
     let mut rejected = Rejected::default();
     // The next range is the last one here.
@@ -50,14 +50,14 @@ async fn attempt(
     let connector = &write.settings.connector;
     let limit = connector.config.timeout.0;
     let tried = tokio::time::timeout(limit, async {
-        run(write, "SAVEPOINT attempt").await?;
+        write.simply("SAVEPOINT attempt").await?;
         match write.tables(Some(range)).await {
             Ok(()) => {
-                run(write, "RELEASE SAVEPOINT attempt").await?;
+                write.simply("RELEASE SAVEPOINT attempt").await?;
                 Ok(None)
             }
             Err(Refusal::Server { table, error }) if write.is_about_a_row(&table, &error) => {
-                run(write, "ROLLBACK TO SAVEPOINT attempt").await?;
+                write.simply("ROLLBACK TO SAVEPOINT attempt").await?;
                 Ok(Some((table, error)))
             }
             Err(Refusal::Server { error, .. }) => Err(write.tell(error)),
@@ -68,10 +68,6 @@ async fn attempt(
         }
     });
     tried.await.unwrap_or_else(|_| Err(connector.silent(limit)))
-}
-
-async fn run(write: &Write<'_>, text: &str) -> Result<(), StageError> {
-    write.client.batch_execute(text).await.map_err(|error| write.tell(error))
 }
 
 /// Every row that goes to some table, in journal order.

@@ -9,7 +9,7 @@ use smiles_stage::tables::{Mode, TablePlan};
 use tokio_postgres::Client;
 
 use crate::encode::Wire;
-use crate::sql::qualified;
+use crate::sql::{literal, qualified};
 
 /// A table as it is.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,7 @@ pub(crate) struct FoundColumn {
 }
 
 const COLUMNS: &str = "
-SELECT a.attname::text, b.oid, b.typtype = 'e' OR b.typname IN ('citext', 'xml'), format_type(t.oid, a.atttypmod),
+SELECT a.attname::text, b.oid, b.typtype = 'e' OR b.typname IN ('citext', 'xml'), format_type(t.oid, NULL),
        a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', a.attgenerated <> '' OR a.attidentity = 'a',
        a.attnotnull, a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false)
 FROM pg_attribute AS a
@@ -95,6 +95,11 @@ impl FoundColumn {
     /// Whether its cells are of single precision.
     pub(crate) fn is_single(&self) -> bool {
         self.base == Type::FLOAT4
+    }
+
+    /// Whether its instants are what a clock in UTC shows.
+    pub(crate) fn is_naive(&self) -> bool {
+        self.base == Type::TIMESTAMP
     }
 
     /// Whether its cells are read as floating point without a cast.
@@ -156,6 +161,46 @@ impl Found {
             }
         }
         if wrong.is_empty() { Ok(wires) } else { Err(unfit(table.name(), &wrong.join("; "))) }
+    }
+}
+
+/// What the tables are, as one text that changes when a column does: binary COPY checks no types, so every write asks
+/// whether they still are what it was planned for, with the tables held as they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    lock: String,
+    ask: String,
+    /// The answer at the time of planning.
+    pub(crate) seen: String,
+}
+
+impl Guard {
+    /// For these tables; nothing was seen yet.
+    pub(crate) fn new<'a>(tables: impl Iterator<Item = &'a str>) -> Self {
+        let names: Vec<String> = tables.map(qualified).collect();
+        let classes: Vec<String> =
+            names.iter().map(|name| format!("to_regclass({})", literal(name))).collect();
+        let ask = format!(
+            "SELECT coalesce(string_agg(attrelid || ' ' || attnum || ' ' || attname || ' ' || atttypid || ' ' || atttypmod
+             || attnotnull || attgenerated || attidentity, ',' ORDER BY attrelid, attnum), '')
+             FROM pg_attribute WHERE attrelid IN ({}) AND attnum > 0 AND NOT attisdropped",
+            classes.join(", ")
+        );
+        let lock = format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", names.join(", "));
+        Self { lock, ask, seen: String::new() }
+    }
+
+    /// What the tables are now.
+    ///
+    /// # Errors
+    /// The database could not be asked.
+    pub(crate) async fn look(&self, client: &Client) -> Result<String, tokio_postgres::Error> {
+        client.query_typed_one(&self.ask, &[]).await?.try_get(0)
+    }
+
+    /// Statements that hold the tables as they are and say what they are.
+    pub(crate) fn statements(&self) -> String {
+        format!("{}; {}", self.lock, self.ask)
     }
 }
 

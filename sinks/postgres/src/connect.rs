@@ -119,6 +119,15 @@ impl Connector {
         Ok(Connected { client, _task: AbortOnDropHandle::new(task) })
     }
 
+    /// Asks the server to stop what the session runs; a server that waits for a lock would not notice that nobody
+    /// listens any more.
+    pub(crate) async fn cancel(&self, connected: &Connected) {
+        let token = connected.client.cancel_token();
+        let Ok(tls) = tls::connector(&self.config) else { return };
+        // Whether it was heard in time or not: the connection is closed either way.
+        let _ = tokio::time::timeout(self.config.connect_timeout.0, token.cancel_query(tls)).await;
+    }
+
     /// The answer of the database, or the sentence that none came in time.
     ///
     /// # Errors
@@ -144,7 +153,7 @@ impl Connector {
 /// Whether the server may let us in the other way, with or without TLS.
 fn insists(error: &StageError) -> bool {
     let said = error.chain();
-    said.contains("pg_hba.conf") || tls::is_about_tls(&said)
+    said.contains("no pg_hba.conf entry") || tls::is_about_tls(&said)
 }
 
 /// Drives the connection; what the server says besides goes to the log.

@@ -28,7 +28,8 @@ impl fmt::Display for Place {
 pub(crate) fn rejects_row(error: &DbError, mapped: impl Fn(&str) -> bool) -> bool {
     let code = error.code().code();
     let foreign_null = code == "23502" && error.column().is_some_and(|column| !mapped(column));
-    (code.starts_with("22") || code.starts_with("23")) && !foreign_null
+    // 22P03: bytes of another type than the column's, which is never the row's fault.
+    (code.starts_with("22") || code.starts_with("23")) && code != "22P03" && !foreign_null
 }
 
 /// Why the row was refused, without any cell value: details are left out, and so is what a message quotes at its end.
@@ -68,8 +69,9 @@ fn said_by_server(place: &Place, doing: &str, error: &DbError) -> StageError {
     let halt = |message: String| StageError::halt(message);
     let retry = |message: String| StageError::retry(message);
     let told = match code {
-        "28P01" | "28000" => {
-            halt(format!("{place} does not let `{user}` in: correct user and password, or its pg_hba.conf"))
+        "28P01" => halt(format!("{place} does not let `{user}` in: correct user and password")),
+        "28000" => {
+            halt(format!("{place} does not let `{user}` in: allow it in pg_hba.conf or by ALTER ROLE"))
         }
         "3D000" => halt(format!("{place}: there is no such database: create it, or correct `database`")),
         "42501" => {
@@ -88,7 +90,7 @@ fn said_by_server(place: &Place, doing: &str, error: &DbError) -> StageError {
         "55P03" => retry(format!("another session holds a lock that is needed at {place}")),
         "57014" => retry(format!("{place} cancelled the statement")),
         "57P01" | "57P02" | "57P03" => retry(format!("{place} is starting or stopping")),
-        _ if ["28", "3D", "42"].iter().any(|class| code.starts_with(class)) => {
+        _ if ["28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class)) => {
             halt(format!("{place} refuses to {doing}: somebody must act"))
         }
         _ if code.starts_with("23") => halt(format!(

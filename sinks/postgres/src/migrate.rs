@@ -40,6 +40,9 @@ impl Migrator<'_> {
             if self.is_applied(migration).await? {
                 continue;
             }
+            if let Some(checks) = migration.checks() {
+                self.check(migration, checks).await?;
+            }
             let mut step = MigrationStep { name: migration.name.clone(), rewrites: Vec::new() };
             for table in migration.rewrites() {
                 step.rewrites.extend(self.size(&table).await?);
@@ -53,6 +56,16 @@ impl Migrator<'_> {
         Ok(survey)
     }
 
+    /// Lets a migration say what stands in its way, with nothing changed.
+    async fn check(&self, migration: &Migration, checks: &str) -> Result<(), StageError> {
+        let zone = literal(self.timezone.unwrap_or(""));
+        let begin = format!("BEGIN READ ONLY; SET LOCAL smiles.timezone = {zone}; {checks}");
+        let checked = self.client.batch_execute(&begin).await;
+        // The first error is the one to tell.
+        let _ = self.client.batch_execute("ROLLBACK").await;
+        checked.map_err(|error| self.wrong(migration, error))
+    }
+
     async fn zone(&self) -> Result<String, StageError> {
         if let Some(zone) = self.timezone {
             return Ok(zone.to_owned());
@@ -62,7 +75,7 @@ impl Migrator<'_> {
     }
 
     async fn size(&self, table: &str) -> Result<Option<RewrittenTable>, StageError> {
-        let ask = "SELECT greatest(reltuples, 0)::bigint, pg_total_relation_size(oid)
+        let ask = "SELECT nullif(reltuples, -1)::bigint, pg_total_relation_size(oid)
                    FROM pg_class WHERE oid = to_regclass($1)";
         let name = qualified(table);
         let row = self.client.query_typed_opt(ask, &[(&name, Type::TEXT)]).await;
@@ -70,7 +83,7 @@ impl Migrator<'_> {
         let number = |index| row.try_get::<_, i64>(index).ok().and_then(|it| u64::try_from(it).ok());
         Ok(Some(RewrittenTable {
             name: table.to_owned(),
-            rows: number(0).unwrap_or(0),
+            rows: number(0).filter(|rows| *rows > 0),
             bytes: number(1).unwrap_or(0),
         }))
     }
@@ -155,7 +168,8 @@ impl Migrator<'_> {
     fn wrong(&self, migration: &Migration, error: tokio_postgres::Error) -> StageError {
         let text = |said: &tokio_postgres::error::DbError| {
             let class = &said.code().code()[..2];
-            let its_own = ["22", "23", "2B", "42", "P0"].contains(&class) && said.code().code() != "42501";
+            let its_own =
+                ["0A", "22", "23", "2B", "42", "P0"].contains(&class) && said.code().code() != "42501";
             let hint = said.hint().map_or(String::new(), |hint| format!("; {hint}"));
             its_own.then(|| format!("failed and was undone: {}{hint}", said.message()))
         };
@@ -196,7 +210,8 @@ fn tell(survey: &Migrated) {
     let tables: Vec<&str> =
         survey.steps.iter().flat_map(|step| &step.rewrites).map(|table| table.name.as_str()).collect();
     let (target, tables) = (survey.target.as_str(), tables.join(", "));
-    let expected = format!("{:?}", survey.expected());
+    let (best, worst) = survey.expected();
+    let expected = format!("{} to {} s", best.as_secs(), worst.as_secs());
     let (free, zone) = (survey.free_bytes, survey.timezone.as_deref());
     tracing::info!(
         target_database = target,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smiles_stage::StageError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::Client;
 
 use crate::catalog::{self, Found};
 use crate::connect::{Connected, Connector, Purpose};
@@ -18,10 +19,36 @@ pub(crate) struct Pool {
     shapes: Mutex<HashMap<String, Arc<Found>>>,
 }
 
-/// A connection in use; it goes back by [`Pool::put`], and is closed by dropping it.
+/// A connection in use; it goes back by [`Pool::put`]. Dropped, its query is cancelled and it is closed, and only then
+/// is there a place for another.
 pub(crate) struct Lease {
-    pub(crate) connected: Connected,
-    _place: OwnedSemaphorePermit,
+    connected: Option<(Connected, OwnedSemaphorePermit)>,
+    connector: Connector,
+}
+
+impl Lease {
+    /// The connection.
+    ///
+    /// # Errors
+    /// Never in practice: it is there until the lease ends.
+    pub(crate) fn client(&self) -> Result<&Client, StageError> {
+        let connected = self.connected.as_ref().map(|(connected, _)| &connected.client);
+        connected.ok_or_else(|| StageError::retry("the connection has just been given back"))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some((connected, place)) = self.connected.take() else { return };
+        let connector = self.connector.clone();
+        // Outside of a runtime there is nobody to cancel with; closing is all there is.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                connector.cancel(&connected).await;
+                drop((connected, place));
+            });
+        }
+    }
 }
 
 impl Pool {
@@ -45,7 +72,7 @@ impl Pool {
     /// As [`crate::error::told`].
     pub(crate) async fn take(&self) -> Result<Lease, StageError> {
         let place = Arc::clone(&self.permits).acquire_owned().await;
-        let _place =
+        let place =
             place.map_err(|error| StageError::retry("the pool of connections is closed").because(error))?;
         let idle = {
             let mut idle = lock(&self.idle);
@@ -56,14 +83,15 @@ impl Pool {
             Some(connected) => connected,
             None => self.connector.connect(Purpose::Read).await?,
         };
-        Ok(Lease { connected, _place })
+        Ok(Lease { connected: Some((connected, place)), connector: self.connector.clone() })
     }
 
     /// Keeps the connection for the next query, unless enough wait already.
-    pub(crate) fn put(&self, lease: Lease) {
+    pub(crate) fn put(&self, mut lease: Lease) {
+        let Some((connected, _place)) = lease.connected.take() else { return };
         let mut idle = lock(&self.idle);
         if idle.len() < self.connector.config.pool_size {
-            idle.push(lease.connected);
+            idle.push(connected);
         }
     }
 
@@ -76,7 +104,7 @@ impl Pool {
             return Ok(Arc::clone(found));
         }
         let limit = self.connector.config.timeout.0;
-        let looked = catalog::look(&lease.connected.client, table);
+        let looked = catalog::look(lease.client()?, table);
         let found = self.connector.within(limit, "read", looked).await?;
         let found = Arc::new(found.ok_or_else(|| not_there(table))?);
         lock(&self.shapes).insert(table.to_owned(), Arc::clone(&found));

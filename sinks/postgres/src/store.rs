@@ -44,7 +44,7 @@ impl PostgresStore {
         let connector = self.pool.connector();
         let parameters =
             parameters.iter().map(|(value, of)| (value.as_ref() as &(dyn ToSql + Sync), of.clone()));
-        let asked = lease.connected.client.query_typed_raw(&sql, parameters);
+        let asked = lease.client()?.query_typed_raw(&sql, parameters);
         let rows = connector.within(connector.config.timeout.0, "read", asked).await?;
         Ok(Pieces {
             pool: Arc::clone(&self.pool),
@@ -82,7 +82,7 @@ impl Store for PostgresStore {
         let lease = self.pool.take().await?;
         let connector = self.pool.connector();
         let limit = connector.config.timeout.0;
-        let client = &lease.connected.client;
+        let client = lease.client()?;
         let mut rows = Vec::new();
         for table in &self.order {
             let shape = self.pool.shape(&lease, table).await?;
@@ -101,7 +101,7 @@ impl Store for PostgresStore {
     async fn version(&self) -> Result<Option<String>, StageError> {
         let lease = self.pool.take().await?;
         let connector = self.pool.connector();
-        let asked = lease.connected.client.query_typed_one("SELECT txid_current_snapshot()::text", &[]);
+        let asked = lease.client()?.query_typed_one("SELECT txid_current_snapshot()::text", &[]);
         let row = connector.within(connector.config.timeout.0, "read", asked).await?;
         self.pool.put(lease);
         let unreadable = |error| StageError::retry("the snapshot cannot be read").because(error);

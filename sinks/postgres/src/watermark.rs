@@ -4,6 +4,7 @@ use postgres_types::Type;
 use smiles_stage::{RunId, Seq, StageError, TargetId};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use crate::catalog::Guard;
 use crate::connect::Connector;
 use crate::sql::literal;
 
@@ -79,8 +80,19 @@ pub(crate) async fn read(client: &Client, owner: &Owner, run: RunId) -> Result<S
     Ok(Seq(u64::try_from(seq).unwrap_or(0)))
 }
 
+/// What [`begin`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// The watermark moved, and the tables are what they were.
+    Fine,
+    /// The watermark was not where the sink thought: somebody else writes this run too.
+    Moved,
+    /// Some table is not what it was.
+    Changed,
+}
+
 /// Begins a transaction by moving the watermark, by compare-and-set: who comes second finds it moved before any
-/// row. `false`: it was not where the sink thought, somebody else writes this run too.
+/// row. Then the tables are held as they are, and looked at.
 pub(crate) async fn begin(
     client: &Client,
     owner: &Owner,
@@ -88,15 +100,26 @@ pub(crate) async fn begin(
     expected: Seq,
     seq: Seq,
     lock_timeout_ms: u128,
-) -> Result<bool, tokio_postgres::Error> {
+    guard: &Guard,
+) -> Result<Begun, tokio_postgres::Error> {
     let move_it = advance(owner, run, expected, seq);
-    let text = format!("BEGIN; SET LOCAL lock_timeout = {lock_timeout_ms}; {move_it}");
+    let guarded = guard.statements();
+    let text = format!("BEGIN; SET LOCAL lock_timeout = {lock_timeout_ms}; {move_it}; {guarded}");
     let answers = client.simple_query(&text).await?;
-    let moved = answers.iter().rev().find_map(|answer| match answer {
+    // The third statement moves the watermark, the only rows are those of the last.
+    let mut done = answers.iter().filter_map(|answer| match answer {
         SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
         _ => None,
     });
-    Ok(moved == Some(1))
+    let seen = answers.iter().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    Ok(match (done.nth(2), seen) {
+        (Some(1), Some(seen)) if seen == guard.seen => Begun::Fine,
+        (Some(1), _) => Begun::Changed,
+        _ => Begun::Moved,
+    })
 }
 
 fn advance(owner: &Owner, run: RunId, expected: Seq, seq: Seq) -> String {

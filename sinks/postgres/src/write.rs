@@ -11,8 +11,10 @@ use smiles_stage::tables::{Mode, Part, Projected, Rejected, merge};
 use smiles_stage::{Batch, RunId, Seq, StageError};
 use tokio_postgres::{Client, CopyInSink};
 
+use crate::catalog::Guard;
 use crate::encode::{self, ArrayParameter, Rows, Unfit, Wire};
 use crate::error::{rejects_row, told};
+use crate::watermark::Begun;
 use crate::writer::{Settings, Statement, Writer};
 use crate::{bisect, watermark};
 
@@ -28,6 +30,7 @@ pub(crate) struct Write<'a> {
     pub(crate) client: &'a Client,
     statements: &'a [Statement],
     late: bool,
+    guard: &'a Guard,
     pub(crate) parts: Vec<Part<'a>>,
     run: RunId,
     expected: Seq,
@@ -59,6 +62,7 @@ pub(crate) async fn store(writer: &mut Writer, batches: &[Batch], late: bool) ->
         client: &writer.connected.client,
         statements: &writer.statements,
         late,
+        guard: &writer.guard,
         parts: settings.tables.project(batches)?,
         run,
         expected,
@@ -113,23 +117,32 @@ impl Write<'_> {
         let connector = &self.settings.connector;
         let lock_timeout = connector.config.lock_timeout.0.as_millis();
         let (owner, run) = (&self.settings.owner, self.run);
-        let moved = watermark::begin(self.client, owner, run, self.expected, self.seq, lock_timeout);
-        if moved.await.map_err(|error| self.tell(error))? {
-            return Ok(());
-        }
+        let begun =
+            watermark::begin(self.client, owner, run, self.expected, self.seq, lock_timeout, self.guard);
+        let place = &connector.place;
+        let why = match connector.within(connector.config.timeout.0, "write to", begun).await? {
+            Begun::Fine => return Ok(()),
+            Begun::Changed => format!("the tables of {place} have changed; looking at them anew"),
+            Begun::Moved => format!(
+                "{place} does not stand where it stood (another process wrote, or its watermarks were removed); asking again"
+            ),
+        };
         self.roll_back().await?;
-        Err(StageError::retry(format!(
-            "another process delivered batches of this run to {} meanwhile; asking again where it stands",
-            connector.place
-        )))
+        Err(StageError::retry(why))
     }
 
     pub(crate) async fn commit(&self) -> Result<(), StageError> {
-        self.client.batch_execute("COMMIT").await.map_err(|error| self.tell(error))
+        self.simply("COMMIT").await
     }
 
     pub(crate) async fn roll_back(&self) -> Result<(), StageError> {
-        self.client.batch_execute("ROLLBACK").await.map_err(|error| self.tell(error))
+        self.simply("ROLLBACK").await
+    }
+
+    /// Runs statements without parameters and rows.
+    pub(crate) async fn simply(&self, text: &str) -> Result<(), StageError> {
+        let connector = &self.settings.connector;
+        connector.within(connector.config.timeout.0, "write to", self.client.batch_execute(text)).await
     }
 
     /// Whether every try would fail because of a row.

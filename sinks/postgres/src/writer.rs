@@ -7,6 +7,7 @@ use smiles_stage::tables::{Mode, TablePlan, TablesPlan};
 use smiles_stage::{Migrated, Migration, RunId, Seq, StageError, TargetId, Watermark};
 use tokio_postgres::Client;
 
+use crate::catalog::Guard;
 use crate::connect::{Connected, Connector, Purpose};
 use crate::encode::Wire;
 use crate::migrate::Migrator;
@@ -42,6 +43,8 @@ pub(crate) struct Writer {
     pub(crate) known: HashMap<RunId, Seq>,
     /// In the order of the written tables of the mapping.
     pub(crate) statements: Vec<Statement>,
+    /// What those tables were when the statements were made.
+    pub(crate) guard: Guard,
 }
 
 impl Settings {
@@ -81,12 +84,15 @@ impl Writer {
         let target = watermark::target(&settings.connector, &connected.client).await?;
         settings.migrator(&connected.client, None).apply().await?;
         create(&settings, &connected.client).await?;
+        let mut guard = Guard::new(settings.written().map(TablePlan::name));
+        let limit = settings.connector.config.timeout.0;
+        guard.seen = settings.connector.within(limit, "read", guard.look(&connected.client)).await?;
         let mut statements = Vec::new();
         for table in settings.tables.tables() {
             let statement = statement(&settings.connector, &connected.client, table).await?;
             statements.extend((table.mode() != Mode::Read).then_some(statement));
         }
-        Ok(Self { settings, connected, target, known: HashMap::new(), statements })
+        Ok(Self { settings, connected, target, known: HashMap::new(), statements, guard })
     }
 
     /// Whether the connection may still work.

@@ -20,7 +20,7 @@ impl Text<'_> {
         let spans =
             bounds.windows(2).map(|pair| format!("(${}::timestamptz, ${}::timestamptz)", pair[0], pair[1]));
         let spans: Vec<String> = spans.collect();
-        let time = format!("n.{}", quoted(&buckets.time));
+        let time = self.instant(&buckets.time, format!("n.{}", quoted(&buckets.time)));
         let mut conditions = self.conditions(|_| true)?;
         conditions.push(format!("{time} >= b.s AND {time} < b.e"));
         let conditions = wherever(&conditions);

@@ -14,7 +14,7 @@ use postgres_types::{ToSql, Type};
 use smiles_stage::tables::ColumnType;
 use smiles_stage::{Comparison, Filter, Order, Query, Resolved, StageError, StoreSchema};
 
-use crate::catalog::Found;
+use crate::catalog::{Found, FoundColumn};
 use crate::sql::{qualified, quoted};
 
 /// A parameter and its type.
@@ -73,10 +73,18 @@ impl Text<'_> {
                 ColumnType::Float64 => format!("{cell}::float8"),
                 ColumnType::Text | ColumnType::Json => format!("{cell}::text"),
                 ColumnType::Bool => format!("{cell}::bool"),
-                ColumnType::Time => format!("{cell}::timestamptz"),
+                ColumnType::Time => format!("{}::timestamptz", self.instant(name, cell)),
             })
         });
         Ok(columns.collect::<Result<Vec<_>, StageError>>()?.join(", "))
+    }
+
+    /// An instant of the column with its zone: what a `timestamp` holds is what a clock in UTC shows.
+    fn instant(&self, name: &str, cell: String) -> String {
+        match self.found.columns.get(name).is_some_and(FoundColumn::is_naive) {
+            true => format!("({cell} AT TIME ZONE 'UTC')"),
+            false => cell,
+        }
     }
 
     fn column_type(&self, name: &str) -> Result<ColumnType, StageError> {
@@ -104,6 +112,7 @@ impl Text<'_> {
         let cell = format!("n.{}", quoted(&filter.column));
         let cell = match column_type {
             ColumnType::Json => format!("{cell}::text"),
+            ColumnType::Time => self.instant(&filter.column, cell),
             // Equal is equal in any collation, and an index is of the column's own.
             ColumnType::Text if filter.comparison != Comparison::Eq => by_bytes(&cell),
             _ => cell,
@@ -134,6 +143,7 @@ impl Text<'_> {
         Ok(match self.column_type(column)? {
             ColumnType::Text => by_bytes(&cell),
             ColumnType::Json => by_bytes(&format!("{cell}::text")),
+            ColumnType::Time => self.instant(column, cell),
             _ => cell,
         })
     }
