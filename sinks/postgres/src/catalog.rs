@@ -181,8 +181,8 @@ impl Guard {
         let classes: Vec<String> =
             names.iter().map(|name| format!("to_regclass({})", literal(name))).collect();
         let ask = format!(
-            "SELECT coalesce(string_agg(attrelid || ' ' || attnum || ' ' || attname || ' ' || atttypid || ' ' || atttypmod
-             || attnotnull || attgenerated || attidentity, ',' ORDER BY attrelid, attnum), '')
+            "SELECT coalesce(string_agg(concat_ws(' ', attrelid, attnum, attname, atttypid, atttypmod, attnotnull,
+             attgenerated, attidentity), ',' ORDER BY attrelid, attnum), '')
              FROM pg_attribute WHERE attrelid IN ({}) AND attnum > 0 AND NOT attisdropped",
             classes.join(", ")
         );

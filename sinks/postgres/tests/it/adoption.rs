@@ -246,3 +246,35 @@ async fn two_processes_migrate_one_database_together() {
     }
     assert_eq!(database.rows("SELECT count(*) FROM smiles_migrations"), ["2"]);
 }
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_named_before_anything_is_touched() {
+    let server = Server::shared();
+    let cases = [
+        ("CREATE VIEW hourly AS SELECT date_trunc('hour', timestamp) FROM port_data", "view hourly"),
+        (
+            "CREATE MATERIALIZED VIEW day AS SELECT sum(today_production) FROM production_cache",
+            "materialized view day",
+        ),
+    ];
+    for (more, says) in cases {
+        let database = server.database();
+        earlier(&database, more);
+        let stood = before(&database);
+        for dry_run in [true, false] {
+            let how = Migrate { dry_run, timezone: None };
+            let error = stock(&database).migrate(context(), &how).await.unwrap_err();
+            assert_eq!(error.action(), &Action::Halt, "{}", error.chain());
+            assert!(error.chain().contains(says), "{}", error.chain());
+        }
+        assert_eq!(before(&database), stood);
+    }
+    let database = server.database();
+    earlier(&database, "CREATE VIEW serials AS SELECT serial_number FROM port_data");
+    server.admin_in(&database.name, "ALTER TABLE config_cache OWNER TO postgres");
+    let error =
+        stock(&database).migrate(context(), &Migrate { dry_run: true, timezone: None }).await.unwrap_err();
+    assert!(error.chain().contains("belong to another role: config_cache"), "{}", error.chain());
+    server.admin_in(&database.name, &format!("ALTER TABLE config_cache OWNER TO {USER}"));
+    migrate(&database, Migrate::default()).await;
+}

@@ -170,3 +170,56 @@ async fn the_newest_of_a_long_history_is_found_by_the_index() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_instant_without_a_zone_is_read_as_it_was_written() {
+    let fixture = fixture();
+    fixture.connected().await;
+    let name = &fixture.database.name;
+    smiles_testkit::postgres::Server::shared()
+        .admin(&format!("ALTER DATABASE {name} SET timezone = 'Europe/Berlin'"));
+    fixture.database.sql("ALTER TABLE plain ALTER time TYPE timestamp");
+    let noon = 1_750_507_200_000_000;
+    fixture.deliver(1, &batch(&[(1, Some("a"), Some(1), Some(noon), None)])).await;
+    let store = fixture.open().await.store.unwrap();
+    let at = smiles_stage::Value::Time(jiff::Timestamp::from_microsecond(noon).unwrap());
+    let filters = vec![smiles_stage::Filter {
+        column: "time".into(),
+        comparison: smiles_stage::Comparison::Eq,
+        value: at,
+    }];
+    let query = Query { table: "plain".into(), columns: vec!["time".into()], filters, ..Query::default() };
+    assert_eq!(rows_of(&ask(store.as_ref(), &query).await), [format!("@{noon}")]);
+}
+
+#[tokio::test]
+async fn a_query_nobody_waits_for_is_stopped_and_holds_its_place_until_then() {
+    let mut fixture = fixture();
+    fixture.options["pool_size"] = json!(1);
+    fixture.options["max_overflow"] = json!(1);
+    fixture.connected().await;
+    let store = fixture.open().await.store.unwrap();
+    let query = Query { table: "plain".into(), columns: vec!["id".into()], ..Query::default() };
+    ask(store.as_ref(), &query).await;
+    let lock = fixture.database.clone();
+    let holder = std::thread::spawn(move || lock.sql("BEGIN; LOCK TABLE plain; SELECT pg_sleep(3); COMMIT"));
+    let held =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'plain'::regclass AND mode = 'AccessExclusiveLock'";
+    let patience = std::time::Duration::from_secs(10);
+    smiles_testkit::eventually(patience, || fixture.rows(held) == ["1"]).await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                   AND application_name = 'smiles queries' AND wait_event_type = 'Lock'";
+    for _ in 0..6 {
+        {
+            let asked = store.query(&query);
+            tokio::pin!(asked);
+            let gave_up = tokio::time::timeout(std::time::Duration::from_millis(150), asked).await;
+            assert!(gave_up.is_err(), "the table is locked");
+        }
+        let sessions = fixture.rows(waiting)[0].parse::<usize>().unwrap();
+        assert!(sessions <= 2, "{sessions} sessions of a pool of two wait for the lock");
+    }
+    smiles_testkit::eventually(patience, || fixture.rows(waiting) == ["0"]).await;
+    holder.join().unwrap();
+    assert_eq!(rows_of(&ask(store.as_ref(), &query).await), [""; 0]);
+}

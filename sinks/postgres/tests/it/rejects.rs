@@ -149,3 +149,37 @@ async fn after_the_repair_of_a_table_what_waited_is_stored() {
     send(sink.as_mut(), &readings).await.unwrap();
     assert_eq!(fixture.rows("SELECT name, value FROM readings"), ["a|1"]);
 }
+
+#[tokio::test]
+async fn a_column_whose_type_changes_while_it_is_written_is_noticed_before_the_next_row() {
+    let tables = json!({ "t": { "columns": { "name": "name", "value": "value" } } });
+    let sql = "CREATE TABLE t (id bigserial, name text, value bigint)";
+    let fixture = Fixture::new(tables, input()).with_migration("001_t.sql", sql);
+    let mut sink = fixture.connected().await;
+    let one = [rows(&[(Some("a"), Some(1))])];
+    send(sink.as_mut(), &one).await.unwrap();
+    // As wide as before: without a look at the table its bits would be taken for another number.
+    for (seq, of) in [(2, "double precision"), (3, "numeric"), (4, "integer"), (5, "bigint")] {
+        fixture.database.sql(&format!("ALTER TABLE t ALTER value TYPE {of}"));
+        let records = rows(&[(Some("a"), Some(i64::try_from(seq).unwrap()))]);
+        sink.write(&batch(seq, &records)).await.unwrap();
+        let error = sink.flush().await.unwrap_err();
+        assert!(matches!(error.action(), Action::Retry { .. }), "{of}: {}", error.chain());
+        assert!(error.chain().contains("have changed"), "{of}: {}", error.chain());
+        assert_eq!(sink.watermark(RUN).await.unwrap().unwrap().seq, Seq(seq - 1));
+        sink.write(&batch(seq, &records)).await.unwrap();
+        sink.flush().await.unwrap();
+    }
+    assert_eq!(fixture.rows("SELECT value FROM t ORDER BY id"), ["1", "2", "3", "4", "5"]);
+}
+
+#[tokio::test]
+async fn an_upsert_cuts_no_text() {
+    let tables = json!({ "names": { "mode": "upsert", "key": ["name"], "columns": { "name": "name", "value": "value" } } });
+    let sql = "CREATE TABLE names (name varchar(3) PRIMARY KEY, value bigint)";
+    let fixture = Fixture::new(tables, input()).with_migration("001_names.sql", sql);
+    let mut sink = fixture.connected().await;
+    let error =
+        send(sink.as_mut(), &[rows(&[(Some("abc"), Some(1)), (Some("abcd"), Some(2))])]).await.unwrap_err();
+    assert_eq!(rejected(&error), [(0, 1, "22001")]);
+}
