@@ -40,7 +40,7 @@ pub(crate) struct FoundColumn {
 }
 
 const COLUMNS: &str = "
-SELECT a.attname::text, b.oid, b.typtype = 'e' OR b.typname IN ('citext', 'xml'), format_type(t.oid, NULL),
+SELECT a.attname::text, b.oid, b.typtype = 'e' OR b.typname IN ('citext', 'xml'), format_type(t.oid, -1),
        a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', a.attgenerated <> '' OR a.attidentity = 'a',
        a.attnotnull, a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false)
 FROM pg_attribute AS a
