@@ -31,13 +31,20 @@ pub(crate) unsafe fn fill_columns(into: *mut ArrowSchema, columns: &Schema) -> R
     Ok(())
 }
 
-/// Takes the host's rows; released when they are dropped, whatever happens.
+/// Takes the host's rows out of its hands, before anything can go wrong; released when they are dropped.
 ///
 /// # Safety
-/// `given` is rows of the host in these columns.
-pub(crate) unsafe fn take(given: *mut ArrowArray, columns: &SchemaRef) -> Result<RecordBatch, Error> {
-    // SAFETY: the same struct by the C data interface; moved out of the host's hands.
-    let owned = unsafe { FFI_ArrowArray::from_raw(given.cast()) };
+/// `given` is rows of the host.
+pub(crate) unsafe fn own(given: *mut ArrowArray) -> FFI_ArrowArray {
+    // SAFETY: the same struct by the C data interface.
+    unsafe { FFI_ArrowArray::from_raw(given.cast()) }
+}
+
+/// The rows as a batch of these columns.
+///
+/// # Safety
+/// `owned` is rows of the host in these columns.
+pub(crate) unsafe fn take(owned: FFI_ArrowArray, columns: &SchemaRef) -> Result<RecordBatch, Error> {
     if owned.is_empty() {
         return Ok(RecordBatch::new_empty(SchemaRef::clone(columns)));
     }

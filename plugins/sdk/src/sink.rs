@@ -94,7 +94,9 @@ unsafe extern "C" fn write<T: Sink>(
     position: *const SmilesPosition,
     error: *mut SmilesError,
 ) -> i32 {
-    let call = |cell: &mut Own<T>| {
+    // SAFETY: the host's rows; also a call that comes to nothing takes them.
+    let given = unsafe { rows::own(given) };
+    let call = move |cell: &mut Own<T>| {
         let columns = cell.input.clone().ok_or_else(|| Error::retry("written to before it was bound"))?;
         // SAFETY: the host's rows and position.
         let (batch, position) = unsafe { (rows::take(given, &columns)?, *position) };

@@ -86,7 +86,9 @@ unsafe extern "C" fn apply<T: Transform>(
     made: *mut ArrowArray,
     error: *mut SmilesError,
 ) -> i32 {
-    let call = |cell: &mut Own<T>| {
+    // SAFETY: the host's rows; also a call that comes to nothing takes them.
+    let given = unsafe { rows::own(given) };
+    let call = move |cell: &mut Own<T>| {
         let unbound = || Error::retry("applied before it was bound");
         let (input, output) =
             (cell.input.clone().ok_or_else(unbound)?, cell.output.clone().ok_or_else(unbound)?);
