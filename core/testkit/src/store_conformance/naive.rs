@@ -124,6 +124,26 @@ pub(super) fn naive_buckets(rows: &[Row], query: &Query) -> Vec<String> {
     answer
 }
 
+/// Whether two answers say the same: averages may differ in their last bits, since every database sums in its own way.
+pub(super) fn alike(one: &[String], two: &[String]) -> bool {
+    let cells = |rows: &[String]| -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.split('|').map(str::to_owned).collect()).collect()
+    };
+    let close = |one: &String, two: &String| {
+        let broken = one.contains('.') || two.contains('.');
+        one == two
+            || broken
+                && matches!((one.parse::<f64>(), two.parse::<f64>()), (Ok(one), Ok(two))
+                if (one - two).abs() <= 1e-12 * one.abs().max(two.abs()))
+    };
+    let (one, two) = (cells(one), cells(two));
+    one.len() == two.len()
+        && one
+            .iter()
+            .zip(&two)
+            .all(|(one, two)| one.len() == two.len() && one.iter().zip(two).all(|(one, two)| close(one, two)))
+}
+
 fn aggregated(values: &[Value], function: Function) -> String {
     let number = |value: &Value| match value {
         Value::Int(value) => *value as f64,
