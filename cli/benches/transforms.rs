@@ -1,6 +1,5 @@
 //! Rows per second through the three transforms of the stock pipeline, and the state they write, by number of keys.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,8 +10,8 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 use smiles_stage::{
-    Kind, NoFiles, OpenContext, PlanContext, Registry, State, Transform, source_field, time_field, with_kind,
-    with_unit,
+    Kind, NoFiles, OpenContext, PlanContext, Registry, StagedState, Transform, source_field, time_field,
+    with_kind, with_unit,
 };
 use smiles_testkit::{ManualClock, open_context};
 use smiles_transform_standard::{Counter, DailyReset, Validity};
@@ -51,31 +50,11 @@ struct Measured {
     state_bytes: f64,
 }
 
-/// What the runtime keeps for one transform.
-#[derive(Default)]
-struct Kept {
-    kept: HashMap<Vec<u8>, Vec<u8>>,
-    staged: HashMap<Vec<u8>, Vec<u8>>,
-}
-
-impl State for Kept {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.staged.get(key).or_else(|| self.kept.get(key)).cloned()
-    }
-
-    fn put(&mut self, key: &[u8], value: Vec<u8>) {
-        self.staged.insert(key.to_vec(), value);
-    }
-}
-
-impl Kept {
-    /// The batch is durable; how many bytes of it were state.
-    fn keep(&mut self) -> usize {
-        let changed = self.staged.iter().filter(|(key, value)| self.kept.get(*key) != Some(*value));
-        let bytes = changed.map(|(key, value)| key.len() + value.len()).sum();
-        self.kept.extend(self.staged.drain());
-        bytes
-    }
+/// The batch is durable; how many bytes of it were state.
+fn keep(state: &mut StagedState) -> usize {
+    let bytes = state.changes().map(|(key, value)| key.len() + value.len()).sum();
+    state.keep();
+    bytes
 }
 
 fn measure(keys: usize) -> Measured {
@@ -90,7 +69,7 @@ fn measure(keys: usize) -> Measured {
         for (transform, state) in &mut links {
             rows = transform.apply(rows, state).expect("the rows fit");
         }
-        let written: usize = links.iter_mut().map(|(_, state)| state.keep()).sum();
+        let written: usize = links.iter_mut().map(|(_, state)| keep(state)).sum();
         if number >= known {
             took += began.elapsed();
             bytes += written;
@@ -103,7 +82,7 @@ fn measure(keys: usize) -> Measured {
     }
 }
 
-fn links() -> Vec<(Box<dyn Transform>, Kept)> {
+fn links() -> Vec<(Box<dyn Transform>, StagedState)> {
     let registry = Registry::new().transform::<Validity>().transform::<Counter>().transform::<DailyReset>();
     let key = json!(["serial_number", "port_number"]);
     let stages: [(&str, Value); 3] = [
@@ -127,7 +106,7 @@ fn links() -> Vec<(Box<dyn Transform>, Kept)> {
             .plan(&options, PlanContext { stage: name, files: &NoFiles })
             .unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
         let output = plan.output(&schema).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
-        links.push((plan.open(&schema, context(name)).expect("it opens"), Kept::default()));
+        links.push((plan.open(&schema, context(name)).expect("it opens"), StagedState::default()));
         schema = output;
     }
     links

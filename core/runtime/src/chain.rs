@@ -1,13 +1,14 @@
 //! The transforms in order, with their keyed state: staged with a batch, kept when the batch is durable.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use smiles_journal::StateChange;
-use smiles_stage::{Action, Clock, OpenContext, Rejection, StageError, State, Transform, TransformPlan};
+use smiles_stage::{
+    Action, Clock, OpenContext, Rejection, StageError, StagedState, Transform, TransformPlan,
+};
 
 use crate::guard::{Failure, guarded_now};
 use crate::meter::TransformMeters;
@@ -28,32 +29,8 @@ pub(crate) struct Link {
     pub(crate) context: OpenContext,
     /// `None` after a panic, until it is made anew.
     pub(crate) transform: Option<Box<dyn Transform>>,
-    pub(crate) memory: Memory,
+    pub(crate) memory: StagedState,
     pub(crate) meters: TransformMeters,
-}
-
-/// A transform's state: what is durable, and what the batch under way has put.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    kept: HashMap<Vec<u8>, Vec<u8>>,
-    staged: HashMap<Vec<u8>, Vec<u8>>,
-}
-
-impl State for Memory {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.staged.get(key).or_else(|| self.kept.get(key)).cloned()
-    }
-
-    fn put(&mut self, key: &[u8], value: Vec<u8>) {
-        self.staged.insert(key.to_vec(), value);
-    }
-}
-
-impl Memory {
-    /// What the batch really changed.
-    fn changes(&self) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
-        self.staged.iter().filter(|(key, value)| self.kept.get(*key) != Some(*value))
-    }
 }
 
 /// A transform that failed on a batch.
@@ -74,7 +51,7 @@ impl Chain {
         for StateChange { stage, key, value } in state {
             // State of a transform that the file no longer names stays in the journal, unused.
             if let Some(link) = self.links.iter_mut().find(|link| link.name == stage) {
-                link.memory.kept.insert(key, value);
+                link.memory.remember(&key, value);
             }
         }
     }
@@ -111,26 +88,24 @@ impl Chain {
     /// What the batch under way changed, for its journal record.
     pub(crate) fn staged(&self) -> Vec<StateChange> {
         let of = |link: &Link| {
-            let change = |(key, value): (&Vec<u8>, &Vec<u8>)| StateChange {
+            let change = |(key, value): (&[u8], &[u8])| StateChange {
                 stage: link.name.clone(),
-                key: key.clone(),
-                value: value.clone(),
+                key: key.to_vec(),
+                value: value.to_vec(),
             };
-            let unchanged = |key: &&Vec<u8>| self.whole && !link.memory.staged.contains_key(*key);
-            let rest = link.memory.kept.iter().filter(|(key, _)| unchanged(key));
-            link.memory.changes().chain(rest).map(change).collect::<Vec<_>>()
+            let changes: Vec<StateChange> = match self.whole {
+                true => link.memory.whole().map(change).collect(),
+                false => link.memory.changes().map(change).collect(),
+            };
+            changes
         };
-        let mut all: Vec<StateChange> = self.links.iter().flat_map(of).collect();
-        all.sort_by(|a, b| (&a.stage, &a.key).cmp(&(&b.stage, &b.key)));
-        all
+        self.links.iter().flat_map(of).collect()
     }
 
     /// The batch is durable, and with it the puts.
     pub(crate) fn keep(&mut self) {
         self.whole = false;
-        for Memory { kept, staged } in self.links.iter_mut().map(|link| &mut link.memory) {
-            kept.extend(staged.drain());
-        }
+        self.links.iter_mut().for_each(|link| link.memory.keep());
     }
 
     /// The journal may have lost what it kept of the state (it was repaired): the next record carries all of it.
@@ -141,14 +116,14 @@ impl Chain {
     /// As after a start of the process: every transform is made anew and knows what the journal kept.
     pub(crate) fn restart(&mut self, state: Vec<StateChange>) {
         for link in &mut self.links {
-            (link.transform, link.memory) = (None, Memory::default());
+            (link.transform, link.memory) = (None, StagedState::default());
         }
         self.remember(state);
     }
 
     /// The batch came to nothing, and with it the puts.
     pub(crate) fn discard(&mut self) {
-        self.links.iter_mut().for_each(|link| link.memory.staged.clear());
+        self.links.iter_mut().for_each(|link| link.memory.discard());
     }
 }
 
@@ -175,7 +150,7 @@ impl Link {
                     failure.error
                 }
             };
-            self.memory.staged.clear();
+            self.memory.discard();
             let Action::Reject { rows } = error.action() else { return Err(error) };
             let Some(rest) = without(&batch, rows) else { return Err(error) };
             let transform = self.name.as_str();

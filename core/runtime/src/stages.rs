@@ -6,11 +6,13 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use smiles_config::Pipeline;
 use smiles_journal::{Journal, StateChange};
-use smiles_stage::{Batch, Delivery as Promise, HealthView, OpenContext, OpenSink, RunId, SourcePlan, Store};
+use smiles_stage::{
+    Batch, Delivery as Promise, HealthView, OpenContext, OpenSink, RunId, SourcePlan, StagedState, Store,
+};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::board::Board;
-use crate::chain::{Chain, Link, Memory as TransformMemory};
+use crate::chain::{Chain, Link};
 use crate::clock::ClockWatch;
 use crate::delivery::{Delivery, Memory};
 use crate::keeper::Keeper;
@@ -103,7 +105,7 @@ pub(crate) fn open_transforms(
         let transform = plan.open(&input, context.clone());
         let transform = transform.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
         let meters = common.options.meters.transform(&common.pipeline, &name);
-        let (transform, memory) = (Some(transform), TransformMemory::default());
+        let (transform, memory) = (Some(transform), StagedState::default());
         Ok(Link { name, plan, input, context, transform, memory, meters })
     };
     let links = pipeline.transforms.iter().zip(wired).map(open).collect::<Result<_, _>>()?;

@@ -15,6 +15,7 @@ mod fingerprint;
 mod health;
 mod migration;
 pub mod option;
+mod pending;
 mod period;
 mod plan;
 mod position;
@@ -23,6 +24,7 @@ mod process;
 mod query;
 mod resolve;
 mod role;
+mod staged_state;
 pub mod tables;
 pub mod unit;
 
@@ -39,6 +41,7 @@ pub use files::{Files, NoFiles};
 pub use fingerprint::fingerprint;
 pub use health::{Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState};
 pub use migration::{Migrate, Migrated, Migration, MigrationStep, RewrittenTable};
+pub use pending::{Flush, Pending};
 pub use period::Periods;
 pub use plan::{
     Cadence, Delivery, OpenContext, OpenSink, PlanContext, SinkPlan, SourcePlan, StoreSchema, TransformPlan,
@@ -49,6 +52,7 @@ pub use process::{Configured, Process};
 pub use query::{Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Query, Side, Value};
 pub use resolve::Resolved;
 pub use role::{Fault, Pass, Rows, Sink, Source, State, Store, StoreStats, TargetId, Transform, Watermark};
+pub use staged_state::StagedState;
 
 /// Re-exported so that a stage registers its own series without choosing a version.
 pub use prometheus;

@@ -12,6 +12,7 @@ pub mod postgres;
 mod rows;
 mod scripted;
 pub mod sink_conformance;
+pub mod sink_worlds;
 pub mod source_conformance;
 pub mod store_conformance;
 mod target;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use smiles_stage::{Action, Batch, Position, RunId, Sink, StageError, Watermark};
+use smiles_stage::{Action, Batch, Pending, Position, RunId, Sink, StageError, Watermark};
 use tokio::task::spawn_blocking;
 
 use crate::writer::{Settings, Writer};
@@ -14,15 +14,12 @@ pub(crate) struct SqliteSink {
     /// Absent before the first question and after any doubt; also when a call was abandoned halfway: then its
     /// transaction may still commit, and the next connection asks.
     writer: Option<Writer>,
-    pending: Vec<Batch>,
-    /// Whether what is pending are rows whose polls are stored already, but for them.
-    late: bool,
-    last: Option<Position>,
+    pending: Pending,
 }
 
 impl SqliteSink {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, writer: None, pending: Vec::new(), late: false, last: None }
+        Self { settings, writer: None, pending: Pending::default() }
     }
 
     /// Runs the work with the connection, on a blocking thread, and keeps the connection unless it is in doubt.
@@ -68,40 +65,29 @@ fn stopped(settings: &Settings, error: tokio::task::JoinError) -> StageError {
 #[async_trait]
 impl Sink for SqliteSink {
     async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
-        if let Some(first) = self.pending.first()
-            && first.position.run != batch.position.run
-        {
-            self.pending.clear();
-            return Err(StageError::halt("one write holds batches of two runs: please report this"));
-        }
-        self.pending.push(batch.clone());
-        Ok(())
+        self.pending.push(batch)
     }
 
     async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
-        self.late = true;
-        self.write(rows).await
+        self.pending.push_late(rows)
     }
 
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
-        let (mut batches, late) = (std::mem::take(&mut self.pending), std::mem::take(&mut self.late));
-        let Some(position) = batches.last().map(|batch| batch.position) else { return Ok(self.last) };
+        let Some(mut flush) = self.pending.flush() else { return Ok(self.pending.durable()) };
         let Some(writer) = self.writer.take() else {
             return Err(StageError::retry("not connected: the watermark must be asked for first"));
         };
-        let known = writer.known.get(&position.run).copied();
-        let given = batches.len();
-        batches.retain(|batch| known.is_none_or(|known| batch.position.seq > known));
-        let skipped = given - batches.len();
+        flush.skip(writer.known.get(&flush.position.run).copied());
+        let (position, skipped) = (flush.position, flush.skipped());
+        let (batches, late) = (flush.batches, flush.late);
         let stored = self.with_writer(writer, move |writer| writer.store(&batches, late)).await;
         stored.map_err(|error| error.behind(skipped))?;
-        self.last = Some(position);
-        Ok(self.last)
+        self.pending.reached(position);
+        Ok(Some(position))
     }
 
     async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError> {
-        self.pending.clear();
-        self.late = false;
+        self.pending.forget();
         let writer = self.connected().await?;
         self.with_writer(writer, move |writer| writer.ask(run)).await.map(Some)
     }

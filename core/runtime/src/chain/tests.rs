@@ -1,6 +1,6 @@
 //! State is staged with a batch, discarded with its failure, and only what changed is written.
 
-use smiles_stage::{Problems, prometheus};
+use smiles_stage::{Problems, State, prometheus};
 use smiles_testkit::{ManualClock, ids, numbered, numbered_schema, open_context};
 
 use super::*;
@@ -57,7 +57,7 @@ fn chain(names: &[&str], state: Vec<StateChange>) -> Chain {
         input: numbered_schema(),
         context: open_context(std::path::Path::new("."), Arc::clone(&clock)),
         transform: Some(Box::new(Sum)),
-        memory: Memory::default(),
+        memory: StagedState::default(),
         meters: meters.transform("test", name),
     };
     Chain::new(names.iter().map(link).collect(), state, clock)
@@ -72,10 +72,10 @@ fn state_goes_with_its_batch() {
     let mut chain = chain(&["a", "b"], vec![change("b", "sum", "1000"), change("gone", "sum", "7")]);
     assert_eq!(ids(&chain.apply(numbered([1, 2])).ok().unwrap()), [1003]);
     let all = [
-        change("a", "seen", "yes"),
         change("a", "sum", "3"),
-        change("b", "seen", "yes"),
+        change("a", "seen", "yes"),
         change("b", "sum", "1003"),
+        change("b", "seen", "yes"),
     ];
     assert_eq!(chain.staged(), all);
     chain.keep();
@@ -121,7 +121,7 @@ fn the_whole_state_is_written_once_when_asked() {
     assert!(chain.apply(numbered([1])).is_ok());
     assert_eq!(
         chain.staged(),
-        [change("a", "old", "x"), change("a", "seen", "yes"), change("a", "sum", "1")]
+        [change("a", "old", "x"), change("a", "sum", "1"), change("a", "seen", "yes")]
     );
     chain.keep();
     assert!(chain.apply(numbered([1])).is_ok());

@@ -1,152 +1,46 @@
-//! Random worlds: two processes on copies of one journal, lost answers, crashes, databases restored from a backup.
-//! Whatever happens, no reading is stored twice and their order is kept; in the end every one is there.
+//! The random worlds every transactional sink must survive, in a file of its own each.
 
-use std::sync::Arc;
-
-use arrow_array::{Int64Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use async_trait::async_trait;
 use serde_json::json;
-use smiles_stage::{Action, Seq, Sink};
+use smiles_stage::Sink;
+use smiles_testkit::sink_worlds::{self, World, input};
 
-use crate::fixture::{Fixture, RUN, batch};
+use crate::fixture::Fixture;
 
-/// Batches of the journal; batch `n` has the readings `2n` and `2n + 1`.
-const BATCHES: u64 = 12;
+struct Database(Fixture);
 
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    /// Process 0 or 1 writes so many batches after the one it believes to be the last, in one transaction.
-    Write(usize, u64),
-    /// As above, but the answer is lost: the process does not learn that it was stored.
-    LoseAnswer(usize, u64),
-    /// The process writes without flushing, and is killed and started again.
-    Crash(usize, u64),
-    /// The process asks.
-    Ask(usize),
-    /// An administrator keeps a copy of the database.
-    BackUp,
-    /// An administrator puts the copy back.
-    Restore,
-}
-
-struct Process {
-    sink: Box<dyn Sink>,
-    reached: Seq,
-}
-
-fn schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]))
-}
-
-fn fixture() -> Fixture {
-    Fixture::new(json!({ "readings": { "create": true, "columns": { "id": "id" } } }), schema())
-}
-
-impl Process {
-    async fn start(fixture: &Fixture) -> Self {
-        let mut process = Self { sink: fixture.open().await.sink, reached: Seq::ZERO };
-        process.ask().await;
-        process
+#[async_trait]
+impl World for Database {
+    async fn open(&self) -> Box<dyn Sink> {
+        self.0.open().await.sink
     }
 
-    async fn ask(&mut self) {
-        self.reached = self.sink.watermark(RUN).await.unwrap().unwrap().seq;
+    fn stored(&self) -> Vec<i64> {
+        let rows = self.0.rows("SELECT id FROM readings ORDER BY rowid");
+        rows.iter().map(|id| id.parse().unwrap()).collect()
     }
 
-    /// Hands over the next batches; how far they reach.
-    async fn hand_over(&mut self, count: u64) -> Seq {
-        let first = self.reached.0 + 1;
-        let last = (self.reached.0 + count).min(BATCHES);
-        for seq in first..=last {
-            let id = i64::try_from(seq).unwrap() * 2;
-            let records = RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(vec![id, id + 1]))]);
-            self.sink.write(&batch(seq, &records.unwrap())).await.unwrap();
-        }
-        Seq(last)
+    fn back_up(&self) {
+        let backup = self.0.folder.path().join("backup.db");
+        let _ = std::fs::remove_file(&backup);
+        self.0.database().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
     }
 
-    /// What the runtime does: after any error it asks, and goes on from there.
-    async fn deliver(&mut self, count: u64) {
-        let reaches = self.hand_over(count).await;
-        match self.sink.flush().await {
-            Ok(_) => self.reached = reaches,
-            Err(error) => {
-                assert!(matches!(error.action(), Action::Retry { .. }), "{}", error.chain());
-                self.ask().await;
+    fn restore(&self) {
+        let backup = self.0.folder.path().join("backup.db");
+        if backup.exists() {
+            for end in ["-wal", "-shm"] {
+                let _ = std::fs::remove_file(self.0.folder.path().join(format!("store.db{end}")));
             }
+            std::fs::rename(&backup, self.0.path()).unwrap();
         }
     }
-}
-
-async fn happen(fixture: &Fixture, processes: &mut [Process; 2], event: Event) {
-    let backup = fixture.folder.path().join("backup.db");
-    match event {
-        Event::Write(who, count) => processes[who].deliver(count).await,
-        Event::LoseAnswer(who, count) => {
-            processes[who].hand_over(count).await;
-            let _ = processes[who].sink.flush().await;
-            processes[who].ask().await;
-        }
-        Event::Crash(who, count) => {
-            processes[who].hand_over(count).await;
-            processes[who] = Process::start(fixture).await;
-        }
-        Event::Ask(who) => processes[who].ask().await,
-        Event::BackUp => {
-            let _ = std::fs::remove_file(&backup);
-            fixture.database().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
-        }
-        Event::Restore => {
-            if backup.exists() {
-                for end in ["-wal", "-shm"] {
-                    let _ = std::fs::remove_file(fixture.folder.path().join(format!("store.db{end}")));
-                }
-                std::fs::rename(&backup, fixture.path()).unwrap();
-            }
-        }
-    }
-    let ids: Vec<i64> = stored(fixture);
-    let expected: Vec<i64> = (2..).take(ids.len()).collect();
-    assert_eq!(ids, expected, "twice, out of order or with a hole after {event:?}");
-}
-
-fn stored(fixture: &Fixture) -> Vec<i64> {
-    let rows = fixture.rows("SELECT id FROM readings ORDER BY rowid");
-    rows.iter().map(|id| id.parse().unwrap()).collect()
-}
-
-fn any_event() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        4 => (0..2_usize, 1..4_u64).prop_map(|(who, count)| Event::Write(who, count)),
-        2 => (0..2_usize, 1..4_u64).prop_map(|(who, count)| Event::LoseAnswer(who, count)),
-        2 => (0..2_usize, 0..3_u64).prop_map(|(who, count)| Event::Crash(who, count)),
-        1 => (0..2_usize).prop_map(Event::Ask),
-        1 => Just(Event::BackUp),
-        1 => Just(Event::Restore),
-    ]
 }
 
 #[test]
 fn nothing_is_stored_twice_in_any_world() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
-    let checked = TestRunner::new(config).run(&proptest::collection::vec(any_event(), 1..16), |events| {
-        runtime.block_on(async {
-            let fixture = fixture();
-            let mut processes = [Process::start(&fixture).await, Process::start(&fixture).await];
-            for event in events {
-                happen(&fixture, &mut processes, event).await;
-            }
-            // In the end the world is quiet, and process 0 delivers what is left.
-            for _ in 0..4 {
-                processes[0].ask().await;
-                processes[0].deliver(BATCHES).await;
-            }
-            assert_eq!(stored(&fixture), (2..26).collect::<Vec<i64>>());
-        });
-        Ok(())
+    sink_worlds::all(&runtime, 24, || {
+        Database(Fixture::new(json!({ "readings": { "create": true, "columns": { "id": "id" } } }), input()))
     });
-    checked.unwrap();
 }

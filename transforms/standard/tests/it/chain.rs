@@ -1,6 +1,5 @@
 //! `unit_conversion`, `validity`, `counter` and `daily_reset` through the registry, with the state a journal would keep.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,8 +13,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use smiles_stage::prometheus;
 use smiles_stage::{
-    Kind, NoFiles, PlanContext, Registry, State, Transform, TransformPlan, source_field, time_field,
-    with_kind, with_unit,
+    Kind, NoFiles, PlanContext, Registry, StagedState, State, Transform, TransformPlan, source_field,
+    time_field, with_kind, with_unit,
 };
 use smiles_testkit::{ManualClock, open_context};
 use smiles_transform_standard::{Counter, DailyReset, UnitConversion, Validity};
@@ -50,29 +49,12 @@ pub(crate) struct Published {
     pub(crate) total: Option<i64>,
 }
 
-/// What a journal keeps for one transform.
-#[derive(Default)]
-struct Kept {
-    durable: BTreeMap<Vec<u8>, Vec<u8>>,
-    staged: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
-impl State for Kept {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.staged.get(key).or_else(|| self.durable.get(key)).cloned()
-    }
-
-    fn put(&mut self, key: &[u8], value: Vec<u8>) {
-        self.staged.insert(key.to_vec(), value);
-    }
-}
-
 struct Link {
     name: &'static str,
     plan: Box<dyn TransformPlan>,
     input: SchemaRef,
     open: Box<dyn Transform>,
-    kept: Kept,
+    kept: StagedState,
 }
 
 /// The opened transforms, one behind the other.
@@ -146,7 +128,7 @@ impl Chain {
                 factory.plan(&options, context).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
             let output = plan.output(&schema).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
             let open = open(name, plan.as_ref(), &schema, &clock, &meters);
-            links.push(Link { name, plan, input: schema, open, kept: Kept::default() });
+            links.push(Link { name, plan, input: schema, open, kept: StagedState::default() });
             schema = output;
         }
         Self { links, clock, meters, accepted: 0.0 }
@@ -158,7 +140,7 @@ impl Chain {
         self.meters = prometheus::Registry::new();
         for link in &mut self.links {
             link.open = open(link.name, link.plan.as_ref(), &link.input, &self.clock, &self.meters);
-            link.kept.staged.clear();
+            link.kept.discard();
         }
     }
 
@@ -166,8 +148,7 @@ impl Chain {
     pub(crate) fn run(&mut self, rows: &[Row]) -> Vec<Published> {
         let records = self.pass(rows);
         for link in &mut self.links {
-            let mut staged = std::mem::take(&mut link.kept.staged);
-            link.kept.durable.append(&mut staged);
+            link.kept.keep();
         }
         published(&records)
     }
@@ -212,7 +193,7 @@ impl Chain {
     /// What a stage keeps of port 1, as the JSON it is.
     pub(crate) fn kept(&self, stage: &str) -> Option<Value> {
         let link = self.links.iter().find(|link| link.name == stage).unwrap();
-        link.kept.durable.get(b"1161\x001".as_slice()).map(|bytes| serde_json::from_slice(bytes).unwrap())
+        link.kept.get(b"1161\x001").map(|bytes| serde_json::from_slice(&bytes).unwrap())
     }
 }
 
