@@ -48,14 +48,19 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Status 200 of a GET, or nothing.
+/// The answer with status 200 to a GET, or nothing.
 pub(crate) fn get(port: u16, path: &str) -> Option<String> {
+    body(port, path).filter(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+/// The answer to a GET, whatever its status.
+pub(crate) fn body(port: u16, path: &str) -> Option<String> {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
-    answer.starts_with("HTTP/1.1 200").then_some(answer)
+    Some(answer)
 }
 
 /// A port nobody listens on, as far as can be known.

@@ -21,7 +21,7 @@ use smiles_stage::{source_field, time_field};
 use smiles_testkit::postgres::{Database, PASSWORD, Server, USER, binary};
 
 use crate::Row;
-use crate::machine::{cpu, free_port, get, interrupt, memory_kib, ratio, smiles, until};
+use crate::machine::{body, cpu, free_port, interrupt, memory_kib, ratio, smiles, until};
 
 const INVERTERS: usize = 25;
 const PORTS: usize = 4;
@@ -170,15 +170,14 @@ fn deliver(database: &Database, folder: &Path, per_write: usize) -> Delivered {
     let borrowed: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
     let began = Instant::now();
     let bridge = smiles(&["run", "bench.yaml"], &borrowed, folder);
-    let waits = |book: &str, rows: usize| {
-        let line =
-            format!("smiles_sink_books{{book=\"{book}\",pipeline=\"hoymiles\",sink=\"store\"}} {rows}");
-        get(port, "/metrics").is_some_and(|text| text.lines().any(|found| found == line))
-    };
-    // Asked seldom: what answering costs would count as ours.
+    // Asked seldom, and for what is in memory: what answering costs would count as ours.
     until("the backlog to be delivered", || {
-        std::thread::sleep(Duration::from_millis(50));
-        waits("delivered", ROWS)
+        std::thread::sleep(Duration::from_millis(100));
+        let health = body(port, "/health").and_then(|answer| {
+            let (_, json) = answer.split_once("\r\n\r\n")?;
+            serde_json::from_str::<serde_json::Value>(json).ok()
+        });
+        health.is_some_and(|health| health["sinks"]["store"]["delivered"] == ROWS)
     });
     let delivered = Delivered {
         seconds: began.elapsed().as_secs_f64(),

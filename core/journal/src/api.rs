@@ -312,11 +312,17 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Storage`].
     async fn set_aside(&self, sink: &str, letters: Vec<DeadLetter>) -> Result<(), JournalError>;
 
-    /// The rows of a batch already set aside for a sink, ascending.
+    /// The rows already set aside for a sink of the batches with these numbers, both included: batch and row,
+    /// ascending.
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    async fn rows_set_aside(&self, sink: &str, position: Position) -> Result<Vec<u32>, JournalError>;
+    async fn rows_set_aside(
+        &self,
+        sink: &str,
+        run: RunId,
+        range: (Seq, Seq),
+    ) -> Result<Vec<(Seq, u32)>, JournalError>;
 
     /// Deletes what is delivered and older than `retain`, forgets runs after 400 days.
     ///

@@ -58,11 +58,18 @@ impl Store {
     }
 
     /// The rows of a batch that are set aside for the sink, ascending; also those given up.
-    pub(crate) fn rows_set_aside(&self, sink: &str, position: Position) -> Result<Vec<u32>, Failure> {
+    pub(crate) fn rows_set_aside(
+        &self,
+        sink: &str,
+        run: RunId,
+        (first, last): (Seq, Seq),
+    ) -> Result<Vec<(Seq, u32)>, Failure> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT row FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq = ?3 ORDER BY row",
+            "SELECT seq, row FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq, row",
         )?;
-        let rows = statement.query_map((sink, position.run.0, db(position.seq.0)), |row| row.get(0))?;
+        let rows = statement.query_map((sink, run.0, db(first.0), db(last.0)), |row| {
+            Ok((Seq(count(row.get(0)?)), row.get(1)?))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -212,9 +212,14 @@ impl Journal for SqliteJournal {
         self.call("write dead letters to", Touch::Writes, move |store| store.set_aside(&sink, &letters)).await
     }
 
-    async fn rows_set_aside(&self, sink: &str, position: Position) -> Result<Vec<u32>, JournalError> {
+    async fn rows_set_aside(
+        &self,
+        sink: &str,
+        run: RunId,
+        range: (Seq, Seq),
+    ) -> Result<Vec<(Seq, u32)>, JournalError> {
         let sink = sink.to_owned();
-        self.call("read", Touch::Reads, move |store| store.rows_set_aside(&sink, position)).await
+        self.call("read", Touch::Reads, move |store| store.rows_set_aside(&sink, run, range)).await
     }
 
     async fn maintain(&self, now: Timestamp) -> Result<Maintained, JournalError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use smiles_stage::{Batch, Position, RunId, Seq};
 use tokio::sync::watch;
 
@@ -229,6 +230,8 @@ fn connect(path: Option<&Path>, options: &Options) -> Result<Connection, Failure
     };
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Else every range that is asked for is planned anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let empty: bool = connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
     if empty {
         layout::create(&connection, &options.pipeline)?;

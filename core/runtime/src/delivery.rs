@@ -221,21 +221,22 @@ impl Delivery {
 
     /// Takes out the rows that were set aside before.
     async fn trim(&mut self, batches: Vec<Batch>) -> Result<Vec<Trimmed>, Setback> {
-        let mut trimmed = Vec::with_capacity(batches.len());
-        for batch in batches {
-            let Position { run, seq } = batch.position;
-            let old = self.memory.older.as_ref().is_some_and(|older| older.contains(&run));
-            let known = self.memory.read.entry(run).or_insert(Seq::ZERO);
-            let again = old || seq <= *known;
-            *known = seq.max(*known);
-            let aside = if again {
-                self.journal.rows_set_aside(&self.name, batch.position).await?
-            } else {
-                Vec::new()
-            };
-            trimmed.push(Trimmed::new(batch, aside)?);
-        }
-        Ok(trimmed)
+        // What is read at once is of one run, and in order.
+        let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(Vec::new()) };
+        let (run, range) = (first.position.run, (first.position.seq, last.position.seq));
+        let old = self.memory.older.as_ref().is_some_and(|older| older.contains(&run));
+        let known = self.memory.read.entry(run).or_insert(Seq::ZERO);
+        let again = old || range.0 <= *known;
+        *known = range.1.max(*known);
+        let aside =
+            if again { self.journal.rows_set_aside(&self.name, run, range).await? } else { Vec::new() };
+        let trim = |batch: Batch| {
+            let seq = batch.position.seq;
+            let of_batch = aside.iter().filter(|(of, _)| *of == seq).map(|(_, row)| *row);
+            let of_batch = of_batch.collect();
+            Trimmed::new(batch, of_batch)
+        };
+        Ok(batches.into_iter().map(trim).collect::<Result<_, _>>()?)
     }
 
     /// One write of the target: everything or nothing.

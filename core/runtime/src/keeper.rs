@@ -15,6 +15,10 @@ const TIDY_EVERY: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Changes in quick succession are copied once.
 const COPY_PAUSE: Duration = Duration::from_millis(50);
+/// The books of a long backlog take a while to count: at most one part in so many of the time goes into that.
+const COPY_SHARE: u32 = 30;
+/// However long that takes, the board is not older than this.
+const COPY_PAUSE_MAX: Duration = Duration::from_secs(3);
 
 /// What housekeeping needs.
 pub(crate) struct Keeper {
@@ -44,9 +48,12 @@ impl Keeper {
                     self.copy().await;
                 }
                 () = self.board.dirty.notified() => {
+                    let begun = self.clock.monotonic();
                     self.copy().await;
+                    let took = self.clock.monotonic().saturating_sub(begun);
+                    let pause = (took * COPY_SHARE).clamp(COPY_PAUSE, COPY_PAUSE_MAX);
                     tokio::select! {
-                        () = tokio::time::sleep(COPY_PAUSE) => {}
+                        () = tokio::time::sleep(pause) => {}
                         () = stop.cancelled() => return,
                     }
                 }

@@ -1,10 +1,10 @@
 //! The slow way to write: finds every row that the server refuses, by halving, with savepoints.
 
 use smiles_stage::StageError;
-use smiles_stage::tables::Rejected;
+use smiles_stage::tables::{Part, Place, Rejected};
 
 use crate::error::reason;
-use crate::write::{Place, Refusal, Write};
+use crate::write::{Refusal, Write};
 
 /// Stores all rows if none is refused; names all that are.
 ///
@@ -13,23 +13,23 @@ use crate::write::{Place, Refusal, Write};
 ///
 /// # Errors
 /// Reject with the rows; else as [`crate::error::told`].
-pub(crate) async fn store(write: &Write<'_>) -> Result<(), StageError> {
+pub(crate) async fn store(write: &Write<'_>, parts: &[Part<'_>]) -> Result<(), StageError> {
     write.begin().await?;
     // A constraint that waits for the commit would blame no row.
     write.simply("SET CONSTRAINTS ALL IMMEDIATE").await?;
-    let places = places(write);
+    let places = places(parts);
     let mut rejected = Rejected::default();
     // The next range is the last one here.
     let mut ranges: Vec<&[Place]> = halves(&places).into_iter().rev().collect();
     while let Some(range) = ranges.pop() {
-        if let Some((table, error)) = attempt(write, range).await? {
+        if let Some((table, error)) = attempt(write, parts, range).await? {
             match range {
-                [(batch, row)] => {
+                [place] => {
                     let (code, reason) = match error.as_db_error() {
                         Some(said) => (said.code().code().to_owned(), reason(&table, said)),
                         None => return Err(write.tell(error)),
                     };
-                    rejected.add(*batch, *row, code, reason);
+                    rejected.add(*place, code, reason);
                 }
                 _ => ranges.extend(halves(range).into_iter().rev()),
             }
@@ -45,13 +45,14 @@ pub(crate) async fn store(write: &Write<'_>) -> Result<(), StageError> {
 /// Writes a range, or undoes it and says what was refused where.
 async fn attempt(
     write: &Write<'_>,
+    parts: &[Part<'_>],
     range: &[Place],
 ) -> Result<Option<(String, tokio_postgres::Error)>, StageError> {
     let connector = &write.settings.connector;
     let limit = connector.config.timeout.0;
     let tried = tokio::time::timeout(limit, async {
         write.simply("SAVEPOINT attempt").await?;
-        match write.tables(Some(range)).await {
+        match write.chosen(parts, range).await {
             Ok(()) => {
                 write.simply("RELEASE SAVEPOINT attempt").await?;
                 Ok(None)
@@ -71,10 +72,9 @@ async fn attempt(
 }
 
 /// Every row that goes to some table, in journal order.
-fn places(write: &Write<'_>) -> Vec<Place> {
-    let rows = write.parts.iter().flat_map(|part| part.batches.iter().enumerate());
-    let mut places: Vec<Place> =
-        rows.flat_map(|(batch, projected)| projected.origin.iter().map(move |row| (batch, *row))).collect();
+fn places(parts: &[Part<'_>]) -> Vec<Place> {
+    let pieces = parts.iter().flat_map(|part| &part.pieces);
+    let mut places: Vec<Place> = pieces.flat_map(|piece| piece.origin.iter().copied()).collect();
     places.sort_unstable();
     places.dedup();
     places

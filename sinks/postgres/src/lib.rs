@@ -17,6 +17,7 @@ mod config;
 mod connect;
 mod encode;
 mod error;
+mod load;
 mod migrate;
 mod passfile;
 mod plan;

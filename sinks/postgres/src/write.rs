@@ -1,37 +1,31 @@
 //! One write: the rows of all tables and the watermark in one transaction, or nothing.
 
-use std::ops::Range;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::SinkExt;
+use futures::{SinkExt, Stream, StreamExt, stream};
 use postgres_types::{ToSql, Type};
-use smiles_stage::tables::{Mode, Part, Projected, Rejected, merge};
+use smiles_stage::tables::{Bundle, Part, Place, Rejected, TablePlan};
 use smiles_stage::{Batch, RunId, Seq, StageError};
 use tokio_postgres::{Client, CopyInSink};
 
 use crate::catalog::Guard;
-use crate::encode::{self, ArrayParameter, Rows, Unfit, Wire};
+use crate::encode::{ArrayParameter, Rows};
 use crate::error::{rejects_row, told};
+use crate::load::{self, Load, NoFit, Step};
 use crate::watermark::Begun;
 use crate::writer::{Settings, Statement, Writer};
 use crate::{bisect, watermark};
 
-/// Bytes of a COPY that are sent at once: the server works on one piece while the next is made.
-const PIECE: usize = 128 << 10;
-
-/// A batch of the write and rows of it.
-pub(crate) type Place = (usize, u32);
-
-/// Consecutive batches of one run, as rows of every table.
+/// Consecutive batches of one run.
 pub(crate) struct Write<'a> {
-    pub(crate) settings: &'a Settings,
+    pub(crate) settings: &'a Arc<Settings>,
     pub(crate) client: &'a Client,
-    statements: &'a [Statement],
+    statements: &'a Arc<[Statement]>,
     late: bool,
     guard: &'a Guard,
-    pub(crate) parts: Vec<Part<'a>>,
+    batches: &'a [Batch],
     run: RunId,
     expected: Seq,
     seq: Seq,
@@ -43,6 +37,12 @@ pub(crate) enum Refusal {
     Server { table: String, error: tokio_postgres::Error },
     /// A value fits no column of its type; nothing was asked.
     Unfit,
+}
+
+impl From<NoFit> for Refusal {
+    fn from(_: NoFit) -> Self {
+        Self::Unfit
+    }
 }
 
 /// Stores the batches; `late`: rows whose polls are stored already, but for them.
@@ -63,7 +63,7 @@ pub(crate) async fn store(writer: &mut Writer, batches: &[Batch], late: bool) ->
         statements: &writer.statements,
         late,
         guard: &writer.guard,
-        parts: settings.tables.project(batches)?,
+        batches,
         run,
         expected,
         seq,
@@ -72,8 +72,8 @@ pub(crate) async fn store(writer: &mut Writer, batches: &[Batch], late: bool) ->
     let merged = tokio::time::timeout(limit, write.merged()).await;
     match merged.map_err(|_| settings.connector.silent(limit))?? {
         Outcome::Stored => {}
-        Outcome::RowUnfit => write.unfit()?,
-        Outcome::RowRefused => bisect::store(&write).await?,
+        Outcome::RowUnfit => write.unfit(&settings.tables.project(batches)?)?,
+        Outcome::RowRefused => bisect::store(&write, &settings.tables.project(batches)?).await?,
     }
     writer.known.insert(run, seq);
     Ok(())
@@ -94,8 +94,23 @@ impl Write<'_> {
 
     /// Everything at once, rows of one key folded.
     async fn merged(&self) -> Result<Outcome, StageError> {
+        let batches = self.batches.to_vec();
+        let (mut steps, made) = load::begin(
+            Arc::clone(self.settings),
+            Arc::clone(self.statements),
+            move || Bundle::all(&batches),
+            self.late,
+        );
         self.begin().await?;
-        match self.tables(None).await {
+        let sent = self.send(stream::poll_fn(|context| steps.poll_recv(context))).await;
+        drop(steps);
+        // A panic there is one here: whatever came of the rows, they are not all sent.
+        if let Err(error) = made.await
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+        match sent {
             Ok(()) => {
                 self.commit().await?;
                 Ok(Outcome::Stored)
@@ -145,97 +160,90 @@ impl Write<'_> {
         connector.within(connector.config.timeout.0, "write to", self.client.batch_execute(text)).await
     }
 
+    fn table(&self, index: usize) -> Option<(&TablePlan, &Statement)> {
+        self.settings.tables.written().nth(index).zip(self.statements.get(index))
+    }
+
     /// Whether every try would fail because of a row.
     pub(crate) fn is_about_a_row(&self, table: &str, error: &tokio_postgres::Error) -> bool {
-        let part = self.parts.iter().find(|part| part.table.name() == table);
+        let table = self.settings.tables.written().find(|written| written.name() == table);
         let mapped = |column: &str| {
-            part.is_some_and(|part| part.table.columns().iter().any(|planned| planned.name == column))
+            table.is_some_and(|table| table.columns().iter().any(|planned| planned.name == column))
         };
         error.as_db_error().is_some_and(|said| rejects_row(said, mapped))
     }
 
-    /// Writes rows into every table: all, or those of these places.
-    pub(crate) async fn tables(&self, places: Option<&[Place]>) -> Result<(), Refusal> {
-        for (part, statement) in self.parts.iter().zip(self.statements) {
-            let chosen: Vec<Projected>;
-            let rows = match places {
-                None => &part.batches,
-                Some(places) => {
-                    chosen = choose(&part.batches, places);
-                    &chosen
-                }
-            };
-            if rows.iter().all(|projected| projected.records.num_rows() == 0) {
-                continue;
-            }
-            let by_arrays = match part.table.mode() {
-                Mode::Upsert => Some(&statement.sql),
-                Mode::Append | Mode::Read => statement.late.as_ref().filter(|_| self.late),
-            };
-            let written = match by_arrays {
-                Some(sql) => self.insert(part, rows, sql, &statement.wires).await,
-                None => self.append(rows, statement).await,
-            };
-            written.map_err(|refusal| match refusal {
-                Failed::Unfit => Refusal::Unfit,
-                Failed::Server(error) => Refusal::Server { table: part.table.name().to_owned(), error },
-            })?;
-        }
-        Ok(())
+    /// Writes the rows of these places into every table.
+    pub(crate) async fn chosen(&self, parts: &[Part<'_>], places: &[Place]) -> Result<(), Refusal> {
+        self.send(stream::iter(load::chosen(parts, self.statements, places, self.late))).await
     }
 
-    async fn append(&self, rows: &[Projected], statement: &Statement) -> Result<(), Failed> {
-        let copy: CopyInSink<Bytes> = self.client.copy_in(&statement.sql).await.map_err(Failed::Server)?;
-        let mut copy = pin!(copy);
-        let mut piece = Vec::with_capacity(PIECE + 1024);
-        encode::begin(&mut piece);
-        for projected in rows {
-            let encoder = Rows::new(&projected.records, &statement.wires);
-            for row in 0..projected.records.num_rows() {
-                // Dropping the COPY undoes it; the transaction is rolled back.
-                encoder.push(row, &mut piece).map_err(|_| Failed::Unfit)?;
-                if piece.len() >= PIECE {
-                    let full = std::mem::replace(&mut piece, Vec::with_capacity(PIECE + 1024));
-                    copy.feed(full.into()).await.map_err(Failed::Server)?;
+    /// Sends everything, table by table.
+    async fn send(&self, steps: impl Stream<Item = Result<Step, NoFit>>) -> Result<(), Refusal> {
+        let mut steps = std::pin::pin!(steps);
+        let mut copy: Option<Copy> = None;
+        while let Some(step) = steps.next().await {
+            // Dropping a COPY undoes it; the transaction is rolled back.
+            let Step { table: index, load } = step?;
+            if copy.as_ref().is_some_and(|copy| copy.table != index)
+                && let Some(whole) = copy.take()
+            {
+                self.finish(whole).await?;
+            }
+            let Some((table, statement)) = self.table(index) else { continue };
+            let refused = |error| Refusal::Server { table: table.name().to_owned(), error };
+            match load {
+                Load::Copy(bytes) => {
+                    let copy = match &mut copy {
+                        Some(copy) => copy,
+                        none => {
+                            let sink = self.client.copy_in(&statement.sql).await.map_err(refused)?;
+                            none.insert(Copy { table: index, sink: Box::pin(sink) })
+                        }
+                    };
+                    copy.sink.feed(bytes).await.map_err(refused)?;
+                }
+                Load::Arrays(arrays) => {
+                    let sql = statement.by_arrays(table, self.late).unwrap_or_default();
+                    self.insert(sql, &arrays).await.map_err(refused)?;
                 }
             }
         }
-        encode::end(&mut piece);
-        copy.feed(piece.into()).await.map_err(Failed::Server)?;
-        copy.finish().await.map(drop).map_err(Failed::Server)
+        match copy {
+            Some(whole) => self.finish(whole).await,
+            None => Ok(()),
+        }
     }
 
-    /// Each column as an array; for an upsert the rows of one key are folded into one.
+    async fn finish(&self, mut copy: Copy) -> Result<(), Refusal> {
+        copy.sink.as_mut().finish().await.map(drop).map_err(|error| {
+            let table = self.table(copy.table).map(|(table, _)| table.name().to_owned());
+            Refusal::Server { table: table.unwrap_or_default(), error }
+        })
+    }
+
     async fn insert(
         &self,
-        part: &Part<'_>,
-        rows: &[Projected],
         sql: &str,
-        wires: &[Wire],
-    ) -> Result<(), Failed> {
-        let folded = merge(part.table, rows);
-        let arrays = folded.columns().iter().zip(wires);
-        let arrays: Vec<(ArrayParameter, Type)> = arrays
-            .map(|(column, wire)| Ok((ArrayParameter::new(column, *wire)?, wire.array())))
-            .collect::<Result<_, (usize, Unfit)>>()
-            .map_err(|_| Failed::Unfit)?;
+        arrays: &[(ArrayParameter, Type)],
+    ) -> Result<(), tokio_postgres::Error> {
         let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
             arrays.iter().map(|(array, of)| (array as &(dyn ToSql + Sync), of.clone())).collect();
-        self.client.execute_typed(sql, &parameters).await.map(drop).map_err(Failed::Server)
+        self.client.execute_typed(sql, &parameters).await.map(drop)
     }
 
     /// Names every row with a value that fits no column of its type.
-    fn unfit(&self) -> Result<(), StageError> {
+    fn unfit(&self, parts: &[Part<'_>]) -> Result<(), StageError> {
         let (mut rejected, mut bytes) = (Rejected::default(), Vec::new());
-        for (part, statement) in self.parts.iter().zip(self.statements) {
-            for (batch, projected) in part.batches.iter().enumerate() {
-                let encoder = Rows::new(&projected.records, &statement.wires);
-                for (row, &origin) in projected.origin.iter().enumerate() {
+        for (part, statement) in parts.iter().zip(self.statements.iter()) {
+            for piece in &part.pieces {
+                let encoder = Rows::new(&piece.records, &statement.wires);
+                for (row, &place) in piece.origin.iter().enumerate() {
                     bytes.clear();
                     if let Err((column, unfit)) = encoder.push(row, &mut bytes) {
                         let (table, column) = (part.table.name(), &part.table.columns()[column].name);
                         let reason = format!("column `{column}` of table `{table}` {}", unfit.what);
-                        rejected.add(batch, origin, unfit.code, reason);
+                        rejected.add(place, unfit.code, reason);
                     }
                 }
             }
@@ -245,30 +253,8 @@ impl Write<'_> {
     }
 }
 
-enum Failed {
-    Server(tokio_postgres::Error),
-    Unfit,
-}
-
-/// The rows of these places, which are in order.
-fn choose(batches: &[Projected], places: &[Place]) -> Vec<Projected> {
-    let (Some(&(first, from)), Some(&(last, to))) = (places.first(), places.last()) else {
-        return Vec::new();
-    };
-    let mut chosen = Vec::new();
-    for (index, projected) in batches.iter().enumerate().take(last + 1).skip(first) {
-        let from = if index == first { from } else { 0 };
-        let to = if index == last { to } else { u32::MAX };
-        let rows = range(&projected.origin, from, to);
-        if !rows.is_empty() {
-            let records = projected.records.slice(rows.start, rows.len());
-            chosen.push(Projected { records, origin: projected.origin[rows].to_vec() });
-        }
-    }
-    chosen
-}
-
-/// Which of these ascending row numbers are between the two, inclusive.
-fn range(origin: &[u32], from: u32, to: u32) -> Range<usize> {
-    origin.partition_point(|row| *row < from)..origin.partition_point(|row| *row <= to)
+/// A COPY under way.
+struct Copy {
+    table: usize,
+    sink: Pin<Box<CopyInSink<Bytes>>>,
 }

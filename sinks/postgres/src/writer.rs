@@ -42,7 +42,7 @@ pub(crate) struct Writer {
     /// Where the watermarks of the runs asked for stand, as far as this connection was told.
     pub(crate) known: HashMap<RunId, Seq>,
     /// In the order of the written tables of the mapping.
-    pub(crate) statements: Vec<Statement>,
+    pub(crate) statements: Arc<[Statement]>,
     /// What those tables were when the statements were made.
     pub(crate) guard: Guard,
 }
@@ -68,10 +68,6 @@ impl Settings {
             timezone: timezone.or(declared),
         }
     }
-
-    fn written(&self) -> impl Iterator<Item = &TablePlan> {
-        self.tables.tables().iter().filter(|table| table.mode() != Mode::Read)
-    }
 }
 
 impl Writer {
@@ -84,7 +80,7 @@ impl Writer {
         let target = watermark::target(&settings.connector, &connected.client).await?;
         settings.migrator(&connected.client, None).apply().await?;
         create(&settings, &connected.client).await?;
-        let mut guard = Guard::new(settings.written().map(TablePlan::name));
+        let mut guard = Guard::new(settings.tables.written().map(TablePlan::name));
         let limit = settings.connector.config.timeout.0;
         guard.seen = settings.connector.within(limit, "read", guard.look(&connected.client)).await?;
         let mut statements = Vec::new();
@@ -92,7 +88,7 @@ impl Writer {
             let statement = statement(&settings.connector, &connected.client, table).await?;
             statements.extend((table.mode() != Mode::Read).then_some(statement));
         }
-        Ok(Self { settings, connected, target, known: HashMap::new(), statements, guard })
+        Ok(Self { settings, connected, target, known: HashMap::new(), statements: statements.into(), guard })
     }
 
     /// Whether the connection may still work.
@@ -140,7 +136,8 @@ impl Writer {
 
 /// Makes the tables that ask for it and are missing.
 async fn create(settings: &Settings, client: &Client) -> Result<(), StageError> {
-    let make: Vec<String> = settings.written().filter(|table| table.create()).map(sql::create).collect();
+    let make: Vec<String> =
+        settings.tables.written().filter(|table| table.create()).map(sql::create).collect();
     if make.is_empty() {
         return Ok(());
     }

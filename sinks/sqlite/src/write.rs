@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use smiles_stage::tables::{Mode, Part, Rejected, merge};
+use smiles_stage::tables::{Mode, Part, Piece, Rejected, merge};
 use smiles_stage::{Batch, RunId, Seq, StageError};
 
 use crate::bind::{Binder, RowError};
@@ -105,10 +105,10 @@ impl Insert<'_> {
         let mut statement = connection.prepare_cached(&self.sql)?;
         let folded;
         let batches: Vec<_> = if self.part.table.mode() == Mode::Upsert {
-            folded = merge(self.part.table, &self.part.batches);
+            folded = merge(self.part.table, &self.part.records());
             vec![&folded]
         } else {
-            self.part.batches.iter().map(|batch| &batch.records).collect()
+            self.part.records()
         };
         for records in batches {
             let mut binder = Binder::new(records);
@@ -125,10 +125,11 @@ impl Insert<'_> {
         rejected: &mut Rejected,
     ) -> Result<(), rusqlite::Error> {
         let mut statement = connection.prepare_cached(&self.sql)?;
-        let projected = &self.part.batches[batch];
-        let mut binder = Binder::new(&projected.records);
-        for (row, &origin) in projected.origin.iter().enumerate() {
-            if rejected.has(batch, origin) || connection.is_autocommit() {
+        let of_batch = |piece: &&Piece| piece.origin.iter().any(|place| place.0 == batch);
+        let Some(piece) = self.part.pieces.iter().find(of_batch) else { return Ok(()) };
+        let mut binder = Binder::new(&piece.records);
+        for (row, &place) in piece.origin.iter().enumerate().filter(|(_, place)| place.0 == batch) {
+            if rejected.has(place) || connection.is_autocommit() {
                 continue;
             }
             match binder.execute(&mut statement, row) {
@@ -136,7 +137,7 @@ impl Insert<'_> {
                 Err(RowError::Sqlite(error)) if rejects_row(&error) => {
                     // SQLite's sentence names table and columns, never a value.
                     let reason = format!("table `{}` refused the row: {error}", self.part.table.name());
-                    rejected.add(batch, origin, code(&error), reason);
+                    rejected.add(place, code(&error), reason);
                 }
                 Err(RowError::Sqlite(error)) => return Err(error),
                 Err(RowError::Year) => {
@@ -144,7 +145,7 @@ impl Insert<'_> {
                         "an instant for table `{}` is outside of years 0 to 9999",
                         self.part.table.name()
                     );
-                    rejected.add(batch, origin, "out_of_range", reason);
+                    rejected.add(place, "out_of_range", reason);
                 }
             }
         }

@@ -288,7 +288,9 @@ impl World {
         for batch in &batches {
             let key = self.key(batch.position);
             assert_eq!(batch.position.run, last.run);
-            let aside = self.journal().rows_set_aside(name, batch.position).await.unwrap();
+            let seq = batch.position.seq;
+            let aside = self.journal().rows_set_aside(name, batch.position.run, (seq, seq)).await.unwrap();
+            let aside: Vec<u32> = aside.into_iter().map(|(_, row)| row).collect();
             let account = &self.log.accounts[name];
             assert_eq!(crate::model::aside(&account.dead, &account.given_up, &key), aside);
             let target = &mut self.targets[sink];

@@ -178,8 +178,12 @@ async fn rows_are_set_aside_once() {
     for _ in 0..2 {
         journal.set_aside("store", vec![letter(2), letter(0)]).await.unwrap();
     }
-    assert_eq!(journal.rows_set_aside("store", position).await.unwrap(), [0, 2]);
-    assert_eq!(journal.rows_set_aside("other", position).await.unwrap(), [0_u32; 0]);
+    let range = (Seq(1), position.seq);
+    assert_eq!(
+        journal.rows_set_aside("store", position.run, range).await.unwrap(),
+        [(position.seq, 0), (position.seq, 2)]
+    );
+    assert_eq!(journal.rows_set_aside("other", position.run, range).await.unwrap(), []);
     let before = books(&journal, "store").await;
     assert_eq!((before.dead_lettered, before.waiting), (2, 1));
     journal.delivered("store", position).await.unwrap();

@@ -170,8 +170,13 @@ impl Journal for Flaky {
     async fn set_aside(&self, sink: &str, letters: Vec<DeadLetter>) -> Result<(), JournalError> {
         self.inner.set_aside(sink, letters).await
     }
-    async fn rows_set_aside(&self, sink: &str, position: Position) -> Result<Vec<u32>, JournalError> {
-        self.inner.rows_set_aside(sink, position).await
+    async fn rows_set_aside(
+        &self,
+        sink: &str,
+        run: RunId,
+        range: (Seq, Seq),
+    ) -> Result<Vec<(Seq, u32)>, JournalError> {
+        self.inner.rows_set_aside(sink, run, range).await
     }
     async fn maintain(&self, now: jiff::Timestamp) -> Result<Maintained, JournalError> {
         self.inner.maintain(now).await

@@ -2,45 +2,69 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
 use arrow_schema::DataType;
 
-/// Bytes that are equal where all columns of two rows are equal; null equals null. The columns are of the Arrow
-/// types of [`super::ColumnType`]; others count as null.
-///
-/// They are written over what `key` holds: one buffer serves all rows.
-pub(super) fn row_key<'k>(columns: &[ArrayRef], row: usize, key: &'k mut Vec<u8>) -> &'k [u8] {
-    key.clear();
-    for column in columns {
-        push(column, row, key);
-    }
-    key
+/// The columns of a key.
+pub(super) struct KeyColumns<'a>(Vec<KeyColumn<'a>>);
+
+enum KeyColumn<'a> {
+    Int(&'a Int64Array),
+    Time(&'a TimestampMicrosecondArray),
+    Bool(&'a BooleanArray),
+    Float(&'a Float64Array),
+    Text(&'a StringArray),
+    Null,
 }
 
-fn push(column: &ArrayRef, row: usize, key: &mut Vec<u8>) {
-    if column.is_null(row) {
-        key.push(0);
-        return;
+impl<'a> KeyColumns<'a> {
+    /// The columns are of the Arrow types of [`super::ColumnType`]; others count as null.
+    pub(super) fn new(columns: impl IntoIterator<Item = &'a ArrayRef>) -> Self {
+        Self(columns.into_iter().map(KeyColumn::new).collect())
     }
-    match column.data_type() {
-        DataType::Int64 => fixed(1, column.as_primitive::<Int64Type>().value(row), key),
-        DataType::Timestamp(_, _) => {
-            fixed(2, column.as_primitive::<TimestampMicrosecondType>().value(row), key)
+
+    /// Bytes that are equal where all columns of two rows are equal; null equals null.
+    ///
+    /// They are written over what `key` holds: one buffer serves all rows.
+    pub(super) fn write<'k>(&self, row: usize, key: &'k mut Vec<u8>) -> &'k [u8] {
+        key.clear();
+        self.0.iter().for_each(|column| column.push(row, key));
+        key
+    }
+}
+
+impl<'a> KeyColumn<'a> {
+    fn new(column: &'a ArrayRef) -> Self {
+        match column.data_type() {
+            DataType::Int64 => Self::Int(column.as_primitive::<Int64Type>()),
+            DataType::Timestamp(_, _) => Self::Time(column.as_primitive::<TimestampMicrosecondType>()),
+            DataType::Boolean => Self::Bool(column.as_boolean()),
+            DataType::Float64 => Self::Float(column.as_primitive::<Float64Type>()),
+            DataType::Utf8 => Self::Text(column.as_string::<i32>()),
+            _ => Self::Null,
         }
-        DataType::Boolean => key.extend([3, u8::from(column.as_boolean().value(row))]),
-        DataType::Float64 => {
-            // Zero has two spellings and one meaning.
-            let value = column.as_primitive::<Float64Type>().value(row) + 0.0;
-            key.push(4);
-            key.extend(value.to_bits().to_be_bytes());
+    }
+
+    fn push(&self, row: usize, key: &mut Vec<u8>) {
+        match self {
+            Self::Int(column) if column.is_valid(row) => fixed(1, column.value(row), key),
+            Self::Time(column) if column.is_valid(row) => fixed(2, column.value(row), key),
+            Self::Bool(column) if column.is_valid(row) => key.extend([3, u8::from(column.value(row))]),
+            Self::Float(column) if column.is_valid(row) => {
+                // Zero has two spellings and one meaning.
+                key.push(4);
+                key.extend((column.value(row) + 0.0).to_bits().to_be_bytes());
+            }
+            Self::Text(column) if column.is_valid(row) => {
+                let text = column.value(row);
+                key.push(5);
+                key.extend((text.len() as u64).to_be_bytes());
+                key.extend(text.as_bytes());
+            }
+            _ => key.push(0),
         }
-        DataType::Utf8 => {
-            let text = column.as_string::<i32>().value(row);
-            key.push(5);
-            key.extend((text.len() as u64).to_be_bytes());
-            key.extend(text.as_bytes());
-        }
-        _ => key.push(0),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The rows of one key folded into one, as if they had been upserted one after the other.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -9,9 +8,10 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::DataType;
 use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave;
+use hashbrown::HashMap;
 
-use super::key::row_key;
-use super::{Mode, Projected, Role, TablePlan};
+use super::key::KeyColumns;
+use super::{Mode, Role, TablePlan};
 
 /// A cell's place: the part, the row in it.
 type Cell = (usize, usize);
@@ -24,17 +24,15 @@ type Cell = (usize, usize);
 /// that is newer than some of them and older than others: then a value that only the older ones had counts as new
 /// as the newest of them.
 #[expect(clippy::expect_used, reason = "all parts have the table's schema, and cells are taken from them")]
-pub fn merge(table: &TablePlan, parts: &[Projected]) -> RecordBatch {
+pub fn merge(table: &TablePlan, parts: &[&RecordBatch]) -> RecordBatch {
     if table.mode != Mode::Upsert {
-        let batches = parts.iter().map(|part| &part.records);
-        return concat_batches(&table.schema, batches).expect("batches of one schema");
+        return concat_batches(&table.schema, parts.iter().copied()).expect("batches of one schema");
     }
     let rows = fold(table, parts);
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let columns = (0..table.columns.len())
         .map(|column| {
-            let arrays: Vec<&dyn Array> =
-                parts.iter().map(|part| part.records.column(column).as_ref()).collect();
+            let arrays: Vec<&dyn Array> = parts.iter().map(|part| part.column(column).as_ref()).collect();
             let cells: Vec<Cell> = rows.iter().map(|row| row[column]).collect();
             if arrays.is_empty() {
                 return arrow_array::new_empty_array(table.schema.field(column).data_type());
@@ -45,26 +43,21 @@ pub fn merge(table: &TablePlan, parts: &[Projected]) -> RecordBatch {
     RecordBatch::try_new_with_options(Arc::clone(&table.schema), columns, &options).expect("fits its schema")
 }
 
-fn cells(parts: &[Projected]) -> impl Iterator<Item = Cell> {
-    parts
-        .iter()
-        .enumerate()
-        .flat_map(|(part, projected)| (0..projected.records.num_rows()).map(move |row| (part, row)))
+fn cells(parts: &[&RecordBatch]) -> impl Iterator<Item = Cell> {
+    parts.iter().enumerate().flat_map(|(part, records)| (0..records.num_rows()).map(move |row| (part, row)))
 }
 
 /// One row per key, each cell from the row it is to be taken from.
-fn fold(table: &TablePlan, parts: &[Projected]) -> Vec<Vec<Cell>> {
+fn fold(table: &TablePlan, parts: &[&RecordBatch]) -> Vec<Vec<Cell>> {
     let key: Vec<usize> = table.with_role(Role::Key).collect();
-    let keys: Vec<Vec<ArrayRef>> = parts
-        .iter()
-        .map(|part| key.iter().map(|&column| Arc::clone(part.records.column(column))).collect())
-        .collect();
+    let keys: Vec<KeyColumns<'_>> =
+        parts.iter().map(|part| KeyColumns::new(key.iter().map(|&column| part.column(column)))).collect();
     let newest = table.with_role(Role::Newest).next();
-    let age = |cell: Cell| newest.and_then(|column| instant(parts[cell.0].records.column(column), cell.1));
+    let age = |cell: Cell| newest.and_then(|column| instant(parts[cell.0].column(column), cell.1));
     let (mut places, mut key): (HashMap<Vec<u8>, usize>, _) = (HashMap::new(), Vec::new());
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for cell in cells(parts) {
-        let key = row_key(&keys[cell.0], cell.1, &mut key);
+        let key = keys[cell.0].write(cell.1, &mut key);
         let place = places.get(key).copied().unwrap_or_else(|| {
             places.insert(key.to_vec(), rows.len());
             rows.len()
@@ -82,10 +75,10 @@ fn fold(table: &TablePlan, parts: &[Projected]) -> Vec<Vec<Cell>> {
     rows
 }
 
-fn overwrite(table: &TablePlan, parts: &[Projected], row: &mut [Cell], with: Cell) {
+fn overwrite(table: &TablePlan, parts: &[&RecordBatch], row: &mut [Cell], with: Cell) {
     for (column, planned) in table.columns.iter().enumerate() {
         let overwrites = matches!(planned.role, Role::Value | Role::Newest);
-        if overwrites && parts[with.0].records.column(column).is_valid(with.1) {
+        if overwrites && parts[with.0].column(column).is_valid(with.1) {
             row[column] = with;
         }
     }

@@ -4,6 +4,7 @@
 //! a batch into the rows of its table ([`TablePlan::project`]) and folds the rows of one key into one before an
 //! upsert ([`merge`]). Nothing here knows a database: a store adds its SQL and its encoding.
 
+mod bundle;
 mod check;
 mod column_type;
 mod config;
@@ -20,6 +21,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 
+pub use bundle::{Bundle, Place};
 pub use column_type::ColumnType;
 pub use config::{Column, ColumnOptions, Condition, Mode, Table, Tables};
 pub use json::{row_objects, write_time};
@@ -27,4 +29,4 @@ pub use merge::merge;
 pub use ordered::Ordered;
 pub use plan::{PlannedColumn, Role, TablePlan, TablesPlan};
 pub use project::{Misfit, Projected};
-pub use rejected::{Part, Rejected};
+pub use rejected::{Part, Piece, Rejected};

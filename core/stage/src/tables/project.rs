@@ -39,8 +39,17 @@ impl TablePlan {
     /// # Errors
     /// All rows with a value that does not fit, or with a null in the key of an upsert.
     pub fn project(&self, records: &RecordBatch) -> Result<Projected, Vec<Misfit>> {
-        let mut projection =
-            Projection { table: self, records, rows: select(self, records), misfits: Vec::new() };
+        self.project_each(records, &[records.num_rows()])
+    }
+
+    /// The same for several batches in one; `ends` says where each of them ends.
+    pub(super) fn project_each(
+        &self,
+        records: &RecordBatch,
+        ends: &[usize],
+    ) -> Result<Projected, Vec<Misfit>> {
+        let rows = select(self, records, ends);
+        let mut projection = Projection { table: self, records, rows, misfits: Vec::new() };
         let columns: Vec<ArrayRef> = self.columns.iter().map(|column| projection.column(column)).collect();
         if projection.misfits.is_empty() { Ok(projection.finish(columns)) } else { Err(projection.misfits) }
     }

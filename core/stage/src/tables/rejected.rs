@@ -2,58 +2,92 @@
 
 use std::collections::BTreeMap;
 
-use super::{Mode, Projected, TablePlan, TablesPlan};
+use arrow_array::RecordBatch;
+
+use super::{Bundle, Misfit, Mode, Place, TablePlan, TablesPlan};
 use crate::{Batch, Rejection, StageError};
 
-/// The rows of one table, by batch of the write.
+/// Rows of one table, and where each of them came from, ascending.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The rows, in the schema of the table's plan.
+    pub records: RecordBatch,
+    /// For each of them its place in the write.
+    pub origin: Vec<Place>,
+}
+
+/// The rows of one table, by bundle of the write.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
     /// The table.
     pub table: &'a TablePlan,
-    /// Its rows of each batch.
-    pub batches: Vec<Projected>,
+    /// Its rows.
+    pub pieces: Vec<Piece>,
+}
+
+impl Part<'_> {
+    /// The rows alone.
+    pub fn records(&self) -> Vec<&RecordBatch> {
+        self.pieces.iter().map(|piece| &piece.records).collect()
+    }
 }
 
 impl TablesPlan {
+    /// The tables that are written, in the order they are written.
+    pub fn written(&self) -> impl Iterator<Item = &TablePlan> {
+        self.tables().iter().filter(|table| table.mode() != Mode::Read)
+    }
+
     /// All batches as rows of the tables that are written, in the order they are written.
     ///
     /// # Errors
     /// Reject, with every row that fits a table not at all.
     pub fn project(&self, batches: &[Batch]) -> Result<Vec<Part<'_>>, StageError> {
+        let bundles = Bundle::all(batches);
         let mut rejected = Rejected::default();
-        let written = self.tables().iter().filter(|table| table.mode() != Mode::Read);
-        let parts = written.map(|table| {
-            let mut part = Part { table, batches: Vec::with_capacity(batches.len()) };
-            for (index, batch) in batches.iter().enumerate() {
-                match table.project(&batch.records) {
-                    Ok(projected) => part.batches.push(projected),
-                    Err(misfits) => {
-                        for it in misfits {
-                            rejected.add(index, it.row, it.code, it.reason);
-                        }
-                    }
-                }
-            }
-            part
-        });
-        let parts = parts.collect();
+        let mut piece = |table: &TablePlan, bundle: &Bundle| {
+            let projected = table.piece(bundle);
+            projected.map_err(|misfits| rejected.misfits(bundle, misfits)).ok()
+        };
+        let parts = self
+            .written()
+            .map(|table| Part { table, pieces: bundles.iter().filter_map(|it| piece(table, it)).collect() })
+            .collect();
         rejected.finish().map(|()| parts)
     }
 }
 
-/// Refused rows by batch of the write and row, each with its first reason.
+impl TablePlan {
+    /// The table's rows of a bundle.
+    ///
+    /// # Errors
+    /// As [`TablePlan::project`].
+    pub fn piece(&self, bundle: &Bundle) -> Result<Piece, Vec<Misfit>> {
+        let projected = self.project_each(&bundle.records, &bundle.ends)?;
+        let origin = projected.origin.into_iter().map(|row| bundle.place(row as usize)).collect();
+        Ok(Piece { records: projected.records, origin })
+    }
+}
+
+/// Refused rows by place in the write, each with its first reason.
 #[derive(Debug, Default)]
-pub struct Rejected(BTreeMap<(usize, u32), (String, String)>);
+pub struct Rejected(BTreeMap<Place, (String, String)>);
 
 impl Rejected {
     /// Notes a row, unless it is refused already.
-    pub fn add(&mut self, batch: usize, row: u32, code: impl Into<String>, reason: impl Into<String>) {
-        self.0.entry((batch, row)).or_insert_with(|| (code.into(), reason.into()));
+    pub fn add(&mut self, place: Place, code: impl Into<String>, reason: impl Into<String>) {
+        self.0.entry(place).or_insert_with(|| (code.into(), reason.into()));
+    }
+
+    fn misfits(&mut self, bundle: &Bundle, misfits: Vec<Misfit>) {
+        for it in misfits {
+            self.add(bundle.place(it.row as usize), it.code, it.reason);
+        }
     }
 
     /// Whether the row is refused.
-    pub fn has(&self, batch: usize, row: u32) -> bool {
-        self.0.contains_key(&(batch, row))
+    pub fn has(&self, place: Place) -> bool {
+        self.0.contains_key(&place)
     }
 
     /// Fine if there is none.

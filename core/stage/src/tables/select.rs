@@ -1,24 +1,27 @@
 //! Which rows of a batch a table gets: `where`, then `distinct`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, NullArray, RecordBatch};
 use arrow_schema::DataType;
+use hashbrown::HashMap;
 
 use super::convert::convert;
-use super::key::row_key;
+use super::key::KeyColumns;
 use super::{ColumnType, Condition, TablePlan};
 
-/// The chosen rows in the order of the batch.
-pub(super) fn select(table: &TablePlan, records: &RecordBatch) -> Vec<usize> {
+/// The chosen rows, in order, of several batches in one; `ends` says where each of them ends.
+pub(super) fn select(table: &TablePlan, records: &RecordBatch, ends: &[usize]) -> Vec<usize> {
     let conditions: Vec<(ArrayRef, &Condition)> =
         table.filter.iter().map(|(column, condition)| (canonical(records, column), condition)).collect();
-    let matching =
-        (0..records.num_rows()).filter(|&row| conditions.iter().all(|(column, is)| holds(column, is, row)));
-    if table.distinct.is_empty() { matching.collect() } else { distinct(table, records, matching) }
+    let matches = |row: &usize| conditions.iter().all(|(column, is)| holds(column, is, *row));
+    if table.distinct.is_empty() {
+        (0..records.num_rows()).filter(matches).collect()
+    } else {
+        distinct(table, records, ends, matches)
+    }
 }
 
 /// The column as a table would hold it; all null where the batch has none (it is older than the file).
@@ -53,26 +56,42 @@ fn holds(column: &ArrayRef, condition: &Condition, row: usize) -> bool {
     }
 }
 
-/// Per key the first row that was heard, else the first.
-fn distinct(table: &TablePlan, records: &RecordBatch, rows: impl Iterator<Item = usize>) -> Vec<usize> {
+/// Per batch and key the first row that was heard, else the first.
+fn distinct(
+    table: &TablePlan,
+    records: &RecordBatch,
+    ends: &[usize],
+    matches: impl Fn(&usize) -> bool,
+) -> Vec<usize> {
     let keys: Vec<ArrayRef> = table.distinct.iter().map(|name| canonical(records, name)).collect();
+    let keys = KeyColumns::new(&keys);
     let measurements: Vec<ArrayRef> =
         table.measurements.iter().map(|name| canonical(records, name)).collect();
     let heard = |row: usize| {
         measurements.iter().any(|column| column.data_type() != &DataType::Null && column.is_valid(row))
     };
-    let (mut chosen, mut key): (HashMap<Vec<u8>, (usize, bool)>, _) = (HashMap::new(), Vec::new());
-    for row in rows {
-        let key = row_key(&keys, row, &mut key);
-        match chosen.get_mut(key) {
-            None => {
-                chosen.insert(key.to_vec(), (row, heard(row)));
+    // The same keys come in every batch: their places stay, by batch they are taken anew.
+    let (mut known, mut key): (HashMap<Vec<u8>, usize>, _) = (HashMap::new(), Vec::new());
+    let mut chosen: Vec<Option<(usize, bool)>> = Vec::new();
+    let (mut rows, mut begin) = (Vec::new(), 0);
+    for &end in ends {
+        for row in (begin..end).filter(&matches) {
+            let key = keys.write(row, &mut key);
+            let place = known.get(key).copied().unwrap_or_else(|| {
+                known.insert(key.to_vec(), chosen.len());
+                chosen.push(None);
+                chosen.len() - 1
+            });
+            match &mut chosen[place] {
+                none @ None => *none = Some((row, heard(row))),
+                Some(first) if !first.1 && heard(row) => *first = (row, true),
+                Some(_) => {}
             }
-            Some(first) if !first.1 && heard(row) => *first = (row, true),
-            Some(_) => {}
         }
+        let from = rows.len();
+        rows.extend(chosen.iter_mut().filter_map(|it| it.take().map(|(row, _)| row)));
+        rows[from..].sort_unstable();
+        begin = end;
     }
-    let mut rows: Vec<usize> = chosen.into_values().map(|(row, _)| row).collect();
-    rows.sort_unstable();
     rows
 }

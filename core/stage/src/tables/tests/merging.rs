@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{lines, planned};
-use crate::tables::{Projected, TablePlan, merge};
+use crate::tables::{TablePlan, merge};
 
 /// Key, how new, two values.
 type Row = (&'static str, Option<i64>, Option<i64>, Option<i64>);
@@ -34,13 +34,13 @@ fn plan(newest: bool) -> TablePlan {
     planned(json!({ "t": options }), &schema()).unwrap().tables()[0].clone()
 }
 
-fn part(plan: &TablePlan, rows: &[Row]) -> Projected {
+fn part(plan: &TablePlan, rows: &[Row]) -> RecordBatch {
     let number =
         |cell: fn(&Row) -> Option<i64>| Arc::new(rows.iter().map(cell).collect::<Int64Array>()) as ArrayRef;
     let keys: StringArray = rows.iter().map(|row| Some(row.0)).collect();
     let columns =
         vec![Arc::new(keys) as ArrayRef, number(|row| row.1), number(|row| row.2), number(|row| row.3)];
-    plan.project(&RecordBatch::try_new(schema(), columns).unwrap()).unwrap()
+    plan.project(&RecordBatch::try_new(schema(), columns).unwrap()).unwrap().records
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_newest_wins_and_null_overwrites_nothing() {
         for split in
             [vec![part(&plan, rows)], vec![part(&plan, &rows[..middle]), part(&plan, &rows[middle..])]]
         {
-            assert_eq!(lines(&merge(&plan, &split)), expected, "{rows:?}");
+            assert_eq!(lines(&merge(&plan, &split.iter().collect::<Vec<_>>())), expected, "{rows:?}");
         }
     }
     assert_eq!(lines(&merge(&plan(true), &[])), [""; 0]);
@@ -82,7 +82,7 @@ fn an_append_keeps_every_row() {
         part(&plan, &[("a", None, Some(1), None), ("a", None, Some(1), None)]),
         part(&plan, &[("b", None, None, None)]),
     ];
-    assert_eq!(lines(&merge(&plan, &parts)), ["a|1", "a|1", "b|-"]);
+    assert_eq!(lines(&merge(&plan, &parts.each_ref())), ["a|1", "a|1", "b|-"]);
 }
 
 /// What upserting the rows one by one leaves, by the rules of the delivery half.
@@ -112,7 +112,7 @@ proptest! {
     ) {
         let plan = plan(newest);
         let cut = cut.min(rows.len());
-        let folded = merge(&plan, &[part(&plan, &rows[..cut]), part(&plan, &rows[cut..])]);
+        let folded = merge(&plan, &[&part(&plan, &rows[..cut]), &part(&plan, &rows[cut..])]);
         let mut folded = lines(&folded);
         folded.sort();
         let cell = |value: Option<i64>| value.map_or("-".to_owned(), |value| value.to_string());
