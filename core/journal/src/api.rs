@@ -288,11 +288,16 @@ pub trait Journal: Send + Sync {
     ) -> Result<Reconciled, JournalError>;
 
     /// The next batches owed to the sink: consecutive, of one run, oldest first; empty if there are none.
-    /// Recent batches come from memory.
+    /// `behind`: of its run alone, those that come after it. Recent batches come from memory.
     ///
     /// # Errors
     /// [`JournalError::Storage`]. A batch that is damaged is booked as lost and passed over.
-    async fn read(&self, sink: &str, limit: ReadLimit) -> Result<Vec<Batch>, JournalError>;
+    async fn read(
+        &self,
+        sink: &str,
+        behind: Option<Position>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Batch>, JournalError>;
 
     /// The newest retained batches, oldest first, for a sink without a cursor.
     ///

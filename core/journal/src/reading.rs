@@ -65,10 +65,21 @@ impl Budget {
 
 impl Store {
     /// The next batches owed to the sink: consecutive, of one run, oldest first. A damaged one stands alone.
-    pub(crate) fn next_owed(&self, sink: &str, limit: ReadLimit) -> Result<Vec<Fetched>, Failure> {
+    /// `behind`: of its run alone, those that come after it.
+    pub(crate) fn next_owed(
+        &self,
+        sink: &str,
+        behind: Option<Position>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Fetched>, Failure> {
         SinkRow::load(&self.connection, sink)?;
         for run in Run::retained(&self.connection)? {
-            let floor = Place::load(&self.connection, sink, run.id)?.floor();
+            let mut floor = Place::load(&self.connection, sink, run.id)?.floor();
+            match behind {
+                Some(behind) if behind.run == run.id => floor = floor.max(behind.seq.0),
+                Some(_) => continue,
+                None => {}
+            }
             if floor >= run.last {
                 continue;
             }

@@ -183,10 +183,16 @@ impl Journal for SqliteJournal {
         self.call("reconcile", Touch::Writes, move |store| store.reconcile(&sink, target, &marks)).await
     }
 
-    async fn read(&self, sink: &str, limit: ReadLimit) -> Result<Vec<Batch>, JournalError> {
+    async fn read(
+        &self,
+        sink: &str,
+        behind: Option<Position>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Batch>, JournalError> {
         loop {
             let sink = sink.to_owned();
-            let fetched = self.call("read", Touch::Reads, move |store| store.next_owed(&sink, limit)).await?;
+            let fetched =
+                self.call("read", Touch::Reads, move |store| store.next_owed(&sink, behind, limit)).await?;
             if let Some(batches) = self.decoded(fetched).await? {
                 return Ok(batches);
             }

@@ -11,6 +11,7 @@ use smiles_stage::{
     TargetId,
 };
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::board::Board;
 use crate::guard::{Failure, guarded};
@@ -60,6 +61,8 @@ pub(crate) struct Memory {
     /// After rows were set aside: the last batch of that write. Nothing newer is written with it, or a target that
     /// refuses a row of every few batches would always find another one and never store any.
     judged: Option<Position>,
+    /// What comes behind the write under way, read while the target works on that; forgotten with any doubt.
+    ahead: Option<JoinHandle<Result<Vec<Batch>, JournalError>>>,
     /// What was logged as wrong; cleared by success.
     trouble: Option<Trouble>,
 }
@@ -136,8 +139,7 @@ impl Delivery {
         if self.memory.asked.is_empty() || self.memory.settled != Some(self.journal.run()) {
             self.settle().await?;
         }
-        let limit = ReadLimit { rows: self.max_rows, bytes: WRITE_BYTES };
-        let mut batches = self.journal.read(&self.name, limit).await?;
+        let mut batches = self.next_batches().await?;
         if let Some(judged) = self.memory.judged.take() {
             let newer = |batch: &Batch| batch.position.run == judged.run && batch.position.seq > judged.seq;
             if batches.first().is_some_and(|batch| !newer(batch)) {
@@ -156,6 +158,7 @@ impl Delivery {
             return Ok(Step::Delivered);
         }
         let trimmed = self.trim(batches).await?;
+        self.read_ahead(&trimmed, last);
         let begun = self.clock.monotonic();
         match self.write(&trimmed).await {
             Ok(reached) => {
@@ -166,9 +169,35 @@ impl Delivery {
         }
     }
 
+    fn limit(&self) -> ReadLimit {
+        ReadLimit { rows: self.max_rows, bytes: WRITE_BYTES }
+    }
+
+    /// What was read ahead, else what the journal says now.
+    async fn next_batches(&mut self) -> Result<Vec<Batch>, Setback> {
+        if let Some(ahead) = self.memory.ahead.take()
+            && let Ok(Ok(batches)) = ahead.await
+            && !batches.is_empty()
+        {
+            return Ok(batches);
+        }
+        Ok(self.journal.read(&self.name, None, self.limit()).await?)
+    }
+
+    /// Has the next batches read if there is a backlog, as a write that is more than half full says.
+    fn read_ahead(&mut self, batches: &[Trimmed], last: Position) {
+        let rows: usize = batches.iter().map(|trimmed| trimmed.batch.records.num_rows()).sum();
+        if rows * 2 > self.max_rows {
+            let (journal, sink, limit) = (Arc::clone(&self.journal), self.name.clone(), self.limit());
+            let read = async move { journal.read(&sink, Some(last), limit).await };
+            self.memory.ahead = Some(tokio::spawn(read));
+        }
+    }
+
     /// Asks the target about every run that matters and gives the journal its word.
     async fn settle(&mut self) -> Result<(), Setback> {
         self.memory.asked.clear();
+        self.memory.ahead = None;
         let current = self.journal.run();
         self.memory.settled = Some(current);
         let mut runs = self.journal.known_runs(&self.name).await?;
@@ -282,6 +311,7 @@ impl Delivery {
         self.meters.failed("reject");
         self.meters.dead_lettered.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
         self.memory.asked.clear();
+        self.memory.ahead = None;
         self.board.dirty.notify_one();
         Ok(Step::Delivered)
     }
@@ -309,6 +339,7 @@ impl Delivery {
     /// Decides by the table and waits; `false`: the end is near, the rest is delivered after the next start.
     async fn recover(&mut self, setback: Setback) -> bool {
         self.memory.asked.clear();
+        self.memory.ahead = None;
         let (failure, of_journal) = match setback {
             Setback::Stage(failure) => (failure, false),
             Setback::Journal(JournalError::Closed) => return false,

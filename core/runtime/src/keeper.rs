@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Changes in quick succession are copied once.
 const COPY_PAUSE: Duration = Duration::from_millis(50);
 /// The books of a long backlog take a while to count: at most one part in so many of the time goes into that.
-const COPY_SHARE: u32 = 30;
+const COPY_SHARE: u32 = 100;
 /// However long that takes, the board is not older than this.
 const COPY_PAUSE_MAX: Duration = Duration::from_secs(3);
 

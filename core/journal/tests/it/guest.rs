@@ -74,7 +74,7 @@ async fn an_owner_and_guests_write_at_once() {
     while !errands.is_finished() {
         append(&journal, [appended], 0).await;
         appended += 1;
-        for batch in journal.read("store", ALL).await.unwrap() {
+        for batch in journal.read("store", None, ALL).await.unwrap() {
             journal.delivered("store", batch.position).await.unwrap();
         }
     }
@@ -195,7 +195,7 @@ async fn a_new_name_takes_everything_over() {
     assert_eq!(smiles_journal::Books { sink: "archive".to_owned(), ..before }, status.books[0]);
     assert!(status.losses.iter().all(|loss| loss.sink == "archive"));
     assert_eq!(all(&place)[0].sink, "archive");
-    assert_eq!(ids_of(&journal.read("archive", ALL).await.unwrap()), [3, 4]);
+    assert_eq!(ids_of(&journal.read("archive", None, ALL).await.unwrap()), [3, 4]);
     assert_eq!(verify(&place.file()).unwrap(), [""; 0]);
     drop(journal);
     // Both have a place: which of the two the batches since belong to cannot be said any more.
@@ -228,7 +228,7 @@ async fn a_guest_mends_a_file_that_nobody_owns() {
     let noted = guest(&place).acknowledge().unwrap();
     assert!(noted.repairs > 0 && !place.damaged().is_empty(), "{noted:?}");
     let journal = place.open().await;
-    assert_eq!(ids_of(&journal.read("store", ALL).await.unwrap()).last(), Some(&3));
+    assert_eq!(ids_of(&journal.read("store", None, ALL).await.unwrap()).last(), Some(&3));
     let other = Guest::enter(&place.file(), "heat", at(0)).unwrap().acknowledge().unwrap_err();
     assert!(matches!(other, JournalError::Refused(_)), "{other}");
     drop(journal);

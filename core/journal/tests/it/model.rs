@@ -276,7 +276,7 @@ impl World {
             self.reconcile(sink).await;
         }
         let name = SINKS[sink];
-        let batches = self.journal().read(name, ReadLimit { rows, bytes: usize::MAX }).await.unwrap();
+        let batches = self.journal().read(name, None, ReadLimit { rows, bytes: usize::MAX }).await.unwrap();
         let account = self.log.accounts.get_mut(name).unwrap();
         let owed = account.fates.iter().find(|(_, fate)| **fate == Fate::Waiting).map(|(key, _)| *key);
         assert_eq!(
@@ -329,7 +329,7 @@ impl World {
             return;
         }
         let name = SINKS[sink];
-        let batches = self.journal().read(name, ALL).await.unwrap();
+        let batches = self.journal().read(name, None, ALL).await.unwrap();
         let Some(batch) =
             batches.iter().find(|batch| batch.records.num_rows() > usize::try_from(row).unwrap())
         else {

@@ -97,7 +97,7 @@ pub(crate) fn ids_of(batches: &[Batch]) -> Vec<i64> {
 pub(crate) async fn drain(journal: &SqliteJournal, sink: &str) -> Vec<i64> {
     let mut seen = Vec::new();
     loop {
-        let batches = journal.read(sink, ALL).await.unwrap();
+        let batches = journal.read(sink, None, ALL).await.unwrap();
         let Some(last) = batches.last() else { return seen };
         seen.extend(ids_of(&batches));
         journal.delivered(sink, last.position).await.unwrap();

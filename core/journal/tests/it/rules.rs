@@ -29,7 +29,7 @@ async fn what_was_appended_is_there_after_a_restart() {
     let journal = place.open().await;
     assert_ne!(journal.run(), run);
     assert_eq!(journal.load_state().await.unwrap(), [put("daily", b"a", b"9"), put("daily", b"b", b"2")]);
-    let batches = journal.read("store", ALL).await.unwrap();
+    let batches = journal.read("store", None, ALL).await.unwrap();
     assert_eq!(ids_of(&batches), [1, 2, 3]);
     assert_eq!(batches[0].position, accepted.batch.position);
     assert_eq!(batches[0].accepted_at, at(10));
@@ -53,8 +53,8 @@ async fn an_opening_that_appended_nothing_leaves_no_run() {
 async fn a_read_is_of_one_run_and_within_its_limit() {
     let journal = SqliteJournal::open(options(None), at(0)).await.unwrap();
     enlist(&journal, &["store"]).await;
-    append(&journal, [1, 2], 0).await;
-    append(&journal, [3, 4], 0).await;
+    let first = append(&journal, [1, 2], 0).await.batch.position;
+    let third = append(&journal, [3, 4], 0).await.batch.position;
     let second = journal.begin_run(at(1)).await.unwrap();
     assert_eq!(journal.run(), second);
     let last = append(&journal, [5], 1).await.batch.position;
@@ -62,10 +62,13 @@ async fn a_read_is_of_one_run_and_within_its_limit() {
     for (rows, expected) in [(0, vec![1, 2]), (3, vec![1, 2]), (4, vec![1, 2, 3, 4]), (99, vec![1, 2, 3, 4])]
     {
         let limit = ReadLimit { rows, bytes: usize::MAX };
-        assert_eq!(ids_of(&journal.read("store", limit).await.unwrap()), expected, "{rows}");
+        assert_eq!(ids_of(&journal.read("store", None, limit).await.unwrap()), expected, "{rows}");
     }
     let one_byte = ReadLimit { rows: usize::MAX, bytes: 1 };
-    assert_eq!(ids_of(&journal.read("store", one_byte).await.unwrap()), [1, 2]);
+    assert_eq!(ids_of(&journal.read("store", None, one_byte).await.unwrap()), [1, 2]);
+    for (behind, expected) in [(first, vec![3, 4]), (third, vec![]), (last, vec![])] {
+        assert_eq!(ids_of(&journal.read("store", Some(behind), ALL).await.unwrap()), expected, "{behind}");
+    }
     assert_eq!(drain(&journal, "store").await, [1, 2, 3, 4, 5]);
     assert_eq!(ids_of(&journal.newest(ReadLimit { rows: 3, bytes: usize::MAX }).await.unwrap()), [3, 4, 5]);
     assert_eq!(journal.file_reads(), 0);
@@ -85,7 +88,7 @@ async fn a_new_sink_joins_now_or_from_the_oldest() {
     assert_eq!(drain(&journal, "now").await, [3, 4]);
     assert_eq!(drain(&journal, "oldest").await, [1, 2, 3, 4]);
     assert_eq!(books(&journal, "now").await.delivered, 2);
-    let unknown = journal.read("nobody", ALL).await.unwrap_err();
+    let unknown = journal.read("nobody", None, ALL).await.unwrap_err();
     assert!(
         matches!(unknown, JournalError::Refused(ref sentence) if sentence.contains("`nobody`")),
         "{unknown}"
@@ -269,7 +272,7 @@ async fn metadata_of_columns_survives() {
     journal.append(unlike).await.unwrap();
     drop(journal);
     let journal = place.open().await;
-    let batches = journal.read("store", ALL).await.unwrap();
+    let batches = journal.read("store", None, ALL).await.unwrap();
     let units: Vec<_> =
         batches.iter().map(|batch| column_unit(batch.records.schema_ref().field(0))).collect();
     assert_eq!(units, [Some("0.1 V"), None]);

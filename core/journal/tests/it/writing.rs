@@ -48,7 +48,7 @@ async fn a_batch_without_rows_carries_state_only() {
     let journal = SqliteJournal::open(options(None), at(0)).await.unwrap();
     enlist(&journal, &["store"]).await;
     append(&journal, [], 0).await;
-    assert_eq!(journal.read("store", crate::place::ALL).await.unwrap().len(), 1);
+    assert_eq!(journal.read("store", None, crate::place::ALL).await.unwrap().len(), 1);
     drain(&journal, "store").await;
     let books = books(&journal, "store").await;
     assert_eq!((books.accepted, books.waiting_batches), (0, 0));

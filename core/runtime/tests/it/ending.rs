@@ -158,8 +158,13 @@ impl Journal for Flaky {
     ) -> Result<Reconciled, JournalError> {
         self.inner.reconcile(sink, target, marks).await
     }
-    async fn read(&self, sink: &str, limit: ReadLimit) -> Result<Vec<Batch>, JournalError> {
-        self.inner.read(sink, limit).await
+    async fn read(
+        &self,
+        sink: &str,
+        behind: Option<Position>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Batch>, JournalError> {
+        self.inner.read(sink, behind, limit).await
     }
     async fn newest(&self, limit: ReadLimit) -> Result<Vec<Batch>, JournalError> {
         self.inner.newest(limit).await
