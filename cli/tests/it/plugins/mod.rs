@@ -3,6 +3,7 @@
 mod authors;
 mod examples;
 mod faults;
+mod hanging;
 mod museum;
 mod refusals;
 
