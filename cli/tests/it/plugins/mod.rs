@@ -6,6 +6,7 @@ mod faults;
 mod hanging;
 mod museum;
 mod refusals;
+mod valgrind;
 
 use std::collections::BTreeSet;
 use std::fs;
