@@ -14,6 +14,7 @@ mod dead_letters;
 mod docker;
 mod end_to_end;
 mod faults;
+mod numbers;
 mod operator;
 mod plugins;
 mod postgres;
