@@ -19,6 +19,7 @@ mod operator;
 mod plugins;
 mod postgres;
 mod postgres_chaos;
+mod postgres_health;
 mod postgres_watermarks;
 mod sequence;
 mod structure;
