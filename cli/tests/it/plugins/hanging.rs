@@ -25,7 +25,7 @@ fn a_library_that_hangs_when_it_is_loaded_is_refused_and_killed() {
     // A busy machine may not have come as far as the library's own code when the first limits are over.
     for limit in [500, 2000, 10_000].map(Duration::from_millis) {
         let began = now();
-        let refused = host(limit).probe(&file).err().expect("a library that hangs is refused").to_string();
+        let refused = host(limit).probe(&file).expect_err("a library that hangs is refused").to_string();
         assert!(refused.contains(&format!("it did not load within {limit:?}: it hangs")), "{refused}");
         assert!(refused.contains("libfaulty.so"), "the message names the library: {refused}");
         assert!(began.elapsed() >= limit, "the library had its time");
