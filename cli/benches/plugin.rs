@@ -90,6 +90,7 @@ async fn loaded(library: &Path, records: &RecordBatch, folder: &Path) -> Box<dyn
     let prober = Prober {
         program: env!("CARGO_BIN_EXE_smiles").into(),
         arguments: vec!["plugin".into(), "probe".into()],
+        limit: Duration::from_secs(10),
     };
     let file = PluginFile { path: library.to_owned(), sha256: None, timeout: None };
     let registry = PluginHost::new(prober).adopt(&file, Registry::new()).expect("the plugin is sound");

@@ -1,11 +1,16 @@
 //! Plugins a pipeline names: how this binary loads them, the first time in a child process of its own kind.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use smiles_config::{PluginDecl, Plugins};
 use smiles_plugin_host::{PluginFile, PluginHost, Prober};
 use smiles_stage::{Path, Problem, Registry};
 
 use crate::exit::Failure;
+
+/// How long a library may take to load and to answer what it adds.
+const LOADING: Duration = Duration::from_secs(10);
 
 /// Loads what pipelines name.
 pub(crate) struct Loader(PluginHost);
@@ -19,7 +24,8 @@ pub(crate) fn loader() -> Result<Loader, Failure> {
 pub(crate) fn host() -> Result<PluginHost, Failure> {
     let program =
         std::env::current_exe().context("cannot find this program to start it again for a plugin")?;
-    Ok(PluginHost::new(Prober { program, arguments: vec!["plugin".into(), "probe".into()] }))
+    let arguments = vec!["plugin".into(), "probe".into()];
+    Ok(PluginHost::new(Prober { program, arguments, limit: LOADING }))
 }
 
 impl Plugins for Loader {

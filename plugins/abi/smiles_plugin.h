@@ -628,8 +628,9 @@ SMILES_HELPER int smiles_array_(struct ArrowArray *array, int64_t rows, int64_t 
 /* `rows` rows without columns; 0, or -1 without memory. */
 SMILES_HELPER int smiles_rows_new(struct ArrowArray *array, int64_t rows) { return smiles_array_(array, rows, 1); }
 
-/* One more column, of `buffers` buffers that were allocated with malloc and now belong to it: validity (may be NULL),
- * values; for utf8 and binary validity, offsets, bytes. `nulls`: how many. 0, or -1 without memory: then they are freed. */
+/* One more column, of 1 to 3 buffers that were allocated with malloc and now belong to it: validity (may be NULL),
+ * values; for utf8 and binary validity, offsets, bytes; for a struct validity alone. `nulls`: how many. 0, or -1 without
+ * memory: then they are freed. */
 SMILES_HELPER int smiles_rows_add(struct ArrowArray *array, int64_t nulls, int buffers, void *validity, void *second,
                                   void *third) {
   struct ArrowArray *child = (struct ArrowArray *)calloc(1, sizeof *child);
@@ -646,7 +647,7 @@ SMILES_HELPER int smiles_rows_add(struct ArrowArray *array, int64_t nulls, int b
   array->children[array->n_children++] = child;
   child->null_count = nulls;
   child->buffers[0] = validity;
-  child->buffers[1] = second;
+  if (buffers > 1) child->buffers[1] = second;
   if (buffers > 2) child->buffers[2] = third;
   return 0;
 }

@@ -10,14 +10,14 @@ use crate::bridge::{Bridge, finish};
 use crate::postgres_chaos::{bridge, catch_up, store, stored, table, verify, with_data};
 use crate::sequence::{Device, PORTS, ascends, pipeline_into};
 
-struct World {
-    database: Database,
-    folder: tempfile::TempDir,
-    device: Device,
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) device: Device,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let world = Self {
             database: Server::shared().database(),
             folder: tempfile::tempdir().unwrap(),
@@ -28,7 +28,7 @@ impl World {
         world
     }
 
-    fn bridge(&self, data: &str) -> Bridge {
+    pub(crate) fn bridge(&self, data: &str) -> Bridge {
         bridge(&self.database, self.folder.path(), data)
     }
 
@@ -58,7 +58,7 @@ impl World {
         rows
     }
 
-    fn dump(&self) -> String {
+    pub(crate) fn dump(&self) -> String {
         let dumped = self.client("pg_dump").args(["--clean", "--if-exists"]).output().unwrap();
         assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
         // What newer tools write for newer tools.
@@ -187,7 +187,7 @@ fn another_database_behind_the_same_name_gets_what_is_retained() {
 }
 
 /// What an operator says, and the exit code.
-fn say(world: &World, args: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn say(world: &World, args: &[&str]) -> (Option<i32>, String) {
     let variables = with_data(&world.database, "data");
     let borrowed: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
     let done = finish(args, &borrowed, world.folder.path());

@@ -20,9 +20,6 @@ use crate::schema;
 
 /// What marks the answer among whatever a library prints.
 const MARK: &str = "smiles-plugin-answer ";
-/// How long a library may take to load and answer.
-const LIMIT: Duration = Duration::from_secs(10);
-
 /// How the child process is started: this program with a hidden command.
 #[derive(Clone, Debug)]
 pub struct Prober {
@@ -30,6 +27,8 @@ pub struct Prober {
     pub program: PathBuf,
     /// What makes it call [`answer_probe`].
     pub arguments: Vec<OsString>,
+    /// How long a library may take to load and answer.
+    pub limit: Duration,
 }
 
 /// What the child is asked.
@@ -90,8 +89,8 @@ impl Prober {
             // A child that ended before it read the question is told about below.
             drop(stdin.write_all(text.as_bytes()));
         }
-        let Some(status) = ended(&mut child, &said) else {
-            return Err(format!("it did not load within {LIMIT:?}: it hangs"));
+        let Some(status) = ended(&mut child, &said, self.limit) else {
+            return Err(format!("it did not load within {:?}: it hangs", self.limit));
         };
         let said = said.text();
         let answer = said.lines().rev().find_map(|line| line.split_once(MARK));
@@ -135,8 +134,8 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> Reader {
 }
 
 /// How the child ended; `None`: it had to be killed.
-fn ended(child: &mut Child, said: &Reader) -> Option<ExitStatus> {
-    let in_time = !matches!(said.0.recv_timeout(LIMIT), Err(RecvTimeoutError::Timeout));
+fn ended(child: &mut Child, said: &Reader, limit: Duration) -> Option<ExitStatus> {
+    let in_time = !matches!(said.0.recv_timeout(limit), Err(RecvTimeoutError::Timeout));
     if !in_time {
         // Already gone is as good.
         drop(child.kill());

@@ -9,6 +9,7 @@
 #include "smiles_plugin.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #ifndef NO_META
 SMILES_META("faulty", "1.0.0", "MIT",
@@ -26,6 +27,17 @@ __attribute__((constructor)) static void crash(void) { *(volatile int *)8 = 1; }
 __attribute__((constructor)) static void leave(void) {
   fputs("this library needs a dongle\n", stderr);
   exit(3);
+}
+#endif
+#ifdef HANG_ON_LOAD
+/* Says who hangs, in the file of this name, and waits for ever. */
+__attribute__((constructor)) static void hang(void) {
+  FILE *file = fopen(HANG_ON_LOAD, "w");
+  if (file) {
+    fprintf(file, "%ld\n", (long)getpid());
+    fclose(file);
+  }
+  for (;;) poll(NULL, 0, -1);
 }
 #endif
 #ifdef UNDEFINED

@@ -51,6 +51,8 @@ pub(crate) struct Bounds {
     pub transfer: Duration,
     /// See [`Limits::followers`].
     pub followers: usize,
+    /// See [`Limits::heartbeat`].
+    pub heartbeat: Duration,
 }
 
 /// Options that are sound as far as they can be without columns.
@@ -158,6 +160,7 @@ fn check_limits(limits: &Limits, at: &Path, problems: &mut Problems) -> Bounds {
         stall: time(&limits.stall, at.key("stall"), problems),
         transfer: time(&limits.transfer, at.key("transfer"), problems),
         followers: limits.followers,
+        heartbeat: time(&limits.heartbeat, at.key("heartbeat"), problems),
     }
 }
 

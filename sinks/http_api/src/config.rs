@@ -339,6 +339,9 @@ pub struct Limits {
     /// Clients that follow `/api/events` at a time.
     #[schemars(range(min = 1, max = 4096))]
     pub followers: usize,
+    /// Silence on `/api/events` after which a comment shows that the line is alive; shorter than a proxy's patience.
+    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    pub heartbeat: String,
 }
 
 impl Default for Limits {
@@ -352,6 +355,7 @@ impl Default for Limits {
             store_queries: 8,
             rows: 100_000,
             followers: 64,
+            heartbeat: "15s".to_owned(),
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::problem::Failure;
 
 /// Events kept for those who come back.
 const KEPT_MAX: usize = 1024;
-/// A sign of life in between, so that proxies and clients know the silence from a broken line.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// When a client may come back that found as many followers as may be.
+const FULL_RETRY: Duration = Duration::from_secs(15);
 /// When a browser that lost the line comes back.
 const RETRY: &str = "retry: 3000\n\n";
 
@@ -31,12 +31,14 @@ pub(crate) struct Events {
     /// How many there were ever.
     rung: watch::Sender<u64>,
     followers: Arc<Semaphore>,
+    /// The silence after which a sign of life is sent, so that proxies and clients know it from a broken line.
+    heartbeat: Duration,
 }
 
 impl Events {
-    pub(crate) fn new(followers: usize) -> Self {
+    pub(crate) fn new(followers: usize, heartbeat: Duration) -> Self {
         let followers = Arc::new(Semaphore::new(followers));
-        Self { kept: Mutex::default(), rung: watch::Sender::new(0), followers }
+        Self { kept: Mutex::default(), rung: watch::Sender::new(0), followers, heartbeat }
     }
 
     /// A batch was accepted.
@@ -91,7 +93,7 @@ impl Events {
         });
         let last = last.transpose()?;
         let turn = Arc::clone(&self.followers).try_acquire_owned().map_err(|_| {
-            Failure::unavailable("as many clients follow the events as may; try again later", HEARTBEAT)
+            Failure::unavailable("as many clients follow the events as may; try again later", FULL_RETRY)
         })?;
         let follower = Follower {
             last: last.or_else(|| self.newest()),
@@ -132,7 +134,7 @@ impl Follower {
                 let texts: Vec<Bytes> = behind.into_iter().map(|(_, text)| text).collect();
                 return Some((Bytes::from(texts.concat()), self));
             }
-            match tokio::time::timeout(HEARTBEAT, self.rung.changed()).await {
+            match tokio::time::timeout(self.events.heartbeat, self.rung.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,
                 Err(_) => return Some((Bytes::from_static(b": heartbeat\n\n"), self)),

@@ -49,7 +49,7 @@ pub(crate) async fn open(
     let shared = Shared {
         latest: Arc::default(),
         memory: Arc::new(Memory::new(api.views.clone(), bounds.rows)),
-        events: Arc::new(Events::new(bounds.followers)),
+        events: Arc::new(Events::new(bounds.followers, bounds.heartbeat)),
     };
     let sink = context.stage.clone();
     let app = App::new(api, access, context, store, shared.clone())?;

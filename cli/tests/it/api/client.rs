@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::bridge::PATIENCE;
+use crate::bridge::{PATIENCE, now, pause};
 
 /// One answer.
 pub(super) struct Reply {
@@ -17,6 +17,24 @@ pub(super) struct Reply {
 /// GET with these headers.
 pub(super) fn get(address: &str, target: &str, headers: &[(&str, &str)]) -> Reply {
     ask("GET", address, target, headers)
+}
+
+/// GET with these headers until the answer satisfies `accept`; panics with the last one if none does.
+pub(super) fn eventually(
+    address: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    accept: impl Fn(&Reply) -> bool,
+) -> Reply {
+    let deadline = now() + PATIENCE;
+    loop {
+        let reply = get(address, target, headers);
+        if accept(&reply) {
+            return reply;
+        }
+        assert!(now() < deadline, "{target} still answers {} {}", reply.status, reply.text());
+        pause();
+    }
 }
 
 pub(super) fn ask(method: &str, address: &str, target: &str, headers: &[(&str, &str)]) -> Reply {

@@ -1,6 +1,6 @@
 //! Who may ask, and what is refused: tokens, origins, precise answers to nonsense.
 
-use super::client::{ask, get};
+use super::client::{ask, eventually, get};
 use super::plant::stock;
 use crate::sequence::Device;
 
@@ -17,10 +17,14 @@ fn a_token_guards_everything_but_health() {
         let bridge = stock(folder.path(), device.port, &[variable, ("LOG_LEVEL", "DEBUG")]);
         let address = bridge.address();
         bridge.line(&["the source is heard"]);
+        let good = format!("Bearer {TOKEN}");
+        // Until the store has its tables and its first reading, what comes from it is 503.
+        eventually(&address, "/api/inverters", &[("Authorization", &good)], |reply| {
+            reply.status == 200 && reply.json()[0]["id"].is_number()
+        });
         for path in ["/health", "/ready", "/", "/dashboard.js", "/docs"] {
             assert_eq!(get(&address, path, &[]).status, 200, "{path}");
         }
-        let good = format!("Bearer {TOKEN}");
         for path in
             ["/api/inverters", "/metrics", "/stats", "/api", "/openapi.json", "/nowhere", "/api/events"]
         {

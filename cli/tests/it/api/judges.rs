@@ -28,7 +28,10 @@ fn schemathesis_finds_nothing_that_contradicts_the_document() {
     let output = Command::new(tool("schemathesis"))
         .args(["run", &document, "--exclude-path", "/api/events", "--checks", "all", "--max-examples", CASES])
         .args(["--workers", "2", "--seed", "1", "--no-color", "--phases", "examples,coverage,fuzzing"])
+        // The hooks have this check in a form that knows what no schema can say: cursors that were made up, and a start
+        // after its end, are rightly refused.
         .args(["--exclude-checks", "positive_data_acceptance"])
+        .env("SCHEMATHESIS_HOOKS", root().join("cli/tests/peers/schemathesis_hooks.py"))
         .current_dir(folder.path())
         .output()
         .expect("schemathesis runs");

@@ -1,7 +1,6 @@
 //! What an author does: begins a plugin, builds it, checks it, looks at it, follows the tutorial.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -130,32 +129,6 @@ fn a_plugin_that_breaks_the_rules_is_told_which() {
     );
     assert!(text.contains("FAILED: no nulls, no validity bitmaps: the flush says"), "{text}");
     assert!(text.contains("does not keep the rules"), "{text}");
-}
-
-/// Valgrind's verdict on a check in one process: any definite leak or invalid access is an exit code of its own.
-#[track_caller]
-fn clean(library: &Path) {
-    let output = Command::new("valgrind")
-        .args([
-            "--quiet",
-            "--leak-check=full",
-            "--show-leak-kinds=definite",
-            "--errors-for-leak-kinds=definite",
-        ])
-        .args(["--error-exitcode=99", env!("CARGO_BIN_EXE_smiles"), "plugin", "check", "--here"])
-        .arg(library)
-        .output()
-        .expect("valgrind is installed: run `make setup`");
-    let said = said(&output);
-    assert!(output.status.success(), "{}: {said}", library.display());
-    assert!(said.contains("every type and shape of rows is taken"), "{said}");
-}
-
-#[test]
-fn valgrind_finds_nothing_in_the_c_and_rust_examples() {
-    let folder = tempfile::tempdir().unwrap();
-    clean(&compile("plugins/examples/csv/csv.c", folder.path(), &[]));
-    clean(&rust_plugin("plugins/examples/moving_average", folder.path()));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use super::valgrind::{clean, stripped};
 use super::{compile, passes_check, run, rust_plugin};
 use crate::bridge::{PATIENCE, get, now, pause, root};
 
@@ -252,6 +253,7 @@ sinks: {{points: {{type: influxdb, url: '{url}', database: {database}, measureme
     let options = format!("{{\"url\": \"{url}\", \"database\": \"solar\", \"tags\": [\"source\"]}}");
     let checked = passes_check(&library, Some(&options));
     assert!(checked.contains("0 could not be tried"), "{checked}");
+    clean(&stripped(&library, place), &options, "every type and shape of rows is taken");
 }
 
 #[test]

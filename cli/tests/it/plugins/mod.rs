@@ -3,8 +3,10 @@
 mod authors;
 mod examples;
 mod faults;
+mod hanging;
 mod museum;
 mod refusals;
+mod valgrind;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +17,7 @@ use std::sync::{LazyLock, Mutex};
 use crate::bridge::{finish, root};
 
 /// Compiles a C or C++ file of the repository; `flags` choose what goes wrong.
-fn compile(source: &str, into: &Path, flags: &[&str]) -> PathBuf {
+pub(crate) fn compile(source: &str, into: &Path, flags: &[&str]) -> PathBuf {
     compile_with(&root().join("plugins/abi"), &root().join(source), into, flags)
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn parameters(history: &History) -> Vec<Param> {
     let next = "Where to go on, from the `Link` header of the page before; everything else stays as it was";
     let mut all = vec![
         limit,
-        plain("start", "Rows at or after this instant", ParameterType::Time),
+        plain("start", "Rows at or after this instant, which is not after `end`", ParameterType::Time),
         plain("end", "Rows before this instant", ParameterType::Time),
         order,
         plain("cursor", next, ParameterType::Text),

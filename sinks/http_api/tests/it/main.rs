@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod defence;
+mod events;
 mod fake_store;
 mod health;
 mod metrics;

@@ -82,6 +82,11 @@ fn every_mistake_is_named_at_its_place() {
         ),
         ("/limits".into(), json!({"connections": 0}), "limits.connections: 0 is too few: at least 8"),
         (
+            "/limits".into(),
+            json!({"heartbeat": "15"}),
+            "limits.heartbeat: `15` is no duration (write a number and `ms`, `s`, `m` or `h`)",
+        ),
+        (
             "/store".into(),
             Json::Null,
             "resources: routes need a store to read (name a sink that is a store in `store`)",
