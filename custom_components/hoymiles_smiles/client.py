@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 import json
 from typing import Final
 
@@ -107,7 +108,7 @@ class SmilesClient:
 
     async def health(self) -> Health:
         """Return how the bridge and its DTUs are. A bridge whose DTU sleeps answers with 503 and the same body."""
-        return await self._get("/health", parse_health, also=503)
+        return await self._get("/health", parse_health, also=HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def stats(self) -> Stats:
         """Return size and row counts of the store."""
@@ -129,7 +130,7 @@ class SmilesClient:
         """Return the version from the API's own description: for bridges whose `/health` does not say."""
         return await self._get("/openapi.json", _version)
 
-    async def _get[T](self, path: str, parse: Callable[[object], T], also: int = 200) -> T:
+    async def _get[T](self, path: str, parse: Callable[[object], T], also: int = HTTPStatus.OK) -> T:
         try:
             async with (
                 asyncio.timeout(ANSWER_SECONDS),
@@ -149,15 +150,15 @@ class SmilesClient:
         return parse(value)
 
     def _check(self, response: ClientResponse, path: str, also: int) -> None:
-        if response.status == 401:
+        if response.status == HTTPStatus.UNAUTHORIZED:
             raise SmilesAuthError(f"{path} needs a token, or another one")
         if path == "/health":
-            if response.status not in (200, also) or response.content_type != "application/json":
+            if response.status not in (HTTPStatus.OK, also) or response.content_type != "application/json":
                 raise NotSmilesError(f"{path} answered {response.status} with {response.content_type}")
-        elif response.status in (404, 503):
+        elif response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE):
             # 404: a pipeline without this route, or without a store.
             raise SmilesUnavailableError(f"{path} answered {response.status}")
-        elif response.status != 200:
+        elif response.status != HTTPStatus.OK:
             raise SmilesResponseError(f"{path} answered {response.status}")
 
     async def events(self, last_event_id: str | None = None) -> AsyncIterator[Event]:
@@ -171,7 +172,7 @@ class SmilesClient:
             async with self._session.get(
                 self._url(path), headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
-                self._check(response, path, 200)
+                self._check(response, path, HTTPStatus.OK)
                 yield Event(EVENT_OPEN)
                 parser = EventParser()
                 async for line in response.content:

@@ -31,6 +31,7 @@ ALARM: Final = {
     2: "time_calibration",
     3: "eeprom_error",
     4: "offline",
+    9: "not_heard",  # in every record of an inverter without sun
     11: "grid_voltage_surge",
     12: "grid_voltage_sag",
     13: "grid_frequency_step",

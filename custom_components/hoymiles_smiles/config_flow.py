@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, override
 
-import voluptuous as vol
-
 from homeassistant.config_entries import (
     ConfigEntry,
     ConfigFlow,
@@ -17,6 +15,7 @@ from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
 from homeassistant.core import callback
 from homeassistant.helpers import selector
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+import voluptuous as vol
 
 from .client import SmilesAuthError, SmilesUnavailableError
 from .const import (
@@ -143,7 +142,6 @@ class SmilesConfigFlow(ConfigFlow, domain=DOMAIN):
 
     # --- later --------------------------------------------------------------------------------------------
 
-    @override
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
         """Begin because the bridge refused the token."""
         return await self.async_step_reauth_confirm()

@@ -380,7 +380,7 @@ def parse_energies(value: object) -> dict[tuple[str, int], Energy]:
 def parse_totals(value: object) -> Totals:
     """Read `/api/production/totals`."""
     totals = Reader(value, "/api/production/totals")
-    plant = totals.required("plant", totals.value.get("plant"))
+    plant: object = totals.required("plant", totals.value.get("plant"))
     dtus = totals.objects("dtus").items()
     return Totals(_production(plant), {name: _production(dtu) for name, dtu in dtus})
 

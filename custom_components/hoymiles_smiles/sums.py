@@ -23,5 +23,5 @@ def seconds_since_last_query(data: SmilesData) -> int | None:
 
 def latest_failure(data: SmilesData) -> Dtu | None:
     """Return the DTU that failed last."""
-    failed = (dtu for dtu in data.health.dtus.values() if dtu.last_error_time is not None)
-    return max(failed, key=lambda dtu: str(dtu.last_error_time), default=None)
+    failed = [(dtu.last_error_time, dtu) for dtu in data.health.dtus.values() if dtu.last_error_time is not None]
+    return max(failed, key=lambda failure: failure[0])[1] if failed else None
