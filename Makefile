@@ -8,7 +8,7 @@ export SMILES_TEST_PYTHON ?= $(CURDIR)/.venv/bin/python
 help: ## say what each verb does (the default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## install what the tests need and is missing (system packages, Python peers, browser driver)
+setup: ## install what the tests need and is missing (system packages, Python peers, Home Assistant, browser driver)
 	@exec .ci/setup.sh
 
 # DATA_DIR is where the journal and the readings are kept.
@@ -16,7 +16,7 @@ run: export DATA_DIR ?= ./data
 run: ## poll the DTU of DTU_HOST or DTU_CONFIGS, or a simulated one, and serve http://localhost:8080
 	@exec .ci/serve.sh
 
-test: ## run every check: format, lints, Rust tests, browser tests (runs setup first)
+test: ## run every check: format, lints, Rust, Home Assistant and browser tests (runs setup first)
 	@exec .ci/test.sh
 
 soak: ## run the long form of tests that besiege the bridge

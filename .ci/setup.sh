@@ -28,9 +28,18 @@ find_python() {
 }
 python=$(find_python) || fail "no Python 3.10 to 3.13 found; install one, or name it: make setup PYTHON=/path/to/python3"
 
-# Home Assistant's own test kit asks for Python 3.13. Its tests are not here yet, so this is only a word in time.
-python3.13 -c '' 2>/dev/null || compgen -G "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.13*/bin/python3.13" >/dev/null ||
-  say "note: no python3.13 on PATH or under pyenv; nothing needs it yet, the Home Assistant tests will"
+# Home Assistant's own test kit asks for Python 3.13 or newer: on PATH, under pyenv, or named by HA_PYTHON.
+find_ha_python() {
+  local candidate
+  for candidate in ${HA_PYTHON:-} python3.13 python3.14 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[34]*/bin/python3; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 13) <= sys.version_info[:2] < (3, 15))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+ha_python=$(find_ha_python) || fail "no Python 3.13 found, which the Home Assistant tests need; install one (pyenv install 3.13), or name it: make setup HA_PYTHON=/path/to/python3.13"
 
 # --- system packages --------------------------------------------------------------------------------------
 packages=()
@@ -61,15 +70,20 @@ install_packages() {
 }
 [ ${#packages[@]} -eq 0 ] || install_packages
 
-# --- Python peers and browser driver ------------------------------------------------------------------------
+# --- Python peers, Home Assistant and browser driver --------------------------------------------------------
 # Each keeps a copy of the list it was installed from: the same list again is no work.
-requirements=cli/tests/peers/requirements.txt
-if ! { cmp -s "$requirements" .venv/requirements.txt && .venv/bin/python -c '' 2>/dev/null; }; then
-  say "installing the Python peers into .venv"
-  "$python" -m venv --clear .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
-  cp "$requirements" .venv/requirements.txt
-fi
+virtual_environment() {
+  local venv=$1 interpreter=$2 requirements=$3 what=$4
+  if cmp -s "$requirements" "$venv/requirements.txt" && "$venv/bin/python" -c '' 2>/dev/null; then
+    return
+  fi
+  say "installing $what into $venv"
+  "$interpreter" -m venv --clear "$venv"
+  "$venv/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check --requirement "$requirements"
+  cp "$requirements" "$venv/requirements.txt"
+}
+virtual_environment .venv "$python" cli/tests/peers/requirements.txt "the Python peers"
+virtual_environment .venv-ha "$ha_python" custom_components/requirements-test.txt "Home Assistant"
 
 if ! cmp -s web/package-lock.json web/node_modules/installed-lock.json; then
   say "installing the browser driver into web/node_modules"

@@ -54,5 +54,6 @@ phase clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
 phase "rust tests" cargo test --quiet --workspace
 phase "stock cases" stock_cases
 phase "a year" year
+phase "home assistant" .ci/ha.sh
 phase "browser tests" browser_tests
 finish 0

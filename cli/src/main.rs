@@ -4,6 +4,7 @@ mod args;
 mod cases;
 mod command;
 mod exit;
+mod identity;
 mod logging;
 mod plugins;
 mod project;

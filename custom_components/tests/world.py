@@ -97,8 +97,7 @@ class World:
             QUERY_PERIOD="5",
             HEALTH_HOST="127.0.0.1",
             HEALTH_PORT=str(port),
-            DATA_DIR=str(self.folder / "data"),
-            **environment,
+            **{"DATA_DIR": str(self.folder / "data")} | environment,
         )
         await listening(port, process)
         return process

@@ -47,11 +47,14 @@ fn variables(mut environment: Environment, port: u16) -> Environment {
     for name in ["DTU_CONFIGS", "MODBUS_UNIT_ID"] {
         environment.remove(name);
     }
+    // A plant that is none must not be offered to the Home Assistant of the house, unless somebody asks for it.
+    let discovery = environment.get("DISCOVERY_ENABLED").unwrap_or("false").to_owned();
     let period = environment.get("QUERY_PERIOD").unwrap_or("5").to_owned();
     environment
         .with("DTU_HOST", "127.0.0.1")
         .with("DTU_PORT", port.to_string())
         .with("DTU_MIN_DELAY", "0s")
+        .with("DISCOVERY_ENABLED", discovery)
         .with("QUERY_PERIOD", period)
 }
 

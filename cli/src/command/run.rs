@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::RunArgs;
 use crate::exit::Failure;
 use crate::project::{self, Entry, Project};
-use crate::{logging, registry};
+use crate::{identity, logging, registry};
 
 /// How long the read in flight may take once the end is asked for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -111,7 +111,11 @@ async fn open(projects: Vec<Project>, data_dir: &Path) -> Result<Vec<Running>, F
     let meters =
         Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
     let pipelines = projects.iter().map(Project::configured).collect();
-    let process = Arc::new(Process { version: env!("CARGO_PKG_VERSION").to_owned(), pipelines });
+    let process = Arc::new(Process {
+        id: identity::of(data_dir),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pipelines,
+    });
     let options = RunOptions { data_dir: PathBuf::from(data_dir), clock, meters, grace: GRACE, process };
     let mut running = Vec::new();
     for project in projects {

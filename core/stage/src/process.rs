@@ -5,6 +5,9 @@ use serde_json::Value;
 /// The program and everything that runs in it.
 #[derive(Clone, Debug, Default)]
 pub struct Process {
+    /// Names this installation, wherever it moves: the same for as long as its data folder lives. Not a secret; empty
+    /// where nothing runs for good.
+    pub id: String,
     /// The program's version.
     pub version: String,
     /// The pipelines that run side by side, in the order of their files.

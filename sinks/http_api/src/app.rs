@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use jiff::Timestamp;
 use prometheus::{IntCounterVec, IntGauge, Opts};
-use smiles_stage::{Clock, HealthView, OpenContext, Periods, StageError, Store};
+use smiles_stage::{Clock, HealthView, OpenContext, Periods, Process, StageError, Store};
 use tokio::sync::Semaphore;
 
 use crate::access::Access;
@@ -30,6 +30,7 @@ pub(crate) struct App {
     /// The answer of `/openapi.json`.
     pub(crate) document: Arc<Kept>,
     pub(crate) health: Arc<dyn HealthView>,
+    pub(crate) process: Arc<Process>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) meters: prometheus::Registry,
     pub(crate) store: Option<Arc<dyn Store>>,
@@ -95,6 +96,7 @@ impl App {
             api,
             access,
             health: context.health,
+            process: context.process,
             clock: context.clock,
             meters: context.meters,
             store,

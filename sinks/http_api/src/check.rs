@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use smiles_stage::{Path, Problem, Problems};
 
 use crate::access::Origins;
-use crate::config::{Config, Limits, Resources, duration};
+use crate::config::{Config, Discovery, Limits, Resources, duration};
 use crate::pages::PAGES;
 use crate::resource::Resource;
 use crate::spell::{self, Step};
@@ -21,7 +21,7 @@ const RESERVED: &[&str] =
 
 /// Keys of `/health` that the object of sources cannot take.
 const HEALTH_KEYS: &[&str] =
-    &["healthy", "uptime_seconds", "start_time", "pipeline", "sinks", "journal", "warnings"];
+    &["healthy", "uptime_seconds", "start_time", "pipeline", "sinks", "journal", "warnings", "bridge"];
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +104,9 @@ pub(crate) fn check(config: &Config) -> Result<Checked, Problems> {
         let problem = Problem::error(root.key("token_file"), "both `token` and `token_file` are set");
         problems.push(problem.help("keep one of them"));
     }
+    if let Some(discovery) = &config.discovery {
+        check_discovery(discovery, &root.key("discovery"), &mut problems);
+    }
     let origins = Origins::parse(&config.allow_origins).unwrap_or_else(|bad| {
         let problem = Problem::error(root.key("allow_origins"), format!("`{bad}` is no origin"));
         problems.push(problem.help("write origins such as `https://home.example:8123`, by commas, or `*`"));
@@ -137,6 +140,26 @@ fn time(text: &str, at: Path, problems: &mut Problems) -> Duration {
         );
         Duration::ZERO
     })
+}
+
+fn check_discovery(discovery: &Discovery, at: &Path, problems: &mut Problems) {
+    let name = discovery.service.strip_prefix('_').and_then(|service| service.strip_suffix("._tcp"));
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let sound = name.is_some_and(|name| {
+        (1..=15).contains(&name.len())
+            && name.bytes().all(is_part)
+            && !name.starts_with('-')
+            && !name.ends_with('-')
+    });
+    if !sound {
+        let message = format!("`{}` is no type of service", discovery.service);
+        let help = "write `_NAME._tcp`; NAME has at most 15 letters, digits and hyphens";
+        problems.push(Problem::error(at.key("service"), message).help(help));
+    }
+    if !(1..=63).contains(&discovery.name.len()) {
+        let message = format!("a name of {} bytes; it has 1 to 63", discovery.name.len());
+        problems.push(Problem::error(at.key("name"), message));
+    }
 }
 
 fn check_limits(limits: &Limits, at: &Path, problems: &mut Problems) -> Bounds {

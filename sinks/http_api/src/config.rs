@@ -1,6 +1,7 @@
 //! What a pipeline file may say of its HTTP API: plain data, unknown keys denied.
 
 mod access;
+mod discovery;
 mod history;
 mod metrics;
 mod totals;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use access::Secret;
+pub use discovery::Discovery;
 pub use history::History;
 pub use metrics::{Aggregate, ColumnSeries, HealthSeries, Metrics, RuntimeSeries, SeriesType, TotalSeries};
 pub use smiles_stage::tables::Ordered;
@@ -45,6 +47,8 @@ pub struct Config {
     /// Origins whose pages may read the API from a browser, by commas, or `*`; empty: none but its own.
     #[serde(default)]
     pub allow_origins: String,
+    /// Whether and how the API makes itself known on the local network; without it, it does not.
+    pub discovery: Option<Discovery>,
     /// What is served, and under which names.
     #[serde(default)]
     pub resources: Resources,

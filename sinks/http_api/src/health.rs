@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use smiles_stage::{Health, SinkHealth, SinkState, SourceHealth, SourceState};
+use smiles_stage::{Health, Process, SinkHealth, SinkState, SourceHealth, SourceState};
 
 use crate::json::instant;
 
@@ -20,7 +20,7 @@ pub(crate) fn is_healthy(health: &Health, offline_after: Duration) -> bool {
 }
 
 /// The body of `/health`; the sources stand under `sources_key`.
-pub(crate) fn body(health: &Health, sources_key: &str, offline_after: Duration) -> Value {
+pub(crate) fn body(health: &Health, bridge: &Process, sources_key: &str, offline_after: Duration) -> Value {
     let sources: Map<String, Value> =
         health.sources.iter().map(|source| (source.name.clone(), source_body(source))).collect();
     let sinks: Map<String, Value> =
@@ -40,6 +40,7 @@ pub(crate) fn body(health: &Health, sources_key: &str, offline_after: Duration) 
             "full": journal.full,
         },
         "warnings": health.warnings,
+        "bridge": {"id": bridge.id, "version": bridge.version},
     })
 }
 

@@ -13,6 +13,7 @@ pub mod config;
 mod connections;
 mod current;
 mod cursor;
+mod discovery;
 mod events;
 mod format;
 mod health;

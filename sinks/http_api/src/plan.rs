@@ -14,7 +14,7 @@ use smiles_stage::{
 
 use crate::access::{Access, Origins};
 use crate::check::{Address, Bounds, Checked, check};
-use crate::config::{Config, Document, Metrics, Ordered, Secret, Stat};
+use crate::config::{Config, Discovery, Document, Metrics, Ordered, Secret, Stat};
 use crate::memory::Views;
 use crate::resource::Resource;
 use crate::series::{self, Series};
@@ -53,6 +53,7 @@ impl Stage for HttpApi {
                     metrics: config.metrics,
                     offline_after,
                     bounds,
+                    discovery: config.discovery,
                     resources,
                     series: Vec::new(),
                 };
@@ -81,6 +82,8 @@ pub(crate) struct Api {
     pub offline_after: Duration,
     /// Limits.
     pub bounds: Bounds,
+    /// How it makes itself known.
+    pub discovery: Option<Discovery>,
     /// The routes.
     pub resources: Vec<Resource>,
     /// Series of columns, once wired.

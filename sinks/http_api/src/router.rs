@@ -107,7 +107,10 @@ async fn serve_health(State(app): State<Arc<App>>, uri: Uri) -> Result<Response,
     let state = app.health.health();
     let healthy = health::is_healthy(&state, app.api.offline_after);
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(json(status, health::body(&state, &app.api.sources_key, app.api.offline_after).to_string()))
+    Ok(json(
+        status,
+        health::body(&state, &app.process, &app.api.sources_key, app.api.offline_after).to_string(),
+    ))
 }
 
 async fn serve_ready(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Failure> {

@@ -11,6 +11,7 @@ use crate::access::Access;
 use crate::app::{App, Shared};
 use crate::check::Address;
 use crate::connections;
+use crate::discovery::Announcement;
 use crate::events::Events;
 use crate::memory::Memory;
 use crate::plan::Api;
@@ -22,6 +23,7 @@ pub(crate) struct ApiSink {
     last: Option<Position>,
     // Owns the server: aborted when dropped.
     _server: JoinSet<()>,
+    _announcement: Option<Announcement>,
 }
 
 /// Binds the address and begins to serve.
@@ -52,12 +54,16 @@ pub(crate) async fn open(
         events: Arc::new(Events::new(bounds.followers, bounds.heartbeat)),
     };
     let sink = context.stage.clone();
+    let announcement = api
+        .discovery
+        .as_ref()
+        .and_then(|declared| Announcement::new(declared, local, &context.process, access.token.is_some()));
     let app = App::new(api, access, context, store, shared.clone())?;
     let meters = app.connections.clone();
     let mut server = JoinSet::new();
     server.spawn(connections::serve(listener, router::router(Arc::new(app)), bounds, meters));
     tracing::info!(sink, address = %format_args!("http://{local}"), "http api listening");
-    Ok(ApiSink { shared, last: None, _server: server })
+    Ok(ApiSink { shared, last: None, _server: server, _announcement: announcement })
 }
 
 #[async_trait]

@@ -146,6 +146,10 @@ fn health(api: &Api) -> Value {
         "max_size_bytes": count(),
         "full": {"type": "boolean"},
     });
+    let bridge = json!({
+        "id": {"type": "string", "description": "names this installation for as long as its data folder lives"},
+        "version": {"type": "string"},
+    });
     let members = |schema: Value| schema.as_object().cloned().unwrap_or_default();
     let named = |schema: Value| json!({"type": "object", "additionalProperties": object(members(schema))});
     let whole = [
@@ -157,6 +161,7 @@ fn health(api: &Api) -> Value {
         ("sinks", named(sink)),
         ("journal", object(members(journal))),
         ("warnings", json!({"type": "array", "items": {"type": "string"}})),
+        ("bridge", object(members(bridge))),
     ];
     object(whole.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect())
 }

@@ -317,6 +317,16 @@ fn every_mistake_is_named_at_its_place() {
             "allow_origins: `home.example` is no origin (write origins such as `https://home.example:8123`, by commas, or `*`)",
         ),
         (
+            "/discovery".into(),
+            json!({"service": "hoymiles._tcp", "name": "Roof"}),
+            "discovery.service: `hoymiles._tcp` is no type of service (write `_NAME._tcp`; NAME has at most 15 letters, digits and hyphens)",
+        ),
+        (
+            "/discovery".into(),
+            json!({"service": "_roof._tcp", "name": ""}),
+            "discovery.name: a name of 0 bytes; it has 1 to 63",
+        ),
+        (
             format!("{HISTORY}/query/filters"),
             json!({"grid_voltage": {"param": "serial"}}),
             "resources./api/inverters/{serial}/history.query.filters.grid_voltage.param: the column `grid_voltage` is of type Float32 and cannot be compared with a text (change the parameter's `type`)",
