@@ -50,8 +50,10 @@ command -v sqlite3 >/dev/null || packages+=(sqlite3)
 command -v c++ >/dev/null || packages+=(g++)
 command -v valgrind >/dev/null || packages+=(valgrind)
 { command -v influxd || [ -x /usr/bin/influxd ]; } >/dev/null || packages+=(influxdb)
+command -v curl >/dev/null || packages+=(curl)
+command -v systemd-analyze >/dev/null || packages+=(systemd)
 command -v docker-compose >/dev/null || packages+=(docker-compose)
-# promtool, which judges what /metrics says.
+# Prometheus itself, and promtool, which judges what /metrics says.
 command -v promtool >/dev/null || packages+=(prometheus)
 # Debian ships Python without the part that makes virtual environments.
 "$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)

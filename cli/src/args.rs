@@ -54,6 +54,13 @@ pub(crate) enum Command {
     Health(HealthArgs),
 }
 
+impl Command {
+    /// Whether it runs until it is stopped.
+    pub(crate) fn runs_on(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Demo(_) | Self::Simulate(_))
+    }
+}
+
 /// Where journals and the embedded store live.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DataDir {

@@ -4,6 +4,7 @@ mod args;
 mod cases;
 mod command;
 mod exit;
+mod first;
 mod identity;
 mod logging;
 mod plugins;
@@ -17,6 +18,9 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
+    if first::is_this() && arguments.command.runs_on() {
+        return first::mind().unwrap_or_else(|failure| failure.report());
+    }
     match command::run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -7,6 +7,6 @@ mod history;
 mod judges;
 mod kept;
 mod load;
-mod plant;
+pub(crate) mod plant;
 mod stores;
 mod totals;

@@ -64,7 +64,7 @@ pub(super) fn meters(folder: &Path, rows: u32, start: &str, every: &str) -> Brid
 }
 
 /// Starts the stock SQLite pipeline on a device of the tests.
-pub(super) fn stock(folder: &Path, port: u16, more: &[(&str, &str)]) -> Bridge {
+pub(crate) fn stock(folder: &Path, port: u16, more: &[(&str, &str)]) -> Bridge {
     let port = port.to_string();
     let mut variables = vec![
         ("DTU_HOST", "127.0.0.1"),

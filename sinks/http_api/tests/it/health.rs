@@ -47,6 +47,7 @@ async fn health_has_the_earlier_shape_and_more() {
         },
         "journal": {"writable": true, "size_bytes": 4096, "max_size_bytes": 1073741824, "full": false},
         "warnings": ["the journal is half full"],
+        "bridge": {"id": "0f".repeat(16), "version": "3.0.0"},
     });
     assert_eq!(answer.body, expected.to_string(), "also in the order of keys");
 }

@@ -73,7 +73,7 @@ fn every_mistake_is_named_at_its_place() {
         (
             "/lisen".into(),
             json!("a"),
-            "lisen: unknown field `lisen`, expected one of `listen`, `store`, `offline_after`, `timezone`, `reset_hour`, `token`, `token_file`, `allow_origins`, `resources`, `metrics`, `limits`",
+            "lisen: unknown field `lisen`, expected one of `listen`, `store`, `offline_after`, `timezone`, `reset_hour`, `token`, `token_file`, `allow_origins`, `discovery`, `resources`, `metrics`, `limits`",
         ),
         (
             "/offline_after".into(),

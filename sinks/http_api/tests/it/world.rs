@@ -75,7 +75,7 @@ impl World {
             meters: meters.clone(),
             health: Arc::clone(&health) as Arc<dyn HealthView>,
             every: None,
-            process: Arc::default(),
+            process: Arc::new(Process { id: "0f".repeat(16), version: "3.0.0".into(), pipelines: Vec::new() }),
         };
         let given = store.is_some();
         let store = Arc::new(store.unwrap_or_default());
