@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
     /// Bring the tables of every target up to date, or say what that would do
     Migrate(MigrateArgs),
+    /// Take over what an earlier system stored: its database, a file of version 1, or CSV
+    Import(ImportArgs),
     /// Ask a running bridge whether it is ready (for container health checks)
     Health(HealthArgs),
 }
@@ -221,6 +223,44 @@ pub(crate) struct MigrateArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Time zone of instants stored without one [default: that of the database role]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles import postgres://me@old-server/readings --dry-run   what a copy from another server would bring
+  smiles import postgres://me@old-server/readings             the copy; the password stands in ~/.pgpass
+  smiles import /data/old.db --timezone Europe/Berlin         a database file of version 1
+  smiles import readings.csv --table port_data                rows of your own, by the names in line 1
+  DB_HOST=localhost smiles import --in-place --dry-run        what there is to mend in an adopted database
+
+Where to: the store of the stock pipeline (PostgreSQL if DB_HOST is set, else SQLite), or that of
+--into. The bridge may run meanwhile. An import that was interrupted goes on when it is called again;
+one that is done does nothing.
+MIGRATION_GUIDE.md goes through it step by step.")]
+pub(crate) struct ImportArgs {
+    /// postgres://USER@HOST/DATABASE, an SQLite file, or a .csv file
+    #[arg(value_name = "SOURCE", required_unless_present = "in_place", conflicts_with = "in_place")]
+    pub(crate) source: Option<String>,
+    /// Only this table; for a CSV file the one its rows belong to
+    #[arg(long, value_name = "TABLE", conflicts_with = "in_place")]
+    pub(crate) table: Option<String>,
+    /// Mend a database of the earlier system where it is, after adopting it
+    #[arg(long)]
+    pub(crate) in_place: bool,
+    /// Pipeline file whose store takes the rows; none: the stock pipeline
+    #[arg(long, value_name = "FILE")]
+    pub(crate) into: Option<PathBuf>,
+    /// Which tables are taken over and what is mended [default: built in]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Time zone of instants stored without one [default: that of the database role; of a file: TIMEZONE, else UTC]
     #[arg(long, value_name = "ZONE")]
     pub(crate) timezone: Option<String>,
     #[command(flatten)]

@@ -65,7 +65,7 @@ async fn minded() -> anyhow::Result<ExitCode> {
 /// Collects every process that ended; the code of the child if it is among them.
 fn collect(child: Pid) -> Option<ExitCode> {
     let mut code = None;
-    while let Ok(Some((pid, status))) = rustix::process::waitpid(None, WaitOptions::NOHANG) {
+    while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
         if pid == child {
             code = Some(exit_code(status));
         }
@@ -75,7 +75,6 @@ fn collect(child: Pid) -> Option<ExitCode> {
 
 /// As a shell has it: 128 and the signal for one that was killed.
 fn exit_code(status: WaitStatus) -> ExitCode {
-    let code =
-        status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or_default());
+    let code = status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or_default());
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }

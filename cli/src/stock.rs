@@ -15,6 +15,9 @@ pub(crate) const DEFAULT_DEVICE: &str = "hoymiles/device.yaml";
 /// Its test cases, which `test` runs unless told otherwise.
 pub(crate) const DEFAULT_CASES: &str = "hoymiles/tests.yaml";
 
+/// What `import` takes over unless told otherwise.
+pub(crate) const IMPORT: &str = "hoymiles/import.yaml";
+
 /// Whether a stock file of that name exists.
 pub(crate) fn has(name: &str) -> bool {
     FILES.iter().any(|(path, _)| *path == name)
@@ -35,7 +38,9 @@ pub(crate) fn text(name: &str) -> &'static str {
 mod tests {
     #[test]
     fn the_defaults_are_carried() {
-        for name in [super::EMBEDDED, super::SERVER, super::DEFAULT_DEVICE, super::DEFAULT_CASES] {
+        for name in
+            [super::EMBEDDED, super::SERVER, super::DEFAULT_DEVICE, super::DEFAULT_CASES, super::IMPORT]
+        {
             assert!(super::has(name) && !super::text(name).is_empty(), "{name} is not in the binary");
         }
         for name in [super::EMBEDDED, super::SERVER] {

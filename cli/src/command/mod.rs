@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod graph;
 mod health;
+mod import;
 mod journal;
 mod migrate;
 mod plugin;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Journal(command) => journal::run(&command),
         Command::Migrate(args) => migrate::run(&args),
         Command::Plugin(command) => plugin::run(&command),
+        Command::Import(args) => import::run(&args),
         Command::Health(args) => health::run(&args),
     }
 }

@@ -57,7 +57,10 @@ impl Image {
         let text = fs::read_to_string(root().join("Dockerfile")).unwrap().replace("\\\n", " ");
         let last = text.rsplit("\nFROM ").next().unwrap();
         let of = |name: &str| -> Vec<&str> {
-            last.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).map(str::trim).collect()
+            last.lines()
+                .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+                .map(str::trim)
+                .collect()
         };
         let one = |name: &str| -> &str {
             let [value] = of(name)[..] else { panic!("one {name}, not {:?}", of(name)) };
@@ -107,7 +110,8 @@ impl Container {
             .expect("unshare (util-linux) starts");
         let mut line = String::new();
         BufReader::new(unshare.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let pid = line.trim().strip_prefix("pid ").unwrap_or_else(|| panic!("the container did not start: {line}"));
+        let pid =
+            line.trim().strip_prefix("pid ").unwrap_or_else(|| panic!("the container did not start: {line}"));
         Self { pid: pid.to_owned(), unshare, image, variables }
     }
 

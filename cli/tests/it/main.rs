@@ -16,6 +16,7 @@ mod docker;
 mod earlier_clients;
 mod end_to_end;
 mod faults;
+mod import;
 mod monitoring;
 mod numbers;
 mod operator;

@@ -17,7 +17,8 @@ fn dashboard() -> Value {
 }
 
 fn expressions(dashboard: &Value) -> Vec<String> {
-    let targets = dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array());
+    let targets =
+        dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array());
     targets.flatten().map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -60,7 +61,8 @@ fn prometheus_understands_its_file_and_every_expression() {
 }
 
 fn promtool(what: &str, file: &Path) {
-    let output = Command::new("promtool").args(["check", what]).arg(file).output().expect("make setup installs it");
+    let output =
+        Command::new("promtool").args(["check", what]).arg(file).output().expect("make setup installs it");
     assert!(
         output.status.success(),
         "{}{}",
@@ -86,7 +88,8 @@ fn grafana_is_pointed_at_what_is_there() {
     assert!(compose["services"]["prometheus"].is_mapping(), "the host of that address");
     let mounts = compose["services"]["grafana"]["volumes"].as_sequence().unwrap();
     let mounts: Vec<&str> = mounts.iter().filter_map(|mount| mount.as_str()).collect();
-    let folder = yaml("dashboards/smiles.yml")["providers"][0]["options"]["path"].as_str().unwrap().to_owned();
+    let folder =
+        yaml("dashboards/smiles.yml")["providers"][0]["options"]["path"].as_str().unwrap().to_owned();
     assert!(mounts.contains(&format!("./deploy/grafana/dashboards:{folder}:ro").as_str()), "{mounts:?}");
     let home = &compose["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
     assert_eq!(home.as_str(), Some(format!("{folder}/smiles.json").as_str()));

@@ -17,6 +17,7 @@ mod config;
 mod connect;
 mod encode;
 mod error;
+mod extract;
 mod load;
 mod migrate;
 mod passfile;
@@ -32,4 +33,5 @@ mod write;
 mod writer;
 
 pub use config::{Config, SslMode};
+pub use extract::{Extract, TextRow};
 pub use plan::Postgres;

@@ -14,6 +14,7 @@ mod bind;
 mod compile;
 mod config;
 mod error;
+mod extract;
 mod file;
 mod migrate;
 mod plan;
@@ -28,4 +29,5 @@ mod write;
 mod writer;
 
 pub use config::{Config, Synchronous};
+pub use extract::{Extract, TextRow};
 pub use plan::Sqlite;

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use smiles_sink_http_api::HttpApi;
 use smiles_stage::prometheus::Registry as Meters;
 use smiles_stage::{
-    Batch, Health, HealthView, JournalHealth, NoFiles, OpenContext, PlanContext, Position, Problems,
+    Batch, Health, HealthView, JournalHealth, NoFiles, OpenContext, PlanContext, Position, Problems, Process,
     Registry, RunId, Seq, Sink, SinkHealth, SinkPlan, SinkState, SourceHealth, SourceState, Store,
 };
 use smiles_testkit::ManualClock;
@@ -75,7 +75,11 @@ impl World {
             meters: meters.clone(),
             health: Arc::clone(&health) as Arc<dyn HealthView>,
             every: None,
-            process: Arc::new(Process { id: "0f".repeat(16), version: "3.0.0".into(), pipelines: Vec::new() }),
+            process: Arc::new(Process {
+                id: "0f".repeat(16),
+                version: "3.0.0".into(),
+                pipelines: Vec::new(),
+            }),
         };
         let given = store.is_some();
         let store = Arc::new(store.unwrap_or_default());

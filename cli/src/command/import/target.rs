@@ -1,0 +1,204 @@
+//! Where rows go: the store of a pipeline, with tables of its own and a watermark per table of the source.
+//!
+//! A table of the source is a run, and the number of its last row in a piece is that piece's number within the run. So the
+//! target itself knows, in the transaction of the rows, how far an import has come: one that is interrupted goes on
+//! there, and one that is repeated finds nothing to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::SchemaRef;
+use jiff::Timestamp;
+use serde_json::Value;
+use smiles_config::{Pipeline, StageDecl};
+use smiles_runtime::RunOptions;
+use smiles_stage::{
+    Action, Batch, Clock, Files, Health, HealthView, JournalHealth, OpenContext, PlanContext, Position,
+    Problems, Registry, RunId, Seq, Sink, StageError, StagedState, Transform,
+};
+
+use super::rules::Step;
+use super::source::told;
+use crate::exit::Failure;
+
+/// The name of the import among the sinks of a pipeline.
+const NAME: &str = "import";
+
+/// How stages are made.
+pub(super) struct Workshop {
+    pub(super) pipeline: Pipeline,
+    pub(super) registry: Registry,
+    pub(super) files: Arc<dyn Files>,
+    pub(super) options: RunOptions,
+}
+
+impl Workshop {
+    /// The sink that keeps tables: of several the first.
+    pub(super) fn store(&self) -> Result<&StageDecl, Failure> {
+        let stores = self.pipeline.sinks.iter().map(|sink| &sink.stage);
+        stores.into_iter().find(|stage| stage.options.get("tables").is_some()).ok_or_else(|| {
+            let name = &self.pipeline.name;
+            Failure::configuration(format!(
+                "the pipeline `{name}` has no sink with `tables:` to import into (is PERSISTENCE_ENABLED false?)"
+            ))
+        })
+    }
+
+    /// The transforms of a step, and the columns behind them.
+    pub(super) fn transforms(&self, step: &Step, input: SchemaRef) -> Result<(Chain, SchemaRef), Failure> {
+        let mut links = Vec::new();
+        let mut schema = input;
+        for declared in &step.transforms {
+            let mut options = declared.clone();
+            let type_name = options.as_object_mut().and_then(|options| options.remove("type"));
+            let type_name = type_name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            let at = format!("step `{}`, transform `{type_name}`", step.table);
+            let factory = self
+                .registry
+                .find_transform(&type_name)
+                .map_err(|_| Failure::configuration(format!("{at}: there is no transform of this type")))?;
+            let context = PlanContext { stage: &type_name, files: self.files.as_ref() };
+            let plan = factory.plan(&options, context).map_err(|problems| wrong(&at, &problems))?;
+            let output = plan.output(&schema).map_err(|problems| wrong(&at, &problems))?;
+            let transform = plan
+                .open(&schema, self.context(&type_name))
+                .map_err(|error| Failure::Runtime(told(error)))?;
+            links.push((transform, StagedState::default()));
+            schema = output;
+        }
+        Ok((Chain(links), schema))
+    }
+
+    /// The target of a step, opened; it has not been asked anything.
+    pub(super) async fn open(&self, step: &Step, schema: &SchemaRef, run: RunId) -> Result<Target, Failure> {
+        let store = self.store()?;
+        let at = format!("step `{}`, into `{}`", step.table, store.name);
+        let mut options = store.options.clone();
+        if let Some(options) = options.as_object_mut() {
+            options.insert("tables".to_owned(), step.into.clone());
+        }
+        let factory = self
+            .registry
+            .find_sink(&store.type_name)
+            .map_err(|_| Failure::configuration(format!("there is no sink of type `{}`", store.type_name)))?;
+        let context = PlanContext { stage: NAME, files: self.files.as_ref() };
+        let mut plan = factory.plan(&options, context).map_err(|problems| wrong(&at, &problems))?;
+        plan.wire(schema, None).map_err(|problems| wrong(&at, &problems))?;
+        let opened = plan.open(self.context(NAME), None).await;
+        let sink = opened.map_err(|error| Failure::Runtime(told(error)))?.sink;
+        Ok(Target { sink, run, clock: Arc::clone(&self.options.clock) })
+    }
+
+    fn context(&self, stage: &str) -> OpenContext {
+        OpenContext {
+            pipeline: self.pipeline.name.clone(),
+            stage: stage.to_owned(),
+            data_dir: self.options.data_dir.clone(),
+            clock: Arc::clone(&self.options.clock),
+            meters: smiles_stage::prometheus::Registry::new(),
+            health: Arc::new(Idle(self.options.clock.now())),
+            every: None,
+            process: Arc::clone(&self.options.process),
+        }
+    }
+}
+
+/// Nothing runs beside an import.
+struct Idle(Timestamp);
+
+impl HealthView for Idle {
+    fn health(&self) -> Health {
+        Health {
+            pipeline: NAME.to_owned(),
+            started: self.0,
+            uptime: Duration::ZERO,
+            sources: Vec::new(),
+            sinks: Vec::new(),
+            journal: JournalHealth { writable: true, size_bytes: 0, max_size_bytes: 0, full: false },
+            warnings: Vec::new(),
+            queued: 0,
+        }
+    }
+}
+
+fn wrong(at: &str, problems: &Problems) -> Failure {
+    let told: Vec<String> = problems
+        .iter()
+        .map(|problem| {
+            let help = problem.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+            format!("{at}: {}: {}{help}", problem.at, problem.message)
+        })
+        .collect();
+    Failure::configuration(told.join("\nerror: "))
+}
+
+/// Transforms in a row, each with its memory.
+pub(super) struct Chain(Vec<(Box<dyn Transform>, StagedState)>);
+
+impl Chain {
+    pub(super) fn apply(&mut self, mut batch: RecordBatch) -> Result<RecordBatch, StageError> {
+        for (transform, state) in &mut self.0 {
+            batch = transform.apply(batch, state)?;
+            state.keep();
+        }
+        Ok(batch)
+    }
+}
+
+/// A store that takes the rows of one table of the source.
+pub(super) struct Target {
+    sink: Box<dyn Sink>,
+    run: RunId,
+    clock: Arc<dyn Clock>,
+}
+
+/// What became of a piece.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) rows: u64,
+    /// Rows that the target refuses for good, and why.
+    pub(super) refused: Vec<String>,
+}
+
+impl Target {
+    /// The number of the last row that is in the target, and the target's id.
+    pub(super) async fn mark(&mut self) -> anyhow::Result<(i64, Option<String>)> {
+        let mark = self.sink.watermark(self.run).await.map_err(told)?;
+        let number = mark.map_or(0, |mark| i64::try_from(mark.seq.0).unwrap_or(i64::MAX));
+        Ok((number, mark.map(|mark| RunId(mark.target.0).to_string())))
+    }
+
+    /// Writes a piece that ends with the row of this number. Rows that the target refuses are left out and named.
+    pub(super) async fn write(&mut self, number: i64, records: RecordBatch) -> anyhow::Result<Written> {
+        let position = Position { run: self.run, seq: Seq(u64::try_from(number).unwrap_or(0)) };
+        let mut written = Written::default();
+        let mut batch = Batch { position, accepted_at: self.clock.now(), records };
+        loop {
+            let rows = batch.records.num_rows() as u64;
+            let outcome = match self.sink.write(&batch).await {
+                Ok(()) => self.sink.flush().await.map(drop),
+                Err(error) => Err(error),
+            };
+            let error = match outcome {
+                Ok(()) => {
+                    written.rows = rows;
+                    return Ok(written);
+                }
+                Err(error) => error,
+            };
+            let Action::Reject { rows } = error.action() else { return Err(told(error)) };
+            let mut keep = vec![true; batch.records.num_rows()];
+            for refused in rows {
+                written.refused.push(format!("{} ({})", refused.reason, refused.code));
+                if let Some(keep) = keep.get_mut(refused.row) {
+                    *keep = false;
+                }
+            }
+            batch.records =
+                arrow_select::filter::filter_record_batch(&batch.records, &BooleanArray::from(keep))?;
+            // After an error the target forgets what was written and wants to be asked.
+            self.mark().await?;
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! `smiles import`: from the schemas of the earlier systems, over crashes and again, and the way back.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use smiles_testkit::postgres::{Database, PASSWORD, Server, USER, binary};
+
+use crate::bridge::{Bridge, PATIENCE, finish, now, pause, smiles};
+
+const EARLIER: &str = include_str!("../../../sinks/postgres/tests/it/earlier_system.sql");
+
+/// 40 polls a minute apart, two inverters with two ports: a row of `inverter_data` per port, milliseconds apart. From
+/// poll 30 on the sun is down: the first inverter answers with zeros.
+const POLLS: &str = "
+INSERT INTO inverters VALUES ('116182800001', 'roof', '2025-06-21 12:00:00', '2025-06-21 12:39:00', NULL, NULL),
+                             ('116182800002', NULL, '2025-06-21 12:00:00', '2025-06-21 12:39:00', NULL, NULL);
+INSERT INTO inverter_data (serial_number, \"timestamp\", grid_voltage, grid_frequency, temperature, operating_status, alarm_code, alarm_count, link_status, raw_data)
+SELECT '11618280000' || inverter, timestamp '2025-06-21 12:00:00' + poll * interval '1 minute' + (inverter * 2 + port) * interval '3 ms',
+       CASE WHEN down THEN 0 ELSE 230.1 END, CASE WHEN down THEN 0 ELSE 50.01 END, CASE WHEN down THEN 0 ELSE 21.5 END,
+       3, 0, 1, CASE WHEN down THEN 0 ELSE 1 END, '{\"grid_voltage\": 230.1}'
+FROM generate_series(0, 39) AS poll, generate_series(1, 2) AS inverter, generate_series(1, 2) AS port,
+     LATERAL (SELECT poll >= 30 AND inverter = 1 AS down) AS sun
+ORDER BY poll, inverter, port;
+INSERT INTO port_data (serial_number, port_number, \"timestamp\", pv_voltage, pv_current, pv_power, today_production, total_production, raw_data)
+SELECT '11618280000' || inverter, port, timestamp '2025-06-21 12:00:00' + poll * interval '1 minute',
+       CASE WHEN down THEN 0 ELSE 35.1 END, CASE WHEN down THEN 0 ELSE 1.02 END, CASE WHEN down THEN 0 ELSE 35.8 END,
+       CASE WHEN down THEN 0 ELSE poll END, CASE WHEN down THEN 0 ELSE 1000 + poll END, NULL
+FROM generate_series(0, 39) AS poll, generate_series(1, 2) AS inverter, generate_series(1, 2) AS port,
+     LATERAL (SELECT poll >= 30 AND inverter = 1 AS down) AS sun
+ORDER BY poll, inverter, port;
+INSERT INTO production_cache VALUES ('116182800001', 1, 0, 0, '2025-06-21 12:39:00'), ('116182800002', 1, 39, 1039, '2025-06-21 12:39:00');
+-- The clock shows 02:30 twice that night.
+INSERT INTO system_metrics (\"timestamp\", metric_name, metric_value, tags) VALUES ('2025-10-26 02:30:00', 'm', 1.5, '{\"a\": 1}');
+";
+
+fn earlier(server: &Server) -> Database {
+    let database = server.database();
+    server.admin(&format!("ALTER DATABASE {} SET timezone = 'Europe/Berlin'", database.name));
+    database.sql(EARLIER);
+    database.sql(POLLS);
+    database
+}
+
+fn address(database: &Database) -> String {
+    format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{}", database.port, database.name)
+}
+
+fn import(arguments: &[&str], variables: &[(String, String)], folder: &Path) -> Output {
+    let arguments: Vec<&str> = std::iter::once("import").chain(arguments.iter().copied()).collect();
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+    finish(&arguments, &variables, folder)
+}
+
+#[track_caller]
+fn said(output: &Output) -> String {
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaints}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn refused(output: &Output, code: i32, words: &[&str]) {
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{complaints}");
+    for words in words {
+        assert!(complaints.contains(words), "no `{words}` in:\n{complaints}");
+    }
+}
+
+#[track_caller]
+fn holds(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.contains(line), "no `{line}` in:\n{text}");
+    }
+}
+
+/// What a complete import of [`POLLS`] leaves.
+#[track_caller]
+fn is_mended(database: &Database) {
+    let one = |sql: &str| database.sql(sql).trim().to_owned();
+    assert_eq!(one("SELECT count(*) FROM inverter_data"), "80", "one row per inverter and poll");
+    assert_eq!(one("SELECT count(*) FROM inverter_data WHERE grid_voltage IS NULL"), "10", "not heard");
+    assert_eq!(one("SELECT count(*) FROM inverter_data WHERE grid_voltage = 0"), "0");
+    assert_eq!(one("SELECT count(*) FROM port_data"), "160");
+    assert_eq!(
+        one("SELECT count(*) FROM port_data WHERE total_production IS NULL AND pv_power IS NULL"),
+        "20"
+    );
+    assert_eq!(one("SELECT count(*) FROM port_data WHERE total_production = 0"), "0");
+    // Noon in Berlin.
+    assert_eq!(one("SELECT min(timestamp) FROM port_data"), "2025-06-21 10:00:00+00");
+    // The second of the two.
+    assert_eq!(one("SELECT timestamp FROM system_metrics WHERE metric_name = 'm'"), "2025-10-26 01:30:00+00");
+    assert_eq!(
+        database.rows(
+            "SELECT serial_number, today_production, total_production FROM production_cache ORDER BY 1"
+        ),
+        ["116182800001|-|-", "116182800002|39|1039"]
+    );
+    assert_eq!(
+        database.rows("SELECT serial_number, dtu_name FROM inverters ORDER BY 1"),
+        ["116182800001|roof", "116182800002|-"]
+    );
+}
+
+#[test]
+fn a_database_on_another_server_is_copied_and_mended_once() {
+    let server = Server::shared();
+    let (source, target, folder) = (earlier(server), server.database(), tempfile::tempdir().unwrap());
+    let planned = said(&import(&[&address(&source), "--dry-run"], &target.variables(), folder.path()));
+    holds(&planned, &["would import from PostgreSQL 127.0.0.1", "port_data: 160 rows"]);
+    assert_eq!(target.sql("SELECT to_regclass('port_data') IS NULL").trim(), "t", "a dry run writes nothing");
+
+    let report = said(&import(&[&address(&source)], &target.variables(), folder.path()));
+    holds(
+        &report,
+        &[
+            "imported from PostgreSQL 127.0.0.1",
+            "inverter_data: 80 rows\n    80 left out: they repeat the row before\n    10 were not heard: their zeros became null",
+            "port_data: 160 rows\n    20 were not heard",
+            "instants without a time zone were read as Europe/Berlin",
+            "1 of an hour that the clock showed twice",
+        ],
+    );
+    is_mended(&target);
+
+    let again = said(&import(&[&address(&source)], &target.variables(), folder.path()));
+    holds(
+        &again,
+        &["inverter_data: 0 rows, 160 were here already", "port_data: 0 rows, 160 were here already"],
+    );
+    is_mended(&target);
+
+    // What the earlier system, which still runs, stored since then comes with the next call.
+    source.sql(
+        "INSERT INTO port_data (serial_number, port_number, \"timestamp\", total_production)
+         VALUES ('116182800001', 1, '2025-06-21 12:40:00', 1040)",
+    );
+    let more = said(&import(&[&address(&source)], &target.variables(), folder.path()));
+    holds(&more, &["port_data: 1 rows, 160 were here already"]);
+    assert_eq!(target.sql("SELECT count(*) FROM port_data").trim(), "161");
+}
+
+#[test]
+fn another_zone_is_taken_on_demand() {
+    let server = Server::shared();
+    let (source, target, folder) = (earlier(server), server.database(), tempfile::tempdir().unwrap());
+    let arguments = [&*address(&source), "--timezone", "America/New_York", "--table", "port_data"];
+    // Alone, the readings of inverters that nobody knows are refused one by one.
+    let report = said(&import(&arguments, &target.variables(), folder.path()));
+    holds(&report, &["port_data: 0 rows", "160 refused by the target", "23503"]);
+    let whole = [&*address(&source), "--timezone", "America/New_York"];
+    said(&import(&whole, &target.variables(), folder.path()));
+    assert_eq!(target.sql("SELECT min(last_updated) FROM production_cache").trim(), "2025-06-21 16:39:00+00");
+}
+
+#[test]
+fn an_import_that_is_killed_goes_on_where_it_was() {
+    let server = Server::shared();
+    let (source, target, folder) = (server.database(), server.database(), tempfile::tempdir().unwrap());
+    source.sql(EARLIER);
+    source.sql(
+        "INSERT INTO inverters VALUES ('116182800001', 'roof', '2025-06-21', '2025-06-21', NULL, NULL);
+         INSERT INTO port_data (serial_number, port_number, \"timestamp\", pv_power, total_production)
+         SELECT '116182800001', 1, timestamp '2025-06-21' + i * interval '1 minute', i, 1 + i FROM generate_series(1, 120000) AS i",
+    );
+    let variables = target.variables();
+    let lent: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let count = |database: &Database| -> u64 {
+        let there = database.sql("SELECT to_regclass('port_data') IS NOT NULL");
+        if there.trim() == "t" {
+            database.sql("SELECT count(*) FROM port_data").trim().parse().unwrap()
+        } else {
+            0
+        }
+    };
+    let mut seen = 0;
+    for _ in 0..3 {
+        let mut child = smiles(&["import", &address(&source)], &lent)
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = now() + PATIENCE;
+        while count(&target) <= seen && child.try_wait().unwrap().is_none() {
+            assert!(now() < deadline, "nothing arrives");
+            pause();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        seen = count(&target);
+    }
+    assert!(seen > 0);
+    said(&import(&[&address(&source)], &variables, folder.path()));
+    assert_eq!(
+        target.sql("SELECT count(*), count(DISTINCT timestamp), sum(pv_power::bigint) FROM port_data").trim(),
+        "120000|120000|7200060000",
+        "every row once"
+    );
+}
+
+#[test]
+fn an_adopted_database_is_mended_in_place_and_the_dump_brings_it_back() {
+    let server = Server::shared();
+    let (database, folder) = (earlier(server), tempfile::tempdir().unwrap());
+    // As the guide says.
+    let dump = folder.path().join("before.sql");
+    let dumped = Command::new(binary("pg_dump"))
+        .args(["--dbname", &address(&database), "--file"])
+        .arg(&dump)
+        .status()
+        .unwrap();
+    assert!(dumped.success());
+
+    let planned = said(&import(&["--in-place", "--dry-run"], &database.variables(), folder.path()));
+    holds(&planned, &["still that of the earlier system"]);
+    let report = said(&import(&["--in-place"], &database.variables(), folder.path()));
+    holds(
+        &report,
+        &["mended", "80 rows of inverter_data that repeat", "20 rows of port_data that were not heard"],
+    );
+    is_mended(&database);
+    let again = said(&import(&["--in-place", "--dry-run"], &database.variables(), folder.path()));
+    holds(
+        &again,
+        &["would mend", " 0 rows of inverter_data that repeat", " 0 rows of port_data that were not heard"],
+    );
+    // It is its own source.
+    refused(
+        &import(&[&address(&database)], &database.variables(), folder.path()),
+        2,
+        &["is the one the pipeline writes to", "--in-place"],
+    );
+
+    database.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    let restored = Command::new(binary("psql"))
+        .args(["--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", &address(&database), "--file"])
+        .arg(&dump)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(restored.success());
+    assert_eq!(database.sql("SELECT count(*) FROM inverter_data").trim(), "160", "as it was");
+    assert_eq!(
+        database.sql("SELECT pg_typeof(\"timestamp\") FROM port_data LIMIT 1").trim(),
+        "timestamp without time zone"
+    );
+}
+
+/// The schema of version 1.
+fn version_1(path: &Path) {
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.execute_batch(
+        "CREATE TABLE production_cache (serial_number TEXT NOT NULL, port_number INTEGER NOT NULL,
+             today_production INTEGER NOT NULL, total_production INTEGER NOT NULL, last_updated TIMESTAMP NOT NULL,
+             PRIMARY KEY (serial_number, port_number));
+         CREATE TABLE config_cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, last_updated TIMESTAMP NOT NULL);
+         CREATE TABLE metrics (timestamp TIMESTAMP NOT NULL, metric_name TEXT NOT NULL, metric_value REAL NOT NULL, tags TEXT);
+         INSERT INTO production_cache VALUES
+             ('116182800001', 1, 1234, 567890, '2025-06-21 12:00:00.123456'),
+             ('116182800001', 2, 0, 0, '2025-06-21 12:00:00.123456');
+         INSERT INTO config_cache VALUES ('setting', '{\"a\": [1]}', '2025-06-21 12:00:00.000000');
+         INSERT INTO metrics VALUES ('2025-06-21 12:00:00.5', 'uptime', 1.5, NULL);",
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_file_of_version_1_is_taken_over_and_its_inverters_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hoymiles-mqtt.db");
+    version_1(&file);
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let variables = [("DATA_DIR".to_owned(), data.display().to_string())];
+    let arguments = [file.to_str().unwrap(), "--timezone", "Europe/Berlin"];
+    let planned = said(&import(&[arguments[0], "--dry-run"], &variables, folder.path()));
+    holds(&planned, &["would import from SQLite", "production_cache: 2 rows", "were read as UTC"]);
+    let report = said(&import(&arguments, &variables, folder.path()));
+    holds(
+        &report,
+        &["production_cache: 2 rows", "1 were not heard", "metrics: 1 rows", "were read as Europe/Berlin"],
+    );
+    let again = said(&import(&arguments, &variables, folder.path()));
+    holds(&again, &["metrics: 0 rows, 1 were here already"]);
+
+    let lent = [
+        ("DATA_DIR", data.to_str().unwrap()),
+        ("DTU_HOST", "127.0.0.1"),
+        ("DTU_PORT", "1"),
+        ("HEALTH_HOST", "127.0.0.1"),
+        ("HEALTH_PORT", "0"),
+    ];
+    let bridge = Bridge::start(&["run"], &lent, folder.path());
+    let current = bridge
+        .eventually("/api/production/current", |list| list.as_array().is_some_and(|list| list.len() == 2));
+    assert_eq!(current[0]["total_production"], 567_890);
+    assert_eq!(current[0]["timestamp"], "2025-06-21T10:00:00.123456+00:00");
+    assert!(current[1]["total_production"].is_null(), "{current}");
+    assert_eq!(bridge.json("/api/inverters")[0]["serial_number"], "116182800001");
+}
+
+#[test]
+fn a_csv_file_is_read_by_its_first_line_and_every_mistake_has_a_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = [("DATA_DIR".to_owned(), folder.path().display().to_string())];
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let inverters =
+        write("inverters.csv", "serial_number,first_seen,last_seen\nA1,2025-06-21,2025-06-22T00:00:00Z\n");
+    let bad = write(
+        "bad.csv",
+        "serial_number,port_number,timestamp,pv_power\nA1,1,2025-06-21T12:00:00Z,35.5\nA1,two,noon,\nA1,1,2025-06-21T12:01:00Z,much\n",
+    );
+    let output = import(&[&bad, "--table", "port_data"], &data, folder.path());
+    refused(
+        &output,
+        2,
+        &[
+            "port_data, row 3, column port_number: `two` is no whole number",
+            "row 3, column timestamp: `noon` is no instant",
+            "row 4, column pv_power: `much` is no number",
+        ],
+    );
+    said(&import(&[&inverters, "--table", "inverters"], &data, folder.path()));
+    let good = write(
+        "good.csv",
+        "serial_number,port_number,timestamp,pv_power,total_production\nA1,1,2025-06-21T12:00:00Z,35.5,\n",
+    );
+    holds(&said(&import(&[&good, "--table", "port_data"], &data, folder.path())), &["port_data: 1 rows"]);
+    // The file grew.
+    let good = write(
+        "good.csv",
+        "serial_number,port_number,timestamp,pv_power,total_production\nA1,1,2025-06-21T12:00:00Z,35.5,\nA1,1,2025-06-21T12:01:00Z,36,7\n",
+    );
+    holds(
+        &said(&import(&[&good, "--table", "port_data"], &data, folder.path())),
+        &["port_data: 1 rows, 1 were here already"],
+    );
+    let store = rusqlite::Connection::open(folder.path().join("hoymiles.db")).unwrap();
+    let rows: i64 = store.query_row("SELECT count(*) FROM port_data", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 2);
+
+    refused(&import(&[&good], &data, folder.path()), 1, &["needs --table"]);
+    refused(
+        &import(&[&good, "--table", "ports"], &data, folder.path()),
+        2,
+        &["nothing is known of a table `ports`", "port_data"],
+    );
+    let typo = write("typo.csv", "serial_number,port_number,timestamp,pv_pwer\n");
+    refused(
+        &import(&[&typo, "--table", "port_data"], &data, folder.path()),
+        2,
+        &["no column pv_pwer", "pv_power"],
+    );
+}
+
+#[test]
+fn what_is_no_source_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = [("DATA_DIR".to_owned(), folder.path().display().to_string())];
+    let note = folder.path().join("note.db");
+    std::fs::write(&note, "this is a note and no database at all, however long it is made").unwrap();
+    let empty = folder.path().join("empty.db");
+    rusqlite::Connection::open(&empty).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    refused(&import(&["nowhere.db"], &data, folder.path()), 1, &["there is no file `nowhere.db`"]);
+    refused(
+        &import(&[note.to_str().unwrap()], &data, folder.path()),
+        1,
+        &["is damaged or is no SQLite database"],
+    );
+    refused(
+        &import(&[empty.to_str().unwrap()], &data, folder.path()),
+        2,
+        &["none of the tables", "production_cache"],
+    );
+    refused(&import(&["postgres://"], &data, folder.path()), 1, &["write postgres://USER"]);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("postgres://u@127.0.0.1:{closed}/d");
+    refused(&import(&[&address], &data, folder.path()), 1, &["cannot reach PostgreSQL"]);
+    refused(&import(&["--in-place"], &data, folder.path()), 2, &["DB_HOST"]);
+    refused(&import(&[], &data, folder.path()), 2, &["SOURCE"]);
+    refused(
+        &import(&[note.to_str().unwrap(), "--timezone", "Berlin"], &data, folder.path()),
+        2,
+        &["no such time zone `Berlin`"],
+    );
+}
