@@ -1,12 +1,12 @@
 # The front door: each verb is a short script under .ci or one cargo command.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak bench fmt lint
+.PHONY: help setup run test soak bench screenshots fmt lint
 
 # The Python of the foreign peers the tests talk to; `make setup` makes it.
 export SMILES_TEST_PYTHON ?= $(CURDIR)/.venv/bin/python
 
 help: ## say what each verb does (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install what the tests need and is missing (system packages, Python peers, Home Assistant, browser driver)
 	@exec .ci/setup.sh
@@ -24,6 +24,9 @@ soak: ## run the long form of tests that besiege the bridge
 
 bench: ## measure, and print the results as a Markdown table
 	@exec cargo bench --package smiles --bench spine
+
+screenshots: ## make the pictures of the documentation anew from a running demo
+	@cargo build --quiet --package smiles --bin smiles && cd web && npm run --silent screenshots
 
 fmt: ## format all Rust code
 	@exec cargo fmt --all

@@ -271,11 +271,15 @@ pub(crate) struct ImportArgs {
 #[command(after_help = "Examples:
   smiles schema > pipeline.schema.json
   smiles schema --plugin ./libcsv.so           with the stages a plugin adds
-  smiles schema --tests > tests.schema.json")]
+  smiles schema --tests > tests.schema.json
+  smiles schema --markdown | less              every variable and option, for people")]
 pub(crate) struct SchemaArgs {
     /// The schema of files of test cases (`smiles test`)
     #[arg(long)]
     pub(crate) tests: bool,
+    /// Every variable and option as a page of Markdown
+    #[arg(long, conflicts_with = "tests")]
+    pub(crate) markdown: bool,
     /// A plugin whose stages are part of it; may be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) plugin: Vec<PathBuf>,

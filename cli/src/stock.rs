@@ -15,6 +15,9 @@ pub(crate) const DEFAULT_DEVICE: &str = "hoymiles/device.yaml";
 /// Its test cases, which `test` runs unless told otherwise.
 pub(crate) const DEFAULT_CASES: &str = "hoymiles/tests.yaml";
 
+/// The variables of the stock pipelines.
+pub(crate) const VARIABLES: &str = "hoymiles/variables.yaml";
+
 /// What `import` takes over unless told otherwise.
 pub(crate) const IMPORT: &str = "hoymiles/import.yaml";
 

@@ -13,6 +13,7 @@ mod crash;
 mod damage;
 mod dead_letters;
 mod docker;
+mod docs;
 mod earlier_clients;
 mod end_to_end;
 mod faults;
