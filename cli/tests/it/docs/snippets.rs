@@ -227,7 +227,7 @@ fn every_yaml_is_sound() {
             let parsed: Result<Value, _> = serde_yaml::from_str(&snippet.text);
             let parsed = parsed.unwrap_or_else(|error| panic!("{}: {error}\n{}", page.name, snippet.text));
             // Files of a tutorial belong together, and a test of its own builds and runs them.
-            if parsed.get("pipeline").is_none() || snippet.text.starts_with("# file: ") {
+            if parsed.get("sources").is_none() || snippet.text.starts_with("# file: ") {
                 continue;
             }
             pipelines += 1;
