@@ -29,6 +29,8 @@ for name in null urandom; do touch "$at/dev/$name"; mount --bind "/dev/$name" "$
 mount -t tmpfs tmpfs "$at${place%/*}"
 touch "$at$place"
 mount --bind "$binary" "$at$place"
+# The image has no tzdata.
+if [ -d "$at/usr/share/zoneinfo" ]; then mount -t tmpfs tmpfs "$at/usr/share/zoneinfo"; fi
 chroot "$at" /bin/sh -euc "$prepare" >&2
 owner=$(stat -c %u:%g "$at/data")
 [ "$owner" = "$user" ] || { echo "/data belongs to $owner, and the bridge is $user" >&2; exit 1; }
@@ -174,6 +176,7 @@ fn the_image_runs_as_process_1_without_rights_on_a_root_that_cannot_be_written()
         folder.path(),
         &[
             "DTU_HOST=127.0.0.1".to_owned(),
+            "TIMEZONE=Europe/Berlin".to_owned(),
             format!("DTU_PORT={}", device.port),
             "HEALTH_HOST=127.0.0.1".to_owned(),
             format!("HEALTH_PORT={port}"),

@@ -162,7 +162,7 @@ fn an_import_that_is_killed_goes_on_where_it_was() {
     source.sql(
         "INSERT INTO inverters VALUES ('116182800001', 'roof', '2025-06-21', '2025-06-21', NULL, NULL);
          INSERT INTO port_data (serial_number, port_number, \"timestamp\", pv_power, total_production)
-         SELECT '116182800001', 1, timestamp '2025-06-21' + i * interval '1 minute', i, 1 + i FROM generate_series(1, 120000) AS i",
+         SELECT '116182800001', 1, timestamp '2025-06-21' + i * interval '1 minute', i, 1 + i FROM generate_series(1, 300000) AS i",
     );
     let variables = target.variables();
     let lent: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -191,11 +191,25 @@ fn an_import_that_is_killed_goes_on_where_it_was() {
         child.wait().unwrap();
         seen = count(&target);
     }
+    // Ctrl-C ends it behind the piece under way, and says that nothing is lost.
+    let child = smiles(&["import", &address(&source)], &lent)
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = now() + PATIENCE;
+    while count(&target) <= seen {
+        assert!(now() < deadline, "nothing arrives");
+        pause();
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    refused(&child.wait_with_output().unwrap(), 1, &["stopped; the same command goes on"]);
     assert!(seen > 0);
     said(&import(&[&address(&source)], &variables, folder.path()));
     assert_eq!(
         target.sql("SELECT count(*), count(DISTINCT timestamp), sum(pv_power::bigint) FROM port_data").trim(),
-        "120000|120000|7200060000",
+        "300000|300000|45000150000",
         "every row once"
     );
 }
@@ -332,6 +346,14 @@ fn a_csv_file_is_read_by_its_first_line_and_every_mistake_has_a_place() {
         "serial_number,port_number,timestamp,pv_power,total_production\nA1,1,2025-06-21T12:00:00Z,35.5,\n",
     );
     holds(&said(&import(&[&good, "--table", "port_data"], &data, folder.path())), &["port_data: 1 rows"]);
+    // Another file of inverters begins with the same one.
+    let more = write(
+        "more.csv",
+        "serial_number,first_seen,last_seen\nA1,2025-06-21 00:00:00,2025-06-22T00:00:00Z\nA2,2025-06-21 00:00:00,2025-06-22T00:00:00Z\n",
+    );
+    said(&import(&[&more, "--table", "inverters"], &data, folder.path()));
+    let other = write("other.csv", "serial_number,port_number,timestamp\nA2,1,2025-06-21T12:00:00Z\n");
+    holds(&said(&import(&[&other, "--table", "port_data"], &data, folder.path())), &["port_data: 1 rows"]);
     // The file grew.
     let good = write(
         "good.csv",
@@ -343,7 +365,7 @@ fn a_csv_file_is_read_by_its_first_line_and_every_mistake_has_a_place() {
     );
     let store = rusqlite::Connection::open(folder.path().join("hoymiles.db")).unwrap();
     let rows: i64 = store.query_row("SELECT count(*) FROM port_data", [], |row| row.get(0)).unwrap();
-    assert_eq!(rows, 2);
+    assert_eq!(rows, 3);
 
     refused(&import(&[&good], &data, folder.path()), 1, &["needs --table"]);
     refused(

@@ -1,0 +1,245 @@
+//! Table by table from a source to the store: in pieces, each with its mark, mended on the way.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::SchemaRef;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+use smiles_stage::RunId;
+
+use super::convert::{self, BadCell, Clock, TextRow};
+use super::report::{Report, Taken};
+use super::rules::{Rules, Step};
+use super::source::{Source, told};
+use super::target::{Chain, Workshop, Written};
+use super::{Stop, progress};
+use crate::exit::Failure;
+
+/// Rows per transaction.
+const PIECE: usize = 10_000;
+/// Bad cells that are named; a file whose every line is wrong has one mistake.
+const NAMED: usize = 20;
+
+/// One import.
+pub(super) struct Import<'a> {
+    pub(super) workshop: &'a Workshop,
+    pub(super) source: Source,
+    /// Of instants without one.
+    pub(super) zone: TimeZone,
+    pub(super) dry_run: bool,
+    pub(super) stop: Stop,
+}
+
+impl Import<'_> {
+    pub(super) async fn all(
+        &mut self,
+        rules: &Rules,
+        only: Option<&str>,
+        shown: &str,
+    ) -> Result<Report, Failure> {
+        let mut report = Report::new(shown, &self.zone, self.dry_run);
+        if let Some(only) = only
+            && !rules.steps.iter().any(|step| step.table == only)
+        {
+            let known: Vec<&str> = rules.steps.iter().map(|step| step.table.as_str()).collect();
+            let message =
+                format!("--table: nothing is known of a table `{only}`; there are {}", known.join(", "));
+            return Err(Failure::configuration(message));
+        }
+        let mut found = false;
+        for step in rules.steps.iter().filter(|step| only.is_none_or(|only| only == step.table)) {
+            if self.stop.asked() {
+                break;
+            }
+            let there = self.source.columns(&step.table).await?;
+            if there.is_empty() {
+                continue;
+            }
+            found = true;
+            self.fits(step, &there)?;
+            let taken = self.step(step, report.clock()).await?;
+            report.add(&step.table, taken);
+        }
+        if !found {
+            let known: Vec<&str> = rules.steps.iter().map(|step| step.table.as_str()).collect();
+            let message =
+                format!("{shown} has none of the tables that can be imported: {}", known.join(", "));
+            return Err(Failure::configuration(message));
+        }
+        Ok(report)
+    }
+
+    /// Whether the table has every column that is to be read.
+    fn fits(&self, step: &Step, there: &[String]) -> Result<(), Failure> {
+        let is_there = |name: &str| there.iter().any(|column| column == name);
+        // Of a file of one's own the columns that are not there are null; the keys must be.
+        let is_csv = matches!(self.source, Source::Csv(_));
+        let missing: Vec<&str> = step
+            .columns
+            .names()
+            .filter(|name| !is_there(name) && (!is_csv || step.key.iter().any(|key| key == name)))
+            .collect();
+        if missing.is_empty() {
+            let unknown: Vec<&str> = there
+                .iter()
+                .map(String::as_str)
+                .filter(|name| is_csv && *name != "id" && !step.columns.names().any(|known| known == *name))
+                .collect();
+            if unknown.is_empty() {
+                return Ok(());
+            }
+            let known: Vec<&str> = step.columns.names().collect();
+            return Err(Failure::configuration(format!(
+                "line 1: `{}` has no column {}; there are {}",
+                step.table,
+                unknown.join(", "),
+                known.join(", ")
+            )));
+        }
+        Err(Failure::configuration(format!(
+            "the table `{}` has no column {}",
+            step.table,
+            missing.join(", ")
+        )))
+    }
+
+    async fn step(&mut self, step: &Step, clock: &mut Clock) -> Result<Taken, Failure> {
+        let columns: Vec<String> = step.columns.names().map(str::to_owned).collect();
+        let schema = convert::schema(step);
+        let number = self.number(step);
+        if matches!(self.source, Source::Csv(_)) {
+            // Nothing of a file is written as long as something in it is wrong.
+            self.proofread(step, &columns).await?;
+        }
+        let total = self.source.count(&step.table).await?;
+        let mut taken = Taken { total, ..Taken::default() };
+        let (mut chain, output) = self.workshop.transforms(step, Arc::clone(&schema))?;
+        let first = self.source.rows(&step.table, &columns, number.as_deref(), 0, 1).await?;
+        let Some(first) = first.into_iter().next() else { return Ok(taken) };
+        let (mut target, mut mark) = (None, 0);
+        if !self.dry_run {
+            let mut opened = self.workshop.open(step, &output, run_of(step, &first)).await?;
+            let (number, id) = opened.mark().await?;
+            self.is_another(id.as_deref()).await?;
+            (target, mark) = (Some(opened), number);
+        }
+        let bar = progress("{msg:20} {bar:30} {pos}/{len} rows, {per_sec}, {eta} left", Some(total));
+        bar.set_message(step.table.clone());
+        // A table without a number is small and overwrites what is there: it is taken whole, every time.
+        let remembers = step.number.is_some();
+        let mut after = if remembers { mark } else { 0 };
+        while !self.stop.asked() {
+            let mut rows = self.source.rows(&step.table, &columns, number.as_deref(), after, PIECE).await?;
+            if rows.len() == PIECE {
+                convert::end_at_pause(step, &mut rows, &self.zone);
+            }
+            let Some(last) = rows.last().map(|(number, _)| *number) else { break };
+            after = last;
+            mark = if remembers { last } else { mark + 1 };
+            bar.inc(rows.len() as u64);
+            let mended = self.mended(step, &schema, rows, clock, &mut chain, &mut taken)?;
+            let rows = mended.num_rows() as u64;
+            let written = match &mut target {
+                Some(target) => target.write(mark, mended).await?,
+                None => Written { rows, refused: Vec::new() },
+            };
+            taken.written += written.rows;
+            taken.refused.extend(written.refused);
+            if number.is_none() {
+                break;
+            }
+        }
+        bar.finish_and_clear();
+        Ok(taken)
+    }
+
+    /// The column that numbers a table's rows; a file has its lines.
+    fn number(&self, step: &Step) -> Option<String> {
+        match self.source {
+            Source::Csv(_) => Some("line".to_owned()),
+            Source::Postgres(_) | Source::Sqlite(_) => step.number.clone(),
+        }
+    }
+
+    /// A piece as it goes to the target, and the count of what was mended.
+    fn mended(
+        &self,
+        step: &Step,
+        schema: &SchemaRef,
+        mut rows: Vec<TextRow>,
+        clock: &mut Clock,
+        chain: &mut Chain,
+        taken: &mut Taken,
+    ) -> Result<RecordBatch, Failure> {
+        taken.read += rows.len() as u64;
+        taken.repeated += convert::without_repeats(step, &mut rows, &self.zone);
+        let batch = convert::batch(step, schema, &rows, &self.zone, clock)
+            .map_err(|bad| wrong_cells(&step.table, &bad))?;
+        let mended = chain.apply(batch.clone()).map_err(|error| Failure::Runtime(told(error)))?;
+        taken.not_heard += rows_with_new_nulls(&batch, &mended);
+        Ok(mended)
+    }
+
+    /// Reads all of a file for its mistakes alone.
+    async fn proofread(&mut self, step: &Step, columns: &[String]) -> Result<(), Failure> {
+        let schema = convert::schema(step);
+        let (mut after, mut bad) = (0, Vec::new());
+        loop {
+            let rows = self.source.rows(&step.table, columns, Some("line"), after, PIECE).await?;
+            let Some((last, _)) = rows.last() else { break };
+            after = *last;
+            if let Err(more) = convert::batch(step, &schema, &rows, &self.zone, &mut Clock::default()) {
+                bad.extend(more);
+            }
+        }
+        if bad.is_empty() { Ok(()) } else { Err(wrong_cells(&step.table, &bad)) }
+    }
+
+    /// A database is not taken over into itself.
+    async fn is_another(&self, target: Option<&str>) -> Result<(), Failure> {
+        let Source::Postgres(source) = &self.source else { return Ok(()) };
+        let own = source.target_id().await.map_err(told)?;
+        if own.is_some() && own.as_deref() == target {
+            return Err(Failure::configuration(
+                "this database is the one the pipeline writes to: it needs no import. --in-place mends what the earlier \
+                 system left in it",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The name of a table of a source, by what stands in its first row: the same however often and from where it is read.
+fn run_of(step: &Step, first: &TextRow) -> RunId {
+    let mut hash = Sha256::new();
+    hash.update(step.table.as_bytes());
+    // Of a small table, which is written anew every time, the first row may be any.
+    if step.number.is_some() {
+        hash.update(format!("{first:?}"));
+    }
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.finalize()[..16]);
+    RunId(id)
+}
+
+/// Rows in which a value became null.
+fn rows_with_new_nulls(before: &RecordBatch, after: &RecordBatch) -> u64 {
+    let pairs: Vec<_> = before
+        .columns()
+        .iter()
+        .zip(after.columns())
+        .filter(|(a, b)| a.null_count() != b.null_count())
+        .collect();
+    let changed =
+        |row: &usize| pairs.iter().any(|(before, after)| before.is_valid(*row) && after.is_null(*row));
+    (0..before.num_rows()).filter(changed).count() as u64
+}
+
+fn wrong_cells(table: &str, bad: &[BadCell]) -> Failure {
+    let mut lines: Vec<String> = bad.iter().take(NAMED).map(|cell| format!("{table}, {cell}")).collect();
+    if bad.len() > NAMED {
+        lines.push(format!("and {} more", bad.len() - NAMED));
+    }
+    Failure::configuration(lines.join("\nerror: "))
+}
