@@ -8,9 +8,9 @@ use arrow_array::builder::{
 };
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
 use smiles_stage::{Kind, json_field, with_kind};
 
 use super::rules::{Step, Type};
@@ -150,7 +150,7 @@ fn truth(text: &str) -> Result<bool, String> {
     }
 }
 
-fn time(text: &str, zone: &TimeZone, clock: &mut Clock) -> Result<i64, String> {
+pub(super) fn time(text: &str, zone: &TimeZone, clock: &mut Clock) -> Result<i64, String> {
     let text = text.trim();
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant.as_microsecond());
@@ -168,45 +168,6 @@ fn time(text: &str, zone: &TimeZone, clock: &mut Clock) -> Result<i64, String> {
     }
     // As PostgreSQL reads them, so that a copied database and one that was adopted as it is say the same.
     ambiguous.later().map(Timestamp::as_microsecond).map_err(|_| bad())
-}
-
-/// Leaves out rows that repeat the one before of their key within a span; says how many.
-pub(super) fn without_repeats(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone) -> u64 {
-    let Some(per) = &step.one_per else { return 0 };
-    let place = |name: &str| step.columns.iter().position(|(column, _)| column == name);
-    let keys: Vec<usize> = per.key.iter().filter_map(|name| place(name)).collect();
-    let Some(at) = place(&per.at) else { return 0 };
-    let within = SignedDuration::try_from(per.within()).unwrap_or(SignedDuration::ZERO).as_micros();
-    let mut last: std::collections::HashMap<Vec<Option<String>>, i64> = std::collections::HashMap::new();
-    let before = rows.len();
-    rows.retain(|(_, cells)| {
-        let Some(now) = instant(cells, at, zone) else { return true };
-        let key = keys.iter().map(|place| cells[*place].clone()).collect();
-        let repeats = last.get(&key).is_some_and(|then| i128::from(now - then) < within && now >= *then);
-        last.insert(key, now);
-        !repeats
-    });
-    (before - rows.len()) as u64
-}
-
-/// Where a piece may end so that no two rows that repeat each other come into two pieces: behind the last pause.
-pub(super) fn end_at_pause(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone) {
-    let Some(per) = &step.one_per else { return };
-    let Some(at) = step.columns.iter().position(|(column, _)| column == per.at) else { return };
-    let within = SignedDuration::try_from(per.within()).unwrap_or(SignedDuration::ZERO).as_micros();
-    let pause = (1..rows.len()).rev().find(|row| {
-        match (instant(&rows[row - 1].1, at, zone), instant(&rows[*row].1, at, zone)) {
-            (Some(before), Some(after)) => i128::from(after - before) >= within,
-            _ => false,
-        }
-    });
-    if let Some(pause) = pause {
-        rows.truncate(pause);
-    }
-}
-
-fn instant(cells: &[Option<String>], at: usize, zone: &TimeZone) -> Option<i64> {
-    time(cells.get(at)?.as_deref()?, zone, &mut Clock::default()).ok()
 }
 
 #[cfg(test)]
@@ -245,43 +206,7 @@ mod tests {
     }
 
     fn step() -> Step {
-        serde_yaml::from_str(
-            "{table: t, columns: {serial: text, at: time, volts: float}, key: [serial], into: {},
-              one_per: {key: [serial], at: at, within: 2s}}",
-        )
-        .unwrap()
-    }
-
-    fn row(number: i64, serial: &str, second: u32) -> TextRow {
-        (
-            number,
-            vec![Some(serial.into()), Some(format!("2026-06-21T12:00:{second:02}Z")), Some("230.1".into())],
-        )
-    }
-
-    #[test]
-    fn of_rows_that_repeat_each_other_the_first_stays() {
-        let mut rows = vec![
-            row(1, "a", 0),
-            row(2, "b", 0),
-            row(3, "a", 1),
-            row(4, "a", 2),
-            row(5, "a", 30),
-            row(6, "b", 30),
-        ];
-        assert_eq!(without_repeats(&step(), &mut rows, &TimeZone::UTC), 2);
-        let left: Vec<i64> = rows.iter().map(|(number, _)| *number).collect();
-        assert_eq!(left, [1, 2, 5, 6]);
-    }
-
-    #[test]
-    fn a_piece_ends_at_a_pause() {
-        let mut rows = vec![row(1, "a", 0), row(2, "b", 1), row(3, "a", 30), row(4, "a", 31)];
-        end_at_pause(&step(), &mut rows, &TimeZone::UTC);
-        assert_eq!(rows.len(), 2);
-        let mut rows = vec![row(1, "a", 0), row(2, "b", 1)];
-        end_at_pause(&step(), &mut rows, &TimeZone::UTC);
-        assert_eq!(rows.len(), 2, "no pause: all of it");
+        serde_yaml::from_str("{table: t, columns: {serial: text, at: time, volts: float}, into: {}}").unwrap()
     }
 
     #[test]

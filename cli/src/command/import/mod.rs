@@ -1,6 +1,7 @@
 //! `smiles import`: takes over what an earlier system stored, and mends what it stored wrongly.
 
 mod convert;
+mod repeats;
 mod report;
 mod rules;
 mod source;

@@ -13,7 +13,7 @@ use super::report::{Report, Taken};
 use super::rules::{Rules, Step};
 use super::source::{Source, told};
 use super::target::{Chain, Workshop, Written};
-use super::{Stop, progress};
+use super::{Stop, progress, repeats};
 use crate::exit::Failure;
 
 /// Rows per transaction.
@@ -132,7 +132,7 @@ impl Import<'_> {
         while !self.stop.asked() {
             let mut rows = self.source.rows(&step.table, &columns, number.as_deref(), after, PIECE).await?;
             if rows.len() == PIECE {
-                convert::end_at_pause(step, &mut rows, &self.zone);
+                repeats::end_at_pause(step, &mut rows, &self.zone);
             }
             let Some(last) = rows.last().map(|(number, _)| *number) else { break };
             after = last;
@@ -173,7 +173,7 @@ impl Import<'_> {
         taken: &mut Taken,
     ) -> Result<RecordBatch, Failure> {
         taken.read += rows.len() as u64;
-        taken.repeated += convert::without_repeats(step, &mut rows, &self.zone);
+        taken.repeated += repeats::without_repeats(step, &mut rows, &self.zone);
         let batch = convert::batch(step, schema, &rows, &self.zone, clock)
             .map_err(|bad| wrong_cells(&step.table, &bad))?;
         let mended = chain.apply(batch.clone()).map_err(|error| Failure::Runtime(told(error)))?;
