@@ -106,7 +106,12 @@ async fn per_batch(sink: &mut dyn Sink, records: &RecordBatch) -> Duration {
     let began = Instant::now();
     for seq in 1..=BATCHES {
         let position = Position { run: RunId([1; 16]), seq: Seq(seq) };
-        let batch = Batch { position, accepted_at: jiff::Timestamp::UNIX_EPOCH, records: records.clone() };
+        let batch = Batch {
+            position,
+            complete: true,
+            accepted_at: jiff::Timestamp::UNIX_EPOCH,
+            records: records.clone(),
+        };
         sink.write(&batch).await.expect("it takes everything");
         assert_eq!(sink.flush().await.expect("it takes everything"), Some(position));
     }

@@ -131,6 +131,7 @@ fn fill(folder: &Path) {
             waiting.push(journal.append(Entry {
                 records: poll(number),
                 state: Vec::new(),
+                complete: true,
                 now: jiff::Timestamp::now(),
             }));
             if waiting.len() == 256 {
@@ -342,6 +343,7 @@ fn client(database: &Database, folder: &Path, ours: &Delivered) -> Row {
             let batches: Vec<Batch> = polls
                 .map(|number| Batch {
                     position: Position { run, seq: Seq(number as u64 + 1) },
+                    complete: true,
                     accepted_at: clock.now(),
                     records: poll(number),
                 })

@@ -110,7 +110,9 @@ pub(crate) fn journal() -> Vec<Row> {
         for _ in 0..APPENDS {
             let (journal, records) = (Arc::clone(&journal), records.clone());
             waiting.push(async move {
-                journal.append(Entry { records, state: Vec::new(), now: jiff::Timestamp::now() }).await
+                journal
+                    .append(Entry { records, state: Vec::new(), complete: true, now: jiff::Timestamp::now() })
+                    .await
             });
             if waiting.len() == 64 {
                 futures::StreamExt::next(&mut waiting).await.expect("64 wait").expect("the journal accepts");

@@ -107,7 +107,7 @@ impl Bench {
         began: Timestamp,
     ) -> anyhow::Result<()> {
         self.hang_up();
-        Ok(self.trial.crash(source, rows, began).await?)
+        Ok(self.trial.crash(source, rows, began, true).await?)
     }
 
     /// The rows of one pass through every stage.
@@ -116,16 +116,18 @@ impl Bench {
         source: usize,
         rows: &RecordBatch,
         began: Timestamp,
+        complete: bool,
     ) -> anyhow::Result<Vec<Left>> {
-        Ok(self.trial.feed(source, rows, began).await?)
+        Ok(self.trial.feed(source, rows, began, complete).await?)
     }
 
-    /// A pass of the real source over these registers: its rows, and what it complained of.
+    /// A pass of the real source over these registers: its rows and whether it reached every record, and what it
+    /// complained of.
     pub(crate) async fn pass(
         &mut self,
         source: usize,
         registers: &Registers,
-    ) -> anyhow::Result<(Option<RecordBatch>, String)> {
+    ) -> anyhow::Result<(Option<(RecordBatch, bool)>, String)> {
         let one = self.sources.get_mut(source).context("there is no such source")?;
         if let Some(device) = &one.device {
             device.show(registers);
@@ -137,7 +139,7 @@ impl Bench {
         Ok(match open.next().await {
             Ok(Some(pass)) => {
                 let faults: Vec<String> = pass.faults.into_iter().map(|fault| fault.message).collect();
-                (Some(pass.rows), faults.join("; "))
+                (Some((pass.rows, pass.complete)), faults.join("; "))
             }
             Ok(None) => (None, String::new()),
             Err(error) => (None, error.chain()),

@@ -119,7 +119,7 @@ async fn step(bench: &mut Bench, step: &ReadyStep<'_>, rows: &mut Rows) -> anyho
         Comes::Nothing => {}
         Comes::Rows(passes) => {
             for pass in passes {
-                keep(bench.feed(step.source, &pass.rows, pass.time).await?, rows);
+                keep(bench.feed(step.source, &pass.rows, pass.time, true).await?, rows);
             }
         }
         Comes::Registers(registers, time) => {
@@ -133,8 +133,8 @@ async fn step(bench: &mut Bench, step: &ReadyStep<'_>, rows: &mut Rows) -> anyho
                 None if said.is_empty() => {}
                 None => anyhow::bail!("the pass failed: {said}"),
             }
-            if let Some(heard) = heard {
-                keep(bench.feed(step.source, &heard, *time).await?, rows);
+            if let Some((heard, complete)) = heard {
+                keep(bench.feed(step.source, &heard, *time, complete).await?, rows);
             }
         }
     }
@@ -149,7 +149,7 @@ async fn restarting(bench: &mut Bench, ready: &Ready<'_>) -> anyhow::Result<Rows
         let Comes::Rows(passes) = &step.comes else { continue };
         for pass in passes {
             bench.crash(step.source, &pass.rows, pass.time).await?;
-            keep(bench.feed(step.source, &pass.rows, pass.time).await?, &mut all);
+            keep(bench.feed(step.source, &pass.rows, pass.time, true).await?, &mut all);
             bench.restart().await?;
         }
     }

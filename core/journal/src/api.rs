@@ -40,6 +40,8 @@ pub struct Entry {
     pub records: RecordBatch,
     /// The keys the transforms put, last value only.
     pub state: Vec<StateChange>,
+    /// Becomes [`Batch::complete`].
+    pub complete: bool,
     /// The wall clock now; becomes [`Batch::accepted_at`].
     pub now: Timestamp,
 }

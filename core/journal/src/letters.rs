@@ -52,7 +52,7 @@ impl Store {
             None => self.stored(ordinal)?.and_then(|stored| stored.decode().ok()).map(|batch| batch.records),
         };
         match records.filter(|records| row < records.num_rows()) {
-            Some(records) => Encoded::of(&records.slice(row, 1)).map(Some),
+            Some(records) => Encoded::of(&records.slice(row, 1), true).map(Some),
             None => Ok(None),
         }
     }
@@ -169,7 +169,7 @@ pub(crate) fn list(connection: &Connection, selection: &Selection) -> Result<Vec
 pub(crate) fn row(connection: &Connection, sink: &str, id: LetterId) -> Result<Option<RecordBatch>, Failure> {
     let Some((schema, payload)) = copy_of(connection, sink, id)? else { return Ok(None) };
     let Some(prefix) = prefix(connection, schema)? else { return Ok(None) };
-    Ok(decode(&prefix, payload).ok())
+    Ok(decode(&prefix, payload).ok().map(|(records, _)| records))
 }
 
 /// Gives letters up: their rows are booked as dropped, and a person knows of it. How many there still were.

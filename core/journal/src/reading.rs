@@ -38,8 +38,8 @@ pub(crate) struct Stored {
 impl Stored {
     /// The batch.
     pub(crate) fn decode(self) -> Result<Batch, Failure> {
-        let records = decode(&self.prefix, self.payload)?;
-        Ok(Batch { position: self.position, accepted_at: instant(self.accepted_at), records })
+        let (records, complete) = decode(&self.prefix, self.payload)?;
+        Ok(Batch { position: self.position, complete, accepted_at: instant(self.accepted_at), records })
     }
 }
 

@@ -143,7 +143,8 @@ impl Journal for SqliteJournal {
     }
 
     async fn append(&self, entry: Entry) -> Result<Accepted, JournalError> {
-        let encoded = Encoded::of(&entry.records).map_err(|failure| failure.told("append to", 0))?;
+        let encoded =
+            Encoded::of(&entry.records, entry.complete).map_err(|failure| failure.told("append to", 0))?;
         self.call("append to", Touch::Writes, move |store| store.append(&entry, &encoded)).await
     }
 

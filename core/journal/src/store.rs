@@ -160,8 +160,8 @@ impl Store {
             put(&self.connection, "state", &[&change.stage, &change.key, &change.value])?;
         }
         let position = Position { run: run.id, seq: Seq(run.last) };
-        let batch =
-            Batch { position, accepted_at: crate::records::instant(at), records: entry.records.clone() };
+        let (complete, records) = (entry.complete, entry.records.clone());
+        let batch = Batch { position, complete, accepted_at: crate::records::instant(at), records };
         self.hot.push(ordinal, batch.clone(), encoded.payload().len());
         self.run = run;
         self.head = ordinal;

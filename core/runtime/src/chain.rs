@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use smiles_journal::StateChange;
 use smiles_stage::{
-    Action, Clock, OpenContext, Rejection, StageError, StagedState, Transform, TransformPlan,
+    Action, Clock, OpenContext, PassInfo, Rejection, StageError, StagedState, Transform, TransformPlan,
 };
 
 use crate::guard::{Failure, guarded_now};
@@ -57,19 +57,20 @@ impl Chain {
     }
 
     /// The batch through every transform. Puts stay staged until [`Chain::keep`]; an error discards them.
-    pub(crate) fn apply(&mut self, batch: RecordBatch) -> Result<RecordBatch, ChainError> {
-        self.apply_watched(batch, &mut |_, _| {})
+    pub(crate) fn apply(&mut self, batch: RecordBatch, pass: &PassInfo) -> Result<RecordBatch, ChainError> {
+        self.apply_watched(batch, pass, &mut |_, _| {})
     }
 
     /// The same; `watch` is shown what leaves each transform.
     pub(crate) fn apply_watched(
         &mut self,
         mut batch: RecordBatch,
+        pass: &PassInfo,
         watch: &mut dyn FnMut(&str, &RecordBatch),
     ) -> Result<RecordBatch, ChainError> {
         for index in 0..self.links.len() {
             let link = &mut self.links[index];
-            match link.apply(batch, self.clock.as_ref()) {
+            match link.apply(batch, pass, self.clock.as_ref()) {
                 Ok(output) => {
                     watch(&link.name, &output);
                     batch = output;
@@ -128,9 +129,14 @@ impl Chain {
 }
 
 impl Link {
-    fn apply(&mut self, batch: RecordBatch, clock: &dyn Clock) -> Result<RecordBatch, StageError> {
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        pass: &PassInfo,
+        clock: &dyn Clock,
+    ) -> Result<RecordBatch, StageError> {
         let (rows, begun) = (count(&batch), clock.monotonic());
-        let output = self.apply_without_rejects(batch);
+        let output = self.apply_without_rejects(batch, pass);
         self.meters.seconds.inc_by(clock.monotonic().saturating_sub(begun).as_secs_f64());
         self.meters.rows_in.inc_by(rows);
         let output = output?;
@@ -139,9 +145,13 @@ impl Link {
     }
 
     /// A transform has no dead letters (its rows have no position yet): rows it rejects are counted, named and left out.
-    fn apply_without_rejects(&mut self, mut batch: RecordBatch) -> Result<RecordBatch, StageError> {
+    fn apply_without_rejects(
+        &mut self,
+        mut batch: RecordBatch,
+        pass: &PassInfo,
+    ) -> Result<RecordBatch, StageError> {
         loop {
-            let error = match self.call(batch.clone()) {
+            let error = match self.call(batch.clone(), pass) {
                 Ok(output) => return Ok(output),
                 Err(failure) => {
                     if failure.panicked {
@@ -162,13 +172,14 @@ impl Link {
         }
     }
 
-    fn call(&mut self, batch: RecordBatch) -> Result<RecordBatch, Failure> {
+    fn call(&mut self, batch: RecordBatch, pass: &PassInfo) -> Result<RecordBatch, Failure> {
         let Self { transform, plan, input, context, memory, .. } = self;
         guarded_now(|| {
             let transform = match transform {
                 Some(transform) => transform,
                 None => transform.insert(plan.open(input, context.clone())?),
             };
+            transform.pass(pass);
             transform.apply(batch, memory)
         })
     }

@@ -23,8 +23,12 @@ const UNCOMMITTED_MAX: u64 = 64;
 pub(crate) struct Heard {
     /// The source's place in the file.
     pub(crate) source: usize,
-    /// The rows in the row schema of the pipeline.
+    /// The rows in the row schema of the pipeline; none: only that a complete pass heard nobody.
     pub(crate) records: RecordBatch,
+    /// When the pass began.
+    pub(crate) began: Timestamp,
+    /// Whether it reached every record.
+    pub(crate) complete: bool,
 }
 
 /// How many of a source's passes are done with, and where the last of them stands.
@@ -77,10 +81,10 @@ pub(crate) async fn poll(mut poll: Poll) {
         match visit {
             Visit::Pass(pass, records) => {
                 poll.heard(&pass, took);
-                if records.num_rows() > 0 {
+                if records.num_rows() > 0 || pass.complete {
                     poll.sent += 1;
                     poll.report.handed_over();
-                    slot.send(Heard { source: poll.index, records });
+                    slot.send(Heard { source: poll.index, records, began, complete: pass.complete });
                 }
             }
             Visit::Failed(failure) => poll.failed(&failure, took),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use jiff::Timestamp;
 use smiles_journal::{Accepted, Entry, Journal, JournalError};
 use smiles_stage::prometheus::Histogram;
-use smiles_stage::{Batch, Clock, RunId};
+use smiles_stage::{Batch, Clock, HealthView, PassInfo, RunId, SourcePasses, SourceState};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::board::Board;
@@ -34,6 +35,8 @@ pub(crate) struct Pump {
     /// Rung when a sink delivered: a full journal may have room again.
     pub(crate) room: Arc<Notify>,
     pub(crate) backoff: Backoff,
+    /// Per source, whether it has made a complete pass.
+    pub(crate) complete: Vec<bool>,
     /// Whether the last append dropped rows (`on_full: drop_oldest`).
     pub(crate) dropping: bool,
 }
@@ -43,9 +46,10 @@ pub(crate) struct Pump {
 /// # Errors
 /// The journal has stopped under us.
 pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
-    while let Some(Heard { source, records }) = pump.inbox.recv().await {
-        let records = pump.transformed(records).await;
-        let accepted = pump.durable(records).await?;
+    while let Some(Heard { source, records, began, complete }) = pump.inbox.recv().await {
+        let pass = pump.pass(source, began, complete);
+        let records = pump.transformed(records, &pass).await;
+        let accepted = pump.durable(records, complete).await?;
         pump.board.queue(-1);
         pump.chain.keep();
         if pump.run != pump.journal.run() {
@@ -58,11 +62,26 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
 }
 
 impl Pump {
+    /// What is known of a pass and of the sources, this pass counted.
+    fn pass(&mut self, source: usize, began: Timestamp, complete: bool) -> PassInfo {
+        if let Some(once) = self.complete.get_mut(source) {
+            *once |= complete;
+        }
+        let health = self.board.health().sources;
+        let name = health.get(source).map_or("", |source| source.name.as_str());
+        let sources = health.iter().zip(&self.complete).map(|(source, complete)| SourcePasses {
+            name: source.name.clone(),
+            reachable: source.state != SourceState::Error,
+            complete: *complete,
+        });
+        PassInfo::new(name, began, complete).among(sources.collect())
+    }
+
     /// The rows after all transforms, however often these must be tried.
-    async fn transformed(&mut self, heard: RecordBatch) -> RecordBatch {
+    async fn transformed(&mut self, heard: RecordBatch, pass: &PassInfo) -> RecordBatch {
         let mut trouble = false;
         loop {
-            match self.chain.apply(heard.clone()) {
+            match self.chain.apply(heard.clone(), pass) {
                 Ok(records) => {
                     self.backoff.reset();
                     return records;
@@ -84,7 +103,11 @@ impl Pump {
     }
 
     /// The batch in the journal, however long that takes; `None` if there was nothing to write.
-    async fn durable(&mut self, records: RecordBatch) -> Result<Option<Accepted>, JournalError> {
+    async fn durable(
+        &mut self,
+        records: RecordBatch,
+        complete: bool,
+    ) -> Result<Option<Accepted>, JournalError> {
         let state = self.chain.staged();
         if records.num_rows() == 0 && state.is_empty() {
             return Ok(None);
@@ -92,7 +115,8 @@ impl Pump {
         self.begin_run_if_clocks_parted().await?;
         let mut trouble = false;
         loop {
-            let entry = Entry { records: records.clone(), state: state.clone(), now: self.clock.now() };
+            let (records, state, now) = (records.clone(), state.clone(), self.clock.now());
+            let entry = Entry { records, state, complete, now };
             let begun = self.clock.monotonic();
             let appended = self.journal.append(entry).await;
             match appended {

@@ -68,7 +68,7 @@ mod tests {
     fn trimmed(seq: u64, rows: i64, aside: &[u32]) -> Trimmed {
         let position = Position { run: RunId([1; 16]), seq: Seq(seq) };
         let records = numbered(0..rows);
-        let batch = Batch { position, accepted_at: Timestamp::UNIX_EPOCH, records };
+        let batch = Batch { position, complete: true, accepted_at: Timestamp::UNIX_EPOCH, records };
         Trimmed::new(batch, aside.to_vec()).unwrap()
     }
 

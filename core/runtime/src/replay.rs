@@ -209,7 +209,7 @@ fn pack(run: RunId, rows: Vec<(LetterId, RecordBatch)>, now: Timestamp) -> Resul
         let Some((_, first)) = same.first() else { continue };
         let records = concat_batches(&first.schema(), same.iter().map(|(_, row)| row)).map_err(unfit)?;
         let seq = Seq(u64::try_from(parcels.len()).unwrap_or(u64::MAX)).next();
-        let batch = Batch { position: Position { run, seq }, accepted_at: now, records };
+        let batch = Batch { position: Position { run, seq }, complete: false, accepted_at: now, records };
         parcels.push(Parcel { batch, letters: same.iter().map(|(id, _)| *id).collect() });
     }
     Ok(parcels)

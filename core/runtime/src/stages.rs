@@ -71,6 +71,7 @@ impl Common {
             run: self.journal.run(),
             clock: Arc::clone(&self.options.clock),
             clock_watch: ClockWatch::new(self.options.clock.as_ref()),
+            complete: vec![false; durable.len()],
             durable,
             live: self.live.clone(),
             board: Arc::clone(&self.board),

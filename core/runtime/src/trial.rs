@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use jiff::Timestamp;
 use smiles_journal::{Entry, Journal, JournalError, OnFull, Options, SqliteJournal};
-use smiles_stage::{OpenContext, Source, SourcePlan, StageError};
+use smiles_stage::{OpenContext, PassInfo, Source, SourcePasses, SourcePlan, StageError};
 use tokio::sync::{Notify, broadcast};
 
 use crate::chain::{Chain, ChainError};
@@ -36,6 +36,8 @@ struct Tried {
     plan: Box<dyn SourcePlan>,
     context: OpenContext,
     stamp: Stamp,
+    /// Whether a pass was fed, and whether a complete one; `None`: not since the process began.
+    passes: Option<bool>,
 }
 
 /// Rows as they left a stage.
@@ -93,7 +95,7 @@ impl Wired {
             let name = decl.stage.name.clone();
             let stamp = Stamp::new(&input, plan.output(), &name);
             let context = OpenContext { every: decl.every, ..common.context(&name) };
-            Tried { name, plan, context, stamp }
+            Tried { name, plan, context, stamp, passes: None }
         };
         let sources = pipeline.sources.iter().zip(sources).map(tried).collect();
         Ok(Trial { pipeline: name, sources, chain, journal })
@@ -110,8 +112,8 @@ impl Trial {
         source.plan.open(source.context.clone()).await
     }
 
-    /// The rows of one pass that began at this time, through every transform and into the journal; what left the
-    /// source and each transform, in order.
+    /// The rows of one pass that began at this time and reached every record or not, through every transform and into
+    /// the journal; what left the source and each transform, in order.
     ///
     /// # Errors
     /// A stage or the journal does not take them; then nothing has changed.
@@ -120,11 +122,12 @@ impl Trial {
         source: usize,
         rows: &RecordBatch,
         began: Timestamp,
+        complete: bool,
     ) -> Result<Vec<Left>, TrialError> {
-        let (left, records) = self.apply(source, rows, began)?;
+        let (left, records) = self.apply(source, rows, began, complete)?;
         let state = self.chain.staged();
         if records.num_rows() > 0 || !state.is_empty() {
-            let appended = self.journal.append(Entry { records, state, now: began }).await;
+            let appended = self.journal.append(Entry { records, state, complete, now: began }).await;
             if let Err(error) = appended {
                 self.chain.discard();
                 return Err(error.into());
@@ -143,8 +146,9 @@ impl Trial {
         source: usize,
         rows: &RecordBatch,
         began: Timestamp,
+        complete: bool,
     ) -> Result<(), TrialError> {
-        self.apply(source, rows, began)?;
+        self.apply(source, rows, began, complete)?;
         self.restart().await
     }
 
@@ -153,6 +157,7 @@ impl Trial {
     /// # Errors
     /// The journal cannot be read.
     pub async fn restart(&mut self) -> Result<(), TrialError> {
+        self.sources.iter_mut().for_each(|source| source.passes = None);
         self.chain.restart(self.journal.load_state().await?);
         Ok(())
     }
@@ -171,7 +176,9 @@ impl Trial {
         source: usize,
         rows: &RecordBatch,
         began: Timestamp,
+        complete: bool,
     ) -> Result<(Vec<Left>, RecordBatch), TrialError> {
+        let pass = self.pass(source, began, complete);
         let Some(Tried { name, stamp, .. }) = self.sources.get(source) else {
             let source = StageError::halt("there is no such source");
             return Err(TrialError::Stage { stage: String::new(), source });
@@ -179,11 +186,25 @@ impl Trial {
         let failed = |source| TrialError::Stage { stage: name.clone(), source };
         let stamped = stamp.apply(rows, began).map_err(failed)?;
         let mut left = vec![Left { stage: name.clone(), rows: stamped.clone() }];
-        let watched = self.chain.apply_watched(stamped, &mut |stage, rows| {
+        let watched = self.chain.apply_watched(stamped, &pass, &mut |stage, rows| {
             left.push(Left { stage: stage.to_owned(), rows: rows.clone() });
         });
         let failed = |ChainError { transform, error }| TrialError::Stage { stage: transform, source: error };
         Ok((left, watched.map_err(failed)?))
+    }
+
+    /// A source that is never fed cannot be reached.
+    fn pass(&mut self, source: usize, began: Timestamp, complete: bool) -> PassInfo {
+        let fed = self.sources.get_mut(source).map(|tried| {
+            tried.passes = Some(tried.passes.unwrap_or(false) | complete);
+            tried.name.clone()
+        });
+        let sources = self.sources.iter().map(|tried| SourcePasses {
+            name: tried.name.clone(),
+            reachable: tried.passes.is_some(),
+            complete: tried.passes.unwrap_or(false),
+        });
+        PassInfo::new(&fed.unwrap_or_default(), began, complete).among(sources.collect())
     }
 }
 

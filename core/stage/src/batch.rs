@@ -10,6 +10,8 @@ use crate::Position;
 pub struct Batch {
     /// Where the batch stands; sinks store it as their watermark.
     pub position: Position,
+    /// Whether the pass it came from reached every record. Of one that did not, what is missing says nothing.
+    pub complete: bool,
     /// When the journal accepted it.
     pub accepted_at: Timestamp,
     /// The rows: `time`, `source`, then the columns of the pipeline.

@@ -15,6 +15,7 @@ mod fingerprint;
 mod health;
 mod migration;
 pub mod option;
+mod pass_info;
 mod pending;
 mod period;
 mod plan;
@@ -41,6 +42,7 @@ pub use files::{Files, NoFiles};
 pub use fingerprint::fingerprint;
 pub use health::{Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState};
 pub use migration::{Migrate, Migrated, Migration, MigrationStep, RewrittenTable};
+pub use pass_info::{PassInfo, SourcePasses};
 pub use pending::{Flush, Pending};
 pub use period::Periods;
 pub use plan::{

@@ -5,7 +5,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Batch, Position, Query, RunId, Seq, StageError};
+use crate::{Batch, PassInfo, Position, Query, RunId, Seq, StageError};
 
 /// What one visit to a device brought.
 #[derive(Clone, Debug)]
@@ -54,6 +54,10 @@ pub trait State {
 
 /// Maps rows to rows. Synchronous, no I/O, no clock: replaying the same rows gives the same rows.
 pub trait Transform: Send {
+    /// The pass that the rows of the next `apply` come from; said before each. What is remembered of it belongs to that
+    /// call alone: only [`State`] lasts.
+    fn pass(&mut self, _pass: &PassInfo) {}
+
     /// The batch, transformed, in the schema of the plan's `output`.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ fn batch(subject: &dyn Subject, run: u8, seq: u64, ids: &[i64]) -> Batch {
 
 fn around(run: u8, seq: u64, records: RecordBatch) -> Batch {
     let position = Position { run: RunId([run; 16]), seq: Seq(seq) };
-    Batch { position, accepted_at: Timestamp::UNIX_EPOCH, records }
+    Batch { position, complete: true, accepted_at: Timestamp::UNIX_EPOCH, records }
 }
 
 async fn mark(sink: &mut dyn Sink, run: u8) -> Seq {

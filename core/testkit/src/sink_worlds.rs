@@ -97,7 +97,7 @@ impl Process {
             let ids = Arc::new(Int64Array::from(vec![id, id + 1]));
             let records = RecordBatch::try_new(input(), vec![ids]).unwrap();
             let position = Position { run: RUN, seq: Seq(seq) };
-            let batch = Batch { position, accepted_at: Timestamp::UNIX_EPOCH, records };
+            let batch = Batch { position, complete: true, accepted_at: Timestamp::UNIX_EPOCH, records };
             self.sink.write(&batch).await.unwrap();
         }
         Seq(last)

@@ -173,7 +173,7 @@ impl Target {
     pub(super) async fn write(&mut self, number: i64, records: RecordBatch) -> anyhow::Result<Written> {
         let position = Position { run: self.run, seq: Seq(u64::try_from(number).unwrap_or(0)) };
         let mut written = Written::default();
-        let mut batch = Batch { position, accepted_at: self.clock.now(), records };
+        let mut batch = Batch { position, complete: true, accepted_at: self.clock.now(), records };
         loop {
             let rows = batch.records.num_rows() as u64;
             let outcome = match self.sink.write(&batch).await {

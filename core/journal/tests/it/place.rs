@@ -64,7 +64,7 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 }
 
 pub(crate) fn entry(rows: impl IntoIterator<Item = i64>, seconds: i64) -> Entry {
-    Entry { records: numbered(rows), state: Vec::new(), now: at(seconds) }
+    Entry { records: numbered(rows), state: Vec::new(), complete: true, now: at(seconds) }
 }
 
 pub(crate) fn put(stage: &str, key: &[u8], value: &[u8]) -> StateChange {

@@ -63,6 +63,10 @@ fn chain(names: &[&str], state: Vec<StateChange>) -> Chain {
     Chain::new(names.iter().map(link).collect(), state, clock)
 }
 
+fn pass() -> PassInfo {
+    PassInfo::new("DTU", jiff::Timestamp::UNIX_EPOCH, true)
+}
+
 fn change(stage: &str, key: &str, value: &str) -> StateChange {
     StateChange { stage: stage.into(), key: key.into(), value: value.into() }
 }
@@ -70,7 +74,7 @@ fn change(stage: &str, key: &str, value: &str) -> StateChange {
 #[test]
 fn state_goes_with_its_batch() {
     let mut chain = chain(&["a", "b"], vec![change("b", "sum", "1000"), change("gone", "sum", "7")]);
-    assert_eq!(ids(&chain.apply(numbered([1, 2])).ok().unwrap()), [1003]);
+    assert_eq!(ids(&chain.apply(numbered([1, 2]), &pass()).ok().unwrap()), [1003]);
     let all = [
         change("a", "sum", "3"),
         change("a", "seen", "yes"),
@@ -79,14 +83,14 @@ fn state_goes_with_its_batch() {
     ];
     assert_eq!(chain.staged(), all);
     chain.keep();
-    assert!(chain.apply(numbered([5])).is_ok());
+    assert!(chain.apply(numbered([5]), &pass()).is_ok());
     assert_eq!(
         chain.staged(),
         [change("a", "sum", "8"), change("b", "sum", "1011")],
         "only what changed is written"
     );
     chain.discard();
-    assert!(chain.apply(numbered([])).is_ok());
+    assert!(chain.apply(numbered([]), &pass()).is_ok());
     assert_eq!(chain.staged(), [change("b", "sum", "1006"),], "a batch that came to nothing left nothing");
 }
 
@@ -96,11 +100,11 @@ fn a_failed_batch_leaves_no_state_and_names_its_transform() {
         [(FAILS, "cannot add that"), (PANICS, "the stage panicked: cannot even think of that")]
     {
         let mut chain = chain(&["a"], Vec::new());
-        let failed = chain.apply(numbered([1, id])).err().unwrap();
+        let failed = chain.apply(numbered([1, id]), &pass()).err().unwrap();
         assert_eq!((failed.transform.as_str(), failed.error.to_string().as_str()), ("a", message));
         assert!(chain.staged().is_empty());
         assert_eq!(
-            ids(&chain.apply(numbered([1, 2])).ok().unwrap()),
+            ids(&chain.apply(numbered([1, 2]), &pass()).ok().unwrap()),
             [3],
             "it goes on, made anew if need be"
         );
@@ -110,7 +114,7 @@ fn a_failed_batch_leaves_no_state_and_names_its_transform() {
 #[test]
 fn rejected_rows_are_left_out_and_counted() {
     let mut chain = chain(&["a"], Vec::new());
-    assert_eq!(ids(&chain.apply(numbered([1, REJECTED, 2, REJECTED])).ok().unwrap()), [3]);
+    assert_eq!(ids(&chain.apply(numbered([1, REJECTED, 2, REJECTED]), &pass()).ok().unwrap()), [3]);
     assert_eq!(chain.links[0].meters.rejected.get(), 2);
 }
 
@@ -118,27 +122,28 @@ fn rejected_rows_are_left_out_and_counted() {
 fn the_whole_state_is_written_once_when_asked() {
     let mut chain = chain(&["a"], vec![change("a", "old", "x")]);
     chain.write_whole();
-    assert!(chain.apply(numbered([1])).is_ok());
+    assert!(chain.apply(numbered([1]), &pass()).is_ok());
     assert_eq!(
         chain.staged(),
         [change("a", "old", "x"), change("a", "sum", "1"), change("a", "seen", "yes")]
     );
     chain.keep();
-    assert!(chain.apply(numbered([1])).is_ok());
+    assert!(chain.apply(numbered([1]), &pass()).is_ok());
     assert_eq!(chain.staged(), [change("a", "sum", "2")]);
 }
 
 #[test]
 fn a_restart_knows_what_was_kept_and_nothing_else() {
     let mut chain = chain(&["a"], Vec::new());
-    assert!(chain.apply(numbered([1])).is_ok());
+    assert!(chain.apply(numbered([1]), &pass()).is_ok());
     let kept = chain.staged();
     chain.keep();
-    assert!(chain.apply(numbered([10])).is_ok());
+    assert!(chain.apply(numbered([10]), &pass()).is_ok());
     chain.restart(kept);
     assert!(chain.staged().is_empty());
     let mut seen = Vec::new();
-    let sum = chain.apply_watched(numbered([50]), &mut |name, rows| seen.push((name.to_owned(), ids(rows))));
+    let sum = chain
+        .apply_watched(numbered([50]), &pass(), &mut |name, rows| seen.push((name.to_owned(), ids(rows))));
     assert_eq!(ids(&sum.ok().unwrap()), [51]);
     assert_eq!(seen, [("a".to_owned(), vec![51])]);
 }

@@ -52,7 +52,7 @@ impl World {
         journal.reconcile("store", watermark.target, &[(run, Seq::ZERO)]).await.unwrap();
         for batch in 0..BATCHES {
             let records = numbered(batch * 3..batch * 3 + 3);
-            let entry = Entry { records, state: Vec::new(), now: Timestamp::UNIX_EPOCH };
+            let entry = Entry { records, state: Vec::new(), complete: true, now: Timestamp::UNIX_EPOCH };
             let mut batch = journal.append(entry).await.unwrap().batch;
             let letters = [0, 2].map(|row| letter(batch.position, row));
             journal.set_aside("store", letters.to_vec()).await.unwrap();

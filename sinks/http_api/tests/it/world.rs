@@ -100,7 +100,7 @@ impl World {
     /// Hands the sink a batch, as the runtime does with every accepted one.
     pub(crate) async fn accept(&mut self, records: RecordBatch) {
         let position = Position { run: RunId([1; 16]), seq: Seq(1) };
-        let batch = Batch { position, accepted_at: Timestamp::UNIX_EPOCH, records };
+        let batch = Batch { position, complete: true, accepted_at: Timestamp::UNIX_EPOCH, records };
         self.sink.write(&batch).await.unwrap();
         assert_eq!(self.sink.flush().await.unwrap(), Some(position));
     }

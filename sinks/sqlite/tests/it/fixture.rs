@@ -113,7 +113,7 @@ fn text(cell: rusqlite::types::ValueRef<'_>) -> String {
 
 pub(crate) fn batch_of(run: RunId, seq: u64, records: &RecordBatch) -> Batch {
     let position = Position { run, seq: Seq(seq) };
-    Batch { position, accepted_at: Timestamp::UNIX_EPOCH, records: records.clone() }
+    Batch { position, complete: true, accepted_at: Timestamp::UNIX_EPOCH, records: records.clone() }
 }
 
 pub(crate) fn batch(seq: u64, records: &RecordBatch) -> Batch {
