@@ -38,12 +38,17 @@ impl Guest {
     /// # Errors
     /// [`JournalError::Refused`]: another pipeline's, or no journal; [`JournalError::Storage`].
     pub fn enter(path: &Path, pipeline: &str, now: Timestamp) -> Result<Self, JournalError> {
-        match Self::alone(path, pipeline, now) {
-            Ok(guest) => Ok(Self { _alone: None, ..guest }),
+        match made_sound(path, pipeline, now) {
+            Ok((door, owner)) => {
+                // In this order: a bridge that waits at the door must not find the journal taken.
+                drop(owner);
+                drop(door);
+            }
             // Its owner has seen to it that it is sound.
-            Err(JournalError::Locked { .. }) => Ok(Self::at(path, pipeline, None)),
-            Err(error) => Err(error),
+            Err(JournalError::Locked { .. }) => {}
+            Err(error) => return Err(error),
         }
+        Ok(Self::at(path, pipeline, None))
     }
 
     /// With nobody else: until it is dropped no bridge can open the journal.
@@ -51,11 +56,8 @@ impl Guest {
     /// # Errors
     /// [`JournalError::Locked`]: a bridge uses it; else as [`Guest::enter`].
     pub fn alone(path: &Path, pipeline: &str, now: Timestamp) -> Result<Self, JournalError> {
-        let told = |failure: Failure| failure.told("open", 0);
-        let _door = Lock::door(path).map_err(told)?;
-        let lock = Lock::take(path)?;
-        repair::make_sound(path, pipeline, now).map_err(told)?;
-        Ok(Self::at(path, pipeline, Some(lock)))
+        let (_door, owner) = made_sound(path, pipeline, now)?;
+        Ok(Self::at(path, pipeline, Some(owner)))
     }
 
     fn at(path: &Path, pipeline: &str, lock: Option<Lock>) -> Self {
@@ -136,6 +138,15 @@ impl Guest {
         };
         attempt().map_err(|failure| failure.told(doing, 0))
     }
+}
+
+/// Makes a file that nobody owns sound, as an opening would; the door and the owner's lock, both held.
+fn made_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<(Lock, Lock), JournalError> {
+    let told = |failure: Failure| failure.told("open", 0);
+    let door = Lock::door(path).map_err(told)?;
+    let owner = Lock::take(path)?;
+    repair::make_sound(path, pipeline, now).map_err(told)?;
+    Ok((door, owner))
 }
 
 /// The way of a sink's dead letters back to its target. See `replays.rs` for the order of the steps.

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::layout::{self, APPLICATION_ID};
 use crate::lock::{Lock, beside};
 use crate::records::{Run, count, rows_between};
-use crate::salvage::salvage;
+use crate::salvage::{self, salvage};
 use crate::seal::is_whole;
 use crate::settle::missing_of;
 use crate::store::Store;
@@ -28,7 +28,12 @@ pub(crate) fn make_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<
         // A repair was interrupted between its renames.
         replace(path, &aside(path, now))?;
     }
-    let Some(why) = examine(path, pipeline)? else { return Ok(()) };
+    let why = match examine(path, pipeline)? {
+        Verdict::Sound => return Ok(()),
+        Verdict::TornLog if nothing_lost(path, pipeline)? => return forget_torn_end(path),
+        Verdict::TornLog => TORN_LOG.to_owned(),
+        Verdict::Damaged(why) => why,
+    };
     let aside = aside(path, now);
     tracing::error!(journal = %path.display(), why, "the journal is damaged; salvaging what is readable");
     let new = salvage(path, pipeline, now, &why, &aside)?;
@@ -51,27 +56,60 @@ pub(crate) fn heal(store: &mut Store) -> bool {
     healed.is_ok()
 }
 
-/// What is wrong with the file; `None`: nothing, or there is no file.
-fn examine(path: &Path, pipeline: &str) -> Result<Option<String>, Failure> {
+/// What an examination finds.
+enum Verdict {
+    /// Nothing wrong, or no file.
+    Sound,
+    /// A commit stands in the log behind a frame that does not verify.
+    TornLog,
+    /// What is wrong.
+    Damaged(String),
+}
+
+const TORN_LOG: &str = "its write-ahead log does not verify";
+
+fn examine(path: &Path, pipeline: &str) -> Result<Verdict, Failure> {
     let log = wal::read(&beside(path, "-wal"))?;
     let size = fs::metadata(path).map_or(0, |file| file.len());
     if log.damaged {
-        return Ok(Some("its write-ahead log does not verify".to_owned()));
+        return Ok(Verdict::TornLog);
+    }
+    if size == 0 && !log.frames.is_empty() {
+        return Ok(Verdict::Damaged("the file is gone, its write-ahead log is not".to_owned()));
     }
     if size == 0 {
-        let lone = !log.frames.is_empty();
-        return Ok(lone.then(|| "the file is gone, its write-ahead log is not".to_owned()));
+        return Ok(Verdict::Sound);
     }
     match look(path, pipeline) {
-        Ok(true) => Ok(None),
+        Ok(true) => Ok(Verdict::Sound),
         Ok(false) => {
             // A file that was being made when the process ended: no table in it yet.
             fs::remove_file(path)?;
-            Ok(None)
+            Ok(Verdict::Sound)
         }
-        Err(failure) if failure.is_damage() => Ok(Some(failure.to_string())),
+        Err(failure) if failure.is_damage() => Ok(Verdict::Damaged(failure.to_string())),
         Err(failure) => Err(failure),
     }
+}
+
+/// Whether all that stands behind the log's torn place are cursors. These are not synced, so a power cut may leave
+/// one behind a page that was never written; the target's own word replaces it. What is synced lies before.
+fn nothing_lost(path: &Path, pipeline: &str) -> Result<bool, Failure> {
+    match look(path, pipeline) {
+        Ok(true) => salvage::adds_nothing(path, pipeline),
+        Ok(false) => Ok(false),
+        Err(failure) if failure.is_damage() => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Writes what SQLite takes of the log into the file and empties the log: nothing of the torn end may be taken for
+/// the end of a later log.
+fn forget_torn_end(path: &Path) -> Result<(), Failure> {
+    tracing::info!(journal = %path.display(), "the log ends in cursors that a power cut tore; the targets are asked");
+    let connection = layout::guest(path)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
 }
 
 /// Whether there is anything in it; an error where it is not what it must be.

@@ -63,6 +63,43 @@ pub(crate) fn salvage(
     Ok(new)
 }
 
+/// Whether a salvage would find nothing but cursors beyond what SQLite itself reads of the file and its log.
+pub(crate) fn adds_nothing(path: &Path, pipeline: &str) -> Result<bool, Failure> {
+    let (new, copy) = (beside(path, ".salvage"), beside(path, ".copy"));
+    remove(&new)?;
+    let connection = Connection::open(&new)?;
+    layout::create(&connection, pipeline)?;
+    let same = gather(path, &copy, &connection, pipeline).and_then(|()| {
+        connection.close().map_err(|(_, error)| error)?;
+        holds_all_of(path, &new)
+    });
+    remove(&copy)?;
+    remove(&new)?;
+    same
+}
+
+/// Whether every row of the salvaged file, but for what follows deliveries, stands in the journal as it is read.
+fn holds_all_of(path: &Path, salvaged: &Path) -> Result<bool, Failure> {
+    let journal = layout::read_only(path)?;
+    journal.execute("ATTACH ?1 AS salvaged", [salvaged.to_string_lossy()])?;
+    for table in layout::tables().filter(|table| !matches!(table.name, "meta" | "sinks" | "cursors")) {
+        let name = table.name;
+        // The checksum stands for the bytes of a batch.
+        let columns = if name == BATCHES.name { "ordinal, crc" } else { "*" };
+        let more: bool = journal.query_row(
+            &format!(
+                "SELECT EXISTS (SELECT {columns} FROM salvaged.{name} EXCEPT SELECT {columns} FROM main.{name})"
+            ),
+            [],
+            |row| row.get(0),
+        )?;
+        if more {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn gather(path: &Path, copy: &Path, into: &Connection, pipeline: &str) -> Result<(), Failure> {
     let first_page = template(copy)?;
     for image in IMAGES {

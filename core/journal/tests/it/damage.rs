@@ -183,6 +183,56 @@ async fn a_file_as_a_kill_leaves_it_is_not_damaged() {
     assert_eq!(place.damaged(), [""; 0]);
 }
 
+/// Cursors are not synced: a power cut may leave a later one in the log and take the page of an earlier one.
+#[tokio::test]
+async fn cursors_torn_by_a_power_cut_are_no_damage() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    for first in 0..3 {
+        append(&journal, [first], 0).await;
+    }
+    let log = place.folder().join("journal.db-wal");
+    let synced = usize::try_from(fs::metadata(&log).unwrap().len()).unwrap();
+    let run = journal.run();
+    for seq in 1..=2 {
+        journal.delivered("store", Position { run, seq: Seq(seq) }).await.unwrap();
+    }
+    let files = FILES.map(|name| (name, fs::read(place.folder().join(name)).unwrap()));
+    let torn = |at: usize, journal_of_whom: &Place| {
+        for (name, bytes) in &files {
+            let mut bytes = bytes.clone();
+            if *name == FILES[1] {
+                bytes[at..at + 300].fill(0x55);
+            }
+            fs::write(journal_of_whom.folder().join(name), bytes).unwrap();
+        }
+    };
+    let cut = Place::new();
+    torn(synced + 100, &cut);
+    for killed in [true, false] {
+        let journal = cut.open().await;
+        let status = journal.status().await.unwrap();
+        assert_eq!((status.repairs.len(), cut.damaged().len(), status.losses.len()), (0, 0, 0));
+        assert_eq!(ids_of(&journal.newest(ALL).await.unwrap()), [0, 1, 2]);
+        // The target is asked: its word replaces the cursors that are gone.
+        journal.reconcile("store", HERE, &[(run, Seq(2))]).await.unwrap();
+        assert_eq!(ids_of(&journal.read("store", None, ALL).await.unwrap()), [2]);
+        if killed {
+            // What a killed process leaves: nothing of the torn end may show behind the new log.
+            let copy = FILES.map(|name| fs::read(cut.folder().join(name)).unwrap());
+            drop(journal);
+            for (name, bytes) in FILES.iter().zip(copy) {
+                fs::write(cut.folder().join(name), bytes).unwrap();
+            }
+        }
+    }
+    // The same tear in a batch is damage.
+    let spoilt = Place::new();
+    torn(synced - 2 * 4120, &spoilt);
+    assert_eq!(spoilt.open().await.status().await.unwrap().repairs.len(), 1);
+}
+
 type Spoil<'a> = &'a dyn Fn(&mut Vec<u8>);
 
 /// Where the damage is known, so is what it costs.

@@ -87,6 +87,31 @@ async fn an_owner_and_guests_write_at_once() {
     assert_eq!(verify(&place.file()).unwrap(), [""; 0]);
 }
 
+/// A guest makes a file sound that nobody owns; a bridge that opens it meanwhile waits and is not turned away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_opens_beside_a_guest_is_never_turned_away() {
+    let place = Place::new();
+    append(&place.open().await, [1], 0).await;
+    let path = place.file();
+    let enough = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let end = std::sync::Arc::clone(&enough);
+    let guests = tokio::task::spawn_blocking(move || {
+        while !end.load(std::sync::atomic::Ordering::Relaxed) {
+            Guest::enter(&path, "solar", at(0)).unwrap();
+        }
+    });
+    let mut turned_away = None;
+    for _ in 0..200 {
+        match SqliteJournal::open(place.options.clone(), at(0)).await {
+            Ok(journal) => drop(journal),
+            Err(error) => turned_away = Some(error),
+        }
+    }
+    enough.store(true, std::sync::atomic::Ordering::Relaxed);
+    guests.await.unwrap();
+    assert!(turned_away.is_none(), "{turned_away:?}");
+}
+
 #[tokio::test]
 async fn a_row_given_up_does_not_come_back() {
     let place = Place::new();
