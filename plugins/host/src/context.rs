@@ -1,11 +1,11 @@
-//! The services of the host, as C functions over a context that outlives the instance.
+//! The services of the host, as C functions over a context that outlives every instance.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use smiles_plugin_abi::{ABI_MINOR, LOG_DEBUG, LOG_ERROR, LOG_INFO, LOG_WARN, SmilesHost, SmilesStr};
 use smiles_stage::{Clock, prometheus::Counter};
@@ -24,7 +24,16 @@ pub(crate) struct Context {
     pub(crate) counters: Vec<Counter>,
     pub(crate) cancelled: AtomicBool,
     call: Mutex<Call>,
+    table: OnceLock<Table>,
 }
+
+/// What the instances of a stage call, at the address that they keep.
+struct Table(&'static SmilesHost);
+
+// SAFETY: it is never written to, and what it points to is the context, which may be used from any thread.
+unsafe impl Send for Table {}
+// SAFETY: as above.
+unsafe impl Sync for Table {}
 
 /// What belongs to the call in progress.
 #[derive(Default)]
@@ -75,15 +84,22 @@ impl Context {
             counters,
             cancelled: AtomicBool::new(false),
             call: Mutex::default(),
+            table: OnceLock::new(),
         }
     }
 
-    /// The table a plugin gets; `self` must outlive its use.
-    pub(crate) fn table(self: &Arc<Self>) -> SmilesHost {
+    /// The table that every instance of the stage gets. It and the context stay for ever, a few hundred bytes for each
+    /// stage that is opened: a thread of a plugin may call the host at any time, also after `close`.
+    pub(crate) fn table(self: &Arc<Self>) -> &'static SmilesHost {
+        let table = || Table(Box::leak(Box::new(Self::services(Arc::into_raw(Arc::clone(self))))));
+        self.table.get_or_init(table).0
+    }
+
+    fn services(this: *const Self) -> SmilesHost {
         SmilesHost {
             struct_size: u32::try_from(size_of::<SmilesHost>()).unwrap_or(0),
             abi_minor: ABI_MINOR,
-            ctx: Arc::as_ptr(self).cast_mut().cast(),
+            ctx: this.cast_mut().cast(),
             log: Some(log),
             metric_add: Some(metric_add),
             now_us: Some(now_us),
@@ -146,7 +162,7 @@ impl Context {
 
 /// Runs a service; a panic of ours must not unwind into the plugin.
 fn serve<T>(ctx: *mut c_void, fallback: T, service: impl FnOnce(&Context) -> T) -> T {
-    // SAFETY: `ctx` is what `Context::table` gave out, and the context outlives the instance.
+    // SAFETY: `ctx` is what `Context::table` gave out, and that context is never freed.
     let Some(context) = (unsafe { ctx.cast::<Context>().as_ref() }) else { return fallback };
     catch_unwind(AssertUnwindSafe(|| service(context))).unwrap_or(fallback)
 }
@@ -240,4 +256,26 @@ unsafe extern "C" fn fault(ctx: *mut c_void, message: SmilesStr) {
             call.faults.push(message);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use smiles_testkit::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn the_services_outlive_everything_else() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
+        let context = Arc::new(Context::new("p", "pipeline", "stage", clock, Vec::new()));
+        let table = context.table();
+        assert!(std::ptr::eq(table, context.table()), "one for all instances");
+        context.cancelled.store(true, Ordering::Relaxed);
+        let left = Arc::downgrade(&context);
+        drop(context);
+        assert!(left.upgrade().is_some(), "a thread of a plugin may still call");
+        let (ctx, cancelled) = (table.ctx, table.cancelled.expect("it is offered"));
+        // SAFETY: the table's own function and context.
+        assert_eq!(unsafe { cancelled(ctx) }, 1);
+    }
 }

@@ -12,9 +12,9 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_schema::SchemaRef;
 use smiles_plugin_abi::{
     ArrowArray, ArrowSchema, ERROR_REOPEN, STATUS_END, STATUS_HALT, STATUS_OK, STATUS_REJECT, SmilesError,
-    SmilesHost, SmilesPosition, SmilesStage, SmilesStr, SmilesWatermark,
+    SmilesPosition, SmilesStage, SmilesStr, SmilesWatermark,
 };
-use smiles_stage::{Position, Rejection, RunId, Seq, StageError, TIME, TargetId, Watermark};
+use smiles_stage::{Action, Position, Rejection, RunId, Seq, StageError, TIME, TargetId, Watermark};
 
 use crate::context::{Context, Memory, Reject};
 use crate::{rows, schema};
@@ -54,6 +54,8 @@ impl Cancel {
 /// What one pass of a source brought.
 pub(crate) enum Passed {
     Rows(RecordBatch, Vec<String>),
+    /// As the rows before, and there will never be more.
+    Last(RecordBatch, Vec<String>),
     Ended,
 }
 
@@ -61,14 +63,14 @@ pub(crate) enum Passed {
 pub(crate) struct Held {
     stage: SmilesStage,
     this: *mut c_void,
-    /// What the instance calls; the plugin keeps its address.
-    _host: Box<SmilesHost>,
     context: Arc<Context>,
     cancel: Arc<Cancel>,
     /// The columns that leave a source or a transform.
     output: Option<SchemaRef>,
     /// Batches written since the last flush.
     written: Vec<Position>,
+    /// What a pass said although it brought rows: the answer to the next one.
+    owed: Option<Failed>,
 }
 
 /// A function that the library's check has found, or an error where it is absent after all.
@@ -91,15 +93,15 @@ impl Held {
         options: &str,
     ) -> Result<Self, Failed> {
         let open = slot(stage.open, "open")?;
-        let host = Box::new(context.table());
+        let host = context.table();
         let (mut this, mut error) = (std::ptr::null_mut(), SmilesError::empty());
         let (pipeline, name) = (SmilesStr::lend(&context.pipeline), SmilesStr::lend(&context.stage));
         context.begin(None, None);
-        // SAFETY: the texts are valid during the call, the table as long as the instance.
-        let status = unsafe {
-            open(&raw const *host, pipeline, name, SmilesStr::lend(options), &raw mut this, &raw mut error)
-        };
-        let held = Self { stage, this, _host: host, context, cancel, output: None, written: Vec::new() };
+        // SAFETY: the texts are valid during the call, the table for ever.
+        let status =
+            unsafe { open(host, pipeline, name, SmilesStr::lend(options), &raw mut this, &raw mut error) };
+        let (output, written, owed) = (None, Vec::new(), None);
+        let held = Self { stage, this, context, cancel, output, written, owed };
         held.outcome("open", status, &error)?;
         if held.this.is_null() {
             return Err(held.odd("open", "it succeeded and gave no instance"));
@@ -142,20 +144,43 @@ impl Held {
         Ok(())
     }
 
-    /// One pass of a source.
+    /// One pass of a source. Rows are taken whatever is said with them: nobody could ask for them again.
     pub(crate) fn next(&mut self, limit: Duration) -> Result<Passed, Failed> {
         let next = slot(self.stage.next, "next")?;
+        if let Some(failed) = self.owed.take() {
+            return Err(failed);
+        }
         let (mut filled, mut error) = (ArrowArray::empty(), SmilesError::empty());
         self.context.begin(None, None);
         // SAFETY: `filled` and `error` are ours.
         let status = unsafe { next(self.this, millis(limit), &raw mut filled, &raw mut error) };
         let faults = self.context.faults();
-        if status == STATUS_END {
-            drop(owned(&mut filled));
+        if !matches!(status, STATUS_OK | STATUS_END) {
+            return self.rows_beside(faults, status, &error, &mut filled);
+        }
+        let rows = self.took("next", STATUS_OK, &error, &mut filled)?;
+        if status == STATUS_END && rows.is_none() && faults.is_empty() {
             return Ok(Passed::Ended);
         }
-        let rows = self.took("next", status, &error, &mut filled)?;
         let rows = rows.unwrap_or_else(|| RecordBatch::new_empty(self.output()));
+        Ok(if status == STATUS_END { Passed::Last(rows, faults) } else { Passed::Rows(rows, faults) })
+    }
+
+    /// A pass that failed: if it brought rows all the same they are taken, and the failure is one of its faults.
+    fn rows_beside(
+        &mut self,
+        mut faults: Vec<String>,
+        status: i32,
+        error: &SmilesError,
+        filled: &mut ArrowArray,
+    ) -> Result<Passed, Failed> {
+        let Err(failed) = self.outcome("next", status, error) else { return Ok(Passed::Ended) };
+        // SAFETY: what the plugin filled in.
+        let Ok(Some(rows)) = (unsafe { rows::import(filled, &self.output()) }) else { return Err(failed) };
+        faults.push(failed.error.to_string());
+        if failed.reopen || *failed.error.action() == Action::Halt {
+            self.owed = Some(failed);
+        }
         Ok(Passed::Rows(rows, faults))
     }
 
@@ -171,10 +196,10 @@ impl Held {
 
     /// Rows through a transform.
     pub(crate) fn apply(&mut self, batch: &RecordBatch, memory: Memory) -> Result<RecordBatch, Failed> {
-        self.apply_array(rows::export(batch), batch, memory)
+        self.apply_array(rows::export(&rows::copied(batch)), batch, memory)
     }
 
-    /// As [`Held::apply`], of rows on the line already.
+    /// As [`Held::apply`], of rows on the line already, which the plugin may then share with others.
     pub(crate) fn apply_array(
         &mut self,
         mut given: FFI_ArrowArray,
@@ -193,10 +218,10 @@ impl Held {
 
     /// Rows into a sink: accepted.
     pub(crate) fn write(&mut self, batch: &RecordBatch, position: Position) -> Result<(), Failed> {
-        self.write_array(rows::export(batch), position)
+        self.write_array(rows::export(&rows::copied(batch)), position)
     }
 
-    /// As [`Held::write`], of rows on the line already.
+    /// As [`Held::write`], of rows on the line already, which the plugin may then share with others.
     pub(crate) fn write_array(
         &mut self,
         mut given: FFI_ArrowArray,

@@ -201,6 +201,8 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        // Threads that the plugin left running see that nobody waits any more.
+        self.context.cancelled.store(true, Ordering::Relaxed);
         drop(self.jobs.take());
         if self.open_jobs.load(Ordering::Acquire) == 0 {
             // Ends as soon as `close` has returned; a plugin that hangs in it is left behind.

@@ -3,8 +3,9 @@
 use std::ffi::c_void;
 
 use arrow_array::ffi::{FFI_ArrowArray, from_ffi_and_data_type};
-use arrow_array::{Array, RecordBatch, RecordBatchOptions, StructArray};
-use arrow_schema::{DataType, SchemaRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, make_array};
+use arrow_data::transform::MutableArrayData;
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 use smiles_plugin_abi::ArrowArray;
 
 /// More rows than one batch has.
@@ -19,6 +20,23 @@ pub(crate) fn export(rows: &RecordBatch) -> FFI_ArrowArray {
         return FFI_ArrowArray::new(&none.to_data());
     }
     FFI_ArrowArray::new(&StructArray::from(rows.clone()).to_data())
+}
+
+/// The same rows in memory of their own. Whoever is given rows could write to them, and whoever gave some could go on
+/// to: journal, other sinks and a second try must not see that.
+pub(crate) fn copied(rows: &RecordBatch) -> RecordBatch {
+    let copy = |column: &ArrayRef| {
+        let data = column.to_data();
+        let mut copy = MutableArrayData::new(vec![&data], false, data.len());
+        copy.try_extend(0, 0, data.len())?;
+        Ok::<ArrayRef, ArrowError>(make_array(copy.freeze()))
+    };
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    let columns: Result<Vec<_>, _> = rows.columns().iter().map(copy).collect();
+    let copied =
+        columns.and_then(|columns| RecordBatch::try_new_with_options(rows.schema(), columns, &options));
+    #[expect(clippy::expect_used, reason = "what is copied was a batch of this schema and no longer")]
+    copied.expect("columns of the schema")
 }
 
 /// Takes the rows a plugin filled in. `Ok(None)`: it filled in none.
@@ -139,7 +157,7 @@ unsafe fn ascending(offsets: *const i32, end: usize) -> Result<i32, String> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Int64Array, StringArray};
+    use arrow_array::{Int64Array, StringArray};
     use arrow_schema::{Field, Schema};
 
     use super::*;
@@ -170,6 +188,29 @@ mod tests {
         let all = rows();
         for part in [all.clone(), all.slice(1, 2), all.slice(3, 1), all.slice(0, 0)] {
             assert_eq!(pass(&part, |_| {}).unwrap().unwrap(), part);
+        }
+    }
+
+    #[test]
+    fn a_copy_has_the_rows_and_none_of_the_memory() {
+        let all = rows();
+        let none = all.project(&[]).unwrap();
+        for part in [all.clone(), all.slice(1, 2), all.slice(3, 1), all.slice(0, 0), none] {
+            let copy = copied(&part);
+            assert_eq!(copy, part);
+            let memory = |rows: &RecordBatch| -> Vec<usize> {
+                let columns = rows.columns().iter().map(Array::to_data);
+                let buffers = columns.flat_map(|data| {
+                    let nulls = data.nulls().map(|nulls| nulls.buffer().as_ptr() as usize);
+                    let values = data.buffers().iter().filter(|buffer| !buffer.is_empty());
+                    values.map(|buffer| buffer.as_ptr() as usize).chain(nulls).collect::<Vec<_>>()
+                });
+                buffers.collect()
+            };
+            if part.num_rows() > 0 {
+                let (ours, theirs) = (memory(&part), memory(&copy));
+                assert!(theirs.iter().all(|buffer| !ours.contains(buffer)), "{ours:x?} {theirs:x?}");
+            }
         }
     }
 

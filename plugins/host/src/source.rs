@@ -13,6 +13,7 @@ use smiles_stage::{
 use crate::held::{Failed, Passed};
 use crate::host::{Slot, StageType, file_name};
 use crate::instance::open_one;
+use crate::rows;
 use crate::sink::unsound;
 
 pub(crate) struct PluginSource(pub(crate) StageType);
@@ -27,6 +28,8 @@ struct Running {
     slot: Slot,
     /// A pass that ended after its caller had gone: it is not lost.
     kept: Arc<Mutex<Option<Passed>>>,
+    /// Its last rows were taken.
+    ended: bool,
 }
 
 impl Factory<dyn SourcePlan> for PluginSource {
@@ -67,13 +70,16 @@ impl SourcePlan for Plan {
         let opener = self.stage.opener(&self.options, None, Some(SchemaRef::clone(&self.output)), &context);
         let mut slot = Slot::new(opener);
         slot.instance().await?;
-        Ok(Box::new(Running { slot, kept: Arc::default() }))
+        Ok(Box::new(Running { slot, kept: Arc::default(), ended: false }))
     }
 }
 
 #[async_trait]
 impl Source for Running {
     async fn next(&mut self) -> Result<Option<Pass>, StageError> {
+        if self.ended {
+            return Ok(None);
+        }
         // Half of the limit, so that a source that keeps to it is never taken for one that hangs.
         let limit = self.slot.opener().limit() / 2;
         let kept = Arc::clone(&self.kept);
@@ -87,10 +93,12 @@ impl Source for Running {
                 Ok::<(), Failed>(())
             })
             .await?;
-        match self.kept.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(Passed::Rows(rows, faults)) => {
+        let passed = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.ended = matches!(passed, Some(Passed::Last(..) | Passed::Ended));
+        match passed {
+            Some(Passed::Rows(rows, faults) | Passed::Last(rows, faults)) => {
                 let faults: Vec<Fault> = faults.into_iter().map(|message| Fault { message }).collect();
-                Ok(Some(Pass { rows, complete: faults.is_empty(), faults }))
+                Ok(Some(Pass { rows: rows::copied(&rows), complete: faults.is_empty(), faults }))
             }
             Some(Passed::Ended) => Ok(None),
             None => Err(StageError::retry("the plugin's pass brought neither rows nor an error")),

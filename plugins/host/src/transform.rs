@@ -9,8 +9,8 @@ use smiles_stage::{
 
 use crate::host::{Slot, StageType};
 use crate::instance::open_one;
-use crate::schema;
 use crate::sink::unsound;
+use crate::{rows, schema};
 
 pub(crate) struct PluginTransform(pub(crate) StageType);
 
@@ -69,6 +69,8 @@ impl TransformPlan for Plan {
 impl Transform for Running {
     fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
         let instance = self.slot.instance_now()?;
-        instance.call_now("apply", Some(state), move |held, memory| open_one(held)?.apply(&batch, memory))
+        instance.call_now("apply", Some(state), move |held, memory| {
+            Ok(rows::copied(&open_one(held)?.apply(&batch, memory)?))
+        })
     }
 }

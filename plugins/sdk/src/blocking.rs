@@ -92,6 +92,11 @@ pub trait AsyncSink: Sized + Send + 'static {
     fn watermark(&mut self, _run: RunId) -> impl Future<Output = Result<Watermark, Error>> + Send {
         async { Err(Error::halt("this sink keeps no watermark")) }
     }
+
+    /// As [`Sink::forget`].
+    fn forget(&mut self, _runs: &[RunId]) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
 }
 
 fn runtime() -> Result<Runtime, Error> {
@@ -157,5 +162,9 @@ impl<T: AsyncSink> Sink for Blocking<T> {
 
     fn watermark(&mut self, run: RunId) -> Result<Watermark, Error> {
         self.runtime.block_on(self.stage.watermark(run))
+    }
+
+    fn forget(&mut self, runs: &[RunId]) -> Result<(), Error> {
+        self.runtime.block_on(self.stage.forget(runs))
     }
 }

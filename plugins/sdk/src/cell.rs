@@ -19,6 +19,8 @@ pub(crate) struct Cell<T, O> {
     pub(crate) output: Option<SchemaRef>,
     /// The last batch written and not flushed.
     pub(crate) last: Option<crate::Position>,
+    /// A source has given its last rows.
+    pub(crate) ended: bool,
     poisoned: bool,
 }
 
@@ -92,8 +94,9 @@ pub(crate) unsafe fn open<T, O: serde::de::DeserializeOwned>(
     let make = || {
         // SAFETY: the host's text.
         let options = Some(unsafe { options::read::<O>(text) }?);
+        let (stage, input, output, last) = (None, None, None, None);
         let cell: Cell<T, O> =
-            Cell { host, options, stage: None, input: None, output: None, last: None, poisoned: false };
+            Cell { host, options, stage, input, output, last, ended: false, poisoned: false };
         // SAFETY: room for the instance.
         unsafe { *this = Box::into_raw(Box::new(cell)).cast() };
         Ok(STATUS_OK)

@@ -8,12 +8,12 @@ use smiles_plugin_abi::{
 
 use crate::error::Rejected;
 
-/// The host, for one instance. Cheap to copy; of no use after the instance is closed, so do not keep it elsewhere.
+/// The host, for one stage. Cheap to copy, and good for every thread at any time: also after the instance is closed it can
+/// be called, which is then of little use ([`Host::cancelled`] says so).
 #[derive(Clone, Copy, Debug)]
 pub struct Host(SmilesHost);
 
-// SAFETY: the services a stage can reach through it may be called from any thread, by the rules of the ABI; those that may
-// not are reached through `State` or from within a call of the SDK only.
+// SAFETY: the host keeps the table's functions and their context for ever, and guards what they reach against other threads.
 unsafe impl Send for Host {}
 // SAFETY: as above.
 unsafe impl Sync for Host {}

@@ -38,6 +38,8 @@ pub struct Watermark {
 pub enum Next {
     /// Rows in the planned columns. What failed beside them is said with [`Host::fault`].
     Rows(RecordBatch),
+    /// As [`Next::Rows`], and there will never be more.
+    Last(RecordBatch),
     /// Nothing this time.
     Nothing,
     /// There will never be more.

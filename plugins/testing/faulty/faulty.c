@@ -59,6 +59,9 @@ typedef struct {
 /* Across instances: a fault that is cured by another instance must not come back with it. */
 static int done_once;
 
+/* Passes that the instance before has made. */
+static int done;
+
 static int once(Faulty *self, const char *fault) {
   if (strcmp(self->fault, fault) != 0 || done_once) return 0;
   done_once = 1;
@@ -72,7 +75,7 @@ static SmilesStr options_schema(void) {
   return smiles_str(
       "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
       "\"fault\":{\"enum\":[\"none\",\"retry\",\"unknown\",\"unterminated\",\"silent\",\"stall\",\"reject\",\"lie\",\"halt\",\"open\","
-      "\"columns\",\"null\",\"plan\",\"stranger\",\"few\",\"hang\"],\"description\":\"what goes wrong, once\"},"
+      "\"columns\",\"null\",\"plan\",\"stranger\",\"few\",\"hang\",\"last\",\"beside\",\"scribble\",\"scale\"],\"description\":\"what goes wrong, once\"},"
       "\"into\":{\"type\":\"string\",\"description\":\"where rows go\"}}}");
 #endif
 }
@@ -106,6 +109,7 @@ static int32_t faulty_open(const SmilesHost *host, SmilesStr pipeline, SmilesStr
   (void)pipeline;
   (void)stage;
   made->host = host;
+  made->calls = done;
   smiles_option_text(options, "fault", made->fault, sizeof made->fault);
   smiles_option_text(options, "into", made->into, sizeof made->into);
   if (strcmp(made->fault, "open") == 0) {
@@ -128,6 +132,8 @@ static int32_t faulty_write(void *self, struct ArrowArray *in, const SmilesPosit
     faulty->length += (size_t)sprintf(faulty->text + faulty->length, "%lld\n", (long long)((const int64_t *)numbers->buffers[1])[at]);
   }
   faulty->rows = in->length;
+  if (strcmp(faulty->fault, "scribble") == 0)
+    for (row = 0; row < in->length; row++) ((int64_t *)(uintptr_t)numbers->buffers[1])[in->offset + numbers->offset + row] = 666;
   in->release(in);
   faulty->last = *position;
   return SMILES_OK;
@@ -205,6 +211,15 @@ static int32_t transform_apply(void *self, struct ArrowArray *in, struct ArrowAr
     in->release(in);
     return status;
   }
+  if (strcmp(faulty->fault, "scale") == 0) {
+    const struct ArrowArray *numbers = in->children[2];
+    int64_t row;
+    for (row = 0; row < in->length; row++) ((int64_t *)(uintptr_t)numbers->buffers[1])[in->offset + numbers->offset + row] *= 10;
+    if (once(faulty, "scale")) {
+      in->release(in);
+      return smiles_fail(error, SMILES_RETRY, "not yet");
+    }
+  }
   *out = *in;
   in->release = NULL;
   if (once(faulty, "few")) out->n_children--;
@@ -237,13 +252,18 @@ static int32_t source_next(void *self, uint32_t timeout_ms, struct ArrowArray *o
   int32_t status = fault(faulty, error);
   (void)timeout_ms;
   if (status != SMILES_OK) return status;
-  if (faulty->calls == 20) return SMILES_END;
+  if (faulty->calls == 20 && strcmp(faulty->fault, "last") != 0) return SMILES_END;
   value = malloc(sizeof *value);
   *value = faulty->calls++;
   smiles_rows_new(out, 1);
   smiles_rows_add(out, 0, 2, NULL, value, NULL);
   if (once(faulty, "few")) out->children[0]->n_buffers = 1;
-  return SMILES_OK;
+  if (once(faulty, "beside")) {
+    error->flags = SMILES_ERROR_REOPEN;
+    done = faulty->calls;
+    return smiles_fail(error, SMILES_RETRY, "half of the device is dark");
+  }
+  return faulty->calls == 21 ? SMILES_END : SMILES_OK;
 }
 
 static void faulty_cancel(void *self) { ((Faulty *)self)->cancelled = 1; }

@@ -168,6 +168,50 @@ fn broken_answers_of_transforms_and_sources_are_tried_again() {
     }
 }
 
+/// What comes with an end or an error is taken; the error is told, and the end kept.
+#[test]
+fn rows_that_come_with_a_status_are_taken() {
+    for (fault, rows, cause) in [("last", 21, ""), ("beside", 20, "in `next`: half of the device is dark")] {
+        let folder = tempfile::tempdir().unwrap();
+        compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
+        let yaml = format!(
+            "pipeline: p\njournal: memory\nplugins: [libfaulty.so]\nsources: {{a: {{type: faulty, fault: {fault}}}}}\nsinks: {{out: {{type: faulty, into: rows}}}}\n"
+        );
+        let said = run(folder.path(), &yaml);
+        assert!(said.contains(cause), "{fault}: {said}");
+        assert_eq!(numbers(&folder.path().join("rows")), (0..rows).collect::<Vec<_>>(), "{fault}: {said}");
+    }
+}
+
+#[test]
+fn what_a_plugin_does_to_the_rows_it_is_given_nobody_else_sees() {
+    let ids = |folder: &Path| -> Vec<i64> {
+        let store = rusqlite::Connection::open(folder.join("good.db")).unwrap();
+        let mut rows = store.prepare("SELECT id FROM rows ORDER BY id").unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let cases = [("none", "scribble", 1), ("scale", "none", 10), ("scale", "scribble", 10)];
+    for (transform, sink, factor) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
+        let yaml = pipeline("libfaulty.so", &format!("{{type: faulty, fault: {sink}, into: rows}}"));
+        let said = run(folder.path(), &format!("{yaml}transforms: [{{type: faulty, fault: {transform}}}]\n"));
+        let expected: Vec<i64> = (0..30).map(|id| id * factor).collect();
+        assert_eq!(ids(folder.path()), expected, "{transform} {sink}: {said}");
+        assert_eq!(numbers(&folder.path().join("rows")), expected, "{transform} {sink}: {said}");
+    }
+}
+
+/// Threads of an instance that was closed call its host until the process ends.
+#[test]
+fn threads_that_outlive_their_instance_may_call_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    compile("plugins/testing/lingering/lingering.c", folder.path(), &["-pthread"]);
+    let said = run(folder.path(), &pipeline("liblingering.so", "{type: lingering}"));
+    assert!(said.contains("a thread of a closed instance is told that nobody waits"), "{said}");
+    assert_eq!(stored(folder.path()), 30, "{said}");
+}
+
 #[test]
 fn what_fails_to_open_does_not_start() {
     for (fault, cause) in [

@@ -18,7 +18,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// One pass; a device that cannot be reached from here says nothing against the plugin.
 fn pass(held: &mut Held, limit: Duration) -> Result<Option<RecordBatch>, Verdict> {
     match held.next(limit) {
-        Ok(Passed::Rows(rows, _)) => Ok(Some(rows)),
+        Ok(Passed::Rows(rows, _) | Passed::Last(rows, _)) => Ok(Some(rows)),
         Ok(Passed::Ended) => Ok(None),
         Err(failed) => match failed.error.action() {
             Action::Retry { .. } | Action::Halt if !failed.reopen => {

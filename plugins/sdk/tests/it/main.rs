@@ -12,9 +12,9 @@ use smiles_plugin_sdk::arrow_array::ffi::FFI_ArrowArray;
 use smiles_plugin_sdk::arrow_array::{Array, ArrayRef, Int64Array, StructArray};
 use smiles_plugin_sdk::arrow_schema::ffi::FFI_ArrowSchema;
 use smiles_plugin_sdk::arrow_schema::{DataType, Field};
-use smiles_plugin_sdk::expansion::{abi, sink};
+use smiles_plugin_sdk::expansion::{abi, sink, source};
 use smiles_plugin_sdk::{
-    AsyncSink, Blocking, Error, Host, Position, RecordBatch, Rejected, Schema, SchemaRef,
+    AsyncSink, Blocking, Error, Host, Next, Position, RecordBatch, Rejected, RunId, Schema, SchemaRef, Source,
 };
 use smiles_plugin_sdk::{schemars, serde, serde_json};
 
@@ -26,6 +26,7 @@ struct Options {
 }
 
 struct Waiting {
+    host: Host,
     does: String,
     rows: usize,
 }
@@ -36,11 +37,12 @@ impl AsyncSink for Waiting {
     type Options = Options;
     const TYPE: &'static str = "waiting";
     const ABOUT: &'static str = "awaits";
+    const TRANSACTIONAL: bool = true;
 
     async fn open(options: Options, columns: SchemaRef, host: Host) -> Result<Self, Error> {
         tokio::task::yield_now().await;
         host.info(columns.field(0).name());
-        Ok(Self { does: options.does, rows: 0 })
+        Ok(Self { host, does: options.does, rows: 0 })
     }
 
     async fn write(&mut self, rows: &RecordBatch, position: Position) -> Result<(), Error> {
@@ -64,6 +66,12 @@ impl AsyncSink for Waiting {
     async fn flush(&mut self) -> Result<(), Error> {
         FLUSHED.fetch_add(self.rows, Ordering::SeqCst);
         self.rows = 0;
+        Ok(())
+    }
+
+    async fn forget(&mut self, runs: &[RunId]) -> Result<(), Error> {
+        tokio::task::yield_now().await;
+        self.host.info(&format!("forgets {runs:?}"));
         Ok(())
     }
 }
@@ -100,6 +108,10 @@ struct Driven {
 
 impl Driven {
     fn open(options: &str) -> (Self, i32) {
+        Self::of(sink::<Blocking<Waiting>>(), options)
+    }
+
+    fn of(stage: abi::SmilesStage, options: &str) -> (Self, i32) {
         let mut told = Box::<Told>::default();
         let host = Box::new(abi::SmilesHost {
             struct_size: u32::try_from(size_of::<abi::SmilesHost>()).unwrap(),
@@ -114,7 +126,7 @@ impl Driven {
             reject: Some(reject),
             fault: None,
         });
-        let mut driven = Self { stage: sink::<Blocking<Waiting>>(), told, host, this: std::ptr::null_mut() };
+        let mut driven = Self { stage, told, host, this: std::ptr::null_mut() };
         let (name, options) = (abi::SmilesStr::lend("s"), abi::SmilesStr::lend(options));
         let mut error = abi::SmilesError::empty();
         let open = driven.stage.open.unwrap();
@@ -176,6 +188,63 @@ fn what_awaits_is_driven_like_what_blocks() {
     assert_eq!(driven.flush(), (abi::STATUS_OK, 5));
     assert_eq!(FLUSHED.load(Ordering::SeqCst), 6);
     driven.close();
+    driven.close();
+}
+
+#[test]
+fn what_the_journal_has_forgotten_a_sink_that_awaits_forgets() {
+    let (mut driven, _) = Driven::open(r#"{"does": "nothing"}"#);
+    driven.bind();
+    let (runs, mut error) = ([[1_u8; 16], [2; 16]], abi::SmilesError::empty());
+    // SAFETY: two runs of 16 bytes.
+    let status =
+        unsafe { driven.stage.forget.unwrap()(driven.this, runs.as_ptr().cast(), 2, &raw mut error) };
+    assert_eq!(status, abi::STATUS_OK);
+    assert_eq!(driven.told.log.last(), Some(&format!("forgets {runs:?}")));
+    driven.close();
+}
+
+struct Short(i64);
+
+impl Source for Short {
+    type Options = serde_json::Value;
+    const TYPE: &'static str = "short";
+    const ABOUT: &'static str = "brings its last rows with its end";
+
+    fn plan(_: &serde_json::Value) -> Result<SchemaRef, Error> {
+        Ok(columns())
+    }
+
+    fn open(_: serde_json::Value, _: Host) -> Result<Self, Error> {
+        Ok(Self(0))
+    }
+
+    fn next(&mut self, _: std::time::Duration) -> Result<Next, Error> {
+        self.0 += 1;
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![self.0]));
+        let rows = RecordBatch::try_new(columns(), vec![numbers]).map_err(Error::retry)?;
+        Ok(if self.0 == 2 { Next::Last(rows) } else { Next::Rows(rows) })
+    }
+}
+
+#[test]
+fn the_last_rows_of_a_source_come_before_its_end() {
+    let (mut driven, _) = Driven::of(source::<Short>(), "{}");
+    let mut filled = FFI_ArrowSchema::empty();
+    let mut error = abi::SmilesError::empty();
+    let bind = driven.stage.bind.unwrap();
+    // SAFETY: the same struct by the C data interface.
+    let status = unsafe { bind(driven.this, std::ptr::null(), (&raw mut filled).cast(), &raw mut error) };
+    assert_eq!(status, abi::STATUS_OK);
+    for (expected, brings) in
+        [(abi::STATUS_OK, true), (abi::STATUS_OK, true), (abi::STATUS_END, false), (abi::STATUS_END, false)]
+    {
+        let mut array = FFI_ArrowArray::empty();
+        // SAFETY: as above.
+        let status =
+            unsafe { driven.stage.next.unwrap()(driven.this, 1000, (&raw mut array).cast(), &raw mut error) };
+        assert_eq!((status, !array.is_released()), (expected, brings));
+    }
     driven.close();
 }
 
