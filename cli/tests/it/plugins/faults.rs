@@ -21,10 +21,13 @@ sinks:
     )
 }
 
-fn stored(folder: &Path) -> i64 {
+fn good(folder: &Path) -> rusqlite::Connection {
     let path = if folder.join("data/good.db").exists() { "data/good.db" } else { "good.db" };
-    let store = rusqlite::Connection::open(folder.join(path)).unwrap();
-    store.query_row("SELECT count(DISTINCT id) FROM rows", [], |row| row.get(0)).unwrap()
+    rusqlite::Connection::open(folder.join(path)).unwrap()
+}
+
+fn stored(folder: &Path) -> i64 {
+    good(folder).query_row("SELECT count(DISTINCT id) FROM rows", [], |row| row.get(0)).unwrap()
 }
 
 /// Every row arrives in both sinks; the log names plugin, stage, call and cause.
@@ -186,7 +189,7 @@ fn rows_that_come_with_a_status_are_taken() {
 #[test]
 fn what_a_plugin_does_to_the_rows_it_is_given_nobody_else_sees() {
     let ids = |folder: &Path| -> Vec<i64> {
-        let store = rusqlite::Connection::open(folder.join("good.db")).unwrap();
+        let store = good(folder);
         let mut rows = store.prepare("SELECT id FROM rows ORDER BY id").unwrap();
         rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
