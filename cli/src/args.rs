@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use journal::{
-    DeadLetterCommand, DropArgs, JournalArgs, JournalCommand, ListArgs, RenameSinkArgs, ReplayArgs, Selected,
-    ShowArgs,
+    DeadLetterCommand, DropArgs, JournalArgs, JournalCommand, ListArgs, OldArgs, OldDecision, RenameSinkArgs,
+    ReplayArgs, Selected, ShowArgs,
 };
 
 #[derive(Debug, Parser)]

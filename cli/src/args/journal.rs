@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use smiles_journal::{LetterName, Selection};
 
 use super::{DataDir, RunArgs};
@@ -32,8 +32,45 @@ Works beside a running bridge, whose /health follows within seconds. The books k
     /// Rows that a target refused: list, show, replay or drop them
     #[command(subcommand)]
     DeadLetter(DeadLetterCommand),
+    /// Decide about batches that are held back because the journal may be an old copy
+    Old(OldArgs),
     /// Tell journal and target that a sink of a pipeline file has a new name
     RenameSink(RenameSinkArgs),
+}
+
+/// What a person decides about batches that are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OldDecision {
+    /// Say what is held back, and change nothing
+    List,
+    /// The target does not have them: deliver them
+    Deliver,
+    /// The target has them: book them as lost to this sink, and take note of it
+    Forget,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles journal old list                      what is held back, in every journal under DATA_DIR
+  smiles journal old deliver store             the target does not have it
+  smiles journal old forget store              the target has it
+
+A sink holds batches back where the target knows none of the runs up to them and more than 400 days lie between them
+and the readings of today: then the file may be a copy from long ago, and its original may have delivered them. Look
+whether the target has readings of that time, then say so. Works beside a running bridge, which looks every five
+minutes; `kill -HUP` or a restart makes it look at once.")]
+pub(crate) struct OldArgs {
+    /// What to do
+    #[arg(value_name = "DECISION")]
+    pub(crate) decision: OldDecision,
+    /// The sink that holds batches back
+    #[arg(value_name = "SINK", required_if_eq_any([("decision", "deliver"), ("decision", "forget")]))]
+    pub(crate) sink: Option<String>,
+    /// Only of this pipeline; may be repeated
+    #[arg(long = "pipeline", value_name = "PIPELINE")]
+    pub(crate) pipelines: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }
 
 #[derive(Debug, Args)]

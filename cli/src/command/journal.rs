@@ -2,6 +2,7 @@
 
 mod ack;
 mod dead_letter;
+mod old;
 mod rename_sink;
 mod replay;
 mod status;
@@ -29,6 +30,7 @@ pub(super) fn run(command: &JournalCommand) -> Result<(), Failure> {
         JournalCommand::Verify(args) => verify::run(args),
         JournalCommand::Ack(args) => ack::run(args),
         JournalCommand::DeadLetter(command) => dead_letter::run(command),
+        JournalCommand::Old(args) => old::run(args),
         JournalCommand::RenameSink(args) => rename_sink::run(args),
     }
 }

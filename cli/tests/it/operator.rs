@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use smiles_journal::{Cursor, Entry, From, Journal, OnFull, Options, SqliteJournal};
+use smiles_stage::{Seq, TargetId};
+use smiles_testkit::numbered;
 
 use crate::bridge::{Bridge, PATIENCE, finish, now, pause};
 use crate::sequence::{Device, PORTS, ascends, pipeline, stored};
@@ -112,4 +115,62 @@ fn a_renamed_sink_goes_on_where_it_was() {
     assert!(code == Some(0) && said.contains("already"), "{said}");
     let (code, said) = say(&["journal", "rename-sink", "store", "archiv", "sequence.yaml"], folder);
     assert!(code == Some(2) && said.contains("did you mean `archive`"), "{said}");
+}
+
+/// A journal that looks like an old copy: what is held back is listed, and goes on as a person says.
+#[test]
+fn what_an_old_copy_holds_back_is_a_persons_decision() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = folder.join("data/solar.journal");
+    fs::create_dir(folder.join("data")).unwrap();
+    let options = Options {
+        path: Some(file),
+        pipeline: "solar".to_owned(),
+        max_size: 1 << 30,
+        retain: std::time::Duration::from_secs(86_400),
+        on_full: OnFull::Block,
+    };
+    let at = |second| jiff::Timestamp::from_second(second).unwrap();
+    let (then, today) = (at(1_700_000_000), at(1_790_000_000));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let held = |decided: &str| {
+        runtime.block_on(async {
+            let journal = SqliteJournal::open(options.clone(), then).await.unwrap();
+            let cursor = Cursor { sink: "store".to_owned(), from: From::Now };
+            journal.enlist(&[cursor]).await.unwrap();
+            let (target, mut marks) = (TargetId([1; 16]), vec![(journal.run(), Seq::ZERO)]);
+            journal.reconcile("store", target, &marks).await.unwrap();
+            let entry = |now| Entry { records: numbered([1, 2]), state: Vec::new(), complete: true, now };
+            journal.append(entry(then)).await.unwrap();
+            drop(journal);
+            let journal = SqliteJournal::open(options.clone(), today).await.unwrap();
+            journal.append(entry(today)).await.unwrap();
+            marks.push((journal.run(), Seq::ZERO));
+            let refused = journal.reconcile("store", target, &marks).await.unwrap().refused;
+            assert!(refused.unwrap().contains(&format!("smiles journal old {decided} store")));
+        });
+    };
+    for (decision, done) in
+        [("deliver", "will be delivered to `store`"), ("forget", "are booked as lost to `store`")]
+    {
+        drop(fs::remove_file(folder.join("data/solar.journal")));
+        assert_eq!(
+            say(&["journal", "old", "list", "--pipeline", "solar"], folder).0,
+            Some(2),
+            "no journal yet"
+        );
+        held(decision);
+        let what = "solar: 1 batch (2 rows) of up to 2023-11-14T22:13:20Z";
+        let listed = format!("solar: `store` holds back {}\n", what.trim_start_matches("solar: "));
+        assert_eq!(say(&["journal", "old", "list"], folder), (Some(0), listed));
+        let (code, said) = say(&["journal", "old", decision, "shop"], folder);
+        assert!(code == Some(1) && said.contains("nothing is held back for `shop`"), "{said}");
+        assert_eq!(say(&["journal", "old", decision], folder).0, Some(2), "a decision needs a sink");
+        assert_eq!(
+            say(&["journal", "old", decision, "store"], folder),
+            (Some(0), format!("{what} {done}\n"))
+        );
+        assert_eq!(say(&["journal", "old", "list"], folder), (Some(0), "nothing is held back\n".to_owned()));
+    }
 }

@@ -14,6 +14,8 @@ use crate::{Acknowledged, Cursor, From, Loss};
 pub(crate) const WENT_BACK: &str = "target went back";
 /// The reason of a loss that the file caused.
 pub(crate) const DAMAGED: &str = "journal damaged";
+/// The reason of a loss that a person chose: the target had the rows from the original of this file.
+const OLD_COPY: &str = "old copy, forgotten by hand";
 
 /// The owner of gaps that concern the file itself: batches that are known to be missing from it.
 pub(crate) const NOBODY: &str = "";
@@ -137,6 +139,18 @@ pub(crate) fn lose(
     };
     save_loss(connection, &loss)?;
     Ok(loss)
+}
+
+/// Books what waits of a run as lost by a person's decision, who need not acknowledge it then.
+pub(crate) fn forget_waiting(connection: &Connection, sink: &mut SinkRow, run: &Run) -> Result<(), Failure> {
+    let mut place = Place::load(connection, &sink.name, run.id)?;
+    for range in present(connection, run, place.floor().max(run.deleted), run.last)? {
+        let loss = lose(connection, sink, run, range, OLD_COPY, false)?;
+        save_loss(connection, &Loss { acknowledged: true, ..loss })?;
+    }
+    // Not owed any more, whatever the target says of the run.
+    place.start = place.start.max(run.last + 1);
+    place.save(connection, &sink.name, run.id)
 }
 
 /// Books a range that cannot be read as lost for every sink that still waited for it.

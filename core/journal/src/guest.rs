@@ -17,7 +17,8 @@ use crate::lock::Lock;
 use crate::records::SinkRow;
 use crate::store::random_run;
 use crate::{
-    Acknowledged, DeadLetter, JournalError, Letter, LetterId, books, layout, letters, rename, repair, replays,
+    Acknowledged, DeadLetter, JournalError, Letter, LetterId, OldBatches, OldCopy, books, layout, letters,
+    old_copy, rename, repair, replays,
 };
 
 /// Letters given up in one transaction: the owner waits for it.
@@ -100,6 +101,22 @@ impl Guest {
     pub fn replay(&self, sink: &str) -> Result<Replay<'_>, JournalError> {
         let _lock = self.only_one()?;
         Ok(Replay { guest: self, sink: sink.to_owned(), _lock })
+    }
+
+    /// What is held back because this file may be an old copy.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    pub fn old_copies(&self) -> Result<Vec<OldCopy>, JournalError> {
+        self.write("read", old_copy::all)
+    }
+
+    /// Has what is held back of a sink delivered or forgotten; what it concerned. `None`: nothing is held back.
+    ///
+    /// # Errors
+    /// [`JournalError::Refused`]: there is no such sink; [`JournalError::Storage`].
+    pub fn decide(&self, sink: &str, decision: OldBatches) -> Result<Option<OldCopy>, JournalError> {
+        self.write("note a decision in", |connection| old_copy::decide(connection, sink, decision))
     }
 
     /// Gives everything of the sink `old` to the name `new`; `false`: that was done before.

@@ -15,6 +15,7 @@ mod inspect;
 mod layout;
 mod letters;
 mod lock;
+mod old_copy;
 mod reading;
 mod reconcile;
 mod records;
@@ -38,5 +39,6 @@ pub use api::{
 };
 pub use guest::{Guest, Replay};
 pub use inspect::{inspect, letter_row, letters, verify};
+pub use old_copy::{OldBatches, OldCopy};
 pub use selection::{Letter, LetterId, LetterName, NotALetterName, Selection};
 pub use sqlite::SqliteJournal;

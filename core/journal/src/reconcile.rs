@@ -6,8 +6,8 @@ use smiles_stage::{RunId, Seq, TargetId};
 use crate::Reconciled;
 use crate::books::{WENT_BACK, advance, lose, present, waiting_between};
 use crate::failure::Failure;
-use crate::records::{Place, Ranges, Run, SinkRow, add_gap, gaps, instant, without};
-use crate::retention::REMEMBERED;
+use crate::old_copy;
+use crate::records::{Place, Ranges, Run, SinkRow, add_gap, gaps, without};
 use crate::store::Store;
 
 impl Store {
@@ -22,7 +22,9 @@ impl Store {
         let mut told =
             Reconciled { different_target: sink.target() != Some(target), ..Reconciled::default() };
         if !told.different_target {
-            told.refused = self.too_old(name, marks)?;
+            let suspicion = old_copy::suspect(&self.connection, name, marks, self.now)?;
+            old_copy::note(&self.connection, name, suspicion.as_ref())?;
+            told.refused = suspicion.map(|suspicion| suspicion.sentence);
         }
         if told.refused.is_some() {
             return Ok(told);
@@ -57,28 +59,6 @@ impl Store {
             }
         }
         Ok(told)
-    }
-
-    /// A run's watermark leaves the target 400 days after the run's last batch was deleted. Where the target says
-    /// nothing of a run whose batches are that old and still here, this file may be a copy from before then, and
-    /// writing could store everything twice. A copy in which every run is younger cannot be told from the original
-    /// and needs not be: the watermarks it needs are still in the target.
-    fn too_old(&self, name: &str, marks: &[(RunId, Seq)]) -> Result<Option<String>, Failure> {
-        let remembered = i64::try_from(REMEMBERED.as_micros()).unwrap_or(i64::MAX);
-        let cutoff = self.now.as_microsecond().saturating_sub(remembered);
-        for (id, _) in marks.iter().filter(|(_, mark)| *mark == Seq::ZERO) {
-            let Some(run) = Run::load(&self.connection, *id)? else { continue };
-            let owed = Place::load(&self.connection, name, run.id)?.start <= run.last;
-            if owed && run.last > run.deleted && run.last_at < cutoff {
-                let last = instant(run.last_at);
-                return Ok(Some(format!(
-                    "the journal holds batches of {last} whose watermark the target no longer knows: it may be a copy \
-                     older than 400 days, and delivering it could store readings twice; move the journal file away \
-                     to begin a new one"
-                )));
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn rename(connection: &Connection, old: &str, new: &str) -> Result<bo
     for table in BOOKS.iter().filter(|table| OWNED.contains(&table.name)) {
         hand_over(connection, table, old, new)?;
     }
+    crate::old_copy::rename(connection, old, new)?;
     Ok(true)
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::OptionalExtension;
 use smiles_stage::RunId;
 
 use crate::OnFull;
@@ -67,8 +68,9 @@ impl Store {
         let retain = i64::try_from(self.options.retain.as_micros()).unwrap_or(i64::MAX);
         let cutoff = now.as_microsecond().saturating_sub(retain);
         let mut old = self.delivered_batches(STEP)?;
+        let ages = self.ages(&old, now.as_microsecond())?;
         // Only from the front: what is retained of a run is always its newest batches.
-        let keep = old.iter().position(|batch| batch.accepted_at >= cutoff).unwrap_or(old.len());
+        let keep = ages.iter().position(|accepted| *accepted >= cutoff).unwrap_or(old.len());
         let mut deleted = keep;
         let young = old.split_off(keep);
         self.delete(&old)?;
@@ -80,6 +82,32 @@ impl Store {
             deleted += 1;
         }
         Ok(deleted)
+    }
+
+    /// When batches were accepted, as far as the file can tell: a date later than now is that of a clock that ran ahead,
+    /// and such a batch is no younger than the next one that is dated well.
+    fn ages(&self, batches: &[Victim], now: i64) -> Result<Vec<i64>, Failure> {
+        let mut next = match batches.last() {
+            Some(last) if last.accepted_at > now => self.next_accepted(last.ordinal, now)?.unwrap_or(now),
+            _ => now,
+        };
+        let mut ages: Vec<i64> = Vec::with_capacity(batches.len());
+        for batch in batches.iter().rev() {
+            if batch.accepted_at <= now {
+                next = batch.accepted_at;
+            }
+            ages.push(next);
+        }
+        ages.reverse();
+        Ok(ages)
+    }
+
+    /// When the next batch that is not dated later than now was accepted.
+    fn next_accepted(&self, ordinal: u64, now: i64) -> Result<Option<i64>, Failure> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT accepted_at FROM batches WHERE ordinal > ?1 AND accepted_at <= ?2 ORDER BY ordinal LIMIT 1",
+        )?;
+        Ok(statement.query_row((db(ordinal), now), |row| row.get(0)).optional()?)
     }
 
     /// Whether [`Store::tidy`] may have left something.

@@ -1,7 +1,9 @@
 //! The rules of delivery, one situation each.
 
 use arrow_schema::{DataType, Field, Schema};
-use smiles_journal::{DeadLetter, From, Journal, JournalError, ReadLimit, SqliteJournal, inspect};
+use smiles_journal::{
+    DeadLetter, From, Guest, Journal, JournalError, OldBatches, OldCopy, ReadLimit, SqliteJournal, inspect,
+};
 use smiles_stage::{Position, Seq, TargetId, column_unit, with_unit};
 
 use crate::place::{
@@ -322,6 +324,107 @@ async fn after_closing_nothing_more_is_taken() {
     assert!(matches!(journal.close().await, Err(JournalError::Closed)));
     // The file is free at once, and whole without its log.
     assert_eq!(place.open().await.status().await.unwrap().rows, 1);
+}
+
+/// A database away while the clock is wrong, and there when it is right: nothing is refused.
+#[tokio::test]
+async fn a_boot_with_a_wrong_clock_while_the_target_is_away_refuses_nothing() {
+    // Days of the boot, against the day before the power cut: 1970, the image's date, and a year ahead.
+    for wrong in [-19_000, -500, 366] {
+        let place = Place::new();
+        let journal = place.open().await;
+        enlist(&journal, &["store"]).await;
+        append(&journal, [1], 0).await;
+        let before = journal.run();
+        journal.reconcile("store", HERE, &[(before, Seq::ZERO)]).await.unwrap();
+        drain(&journal, "store").await;
+        drop(journal);
+        let journal = SqliteJournal::open(place.options.clone(), at(wrong * DAY)).await.unwrap();
+        append(&journal, [2], wrong * DAY).await;
+        let boot = journal.run();
+        let right = journal.begin_run(at(DAY)).await.unwrap();
+        append(&journal, [3], DAY).await;
+        let marks = [(before, Seq(1)), (boot, Seq::ZERO), (right, Seq::ZERO)];
+        for day in [1, 1000] {
+            journal.maintain(at(day * DAY)).await.unwrap();
+            let told = journal.reconcile("store", HERE, &marks).await.unwrap();
+            assert_eq!(told.refused, None, "after a boot on day {wrong}");
+        }
+        assert_eq!(drain(&journal, "store").await, [2, 3]);
+    }
+}
+
+/// A machine that never had the right time before: a date before the program existed is no age.
+#[tokio::test]
+async fn a_first_boot_in_1970_is_no_old_copy() {
+    let place = Place::new();
+    let journal = SqliteJournal::open(place.options.clone(), at(-19_000 * DAY)).await.unwrap();
+    enlist(&journal, &["store"]).await;
+    let first = journal.run();
+    journal.reconcile("store", HERE, &[(first, Seq::ZERO)]).await.unwrap();
+    append(&journal, [1], -19_000 * DAY).await;
+    let right = journal.begin_run(at(DAY)).await.unwrap();
+    append(&journal, [2], DAY).await;
+    let told = journal.reconcile("store", HERE, &[(first, Seq::ZERO), (right, Seq::ZERO)]).await.unwrap();
+    assert_eq!((told.refused, drain(&journal, "store").await), (None, vec![1, 2]));
+}
+
+/// Either decision lets the sink go on, and the books balance.
+#[tokio::test]
+async fn a_person_decides_about_an_old_copy() {
+    for (decision, delivered, lost) in
+        [(OldBatches::Deliver, vec![1, 2, 3], 0), (OldBatches::Forget, vec![3], 2)]
+    {
+        let place = Place::new();
+        let journal = place.open().await;
+        enlist(&journal, &["store"]).await;
+        let old = journal.run();
+        journal.reconcile("store", HERE, &[(old, Seq::ZERO)]).await.unwrap();
+        append(&journal, [1, 2], 0).await;
+        drop(journal);
+        // Polls go on before the target is there: readings of today are no proof of youth.
+        let journal = SqliteJournal::open(place.options.clone(), at(500 * DAY)).await.unwrap();
+        append(&journal, [3], 500 * DAY).await;
+        let marks = [(old, Seq::ZERO), (journal.run(), Seq::ZERO)];
+        let guest = Guest::enter(&place.file(), "solar", at(500 * DAY)).unwrap();
+        assert_eq!(guest.decide("store", decision).unwrap(), None, "nothing is held back yet");
+        let told = journal.reconcile("store", HERE, &marks).await.unwrap();
+        assert!(told.refused.unwrap().contains("smiles journal old deliver store"));
+        let held = OldCopy { sink: "store".into(), batches: 1, rows: 2, last: at(0) };
+        assert_eq!(guest.old_copies().unwrap(), [held.clone()]);
+        assert_eq!(guest.decide("store", decision).unwrap(), Some(held));
+        assert_eq!(guest.old_copies().unwrap(), []);
+        let told = journal.reconcile("store", HERE, &marks).await.unwrap();
+        assert_eq!(told.refused, None);
+        assert_eq!(drain(&journal, "store").await, delivered, "{decision:?}");
+        assert_eq!(books(&journal, "store").await.lost, lost);
+        assert!(journal.status().await.unwrap().losses.iter().all(|loss| loss.acknowledged));
+        assert_eq!(journal.maintain(at(502 * DAY)).await.unwrap().deleted, 2);
+    }
+}
+
+/// A batch dated in the future stops no retention, and takes no younger one with it.
+#[tokio::test]
+async fn a_batch_from_the_future_goes_when_those_after_it_are_old() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    for (id, day) in [(1, 0), (2, 365), (3, 365), (4, 1), (5, 2), (6, 900)] {
+        append(&journal, [id], day * DAY).await;
+    }
+    drain(&journal, "store").await;
+    let after = [
+        (DAY, 0),
+        (DAY + 1, 1),
+        (2 * DAY, 0),
+        (2 * DAY + 1, 3),
+        (3 * DAY, 0),
+        (3 * DAY + 1, 1),
+        (9 * DAY, 0),
+    ];
+    for (now, deleted) in after {
+        assert_eq!(journal.maintain(at(now)).await.unwrap().deleted, deleted, "at {now}");
+    }
 }
 
 /// A dead letter holds its row, so that it can be replayed when its batch is long deleted.
