@@ -1,9 +1,12 @@
 //! A value that cannot follow the last accepted one: it is held until it is confirmed or proves a glitch.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::rate::Rate;
+
+/// A longer gap between two readings counts as this: a leap of the clock or a long silence confirms nothing.
+const LONGEST_GAP: SignedDuration = SignedDuration::from_hours(12);
 
 /// A run of values each of which can follow the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +17,9 @@ pub(crate) struct Candidate {
     /// When the last value came.
     pub(crate) at: Timestamp,
     pub(crate) count: u32,
+    /// The sum of its gaps; version 3.0.0 did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lasted: Option<SignedDuration>,
 }
 
 impl Candidate {
@@ -23,18 +29,33 @@ impl Candidate {
             Some(before) if before.is_continued_by(value, time, rate) => Self {
                 last: value,
                 at: time,
-                // A clock that was stepped back must not make the wait longer than it is.
+                // A clock that was stepped back must not put the beginning behind the end.
                 since: before.since.min(time),
                 count: before.count.saturating_add(1),
                 first: before.first,
+                lasted: Some(before.lasted() + gap(before.at, time)),
             },
-            _ => Self { first: value, last: value, since: time, at: time, count: 1 },
+            _ => Self { first: value, last: value, since: time, at: time, count: 1, lasted: None },
         }
     }
 
-    fn is_continued_by(&self, value: f64, time: Timestamp, rate: Rate) -> bool {
+    /// For how long it has gone on: the sum of the gaps between its readings.
+    pub(crate) fn lasted(&self) -> SignedDuration {
+        let gaps = i32::try_from(self.count.saturating_sub(1)).unwrap_or(i32::MAX);
+        self.lasted.unwrap_or_else(|| {
+            let whole = self.at.duration_since(self.since).max(SignedDuration::ZERO);
+            LONGEST_GAP.checked_mul(gaps).map_or(whole, |most| whole.min(most))
+        })
+    }
+
+    /// Whether it goes on with this value: not below its last, and by a possible step.
+    pub(crate) fn is_continued_by(&self, value: f64, time: Timestamp, rate: Rate) -> bool {
         value >= self.last && rate.allows(value - self.last, seconds(self.at, time))
     }
+}
+
+fn gap(from: Timestamp, to: Timestamp) -> SignedDuration {
+    to.duration_since(from).clamp(SignedDuration::ZERO, LONGEST_GAP)
 }
 
 /// The seconds between two readings; none where the clock was stepped back.

@@ -8,9 +8,9 @@ use arrow_array::types::{
     UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use jiff::Timestamp;
-use smiles_stage::{Path, Problem, StageError, TIME};
+use smiles_stage::{Path, Problem, StageError, TIME, column_resolution};
 
 use crate::raw;
 
@@ -109,6 +109,11 @@ impl<'a> Times<'a> {
 /// The numbers of the column that wiring accepted.
 pub(crate) fn counters(batch: &RecordBatch, index: usize) -> Result<Float64Array, StageError> {
     numbers(batch.column(index)).ok_or_else(|| StageError::halt("a counter column no longer holds numbers"))
+}
+
+/// One step of the device in the unit of the column; zero where it is not known, as of a number with a fraction.
+pub(crate) fn one_step(field: &Field) -> f64 {
+    column_resolution(field).unwrap_or(if field.data_type().is_integer() { 1.0 } else { 0.0 })
 }
 
 /// The row's number; what is not finite was not said.

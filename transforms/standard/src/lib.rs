@@ -3,9 +3,10 @@
 mod accepted;
 mod candidate;
 mod columns;
-mod counter;
-mod daily_reset;
+pub mod counter;
+pub mod daily_reset;
 mod keyed;
+mod quantity;
 mod rate;
 mod raw;
 mod unit_conversion;

@@ -18,6 +18,8 @@ pub(crate) struct RateText(String);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
     per_second: f64,
+    /// One step of the column, which is always possible: a counter in whole kilowatt-hours knows no smaller one.
+    one_step: f64,
 }
 
 impl RateText {
@@ -35,14 +37,19 @@ impl RateText {
             .to(&column)
             .ok_or_else(|| problem(format!("`{}` cannot limit a column in `{column}`", self.0)))?;
         let seconds = time.to(&unit("s")?).ok_or_else(|| problem(format!("`{time}` is not a time")))?;
-        Ok(Rate { per_second: step.apply(1.0) / seconds.apply(1.0) })
+        Ok(Rate { per_second: step.apply(1.0) / seconds.apply(1.0), one_step: 0.0 })
     }
 }
 
 impl Rate {
+    /// The limit of a counter that goes in steps of this.
+    pub(crate) fn in_steps_of(self, one_step: f64) -> Self {
+        Self { one_step, ..self }
+    }
+
     /// Whether a counter can have risen by `step` in `seconds`.
     pub(crate) fn allows(self, step: f64, seconds: f64) -> bool {
-        step <= self.per_second * seconds.max(SHORTEST_SECONDS)
+        step <= (self.per_second * seconds.max(SHORTEST_SECONDS)).max(self.one_step)
     }
 }
 
@@ -63,6 +70,8 @@ mod tests {
             "three minutes' worth is always possible"
         );
         assert!(rate("10 1/min", None).unwrap().allows(10.0, 60.0));
+        let coarse = energy.in_steps_of(1000.0);
+        assert!(coarse.allows(1000.0, 0.0) && !coarse.allows(1001.0, 60.0), "one step is always possible");
     }
 
     #[test]

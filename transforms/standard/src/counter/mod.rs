@@ -19,9 +19,11 @@ use std::time::Duration;
 
 use crate::accepted::Accepted;
 use crate::columns;
-use crate::keyed::{Key, Memory, shown};
+use crate::keyed::{self, Key, Memory, shown};
+use crate::quantity::Quantity;
 use crate::rate::RateText;
-use total::{Event, Limits, Total};
+pub use total::Total;
+use total::{Event, Limits};
 
 /// The stage type `counter`.
 pub struct Counter;
@@ -35,11 +37,19 @@ pub struct Options {
     /// The column with the device's own lifetime total; it leaves as a total that never falls.
     column: String,
     /// How fast the counter can possibly grow; a larger step waits until it is confirmed. A step within three
-    /// minutes may be as large as one that takes three minutes.
+    /// minutes may be as large as one that takes three minutes, and one step of the device is always possible.
     max_rate: RateText,
     /// What confirms a value that cannot follow the last one.
     #[serde(default)]
     confirm: Confirm,
+    /// The device's total loses exactly so much when an inner counter of it overflows, for example `65536 Wh`: such a
+    /// fall is believed after `confirm.readings`, and nothing is lost.
+    wrap: Option<Quantity>,
+}
+
+/// The key of a state: the texts of its key columns.
+pub fn state_key<'a>(parts: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    keyed::joined(parts)
 }
 
 /// How long a value that cannot follow the last one must last to be believed.
@@ -97,19 +107,24 @@ impl Plan {
         let mut problems = Problems::new();
         let total = columns::find_changed(input, &options.column, root.key("column"));
         // Without the column there is no unit to hold the rate against.
-        let unit = input.field_with_name(&options.column).map(column_unit);
+        let unit = input.field_with_name(&options.column).ok().map(column_unit);
         let rate = unit.map(|unit| options.max_rate.resolve(unit, &root.key("max_rate")));
+        let wrap = unit.and_then(|unit| Some(options.wrap.as_ref()?.resolve(unit, &root.key("wrap"))));
+        let wrap = wrap.transpose();
         let key = Key::resolve(input, &options.key, &root.key("key"));
         let time = columns::find_time(input);
-        if let (Ok(total), Ok(Ok(rate)), Ok(key), Ok(time)) = (&total, &rate, &key, &time) {
+        if let (Ok(total), Some(Ok(rate)), Ok(wrap), Ok(key), Ok(time)) = (&total, &rate, &wrap, &key, &time)
+        {
             let Confirm { fall, rise, readings } = &options.confirm;
-            let limits = Limits { rate: *rate, fall: fall.0, rise: rise.0, readings: *readings };
+            let rate = rate.in_steps_of(columns::one_step(input.field(*total)));
+            let limits = Limits { rate, fall: fall.0, rise: rise.0, readings: *readings, wrap: *wrap };
             let schema = columns::with_sums(input, *total);
             return Ok(Columns { time: *time, total: *total, key: key.clone(), limits, schema });
         }
         problems.extend(key.err().into_iter().flatten());
         problems.extend(total.err());
-        problems.extend(rate.ok().and_then(Result::err));
+        problems.extend(rate.and_then(Result::err));
+        problems.extend(wrap.err());
         problems.extend(time.err());
         Err(problems)
     }
@@ -127,8 +142,8 @@ impl TransformPlan for Plan {
         let accepted = Accepted::register(
             context,
             "smiles_counting_accepted_total",
-            "Falls and impossible rises of a lifetime total that were believed in the end",
-            &["fall", "rise"],
+            "Falls, impossible rises and overflows of a lifetime total that were believed in the end",
+            &["fall", "rise", "wrap"],
         );
         Ok(Box::new(Totals { columns, accepted }))
     }
@@ -165,7 +180,7 @@ impl Transform for Totals {
                     None => *slot = Some(Total::first(value, time)),
                 }
             }
-            published.append_option(slot.as_ref().map(Total::published));
+            published.append_option(slot.as_ref().map(|total| total.published));
         }
         let batch = columns::put_sums(&batch, *total, &published.finish(), schema)?;
         memory.store(state)?;
@@ -179,6 +194,9 @@ impl Totals {
         let (name, said) = match event {
             Event::Fall => ("fall", "total fell and stayed: it goes on from where it stood"),
             Event::Rise => ("rise", "total rose faster than it can and stayed: it is believed"),
+            Event::Wrap => {
+                ("wrap", "total fell by an overflow of the device: it goes on as if nothing had been lost")
+            }
         };
         tracing::warn!(%pipeline, %transform, key = %shown(key), %time, "{said}");
         self.accepted.count(name);

@@ -11,12 +11,19 @@ fn time(minute: i64) -> Timestamp {
     Timestamp::from_second(1_780_300_800 + minute * 60).unwrap()
 }
 
+fn limits() -> Limits {
+    let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
+    Limits {
+        rate: rate.resolve(Some("Wh"), &Path::root()).unwrap(),
+        fall: Duration::from_secs(86_400),
+        rise: Duration::from_secs(600),
+        readings: 10,
+        wrap: Some(65_536.0),
+    }
+}
+
 /// Readings by minute, and what is published.
 fn check(case: &str, rows: &[(i64, f64)], expected: &[f64], events: &[Event]) {
-    let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
-    let rate = rate.resolve(Some("Wh"), &Path::root()).unwrap();
-    let limits =
-        Limits { rate, fall: Duration::from_secs(86_400), rise: Duration::from_secs(600), readings: 10 };
     let mut total: Option<Total> = None;
     let mut happened = Vec::new();
     let published: Vec<f64> = rows
@@ -24,12 +31,12 @@ fn check(case: &str, rows: &[(i64, f64)], expected: &[f64], events: &[Event]) {
         .map(|(minute, value)| {
             let total = match total.as_mut() {
                 Some(total) => {
-                    happened.extend(total.count(*value, time(*minute), limits));
+                    happened.extend(total.count(*value, time(*minute), limits()));
                     total
                 }
                 None => total.insert(Total::first(*value, time(*minute))),
             };
-            total.published()
+            total.published
         })
         .collect();
     assert_eq!(published, expected, "{case}");
@@ -84,6 +91,76 @@ fn a_clock_that_steps_back_delays_no_confirmation() {
     check("it counts from the earlier time", &rows, &expected, &[Event::Fall]);
 }
 
+#[test]
+fn a_leap_of_the_clock_and_a_long_silence_confirm_nothing() {
+    let day = 24 * 60;
+    let rows = [(0, 50_000.0), (1, 100.0), (400 * day, 101.0), (400 * day + 1, 102.0)];
+    let rows = [rows.to_vec(), (2..=10).map(|n| (400 * day + n, 100.0 + n as f64)).collect()].concat();
+    check("a year ahead counts as half a day", &rows, &[50_000.0; 13], &[]);
+    let days: Vec<_> = (1..=12).map(|n| (n * day, 100.0)).collect();
+    let rows = [vec![(0, 50_000.0)], days].concat();
+    check("ten readings in ten days", &rows, &[50_000.0; 13], &[Event::Fall]);
+}
+
+#[test]
+fn an_overflow_of_the_device_loses_nothing() {
+    let rows = |after: i64, first: f64| -> Vec<(i64, f64)> {
+        let fallen = (0..12_u8).map(|n| (after + i64::from(n), first + 5.0 * f64::from(n)));
+        std::iter::once((0, 700_600.0)).chain(fallen).collect()
+    };
+    let held = |then: [f64; 3]| [[700_600.0; 10].as_slice(), &then].concat();
+    check(
+        "believed after ten readings",
+        &rows(1, 635_070.0),
+        &held([700_651.0, 700_656.0, 700_661.0]),
+        &[Event::Wrap],
+    );
+    check("just behind it", &rows(1, 635_063.0), &[700_600.0; 13], &[]);
+    check(
+        "an hour's worth is possible",
+        &rows(60, 637_064.0),
+        &held([702_645.0, 702_650.0, 702_655.0]),
+        &[Event::Wrap],
+    );
+    check("and more is not, however long the silence", &rows(600, 637_065.0), &[700_600.0; 13], &[]);
+    let glitch = [(0, 700_600.0), (1, 635_070.0), (2, 635_075.0), (3, 700_610.0)];
+    check("a glitch", &glitch, &[700_600.0, 700_600.0, 700_600.0, 700_610.0], &[]);
+}
+
+/// The very bytes that version 3.0.0 keeps, alone and while a fall is held.
+const KEPT_BY_3_0_0: [&[u8]; 2] = [
+    br#"{"raw":900010.0,"at":"2026-06-01T12:01:00Z","published":953010.0}"#,
+    br#"{"raw":1053000.0,"at":"2026-06-01T08:00:00Z","published":1053000.0,"candidate":{"first":616000.0,"last":616400.0,"since":"2026-06-01T09:00:00Z","at":"2026-06-02T08:59:00Z","count":48}}"#,
+];
+
+#[test]
+fn what_version_3_0_0_kept_is_understood_and_goes_on() {
+    let [plain, held] = KEPT_BY_3_0_0.map(|bytes| Total::decode(bytes).unwrap());
+    assert_eq!(
+        (plain.raw, plain.at, plain.published),
+        (900_010.0, "2026-06-01T12:01:00Z".parse().unwrap(), 953_010.0)
+    );
+    assert_eq!(plain.encode().unwrap(), KEPT_BY_3_0_0[0]);
+    let mut set = held;
+    set.published = 1.5;
+    let read = Total::decode(&set.encode().unwrap()).unwrap();
+    assert_eq!((read, read.published), (set, 1.5), "what is held stays held");
+    set.published = f64::NAN;
+    assert!(set.encode().is_err());
+    assert!(Total::decode(b"{}").is_err());
+
+    // The fall had lasted for almost a day: the next reading confirms it, and nothing steps.
+    let mut total = held;
+    assert_eq!(total.count(616_400.0, "2026-06-02T08:59:30Z".parse().unwrap(), limits()), None);
+    assert_eq!(total.count(616_410.0, "2026-06-02T09:00:00Z".parse().unwrap(), limits()), Some(Event::Fall));
+    assert_eq!(total.published, 1_053_410.0);
+}
+
+#[test]
+fn a_key_is_the_texts_of_its_columns() {
+    assert_eq!(state_key(["116182800001", "1"]), b"116182800001\x001");
+}
+
 fn input() -> SchemaRef {
     Arc::new(Schema::new(vec![
         time_field(),
@@ -129,6 +206,10 @@ fn all_that_does_not_fit_is_said_at_once_where_it_stands() {
         (
             r#"{"key": ["serial"], "column": "raw_total", "max_rate": "2000 Wh/h"}"#,
             vec!["column: column `raw_total` is a copy of what was read and stays as it is"],
+        ),
+        (
+            r#"{"key": ["serial"], "column": "total", "max_rate": "2000 Wh/h", "wrap": "65536 V"}"#,
+            vec!["wrap: `65536 V` is no amount of a column in `Wh`"],
         ),
         (
             r#"{"key": ["serial"], "column": "total", "max_rate": "2000 Wh/h", "confirm": {"readings": 0}}"#,
