@@ -1,18 +1,21 @@
-//! One counter of the day: what is kept of it and how a reading changes it.
+//! One counter of the day: what is kept of it, and how its periods follow one another.
 //!
-//! A fall is never believed at once, since a device that answers 0 for one poll must not count its day twice;
-//! a known counter always yields its sum, heard or not, since a sum is not a measurement.
+//! How a reading changes it is in [`super::hear`]. A known counter always yields its sum, heard or not, since a sum is
+//! not a measurement.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use smiles_stage::StageError;
 
-use crate::candidate::{Candidate, grown, seconds};
+use crate::candidate::Candidate;
 use crate::rate::Rate;
 
-/// After this long without a reading a device may have cleared its counter on its own.
-const UNSEEN: SignedDuration = SignedDuration::from_hours(1);
-/// After this long of rows older than the period, the clock had been in the future.
-const CLOCK_WAS_WRONG: SignedDuration = SignedDuration::from_hours(24);
+/// A mirrored counter whose period changes by more has missed one, or the clock came right: it is mirrored anew.
+const MISSED: SignedDuration = SignedDuration::from_hours(36);
+/// A period that changes by more is kept aside: the clock may have leapt.
+const LEAP: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// So long it is kept, and so long rows may be older than the period before that is given up.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a row says.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +32,10 @@ pub(super) struct Reading {
 pub(super) struct Limits {
     pub(super) rate: Rate,
     pub(super) confirm: u32,
-    /// So much more the total may rise than the counter of the day, since both are rounded.
-    pub(super) slack: f64,
+    /// The step in which the total counts: so much more or less it may rise than the counter of the day does.
+    pub(super) total_step: f64,
+    /// Whether that step is no coarser than the counter of the day.
+    pub(super) total_is_fine: bool,
 }
 
 /// What happened beyond ordinary counting.
@@ -39,12 +44,18 @@ pub(super) enum Event {
     None,
     /// The first row that is older than the period.
     Behind,
-    /// A fall was believed.
+    /// The counter began again from zero.
     Fall,
+    /// The counter fell by a little and stayed: it corrected itself.
+    Correction,
     /// An impossible rise was believed.
     Rise,
+    /// A fall that had been believed was none: the counter is back.
+    Undone,
     /// The counter had been cleared between two readings.
     UnseenClear,
+    /// The clock had been ahead: the period kept aside goes on.
+    Returned,
     /// Rows had been older than the period for a day.
     Restarted,
 }
@@ -53,50 +64,99 @@ pub(super) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Day {
     /// The reset instant that names the period.
-    period: Timestamp,
+    pub(super) period: Timestamp,
     /// Production of the period: what is published.
-    sum: f64,
+    pub(super) sum: f64,
     /// The last accepted counter, the total it came with, and its time.
-    last: f64,
+    pub(super) last: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    total: Option<f64>,
-    at: Timestamp,
+    pub(super) total: Option<f64>,
+    pub(super) at: Timestamp,
     /// When anything was last heard, accepted or not.
-    heard_at: Timestamp,
+    pub(super) heard_at: Timestamp,
     /// Whether something was heard in this period.
-    heard: bool,
+    pub(super) heard: bool,
     /// On the first day the device's own counter is published as it is.
     #[serde(default, skip_serializing_if = "is_false")]
-    mirror: bool,
+    pub(super) mirror: bool,
+    /// The next reading is mirrored as that of a key never seen.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) anew: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    candidate: Option<Candidate>,
+    pub(super) candidate: Option<Candidate>,
     /// Whether the candidate began an hour or more after the reading before it.
     #[serde(default, skip_serializing_if = "is_false")]
-    after_silence: bool,
+    pub(super) after_silence: bool,
+    /// What the last believed fall fell from, until the counter rises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fell: Option<Before>,
+    /// What a believed rise rose from that the total has not covered yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) late: Option<Before>,
     /// Since when rows have been older than the period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    behind_since: Option<Timestamp>,
+    pub(super) behind_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) aside: Option<Aside>,
+}
+
+/// How things stood before something was believed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Before {
+    pub(super) sum: f64,
+    pub(super) last: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) total: Option<f64>,
+}
+
+/// A period that was left by a leap of the clock, its sum, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Aside {
+    period: Timestamp,
+    sum: f64,
+    since: Timestamp,
 }
 
 fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// A state as the journal holds it, without the lifetime total of its last reading: whoever changes that total by hand
+/// takes it away here, or the change would pass for production.
+///
+/// # Errors
+/// When the bytes are no state of `daily_reset`.
+pub fn without_total(bytes: &[u8]) -> Result<Vec<u8>, StageError> {
+    let mut day: Day = serde_json::from_slice(bytes).map_err(|error| {
+        StageError::halt("the journal holds a state of daily_reset that cannot be read").because(error)
+    })?;
+    day.total = None;
+    day.fell = day.fell.map(|before| Before { total: None, ..before });
+    day.late = None;
+    serde_json::to_vec(&day)
+        .map_err(|error| StageError::halt("cannot write a state of daily_reset").because(error))
+}
+
 impl Day {
-    /// A key never seen: the device's own counter is all there is to go by.
-    pub(super) fn first(period: Timestamp, today: f64, reading: &Reading) -> Self {
+    /// A key never seen: the device's own counter is all there is to go by, and is mirrored; where it is no counter
+    /// of the day at all, counting begins with it at nothing.
+    pub(super) fn first(period: Timestamp, today: f64, reading: &Reading, mirror: bool) -> Self {
         Self {
             period,
-            sum: today,
+            sum: if mirror { today } else { 0.0 },
             last: today,
             total: reading.total,
             at: reading.time,
             heard_at: reading.time,
             heard: true,
-            mirror: true,
+            mirror,
+            anew: false,
             candidate: None,
             after_silence: false,
+            fell: None,
+            late: None,
             behind_since: None,
+            aside: None,
         }
     }
 
@@ -107,77 +167,62 @@ impl Day {
 
     /// Counts a row of `period`.
     pub(super) fn count(&mut self, period: Timestamp, reading: &Reading, limits: Limits) -> Event {
-        let mut event = Event::None;
-        if period < self.period {
-            let (since, told) = self.fall_behind(reading.time);
-            if reading.time.duration_since(since) >= CLOCK_WAS_WRONG
-                && let Some(today) = reading.today
-            {
-                *self = Self::first(period, today, reading);
-                return Event::Restarted;
-            }
-            if !told {
-                event = Event::Behind;
-            }
-        } else {
+        let time = reading.time;
+        let event = if period < self.period { self.fall_behind(period, time) } else { Event::None };
+        if period >= self.period {
             self.behind_since = None;
+            self.aside = self.aside.filter(|aside| time.duration_since(aside.since) < PATIENCE);
         }
         if period > self.period {
-            *self = Self { period, sum: 0.0, heard: false, mirror: false, ..*self };
+            self.begin(period, time);
         }
         let heard = reading.today.map_or(Event::None, |today| self.hear(today, reading, limits));
         if heard == Event::None { event } else { heard }
     }
 
-    /// Since when rows have been older than the period, and whether that was known. A clock that is stepped back
-    /// once more begins its day anew.
-    fn fall_behind(&mut self, time: Timestamp) -> (Timestamp, bool) {
-        let since = self.behind_since.map_or(time, |since| since.min(time));
-        (since, self.behind_since.replace(since).is_some())
-    }
-
-    fn hear(&mut self, today: f64, reading: &Reading, limits: Limits) -> Event {
-        let silence = reading.time.duration_since(self.heard_at) >= UNSEEN;
-        let first_of_period = !self.heard;
-        (self.heard_at, self.heard) = (reading.time, true);
-        let step = today - self.last;
-        if step >= 0.0 && limits.rate.allows(step, seconds(self.at, reading.time)) {
-            let cleared = first_of_period && silence && self.cleared(today, reading.total, limits.slack);
-            let from = if cleared { 0.0 } else { self.last };
-            self.accept(from, today, reading);
-            return if cleared { Event::UnseenClear } else { Event::None };
-        }
-        let candidate = Candidate::extended(self.candidate, today, reading.time, limits.rate);
-        if candidate.count == 1 {
-            // One that had to start over still began where the first did: nothing was accepted in between.
-            self.after_silence = silence || (self.candidate.is_some() && self.after_silence);
-        }
-        self.candidate = Some(candidate);
-        if candidate.count < limits.confirm { Event::None } else { self.believe(candidate, reading) }
-    }
-
-    /// Accepts a confirmed candidate. It never falls, so its first value tells what it is.
-    fn believe(&mut self, candidate: Candidate, reading: &Reading) -> Event {
-        let fell = candidate.first < self.last;
-        if fell && self.mirror && self.after_silence {
-            self.sum = 0.0;
-        }
-        self.accept(if fell { 0.0 } else { self.last }, candidate.last, reading);
-        if fell { Event::Fall } else { Event::Rise }
-    }
-
-    /// The device's counter went from `from` to `to`.
-    fn accept(&mut self, from: f64, to: f64, reading: &Reading) {
-        self.sum = grown(self.sum, from, to);
-        (self.last, self.at, self.total) = (to, reading.time, reading.total);
+    /// A period begins, with nothing; what waited to be believed was of the one before.
+    fn begin(&mut self, period: Timestamp, time: Timestamp) {
+        let change = period.duration_since(self.period);
+        self.aside = if change > LEAP {
+            Some(Aside { period: self.period, sum: self.sum, since: time })
+        } else {
+            self.aside.map(|aside| Aside { sum: self.together(&aside), ..aside })
+        };
+        self.anew = self.anew || (self.mirror && change > MISSED);
+        self.mirror = self.anew;
+        // What the total has yet to cover is less by what was counted.
+        self.late = self.late.map(|before| Before { sum: before.sum - self.sum, ..before });
+        (self.period, self.sum, self.heard) = (period, 0.0, false);
         (self.candidate, self.after_silence) = (None, false);
+        // A fall may still prove none; nothing of this period came before it.
+        self.fell = self.fell.map(|before| Before { sum: 0.0, total: self.total, ..before });
     }
 
-    /// Whether the lifetime total rose by more than the counter of the day did: then that was cleared meanwhile. All
-    /// that it shows has been produced since, so a total that rose by less than that (one that counts coarsely, or was
-    /// held before) proves nothing.
-    fn cleared(&self, today: f64, total: Option<f64>, slack: f64) -> bool {
-        let (Some(before), Some(now)) = (self.total, total) else { return false };
-        now - before > today - self.last + slack && now - before + slack >= today
+    /// A row that is older than the period: the clock was stepped back, or had been ahead.
+    fn fall_behind(&mut self, period: Timestamp, time: Timestamp) -> Event {
+        let is_of = |aside: &Aside| period >= aside.period && period.duration_since(aside.period) <= LEAP;
+        if let Some(aside) = self.aside.filter(is_of) {
+            self.sum = self.together(&aside);
+            (self.period, self.aside, self.anew) = (aside.period, None, false);
+            (self.heard, self.fell, self.late, self.behind_since) = (true, None, None, None);
+            return Event::Returned;
+        }
+        // A clock that is stepped back once more begins its day anew.
+        let since = self.behind_since.map_or(time, |since| since.min(time));
+        if period.duration_since(since) >= PATIENCE {
+            (self.mirror, self.anew, self.behind_since) = (false, false, None);
+            self.begin(period, time);
+            return Event::Restarted;
+        }
+        if self.behind_since.replace(since).is_some() { Event::None } else { Event::Behind }
+    }
+
+    /// The sum of a period kept aside with what was counted since. What is mirrored was not counted.
+    fn together(&self, aside: &Aside) -> f64 {
+        match (self.anew, self.mirror) {
+            (true, _) => aside.sum,
+            (false, true) => aside.sum.max(self.sum),
+            (false, false) => aside.sum + self.sum,
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! `daily_reset`: production since the last reset instant, out of a device's own counter of the day.
 //!
-//! The rules are in [`day`]; this file is the stage around them: options, columns, keyed state.
+//! The rules are in [`day`] and [`hear`]; this file is the stage around them: options, columns, keyed state.
 
 mod day;
+mod hear;
+mod total;
 
 use arrow_array::RecordBatch;
 use arrow_array::builder::Float64Builder;
@@ -11,7 +13,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use smiles_stage::unit::{Conversion, Unit};
 use smiles_stage::{
     OpenContext, Path, Periods, PlanContext, Problem, Problems, Stage, StageError, State, Transform,
     TransformPlan, column_unit,
@@ -20,8 +21,11 @@ use smiles_stage::{
 use crate::accepted::Accepted;
 use crate::columns;
 use crate::keyed::{Key, Memory, shown};
+use crate::quantity::Quantity;
 use crate::rate::RateText;
+pub use day::without_total;
 use day::{Day, Event, Limits, Reading};
+use total::TotalColumn;
 
 /// The stage type `daily_reset`.
 pub struct DailyReset;
@@ -34,8 +38,11 @@ pub struct Options {
     key: Vec<String>,
     /// The column with the device's own production of the day; it leaves as the production since the last reset.
     today: String,
-    /// The column with the lifetime total, if there is one: it tells when the device cleared itself unseen.
+    /// The column with the lifetime total, if there is one: it tells when the device cleared itself unseen, and how
+    /// much can have been produced.
     total: Option<String>,
+    /// The step in which that total counts, for example `1 kWh`; unset: one of its raw unit, at least `1 Wh`.
+    total_step: Option<Quantity>,
     /// The hour of the local clock at which the day ends.
     #[serde(default)]
     #[schemars(range(min = 0, max = 23))]
@@ -49,6 +56,21 @@ pub struct Options {
     #[serde(default = "five")]
     #[schemars(range(min = 1, max = 1000))]
     confirm: u32,
+    /// What a key never seen publishes until its first reset instant: `mirror`, the device's own counter of the day;
+    /// or `zero`, what is added from its first reading on, where `today` is a lifetime total.
+    #[serde(default)]
+    first: First,
+}
+
+/// What a key never seen publishes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum First {
+    /// The device's own counter of the day.
+    #[default]
+    Mirror,
+    /// What is added from its first reading on: where `today` is a lifetime total.
+    Zero,
 }
 
 fn utc() -> String {
@@ -98,8 +120,7 @@ struct Plan {
 struct Columns {
     time: usize,
     today: usize,
-    /// The total, and how it reads in the unit of the counter of the day.
-    total: Option<(usize, Option<Conversion>)>,
+    total: Option<TotalColumn>,
     key: Key,
     limits: Limits,
     schema: SchemaRef,
@@ -111,52 +132,41 @@ impl Plan {
         let root = Path::root();
         let today = columns::find_changed(input, &options.today, root.key("today"));
         let field = input.field_with_name(&options.today).ok();
-        let total =
-            options.total.as_deref().map(|name| total_in(input, name, field, &root.key("total"))).transpose();
+        let total = options.total.as_deref();
+        let total = total.map(|name| TotalColumn::find(input, name, field, &root.key("total"))).transpose();
         // Without the column there is no unit to hold the rate against.
         let rate = field
             .map(|field| options.max_rate.resolve(column_unit(field), &root.key("max_rate")))
             .transpose();
+        let step = self.total_step(total.as_ref().ok().and_then(Option::as_ref), field);
         let key = Key::resolve(input, &options.key, &root.key("key"));
         let time = columns::find_time(input);
-        match (today, total, rate, key, time) {
-            (Ok(today), Ok(total), Ok(Some(rate)), Ok(key), Ok(time)) => {
-                let limits = Limits { rate, confirm: options.confirm, slack: slack(input.field(today)) };
+        match (today, total, rate, step, key, time) {
+            (Ok(today), Ok(total), Ok(Some(rate)), Ok(step), Ok(key), Ok(time)) => {
+                let rate = rate.in_steps_of(columns::one_step(input.field(today)));
+                let (total_step, total_is_fine) = step;
+                let limits = Limits { rate, confirm: options.confirm, total_step, total_is_fine };
                 let schema = columns::with_sums(input, today);
                 Ok(Columns { time, today, total, key, limits, schema })
             }
-            (today, total, rate, key, time) => {
+            (today, total, rate, step, key, time) => {
                 let mut problems = key.err().unwrap_or_default();
-                problems.extend([today.err(), total.err(), rate.err(), time.err()].into_iter().flatten());
+                let others = [today.err(), total.err(), rate.err(), step.err(), time.err()];
+                problems.extend(others.into_iter().flatten());
                 Err(problems)
             }
         }
     }
-}
 
-/// Finds the total and how to read it in the unit of the counter of the day; as it is where either has none.
-fn total_in(
-    input: &SchemaRef,
-    name: &str,
-    today: Option<&Field>,
-    at: &Path,
-) -> Result<(usize, Option<Conversion>), Problem> {
-    let index = columns::find_number(input, name, at.clone())?;
-    let unit = |field: &Field| column_unit(field)?.parse::<Unit>().ok();
-    let (Some(own), Some(target)) = (unit(input.field(index)), today.and_then(unit)) else {
-        return Ok((index, None));
-    };
-    own.to(&target).map(|conversion| (index, Some(conversion))).ok_or_else(|| {
-        let message = format!("column `{name}` in `{own}` cannot be held against one in `{target}`");
-        Problem::error(at.clone(), message).help("name the lifetime total of the same quantity")
-    })
-}
-
-/// One watt-hour where energy is counted, else one of whatever is.
-fn slack(today: &Field) -> f64 {
-    let unit = |text: &str| text.parse::<Unit>().ok();
-    let converted = column_unit(today).and_then(unit).and_then(|own| unit("Wh")?.to(&own));
-    converted.map_or(1.0, |conversion| conversion.apply(1.0))
+    fn total_step(&self, total: Option<&TotalColumn>, today: Option<&Field>) -> Result<(f64, bool), Problem> {
+        let at = Path::root().key("total_step");
+        let said = self.options.total_step.as_ref();
+        if said.is_some() && self.options.total.is_none() {
+            return Err(Problem::error(at, "there is no total that could count in steps")
+                .help("name the column of the lifetime total in `total:`, or remove `total_step`"));
+        }
+        today.map_or(Ok((1.0, true)), |today| total::step_of(total, said, today, &at))
+    }
 }
 
 impl TransformPlan for Plan {
@@ -172,16 +182,17 @@ impl TransformPlan for Plan {
             context,
             "smiles_daily_reset_accepted_total",
             "Falls, impossible rises and unseen clears of a counter of the day that were believed in the end",
-            &["fall", "rise", "unseen_clear", "clock"],
+            &["fall", "correction", "rise", "undone", "unseen_clear", "clock"],
         );
         let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
-        Ok(Box::new(Resetter { periods, columns, accepted }))
+        Ok(Box::new(Resetter { periods, columns, first: self.options.first, accepted }))
     }
 }
 
 struct Resetter {
     periods: Periods,
     columns: Columns,
+    first: First,
     accepted: Accepted,
 }
 
@@ -189,7 +200,7 @@ impl Transform for Resetter {
     fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
         let today = columns::counters(&batch, self.columns.today)?;
         let total = match self.columns.total {
-            Some((index, unit)) => Some((columns::counters(&batch, index)?, unit)),
+            Some(total) => Some((columns::counters(&batch, total.index)?, total)),
             None => None,
         };
         let times = columns::Times::of(&batch, self.columns.time);
@@ -202,10 +213,8 @@ impl Transform for Resetter {
                 sums.append_null();
                 continue;
             }
-            let total = total.as_ref().and_then(|(total, unit)| {
-                let value = columns::value(total, row)?;
-                Some(unit.map_or(value, |unit| unit.apply(value)))
-            });
+            let total =
+                total.as_ref().and_then(|(values, total)| Some(total.read(columns::value(values, row)?)));
             let reading = Reading { time: times.at(row)?, today: columns::value(&today, row), total };
             let day = memory.slot(&key, state)?;
             let event = self.count(day, &reading)?;
@@ -227,7 +236,7 @@ impl Resetter {
         Ok(match (day, reading.today) {
             (Some(day), _) => day.count(period, reading, self.columns.limits),
             (day @ None, Some(today)) => {
-                *day = Some(Day::first(period, today, reading));
+                *day = Some(Day::first(period, today, reading, self.first == First::Mirror));
                 Event::None
             }
             (None, None) => Event::None,
@@ -239,11 +248,16 @@ impl Resetter {
             Event::None => return,
             Event::Behind => (None, "row is older than the current day: the clock stepped back"),
             Event::Fall => (Some("fall"), "counter of the day restarted"),
+            Event::Correction => {
+                (Some("correction"), "counter of the day fell a little and stayed: it goes on")
+            }
             Event::Rise => (Some("rise"), "counter of the day jumped and stayed"),
+            Event::Undone => (Some("undone"), "counter of the day is back: it had not restarted"),
             Event::UnseenClear => {
                 (Some("unseen_clear"), "counter of the day was cleared while nobody looked")
             }
-            Event::Restarted => (Some("clock"), "the clock had been in the future: counting starts afresh"),
+            Event::Returned => (Some("clock"), "the clock had been ahead: the day before it goes on"),
+            Event::Restarted => (Some("clock"), "the clock had been in the future: a day begins"),
         };
         let Accepted { pipeline, transform, .. } = &self.accepted;
         tracing::warn!(%pipeline, %transform, key = %shown(key), %time, "{said}");

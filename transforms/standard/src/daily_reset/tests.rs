@@ -9,6 +9,10 @@ use smiles_stage::{NoFiles, time_field, with_unit};
 
 use super::*;
 
+mod arbitration;
+mod clock;
+mod kept;
+
 /// Times are `day hh:mm`; day 0 is 2026-06-01. A total of `None` follows no reading.
 type Row = (&'static str, Option<f64>, Option<f64>);
 
@@ -18,10 +22,17 @@ fn time(text: &str) -> Timestamp {
     start + (day.parse::<i64>().unwrap() * 24).hours()
 }
 
-fn published(rows: &[Row]) -> (Vec<Option<f64>>, Vec<Event>) {
+fn limits() -> Limits {
     let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
     let rate = rate.resolve(Some("Wh"), &Path::root()).unwrap();
-    let limits = Limits { rate, confirm: 5, slack: 1.0 };
+    Limits { rate: rate.in_steps_of(1.0), confirm: 5, total_step: 1.0, total_is_fine: true }
+}
+
+fn published(rows: &[Row]) -> (Vec<Option<f64>>, Vec<Event>) {
+    published_within(rows, limits())
+}
+
+fn published_within(rows: &[Row], limits: Limits) -> (Vec<Option<f64>>, Vec<Event>) {
     let mut periods = Periods::new(TimeZone::UTC, 23);
     let mut state: Option<Day> = None;
     let mut events = Vec::new();
@@ -33,7 +44,7 @@ fn published(rows: &[Row]) -> (Vec<Option<f64>>, Vec<Event>) {
                 events
                     .extend(Some(day.count(period, &reading, limits)).filter(|event| *event != Event::None));
             }
-            (None, Some(today)) => state = Some(Day::first(period, *today, &reading)),
+            (None, Some(today)) => state = Some(Day::first(period, *today, &reading, true)),
             (None, None) => {}
         }
         state.map(|day| day.sum())
@@ -258,7 +269,7 @@ fn over_night_means_since_the_last_reading_before_the_fall() {
 }
 
 #[test]
-fn a_candidate_outlives_the_reset() {
+fn what_waits_at_the_reset_was_of_the_day_before() {
     check(
         "restart around the reset instant",
         &[
@@ -268,9 +279,23 @@ fn a_candidate_outlives_the_reset() {
             heard("0 23:00", 16.0),
             heard("0 23:01", 24.0),
             heard("0 23:02", 32.0),
+            heard("0 23:03", 40.0),
+            heard("0 23:04", 48.0),
         ],
-        &[5000.0, 5000.0, 5000.0, 0.0, 0.0, 32.0],
+        &[5000.0, 5000.0, 5000.0, 0.0, 0.0, 0.0, 0.0, 48.0],
         &[Event::Fall],
+    );
+    check(
+        "a row that was not heard drops it as well",
+        &[
+            heard("0 22:57", 5000.0),
+            heard("0 22:58", 0.0),
+            heard("0 22:59", 8.0),
+            silent("0 23:00"),
+            heard("0 23:01", 5010.0),
+        ],
+        &[5000.0, 5000.0, 5000.0, 0.0, 10.0],
+        &[],
     );
     check(
         "a rise that is impossible is booked where it is believed",
@@ -284,47 +309,6 @@ fn a_candidate_outlives_the_reset() {
         ],
         &[1000.0, 1000.0, 1000.0, 1000.0, 1000.0, 9004.0],
         &[Event::Rise],
-    );
-}
-
-#[test]
-fn what_an_earlier_version_kept_is_understood() {
-    let whole = r#"{"period": "2026-05-31T23:00:00Z", "sum": 5.0, "last": 7.0, "total": null,
-        "at": "2026-06-01T12:00:00Z", "heard_at": "2026-06-01T12:00:00Z", "heard": true, "mirror": false,
-        "candidate": null, "after_silence": false, "behind_since": null}"#;
-    let day: Day = serde_json::from_str(whole).unwrap();
-    let short = serde_json::to_string(&day).unwrap();
-    assert!(short.len() < 160 && !short.contains("null") && !short.contains("false"), "{short}");
-    assert_eq!(serde_json::from_str::<Day>(&short).unwrap(), day);
-}
-
-#[test]
-fn a_clock_that_had_been_in_the_future() {
-    let rows = [
-        heard("9 12:00", 100.0),
-        heard("0 12:00", 110.0),
-        heard("1 11:59", 120.0),
-        silent("1 12:00"),
-        heard("1 12:01", 130.0),
-        heard("1 12:02", 0.0),
-    ];
-    check(
-        "after a day it starts afresh with the next reading",
-        &rows,
-        &[100.0, 110.0, 120.0, 120.0, 130.0, 130.0],
-        &[Event::Behind, Event::Restarted],
-    );
-    check(
-        "stepped back twice, the day begins with the second",
-        &[heard("9 12:00", 100.0), heard("8 12:00", 110.0), heard("0 12:00", 120.0), heard("1 12:00", 7.0)],
-        &[100.0, 110.0, 120.0, 7.0],
-        &[Event::Behind, Event::Restarted],
-    );
-    check(
-        "a step back over the reset counts on and is over with the next",
-        &[heard("0 23:10", 100.0), heard("0 22:30", 110.0), heard("0 23:00", 120.0), heard("1 23:00", 130.0)],
-        &[100.0, 110.0, 120.0, 10.0],
-        &[Event::Behind],
     );
 }
 
@@ -364,6 +348,8 @@ fn what_does_not_fit_is_said_where_it_stands() {
         ),
         (r#"{"total": "serial"}"#, "total: column `serial` holds Utf8, not numbers"),
         (r#"{"total": "voltage"}"#, "total: column `voltage` in `V` cannot be held against one in `Wh`"),
+        (r#"{"total_step": "1 V"}"#, "total_step: `1 V` is no amount of a column in `Wh`"),
+        (r#"{"total": null, "total_step": 1}"#, "total_step: there is no total that could count in steps"),
         (r#"{"max_rate": "2000 V/h"}"#, "max_rate: `2000 V/h` cannot limit a column in `Wh`"),
         (r#"{"key": ["port"]}"#, "key[0]: no column `port` here"),
     ] {
@@ -377,19 +363,11 @@ fn what_does_not_fit_is_said_where_it_stands() {
 
 #[test]
 fn the_total_is_read_in_the_unit_of_the_day() {
-    let plan = Plan { options: options(), zone: TimeZone::UTC };
-    let Ok(columns) = plan.columns(&input()) else { panic!("refused") };
-    let (_, conversion) = columns.total.unwrap();
-    assert_eq!(conversion.unwrap().apply(2.0), 2000.0);
-    assert_eq!(columns.limits.slack, 1.0);
-    let kilo = with_unit(Field::new("today", DataType::Float64, false), "kWh");
-    assert_eq!(slack(&kilo), 0.001);
-    assert_eq!(slack(&Field::new("pieces", DataType::UInt16, false)), 1.0);
-}
-
-fn options() -> Options {
-    serde_json::from_str(
+    let options = serde_json::from_str(
         r#"{"key": ["serial"], "today": "today", "total": "total", "max_rate": "2000 Wh/h"}"#,
-    )
-    .unwrap()
+    );
+    let plan = Plan { options: options.unwrap(), zone: TimeZone::UTC };
+    let Ok(columns) = plan.columns(&input()) else { panic!("refused") };
+    assert_eq!(columns.total.unwrap().read(2.0), 2000.0);
+    assert_eq!((columns.limits.total_step, columns.limits.total_is_fine), (1000.0, false));
 }

@@ -5,7 +5,10 @@
 mod cases;
 mod chain;
 mod days;
+mod field;
 mod logged;
+mod reference;
+mod rules;
 mod situations;
 mod wild;
 mod world;

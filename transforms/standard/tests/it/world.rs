@@ -28,6 +28,8 @@ pub(crate) enum Glitch {
     Gap,
     TodayZero,
     TodaySpike,
+    /// Today is a little less than it was, as of a device that corrects itself.
+    Wobble,
     TotalZero,
     TotalSpike,
     /// The station repeats what it last heard.
@@ -178,6 +180,7 @@ fn spoiled(row: Row, glitch: Glitch, before: Option<Row>) -> Row {
         Glitch::Gap => row,
         Glitch::TodayZero => Row { today: 0, ..row },
         Glitch::TodaySpike => Row { today: 65_535, ..row },
+        Glitch::Wobble => Row { today: row.today.saturating_sub(2), ..row },
         Glitch::TotalZero => Row { total: 0, ..row },
         Glitch::TotalSpike => Row { total: row.total + 5_000_000, ..row },
         Glitch::Stale => before.map_or(row, |before| Row { time: row.time, ..before }),

@@ -1,0 +1,129 @@
+//! What the total decides, and what is decided without one.
+
+use super::*;
+
+/// A day behind the first: `last` on the counter, published 0.
+fn from(last: f64, total: Option<f64>, then: &[Row]) -> Vec<Row> {
+    [&[("0 12:00", Some(last), total), ("0 23:00", Some(last), total)], then].concat()
+}
+
+fn case(name: &str, last: f64, total: Option<f64>, then: &[Row], expected: &[f64], events: &[Event]) {
+    check(name, &from(last, total, then), &[&[last, 0.0], expected].concat(), events);
+}
+
+#[test]
+fn a_counter_that_corrects_itself() {
+    let stays = |first: f64| {
+        ["1 12:00", "1 12:01", "1 12:02", "1 12:03", "1 12:04"]
+            .map(|at| (at, Some(first), Some(50_000.0)))
+            .to_vec()
+    };
+    let then = [stays(11_998.0), vec![("1 12:05", Some(12_003.0), Some(50_005.0))]].concat();
+    case("by 2 Wh", 12_000.0, Some(50_000.0), &then, &[0.0, 0.0, 0.0, 0.0, 0.0, 5.0], &[Event::Correction]);
+    let then: Vec<Row> = then.iter().map(|(at, today, _)| (*at, *today, None)).collect();
+    case("without a total", 12_000.0, None, &then, &[0.0, 0.0, 0.0, 0.0, 0.0, 5.0], &[Event::Correction]);
+    let then: Vec<Row> =
+        [79.0; 5].iter().zip(stays(0.0)).map(|(today, (at, _, _))| (at, Some(*today), None)).collect();
+    case("of little", 80.0, None, &then, &[0.0; 5], &[Event::Correction]);
+    let then = [5000.0, 4998.0, 4998.0, 4998.0, 5003.0];
+    let then: Vec<Row> =
+        then.iter().zip(stays(0.0)).map(|(today, (at, _, _))| (at, Some(*today), None)).collect();
+    case("a glitch below by 2 Wh", 5000.0, None, &then, &[0.0, 0.0, 0.0, 0.0, 3.0], &[]);
+}
+
+#[test]
+fn a_restart_that_begins_above_half_of_the_old_value() {
+    let todays = [60.0, 70.0, 80.0, 90.0, 95.0];
+    let at = ["1 10:00", "1 10:15", "1 10:30", "1 10:45", "1 11:00"];
+    let rows = |total: Option<f64>| -> Vec<Row> {
+        at.iter()
+            .zip(todays)
+            .map(|(at, today)| (*at, Some(today), total.map(|total| total + today)))
+            .collect()
+    };
+    case(
+        "the total proves it",
+        100.0,
+        Some(1000.0),
+        &rows(Some(1000.0)),
+        &[0.0, 0.0, 0.0, 0.0, 95.0],
+        &[Event::Fall],
+    );
+    case(
+        "without one it is taken for a correction",
+        100.0,
+        None,
+        &rows(None),
+        &[0.0, 0.0, 0.0, 0.0, 35.0],
+        &[Event::Correction],
+    );
+}
+
+#[test]
+fn a_dark_day_is_passed_before_five_polls() {
+    let at = ["1 10:00", "1 10:15", "1 10:30", "1 10:45"];
+    let todays = [20.0, 50.0, 80.0, 140.0];
+    for total in [Some(1000.0), None] {
+        let rows: Vec<Row> = at
+            .iter()
+            .zip(todays)
+            .map(|(at, today)| (*at, Some(today), total.map(|total| total + today)))
+            .collect();
+        case("yesterday 60 Wh", 60.0, total, &rows, &[0.0, 0.0, 80.0, 140.0], &[Event::UnseenClear]);
+    }
+    let flat = [heard("1 10:00", 20.0), heard("1 10:15", 20.0), heard("1 10:30", 80.0)];
+    case("what has not risen may be a glitch", 60.0, None, &flat, &[0.0, 0.0, 20.0], &[]);
+    let one = [heard("1 10:00", 20.0), heard("1 10:15", 80.0)];
+    case("one reading tells nothing", 60.0, None, &one, &[0.0, 20.0], &[]);
+    let far = [heard("1 10:00", 20.0), heard("1 10:15", 50.0), heard("1 10:16", 170.0)];
+    case("nor one that does not follow", 60.0, None, &far, &[0.0, 0.0, 110.0], &[]);
+}
+
+#[test]
+fn a_fall_that_comes_back() {
+    let zeros =
+        ["1 12:01", "1 12:02", "1 12:03", "1 12:04", "1 12:05"].map(|at| (at, Some(0.0), Some(1010.0)));
+    let back =
+        ["1 12:06", "1 12:07", "1 12:08", "1 12:09", "1 12:10"].map(|at| (at, Some(5020.0), Some(1024.0)));
+    let rows = [&zeros[..], &back].concat();
+    let expected = [&[0.0; 9][..], &[20.0]].concat();
+    case("it is undone", 5000.0, Some(1000.0), &rows, &expected, &[Event::Fall, Event::Undone]);
+    let unknown: Vec<Row> = rows.iter().map(|(at, today, _)| (*at, *today, None)).collect();
+    case("without a total too", 5000.0, None, &unknown, &expected, &[Event::Fall, Event::Undone]);
+}
+
+#[test]
+fn a_rise_is_as_large_as_the_total_allows() {
+    let spike = |minutes: std::ops::Range<usize>, step: usize| -> Vec<Row> {
+        const AT: [&str; 14] = [
+            "1 12:00", "1 12:05", "1 12:10", "1 12:15", "1 12:20", "1 12:25", "1 12:30", "1 12:35",
+            "1 12:40", "1 12:45", "1 12:50", "1 12:55", "1 13:00", "1 13:05",
+        ];
+        AT[minutes].iter().step_by(step).map(|at| (*at, Some(65_000.0), Some(1007.0))).collect()
+    };
+    case("not covered, less than an hour", 5000.0, Some(1000.0), &spike(0..12, 1), &[0.0; 12], &[]);
+    let expected = [&[0.0; 12][..], &[8.0, 8.0]].concat();
+    case("not covered, for an hour", 5000.0, Some(1000.0), &spike(0..14, 1), &expected, &[Event::Rise]);
+    let covered: Vec<Row> =
+        spike(0..5, 1).iter().map(|(at, today, _)| (*at, *today, Some(61_000.0))).collect();
+    case("covered", 5000.0, Some(1000.0), &covered, &[0.0, 0.0, 0.0, 0.0, 60_000.0], &[Event::Rise]);
+}
+
+#[test]
+fn a_total_in_whole_kilowatt_hours() {
+    let coarse = |rows: &[Row]| {
+        let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
+        let rate = rate.resolve(Some("Wh"), &Path::root()).unwrap();
+        published_within(rows, Limits { rate, confirm: 5, total_step: 1000.0, total_is_fine: false }).0
+    };
+    let wobble = [
+        ("1 12:00", Some(900.0), Some(4000.0)),
+        ("1 12:01", Some(899.0), Some(4000.0)),
+        ("1 12:02", Some(902.0), Some(5000.0)),
+    ];
+    assert_eq!(coarse(&wobble), [900.0, 900.0, 902.0].map(Some));
+    let unseen = [("0 14:00", Some(3000.0), Some(100_000.0)), ("1 14:30", Some(3200.0), Some(105_000.0))];
+    assert_eq!(coarse(&unseen), [3000.0, 3200.0].map(Some));
+    let unproven = [("0 14:00", Some(3000.0), Some(100_000.0)), ("1 14:30", Some(3200.0), Some(104_000.0))];
+    assert_eq!(coarse(&unproven), [3000.0, 200.0].map(Some), "too low, never too high");
+}
