@@ -65,7 +65,7 @@ sources:
   roof: {{type: recorded, file: ../record, skip: {skip}, rows: {rows}, every: 5ms}}
 transforms:
   - {{type: validity, key: [port], raw: raw_, not_heard: {{any: [{{link: 0}}, {{all_zero: [total]}}]}}, keep: [link]}}
-  - {{type: counter, key: [port], column: total, max_rate: 2000 Wh/h, confirm: {{fall: 24h, rise: 10m, readings: 10}}}}
+  - {{type: counter, key: [port], column: total, max_rate: 2000 Wh/h, confirm: {{fall: 24h, rise: 10m, readings: 10}}, wrap: 65536 Wh}}
   - {{type: daily_reset, key: [port], today: today, total: total, reset_hour: 23, timezone: Europe/Berlin, max_rate: 2000 Wh/h, confirm: 5}}
 sinks:
   store:

@@ -196,7 +196,7 @@ impl Judge {
         let off = |(truth, published): (f64, f64)| (published - truth) / truth * 100.0;
         let (truth, totals) = self.by_totals();
         let (days, truth_of_days, todays) = self.by_days();
-        let believed = ["fall", "rise", "unseen_clear", "clock"]
+        let believed = ["fall", "wrap", "correction", "rise", "undone", "unseen_clear", "clock"]
             .map(|event| format!("{event} {}", plant.believed(event)));
         let mut text = String::new();
         let minutes = EVERY.as_secs() / 60;
