@@ -111,7 +111,7 @@ pub(crate) struct CheckArgs {
 #[command(after_help = "Examples:
   smiles demo                                  http://localhost:8080, data under ./data/demo
   HEALTH_PORT=9000 smiles demo                 on another port
-  smiles demo --time-scale 600                 a day in under three minutes")]
+  smiles demo --time-scale 600                 a day of sun in under three minutes")]
 pub(crate) struct DemoArgs {
     /// How many devices the simulated DTU hears
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
@@ -122,7 +122,8 @@ pub(crate) struct DemoArgs {
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How much faster than the clock the simulated sun moves
+    /// How much faster than the clock the simulated sun moves; readings are dated by the clock, and so is today's
+    /// production
     #[arg(long, default_value_t = 1.0)]
     pub(crate) time_scale: f64,
     #[command(flatten)]

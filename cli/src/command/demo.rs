@@ -30,6 +30,13 @@ async fn demo(args: &DemoArgs, environment: Environment) -> Result<(), Failure> 
     let simulator =
         Simulator::new(&device, options, Arc::new(SystemClock::new())).map_err(Failure::configuration)?;
     tracing::info!(address = %format_args!("tcp://127.0.0.1:{port}"), "simulated device listening");
+    if (args.time_scale - 1.0).abs() > f64::EPSILON {
+        tracing::info!(
+            time_scale = args.time_scale,
+            "only the simulated sun keeps this pace; readings are dated by the real clock, so today holds every \
+             simulated day until RESET_HOUR of the real one, and each simulated morning its counters restart"
+        );
+    }
     // Readings that never were must not end up among real ones: a folder of their own.
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment).join("demo");
     let entries = project::with_companion(project::embedded(stock::EMBEDDED, "demo"));

@@ -81,7 +81,7 @@ fn stock(reset_hour: i8, zone: &str) -> Vec<(&'static str, Value)> {
             "counter",
             json!({
                 "key": key, "column": "total_production", "max_rate": "2000 Wh/h",
-                "confirm": {"fall": "24h", "rise": "10m", "readings": 10},
+                "confirm": {"fall": "24h", "rise": "10m", "readings": 10}, "wrap": "65536 Wh",
             }),
         ),
         (

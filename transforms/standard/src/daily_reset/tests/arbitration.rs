@@ -93,6 +93,54 @@ fn a_fall_that_comes_back() {
 }
 
 #[test]
+fn a_fall_that_comes_back_by_a_possible_step() {
+    let at = ["1 12:00", "1 13:00", "1 14:00", "1 15:00", "1 16:00", "1 17:00"];
+    let rows = |back: f64, total: Option<f64>| -> Vec<Row> {
+        let todays = [0.0, 0.0, 0.0, 0.0, 0.0, back];
+        at.iter().zip(todays).map(|(at, today)| (*at, Some(today), total)).collect()
+    };
+    let undone = [Event::Fall, Event::Undone];
+    let expected = |last: f64| [[0.0; 5].as_slice(), &[last]].concat();
+    case("an hour allows it", 1500.0, Some(9.0), &rows(1501.0, Some(9.0)), &expected(1.0), &undone);
+    case("without a total", 1500.0, None, &rows(1501.0, None), &expected(1.0), &undone);
+    case("a little, and the total tells", 60.0, Some(9.0), &rows(61.0, Some(9.0)), &expected(1.0), &undone);
+    case("a little, too low rather than too high", 60.0, None, &rows(61.0, None), &expected(1.0), &undone);
+    let real = [&rows(0.0, Some(9.0))[..5], &[("1 17:00", Some(1501.0), Some(1510.0))]].concat();
+    case("a restart that the total proves", 1500.0, Some(9.0), &real, &expected(1501.0), &[Event::Fall]);
+    let reset = [
+        ("0 22:54", Some(5000.0), Some(9.0)),
+        ("0 22:55", Some(0.0), Some(9.0)),
+        ("0 22:56", Some(0.0), Some(9.0)),
+        ("0 22:57", Some(0.0), Some(9.0)),
+        ("0 22:58", Some(0.0), Some(9.0)),
+        ("0 22:59", Some(0.0), Some(9.0)),
+        ("1 08:00", Some(5003.0), Some(12.0)),
+    ];
+    let rows = [&[("0 12:00", Some(5000.0), Some(9.0))], reset.as_slice()].concat();
+    check("over the reset", &rows, &[5000.0, 5000.0, 5000.0, 5000.0, 5000.0, 5000.0, 5000.0, 3.0], &undone);
+}
+
+#[test]
+fn a_total_that_is_late_covers_a_rise_in_the_end() {
+    let row = |at: &'static str, today: f64, total: f64| (at, Some(today), Some(total));
+    let rows = [
+        row("1 12:00", 9000.0, 1000.0),
+        row("1 12:15", 9100.0, 1000.0),
+        row("1 12:30", 9200.0, 1000.0),
+        row("1 12:45", 9300.0, 1000.0),
+        row("1 13:00", 9400.0, 1000.0),
+        row("1 13:15", 9500.0, 1000.0),
+        row("1 13:30", 9600.0, 5600.0),
+        row("1 13:45", 9610.0, 5610.0),
+    ];
+    let expected = [0.0, 0.0, 0.0, 0.0, 1.0, 101.0, 4600.0, 4610.0];
+    let before =
+        [row("0 12:00", 5000.0, 1000.0), row("0 23:00", 5000.0, 1000.0), row("1 11:59", 5000.0, 1000.0)];
+    let expected = [&[5000.0, 0.0, 0.0], expected.as_slice()].concat();
+    check("an hour, then the rest", &[&before[..], &rows].concat(), &expected, &[Event::Rise, Event::Rise]);
+}
+
+#[test]
 fn a_rise_is_as_large_as_the_total_allows() {
     let spike = |minutes: std::ops::Range<usize>, step: usize| -> Vec<Row> {
         const AT: [&str; 14] = [
