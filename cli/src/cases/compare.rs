@@ -171,7 +171,7 @@ fn cell(array: &ArrayRef, row: usize) -> Cell {
         ($($kind:ident => $native:ident),*) => {
             match array.data_type() {
                 $(DataType::$kind => Cell::Whole(i128::from(array.as_primitive::<$native>().value(row))),)*
-                DataType::Float32 => Cell::Real(f64::from(array.as_primitive::<Float32Type>().value(row))),
+                DataType::Float32 => Cell::Real(smiles_stage::widened(array.as_primitive::<Float32Type>().value(row))),
                 DataType::Float64 => Cell::Real(array.as_primitive::<Float64Type>().value(row)),
                 DataType::Boolean => Cell::Bool(array.as_boolean().value(row)),
                 DataType::Utf8 => Cell::Text(array.as_string::<i32>().value(row).to_owned()),

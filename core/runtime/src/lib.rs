@@ -29,6 +29,7 @@ mod stages;
 mod stop;
 mod target;
 mod trial;
+mod unconverted;
 mod wire;
 
 pub use clock::SystemClock;

@@ -12,6 +12,7 @@ use smiles_stage::{
 };
 
 use crate::schema::{differences, row_schema, wrong_stamps};
+use crate::unconverted::unconverted;
 
 /// The option by which a sink names the store it reads.
 const STORE_OPTION: &str = "store";
@@ -54,6 +55,11 @@ pub fn wire(
     let input = common_schema(&pipeline.sources, &sources, &mut complaints)?;
     let (transforms, schema) = pass_along(pipeline, transforms, &input, &mut complaints)?;
     let sinks = wire_sinks(pipeline, sinks, &schema, &mut complaints);
+    for (decl, sink) in pipeline.sinks.iter().zip(sinks.iter().flatten()) {
+        unconverted(decl, sink, &schema)
+            .into_iter()
+            .for_each(|problem| complaints.warn(&decl.stage, problem));
+    }
     let failed = complaints.failed;
     let wired = Wired {
         pipeline: pipeline.clone(),
@@ -117,6 +123,7 @@ fn plan_sources(
             complaints
                 .fail(stage, Problem::error(Path::root(), problem).help("add, for instance, `every: 60s`"));
         }
+        plan.warnings().into_iter().for_each(|problem| complaints.warn(stage, problem));
         Some(plan)
     };
     pipeline.sources.iter().map(plan).collect()

@@ -10,6 +10,7 @@ pub const SOURCE: &str = "source";
 const UNIT: &str = "unit";
 const KIND: &str = "kind";
 const RESOLUTION: &str = "resolution";
+const COPY_OF: &str = "copy_of";
 const EXTENSION: &str = "ARROW:extension:name";
 const JSON: &str = "arrow.json";
 
@@ -82,6 +83,16 @@ pub fn with_kind(field: Field, kind: Kind) -> Field {
         Kind::State => "state",
     };
     with_metadata(field, KIND, text)
+}
+
+/// The field as a copy of what was read into another, which keeps its raw unit on purpose.
+pub fn copy_of(field: Field, original: &str) -> Field {
+    with_metadata(field, COPY_OF, original)
+}
+
+/// Whether the field is such a copy.
+pub fn is_copy(field: &Field) -> bool {
+    field.metadata().contains_key(COPY_OF)
 }
 
 fn with_metadata(field: Field, key: &str, value: &str) -> Field {

@@ -8,6 +8,7 @@ mod answer;
 mod batch;
 mod clock;
 mod column;
+mod decimal;
 mod error;
 mod factory;
 mod files;
@@ -28,14 +29,16 @@ mod role;
 mod staged_state;
 pub mod tables;
 pub mod unit;
+mod unit_advice;
 
 pub use answer::{Answer, Cells};
 pub use batch::Batch;
 pub use clock::Clock;
 pub use column::{
-    Kind, SOURCE, TIME, column_kind, column_resolution, column_unit, is_json, json_field, source_field,
-    time_field, with_kind, with_resolution, with_unit,
+    Kind, SOURCE, TIME, column_kind, column_resolution, column_unit, copy_of, is_copy, is_json, json_field,
+    source_field, time_field, with_kind, with_resolution, with_unit,
 };
+pub use decimal::{product, widened};
 pub use error::{Action, Rejection, StageError};
 pub use factory::{Factory, Registry, Stage, UnknownType};
 pub use files::{Files, NoFiles};

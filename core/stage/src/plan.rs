@@ -63,6 +63,11 @@ pub trait SourcePlan: Send + Sync {
     /// When it is asked.
     fn cadence(&self) -> Cadence;
 
+    /// What is sound and still likely to be meant otherwise, each at its place in the options.
+    fn warnings(&self) -> Problems {
+        Problems::new()
+    }
+
     /// What it talks to, for people: `tcp://10.0.0.5:502 unit 1`.
     fn address(&self) -> String;
 

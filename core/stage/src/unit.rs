@@ -4,6 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::decimal::Decimal;
+pub use crate::unit_advice::advice;
+
 /// What is measured; only units of one dimension convert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -213,9 +216,23 @@ impl Unit {
 }
 
 impl Conversion {
-    /// The value in the other unit.
+    /// The value in the other unit, as it would be worked out on paper: 0.07 of `100 W` are 7 W, not
+    /// 7.000000000000001 W.
     pub fn apply(&self, value: f64) -> f64 {
-        (value + self.before) * self.numerator / self.denominator + self.after
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let exact = value.fract() == 0.0 && (value * self.numerator).abs() < EXACT;
+        let plain = self.before == 0.0 && self.after == 0.0;
+        if self.is_identity() {
+            return value;
+        }
+        let in_doubles = || (value + self.before) * self.numerator / self.denominator + self.after;
+        if exact && plain { in_doubles() } else { self.in_decimals(value).unwrap_or_else(in_doubles) }
+    }
+
+    fn in_decimals(&self, value: f64) -> Option<f64> {
+        let of = Decimal::of;
+        let scaled = of(value)?.plus(of(self.before)?)?.times(of(self.numerator)?)?;
+        scaled.over(of(self.denominator)?)?.plus(of(self.after)?)?.value()
     }
 
     /// Whether nothing changes.
@@ -307,6 +324,18 @@ mod tests {
             let got = convert(value, from, to).unwrap();
             let close = (got - expected).abs() <= 1e-9 * expected.abs().max(1.0);
             assert!(close, "{value} {from} is {got} {to}, expected {expected}");
+        }
+        for (value, from, to, exact) in [
+            (1234.567, "kWh", "Wh", 1_234_567.0),
+            (1.005, "kWh", "Wh", 1005.0),
+            (0.07, "100 W", "W", 7.0),
+            (230.1, "V", "mV", 230_100.0),
+            (43.3, "°C", "K", 316.45),
+            (-5.5, "°C", "K", 267.65),
+            (300.0, "K", "°C", 26.85),
+            (0.1 + 0.2, "kWh", "Wh", 300.00000000000006),
+        ] {
+            assert_eq!(convert(value, from, to), Some(exact), "{value} {from} in {to}");
         }
         assert_eq!(convert(2301.0, "0.1 V", "V"), Some(230.1), "tenths are exact");
         assert_eq!(convert(113.0, "0.01 A", "A"), Some(1.13), "hundredths are exact");

@@ -15,8 +15,8 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use jiff::Timestamp;
-use smiles_stage::Value;
 use smiles_stage::tables::write_time;
+use smiles_stage::{Value, widened};
 
 /// A cell as a plain value.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,7 +102,7 @@ impl Cell<'_> {
             Cell::Null => None,
             Cell::Bool(value) => Some(Value::Bool(*value)),
             Cell::Int(value) => i64::try_from(*value).ok().map(Value::Int),
-            Cell::Float32(value) => Some(Value::Float(f64::from(*value))),
+            Cell::Float32(value) => Some(Value::Float(widened(*value))),
             Cell::Float64(value) => Some(Value::Float(*value)),
             Cell::Text(value) => Some(Value::Text((*value).to_owned())),
             Cell::Time(value) => Some(Value::Time(*value)),
@@ -116,7 +116,7 @@ impl Cell<'_> {
             // Up to 2^53 exactly, beyond to the nearest: what a Prometheus sample can hold.
             #[expect(clippy::cast_precision_loss, reason = "a sample is a double")]
             Cell::Int(value) => Some(*value as f64),
-            Cell::Float32(value) => Some(f64::from(*value)),
+            Cell::Float32(value) => Some(widened(*value)),
             Cell::Float64(value) => Some(*value),
             Cell::Null | Cell::Text(_) | Cell::Time(_) => None,
         }
@@ -219,6 +219,25 @@ mod tests {
         ];
         for (column, expected) in rows {
             assert_eq!(written(column, false), expected);
+        }
+    }
+
+    #[test]
+    fn a_single_is_the_decimal_it_was_said_as_wherever_it_goes() {
+        let singles = smiles_testkit::singles(2000);
+        let column: ArrayRef = Arc::new(Float32Array::from(singles.clone()));
+        for (row, single) in singles.iter().enumerate() {
+            let said: f64 = single.to_string().parse().unwrap();
+            let cell = cell(&column, row);
+            assert_eq!(cell.number(), Some(said), "as a sample of a series");
+            assert_eq!(cell.value(), Some(Value::Float(said)), "as something to compare with");
+            assert_eq!(
+                written(column.slice(row, 1), false)[0].parse::<f64>().unwrap(),
+                said,
+                "as JSON and CSV"
+            );
+            let double: ArrayRef = Arc::new(Float64Array::from(vec![widened(*single)]));
+            assert_eq!(written(double, false)[0].parse::<f64>().unwrap().to_string(), single.to_string());
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use arrow_array::RecordBatch;
 use arrow_schema::Field;
 use jiff::Timestamp;
-use smiles_stage::{Health, SourceState};
+use smiles_stage::{Health, SourceState, widened};
 
 use crate::config::Aggregate;
 use crate::json::{self, Cell};
@@ -90,7 +90,7 @@ impl Sum {
     fn add(&mut self, aggregate: Aggregate, cell: &Cell<'_>) {
         let new = match cell {
             Cell::Int(value) => Self::Int(*value),
-            Cell::Float32(value) => Self::Float(f64::from(*value)),
+            Cell::Float32(value) => Self::Float(widened(*value)),
             Cell::Float64(value) => Self::Float(*value),
             Cell::Time(value) => Self::Time(*value),
             Cell::Null | Cell::Bool(_) | Cell::Text(_) => return,

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use postgres_types::{FromSql, Type};
-use smiles_stage::Cells;
+use smiles_stage::{Cells, widened};
 use tokio_postgres::Row;
 
 /// Appends the row's cell; `None`: it cannot be read as what the column holds.
@@ -14,7 +14,7 @@ pub(crate) fn push(row: &Row, index: usize, column: &mut Cells) -> Option<()> {
     match column {
         Cells::Int(column) => column.append_option(cell(row, index)?),
         Cells::Float(column) if *row.columns()[index].type_() == Type::FLOAT4 => {
-            column.append_option(cell::<f32>(row, index)?.and_then(shortest));
+            column.append_option(cell::<f32>(row, index)?.map(widened));
         }
         Cells::Float(column) => column.append_option(cell(row, index)?),
         Cells::Text(column) => column.append_option(cell::<&str>(row, index)?),
@@ -25,11 +25,6 @@ pub(crate) fn push(row: &Row, index: usize, column: &mut Cells) -> Option<()> {
         }),
     }
     Some(())
-}
-
-/// The double of the fewest digits that mean this single: 230.1 stays 230.1.
-fn shortest(value: f32) -> Option<f64> {
-    value.to_string().parse().ok()
 }
 
 fn micros(instant: SystemTime) -> Option<i64> {

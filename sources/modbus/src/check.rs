@@ -1,10 +1,11 @@
 //! Is a device file sound? Everything wrong with it, at once, each at its place.
 
-use smiles_stage::unit::Unit;
+use smiles_stage::unit::{Unit, advice};
 use smiles_stage::{Path, Problem, Problems, SOURCE, TIME};
 
 use crate::columns::finest;
-use crate::device::{Block, Device, Field, MAX_COILS, MAX_REGISTERS, Order, Repeat, Type, Variant};
+use crate::device::{Block, Device, Field, MAX_COILS, MAX_REGISTERS, Order, Repeat, Sentinel, Type, Variant};
+use crate::doubt::sentinels;
 
 /// The most bytes a `bcd` number may have: its digits must fit 64 bits.
 const BCD_MAX: u16 = 9;
@@ -126,24 +127,20 @@ fn check_repeat(block: &Block, repeat: &Repeat, block_at: &Path, problems: &mut 
 fn check_field(order: Order, block: &Block, field: &Field, at: &Path, problems: &mut Problems) {
     check_place(order, block, field, at, problems);
     check_bit(block, field, at, problems);
+    problems.extend(sentinels(field, at));
+    if field.variants.is_empty() && field.otherwise.is_some() {
+        let message = "`otherwise` is for records that are none of the `variants`, and there are none";
+        problems.push(Problem::error(at.key("otherwise"), message).help("remove it"));
+    }
     let number = !field.kind_of_value.is_text() && field.kind_of_value != Type::Bool;
     if !number {
-        let extras = [
-            (field.unit.is_some(), "unit"),
-            (!field.variants.is_empty(), "variants"),
-            (!field.null_when.is_empty(), "null_when"),
-        ];
+        let extras = [(field.unit.is_some(), "unit"), (!field.variants.is_empty(), "variants")];
         for (_, key) in extras.iter().filter(|(set, _)| *set) {
             problems.push(Problem::error(at.key(*key), format!("only a number has `{key}`")));
         }
         return;
     }
     check_units(field, at, problems);
-    let real = matches!(field.kind_of_value, Type::F32 | Type::F64);
-    for (index, value) in field.null_when.iter().enumerate().filter(|(_, value)| !real && value.is_f64()) {
-        let message = format!("`{value}` is not a whole number, and raw values of this field are");
-        problems.push(Problem::error(at.key("null_when").index(index), message));
-    }
     for (index, variant) in field.variants.iter().enumerate() {
         check_when(block, variant, &at.key("variants").index(index).key("when"), problems);
     }
@@ -210,8 +207,7 @@ fn check_units(field: &Field, at: &Path, problems: &mut Problems) {
     let others = others.map(|(index, other)| (at.key("variants").index(index).key("unit"), &other.unit));
     for (place, text) in own.into_iter().chain(others) {
         if let Err(error) = text.parse::<Unit>() {
-            let word = text.rsplit(char::is_whitespace).next().unwrap_or(text);
-            problems.push(Problem::error(place, error.to_string()).suggest(word, Unit::symbols()));
+            problems.push(Problem::error(place, error.to_string()).help(advice(text)));
         }
     }
     if field.unit.is_none() && !field.variants.is_empty() {
@@ -243,6 +239,10 @@ fn check_when(block: &Block, variant: &Variant, at: &Path, problems: &mut Proble
         (None, Some(_)) if text => {
             let message = format!("`{}` is text, and `equals` compares numbers", when.field);
             problems.push(Problem::error(at.key("equals"), message).help("use `prefix`"));
+        }
+        (None, Some(number)) => {
+            let never = Sentinel::Number(number.clone()).complaint(asked);
+            problems.extend(never.map(|message| Problem::error(at.key("equals"), message)));
         }
         _ => {}
     }
@@ -310,9 +310,9 @@ mod tests {
             (field("at: 2, type: bits, bit: 9, length: 8"), "device.blocks.b.fields.f.bit: a register has bits 0 to 15"),
             (field("at: 2, type: u16, unit: 0.1 Vx"), "device.blocks.b.fields.f.unit: unknown unit `Vx`"),
             (field("at: 2, type: u16, unit: x V"), "device.blocks.b.fields.f.unit: `x` is not a positive decimal number"),
-            (field("at: 2, type: hex, length: 2, unit: V, null_when: [0]"),
-             "device.blocks.b.fields.f.unit: only a number has `unit`\n\
-              device.blocks.b.fields.f.null_when: only a number has `null_when`"),
+            (field("at: 2, type: hex, length: 2, unit: V"), "device.blocks.b.fields.f.unit: only a number has `unit`"),
+            (field("at: 2, type: u16, otherwise: null"),
+             "device.blocks.b.fields.f.otherwise: `otherwise` is for records that are none of the `variants`, and there are none"),
             (field("at: 2, type: u16, null_when: [0xffff, 1.5]"),
              "device.blocks.b.fields.f.null_when[1]: `1.5` is not a whole number, and raw values of this field are"),
             (field("at: 2, type: u16, variants: [{when: {field: s, prefix: a}, unit: V}]"),

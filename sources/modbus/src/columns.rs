@@ -4,7 +4,7 @@ use arrow_schema::{DataType, Field as ArrowField};
 use smiles_stage::unit::Unit;
 use smiles_stage::{with_kind, with_unit};
 
-use crate::device::{Block, Device, Field, Kind, Order, Type, Variant, When};
+use crate::device::{Block, Device, Field, Kind, Order, Otherwise, Type, Variant, When};
 
 /// One column and how its values are found.
 #[derive(Clone, Debug)]
@@ -61,8 +61,13 @@ fn column(order: Order, place: usize, block: &Block, name: &str, field: &Field) 
 
 /// Only a field of a repeating block is there in every row, and only if its type has no way to say "none".
 fn nullable(block: &Block, field: &Field) -> bool {
-    let silent = matches!(field.kind_of_value, Type::F32 | Type::F64 | Type::Bcd);
-    block.repeat.is_none() || silent || !field.null_when.is_empty()
+    let silent = |field: &Field| {
+        let by_type = matches!(field.kind_of_value, Type::F32 | Type::F64 | Type::Bcd | Type::Ascii);
+        by_type || !field.null_when.is_empty()
+    };
+    let mut asked = field.variants.iter().filter_map(|variant| block.fields.get(&variant.when.field));
+    let unknown = field.otherwise == Some(Otherwise::Null) || asked.any(silent);
+    block.repeat.is_none() || silent(field) || unknown
 }
 
 fn contract(kind: Kind) -> smiles_stage::Kind {
@@ -174,7 +179,7 @@ mod tests {
             ("type: bits, bit: 3", DataType::UInt8, false),
             ("type: bool", DataType::Boolean, false),
             ("type: hex, length: 3", DataType::Utf8, false),
-            ("type: ascii, length: 8", DataType::Utf8, false),
+            ("type: ascii, length: 8", DataType::Utf8, true),
         ];
         for (field, data_type, nullable) in plain {
             check(field, true, data_type.clone(), nullable, None, &[1]);

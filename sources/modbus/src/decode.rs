@@ -13,8 +13,8 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
-use crate::columns::{Column, columns};
-use crate::device::{Device, Field, Raw, When, decode, narrowed};
+use crate::columns::{Column, Scale, columns};
+use crate::device::{Device, Otherwise, Raw, narrowed};
 
 /// Rows of recorded answers to the repeating block of a checked device, as the source would make them; the columns
 /// of all other blocks are null.
@@ -72,14 +72,19 @@ fn array(column: &Column, heard: Heard<'_>) -> ArrayRef {
 
 /// A raw value in the unit of its column; `None` where the device has none.
 fn value(column: &Column, data: &[u8]) -> Option<Scaled> {
-    let raw = decode(&column.field, column.order, data).ok().filter(|raw| !is_null(&column.field, raw))?;
-    let holds = |asked: &Field, when: &When| when.holds(decode(asked, column.order, data).ok().as_ref());
-    let variant = column.variants.iter().find(|scale| holds(&scale.asked, &scale.when));
-    let factor = variant.map_or(column.factor, |scale| scale.factor);
+    let raw = column.field.heard(column.order, data)?;
+    let holds = |scale: &&Scale| scale.when.holds(&scale.asked, column.order, data);
+    let factor = match column.variants.iter().find(holds) {
+        Some(scale) => scale.factor,
+        // Without the answer nobody knows the unit.
+        None if column.variants.iter().any(|it| it.asked.heard(column.order, data).is_none()) => return None,
+        None if column.field.otherwise == Some(Otherwise::Null) => return None,
+        None => column.factor,
+    };
     Some(match raw {
         Raw::Unsigned(number) => Scaled::Whole(i128::from(number) * i128::from(factor)),
         Raw::Signed(number) => Scaled::Whole(i128::from(number) * i128::from(factor)),
-        Raw::Float(number) => Scaled::Real(number * f64::from(factor)),
+        Raw::Float(number) => Scaled::Real(smiles_stage::product(number, factor.into())),
         Raw::Text(text) => Scaled::Text(text),
         Raw::Bool(on) => Scaled::Bool(on),
         Raw::Missing => return None,
@@ -93,21 +98,6 @@ enum Scaled {
     Real(f64),
     Text(String),
     Bool(bool),
-}
-
-/// Whether the raw value is one of those that mean "not available", as a number or as a bit pattern.
-fn is_null(field: &Field, raw: &Raw) -> bool {
-    let bits = u32::from(field.width()) * 8;
-    field.null_when.iter().any(|number| match raw {
-        Raw::Unsigned(raw) => number.as_u64() == Some(*raw),
-        Raw::Signed(raw) => {
-            let pattern =
-                raw.cast_unsigned() & u64::MAX.checked_shr(64_u32.saturating_sub(bits)).unwrap_or(0);
-            number.as_i64() == Some(*raw) || number.as_u64() == Some(pattern)
-        }
-        Raw::Float(raw) => number.as_f64() == Some(*raw),
-        Raw::Text(_) | Raw::Bool(_) | Raw::Missing => false,
-    })
 }
 
 fn build(column: &Column, values: impl Iterator<Item = Option<Scaled>>) -> ArrayRef {
@@ -225,7 +215,13 @@ mod tests {
             ("type: hex, length: 2, order: badc", &[0x0a, 0xbc], "bc0a"),
             ("type: ascii, length: 4", b"A1 \0", "A1"),
             ("type: ascii, length: 4, order: badc", b"1AB2", "A12B"),
-            ("type: ascii, length: 2", &[0x41, 0xff], "A\u{fffd}"),
+            ("type: ascii, length: 2", &[0x41, 0xff], "A"),
+            ("type: ascii, length: 2", &[0x41, 7], "A\u{fffd}"),
+            ("type: ascii, length: 2", &[0xc3, 0xbc], "ü"),
+            ("type: ascii, length: 2", &[0xfc, 0x41], "üA"),
+            ("type: ascii, length: 8", &[0xff; 8], "null"),
+            ("type: ascii, length: 8", &[0; 8], "null"),
+            ("type: ascii, length: 4", b"    ", ""),
             ("type: bool, bit: 3", &[8, 0], "true"),
             ("type: bool, bit: 2", &[8, 0], "false"),
             ("type: bits, bit: 4, length: 4", &[0x12, 0x34], "3"),
@@ -235,10 +231,60 @@ mod tests {
             ("type: i16, null_when: [-1]", &[0xff, 0xff], "null"),
             ("type: i64, null_when: [0x8000000000000000]", &[0x80, 0, 0, 0, 0, 0, 0, 0], "null"),
             ("type: u16, null_when: [0xffff, 0]", &[0, 1], "1"),
+            ("type: u16, null_when: [-1]", &[0xff, 0xff], "null"),
+            ("type: i16, null_when: [0xffff]", &[0xff, 0xff], "null"),
+            ("type: i8, null_when: [0x80]", &[0x80, 0], "null"),
+            ("type: u64, null_when: [-1]", &[0xff; 8], "null"),
+            ("type: f32, null_when: [-9999.9]", &(-9999.9_f32).to_be_bytes(), "null"),
+            ("type: f32, null_when: [-9999.9]", &(-9999.8_f32).to_be_bytes(), "-9999.8"),
+            ("type: f32, null_when: [0x7f7fffff]", &f32::MAX.to_be_bytes(), "null"),
+            ("type: f32, null_when: [3.4028235e38]", &f32::MAX.to_be_bytes(), "null"),
+            ("type: f32, order: cdab, null_when: [0x7f7fffff]", &[0xff, 0xff, 0x7f, 0x7f], "null"),
+            ("type: f64, null_when: [0x7fefffffffffffff]", &f64::MAX.to_be_bytes(), "null"),
+            ("type: f64, null_when: [-0.1]", &(-0.1_f64).to_be_bytes(), "null"),
+            ("type: bits, bit: 4, length: 4, null_when: [15]", &[0, 0xf0], "null"),
+            ("type: bits, bit: 4, length: 4, null_when: [-1]", &[0, 0xf0], "null"),
+            ("type: bool, bit: 3, null_when: [true]", &[8, 0], "null"),
+            ("type: bool, bit: 3, null_when: [1]", &[0, 0], "false"),
+            ("type: bcd, length: 2, null_when: [9999]", &[0x99, 0x99], "null"),
+            ("type: bcd, length: 2, null_when: [0x9998]", &[0x99, 0x98], "null"),
+            ("type: hex, length: 2, null_when: [\"FFFF\"]", &[0xff, 0xff], "null"),
+            ("type: hex, length: 2, null_when: [0xffff]", &[0xff, 0xff], "null"),
+            ("type: hex, length: 2, null_when: [\"FFFF\"]", &[0xff, 0xfe], "fffe"),
+            ("type: ascii, length: 4, null_when: [\"n/a\"]", b"n/a ", "null"),
         ];
         for (field, data, expected) in rows {
             assert_eq!(one(field, data), *expected, "{field}");
         }
+    }
+
+    /// A power with its scale factor, as SunSpec has them: what is stored, in tenths of a watt.
+    #[test]
+    fn a_scale_that_is_not_listed_is_no_wrong_number() {
+        let stored = |otherwise: &str, factor: i16, sentinel: &str| {
+            let device = device(&format!(
+                "blocks:\n  b: {{address: 0, count: 2, fields: {{sf: {{at: 0, type: i16{sentinel}}}, p: {{at: 2, type: i16, \
+                 unit: W{otherwise}, variants: [{{when: {{field: sf, equals: -1}}, unit: 0.1 W}}, {{when: {{field: sf, \
+                 equals: 1}}, unit: 10 W}}]}}}}}}"
+            ));
+            let columns = columns(&device);
+            let schema =
+                Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
+            let data = [factor.to_be_bytes(), 50_i16.to_be_bytes()].concat();
+            shown(
+                rows(&schema, &columns, Heard { blocks: &[Some(data)], list: None, records: &[] })
+                    .unwrap()
+                    .column(1),
+            )
+        };
+        for (otherwise, sentinel) in [("", ""), (", otherwise: unit", ""), (", otherwise: null", "")] {
+            assert_eq!(stored(otherwise, -1, sentinel), "50");
+            assert_eq!(stored(otherwise, 1, sentinel), "5000");
+        }
+        assert_eq!(stored("", 2, ""), "500");
+        assert_eq!(stored(", otherwise: unit", 2, ""), "500");
+        assert_eq!(stored(", otherwise: null", 2, ""), "null");
+        assert_eq!(stored("", i16::MIN, ", null_when: [0x8000]"), "null", "no scale, no number");
     }
 
     #[test]

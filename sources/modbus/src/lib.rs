@@ -9,6 +9,7 @@ mod check;
 mod columns;
 mod decode;
 pub mod device;
+mod doubt;
 mod line;
 mod list;
 mod mend;

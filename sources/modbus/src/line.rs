@@ -43,6 +43,19 @@ impl Cause {
     pub(crate) fn is_connect(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::ConnectTimeout(_))
     }
+
+    /// Whether the device itself answered, if only to refuse. A gateway that says the device does not is no such
+    /// answer.
+    pub(crate) fn is_answer(&self) -> bool {
+        use ExceptionCode::{GatewayPathUnavailable, GatewayTargetDevice};
+        matches!(self, Self::Exception(code) if !matches!(code, GatewayPathUnavailable | GatewayTargetDevice))
+    }
+
+    /// Whether the device says that nothing stands at the address.
+    pub(crate) fn is_refusal(&self) -> bool {
+        use ExceptionCode::{IllegalDataAddress, IllegalDataValue};
+        matches!(self, Self::Exception(IllegalDataAddress | IllegalDataValue))
+    }
 }
 
 /// Asks questions.

@@ -28,6 +28,8 @@ pub(crate) struct Walk<'a> {
     /// The earliest end that was not believed.
     early: Option<u16>,
     failed: bool,
+    /// Where the records began that the device says it has not, if it has said so ever since.
+    refused: Option<u16>,
     /// Whether the record where an early end was seen before was really there.
     refuted: bool,
 }
@@ -44,6 +46,7 @@ impl Memory {
             end: None,
             early: None,
             failed: false,
+            refused: None,
             refuted: false,
         }
     }
@@ -59,7 +62,7 @@ impl Walk<'_> {
     /// The record to ask next; `None` when all were.
     pub(crate) fn next(&mut self) -> Option<u16> {
         if !self.wrapped && self.next >= self.end.unwrap_or(self.max) {
-            self.end.get_or_insert(self.max);
+            self.close(self.max);
             self.wrapped = true;
             self.next = 0;
         }
@@ -70,7 +73,43 @@ impl Walk<'_> {
     /// The record `next` was a row.
     pub(crate) fn heard(&mut self) {
         self.refuted |= self.memory.early.is_some_and(|(index, _)| index == self.next);
+        self.hole();
         self.next += 1;
+    }
+
+    /// The list ends at `end`, or where the device began to say that it has no more, if that is believed.
+    fn close(&mut self, end: u16) {
+        match self.refused.take() {
+            Some(from) if self.end.is_none() && self.memory.believes(from) => self.end = Some(from),
+            Some(from) => {
+                self.early = Some(self.early.map_or(from, |early| early.min(from)));
+                self.failed = true;
+            }
+            None => {}
+        }
+        self.end.get_or_insert(end);
+    }
+
+    /// What was refused has records behind it: it is no end.
+    fn hole(&mut self) {
+        self.failed |= self.refused.take().is_some();
+    }
+
+    /// The device says that there is no record `next`. Where it has no other way to end its list (`ends`), and beyond
+    /// the known length, that is the end; else it is one only if no other record comes behind it. True if it is the
+    /// end and believed.
+    pub(crate) fn refused(&mut self, ends: bool) -> bool {
+        if ends {
+            return self.ended();
+        }
+        let beyond = !self.wrapped && self.memory.length.is_some_and(|length| self.next >= length);
+        if beyond {
+            self.close(self.next);
+        } else {
+            self.refused.get_or_insert(self.next);
+        }
+        self.next += 1;
+        beyond
     }
 
     /// The record `next` says that the list ends before it. True if that is believed.
@@ -91,6 +130,7 @@ impl Walk<'_> {
             Some(length) if self.next >= length && !self.wrapped => self.end = Some(self.next),
             _ => self.failed = true,
         }
+        self.hole();
         self.next += 1;
     }
 
@@ -102,6 +142,7 @@ impl Walk<'_> {
     /// What to remember, and whether every record was heard.
     pub(crate) fn finish(mut self) -> (Memory, bool) {
         let rest = self.next();
+        self.hole();
         let complete = rest.is_none() && !self.failed && self.early.is_none();
         let early = match (self.early, self.memory.early) {
             (Some(index), Some((known, passes))) if index == known => Some((known, passes + 1)),
@@ -118,8 +159,8 @@ impl Walk<'_> {
 mod tests {
     use super::*;
 
-    /// Walks a list whose record `i` is the `i`-th letter: `r` a row, `f` a failure, `e` an end, `x` the pass is cut
-    /// before it; beyond the text: `e`. Gives the order asked and whether it was complete.
+    /// Walks a list whose record `i` is the `i`-th letter: `r` a row, `f` a failure, `e` an end, `n` a refusal in a list
+    /// that ends otherwise, `N` in one that ends so, `x` the pass is cut before it; beyond the text: `e`. Gives the order asked and whether it was complete.
     fn pass(memory: &mut Memory, list: &str) -> (Vec<u16>, bool) {
         let mut asked = Vec::new();
         let mut walk = memory.walk(9);
@@ -128,6 +169,8 @@ mod tests {
                 Some(b'x') => break,
                 Some(b'r') => walk.heard(),
                 Some(b'f') => walk.failed(),
+                Some(b'n') => _ = walk.refused(false),
+                Some(b'N') => _ = walk.refused(true),
                 _ => {
                     walk.ended();
                 }
@@ -175,6 +218,28 @@ mod tests {
         let memory = check(&[("rrr", &[0, 1, 2, 3], true), ("rrrf", &[0, 1, 2, 3], true)]);
         assert_eq!(memory.length, Some(3), "the last complete pass tells where the list ends");
         check(&[("rrrfrx", &[0, 1, 2, 3, 4], false)]);
+    }
+
+    #[test]
+    fn a_list_may_end_by_a_refusal() {
+        let memory = check(&[("rrN", &[0, 1, 2], true), ("rrrN", &[0, 1, 2, 3], true)]);
+        assert_eq!(memory.length, Some(3));
+        assert_eq!(check(&[("N", &[0], true)]).length, Some(0));
+        let doubted = ("rNNN", &[0, 1, 2, 3][..], false);
+        check(&[("rrrN", &[0, 1, 2, 3], true), doubted, doubted, ("rNNN", &[0, 1], true)]);
+    }
+
+    #[test]
+    fn refusals_up_to_the_last_record_are_an_end_and_others_are_holes() {
+        let all = &[0, 1, 2, 3, 4, 5, 6, 7, 8][..];
+        let memory =
+            check(&[("rrnnnnnnn", all, true), ("rrn", &[0, 1, 2], true), ("rrrn", &[0, 1, 2, 3], true)]);
+        assert_eq!(memory.length, Some(3));
+        check(&[("rnre", &[0, 1, 2, 3], false)]);
+        check(&[("rfrnnnnnn", all, false)]);
+        let doubted = ("rnnn", &[0, 1, 2, 3][..], false);
+        check(&[("rrre", &[0, 1, 2, 3], true), doubted, doubted, ("rnnn", &[0, 1, 2, 3], true)]);
+        check(&[("rrxr", &[0, 1], false), ("nrre", &[2, 3, 0, 1], false)]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::address::Address;
 use crate::check::check;
 use crate::columns::{Column, columns};
 use crate::device::{Device, Field};
+use crate::doubt::doubts;
 use crate::line::{Line, Manner};
 use crate::pass::{Course, Memories, Shape};
 use crate::plan::plan;
@@ -149,6 +150,10 @@ impl SourcePlan for Planned {
 
     fn cadence(&self) -> Cadence {
         Cadence::Polled
+    }
+
+    fn warnings(&self) -> Problems {
+        doubts(&self.options.device, &Path::root().key("device"))
     }
 
     fn address(&self) -> String {

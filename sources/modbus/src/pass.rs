@@ -47,6 +47,8 @@ pub(crate) struct Memories {
     /// Reads, by place in the plan, that need not be made now.
     resting: BTreeMap<usize, Rest>,
     list: Memory,
+    /// The step of the plan a pass begins with: the first that the last one gave up before.
+    begin: usize,
 }
 
 /// Why a read need not be made.
@@ -76,15 +78,9 @@ pub(crate) struct Outcome {
 /// Makes one pass over a device.
 pub(crate) async fn run<A: Asker>(line: &mut A, course: &Course, memories: &mut Memories) -> Outcome {
     let outcome = Outcome { blocks: vec![None; course.blocks.len()], complete: true, ..Outcome::default() };
-    let mut pass = Pass { line, course, began: Instant::now(), failures: 0, over: false, outcome };
-    for (place, read) in course.plan.reads.iter().enumerate() {
-        if memories.due(place) {
-            pass.read(place, read, memories).await;
-        }
-    }
-    if let Some(list) = &course.plan.list {
-        pass.records(list, memories).await;
-    }
+    let mut pass =
+        Pass { line, course, began: Instant::now(), failures: 0, over: false, put: false, outcome };
+    pass.steps(memories).await;
     let mut outcome = pass.outcome;
     for (block, data) in &memories.once {
         if let Some(slot) = outcome.blocks.get_mut(*block) {
@@ -132,10 +128,34 @@ struct Pass<'a, A> {
     failures: u8,
     /// Nothing more is asked.
     over: bool,
+    /// Whether the step at hand asked anything.
+    put: bool,
     outcome: Outcome,
 }
 
 impl<A: Asker> Pass<'_, A> {
+    /// The reads and behind them the list, once round from where the last pass gave up: what does not answer must not
+    /// silence for ever what stands behind it.
+    async fn steps(&mut self, memories: &mut Memories) {
+        let plan = &self.course.plan;
+        let steps = plan.reads.len() + usize::from(plan.list.is_some());
+        let begin = if memories.begin < steps { memories.begin } else { 0 };
+        let mut missed = None;
+        for step in (begin..steps).chain(0..begin) {
+            self.put = false;
+            match (plan.reads.get(step), &plan.list) {
+                (Some(_), _) if !memories.due(step) => continue,
+                (Some(read), _) => self.read(step, read, memories).await,
+                (None, Some(list)) => self.records(list, memories).await,
+                (None, None) => continue,
+            }
+            if !self.put {
+                missed.get_or_insert(step);
+            }
+        }
+        memories.begin = missed.unwrap_or(0);
+    }
+
     async fn read(&mut self, place: usize, read: &Read, memories: &mut Memories) {
         let name = self.names(read);
         let Some(answer) = self.ask(read.ask, &name).await else { return };
@@ -205,6 +225,15 @@ impl<A: Asker> Pass<'_, A> {
                     self.fail(&name, &cause);
                     break;
                 }
+                Err(cause) if cause.is_refusal() => {
+                    if walk.refused(self.course.zero.is_none()) {
+                        if index == 0 {
+                            self.outcome.cause.get_or_insert_with(|| cause.to_string());
+                        }
+                    } else {
+                        self.fail(&name, &cause);
+                    }
+                }
                 Err(cause) => {
                     self.fail(&name, &cause);
                     self.count(&cause);
@@ -238,8 +267,9 @@ impl<A: Asker> Pass<'_, A> {
             self.outcome.complete = false;
             return None;
         }
+        self.put = true;
         let answer = self.line.ask(ask).await;
-        if answer.is_ok() {
+        if answer.as_ref().err().is_none_or(Cause::is_answer) {
             self.failures = 0;
         }
         Some(answer)
@@ -251,8 +281,11 @@ impl<A: Asker> Pass<'_, A> {
         self.outcome.faults.push(Fault { message: format!("{name}: {cause}") });
     }
 
-    /// Gives up when failures follow each other.
+    /// Gives up when failures follow each other. A device that refuses has answered, and may answer the next question.
     fn count(&mut self, cause: &Cause) {
+        if cause.is_answer() {
+            return;
+        }
         self.failures += 1;
         let connect = matches!(cause, Cause::Connect(_) | Cause::ConnectTimeout(_));
         self.over |= connect || self.failures >= PATIENCE;

@@ -14,12 +14,13 @@ use smiles_stage::{Path, Problem, StageError, TIME, column_resolution};
 
 use crate::raw;
 
-/// The column as doubles (exact below 2^53); `None` for a type that is not a number.
+/// The column as doubles (whole numbers exact below 2^53, single precision as it was said); `None` for a type that is not a number.
 pub(crate) fn numbers(column: &ArrayRef) -> Option<Float64Array> {
     macro_rules! widen {
         ($($kind:ident => $native:ident),*) => {
             match column.data_type() {
                 DataType::Float64 => Some(column.as_primitive::<Float64Type>().clone()),
+                DataType::Float32 => Some(column.as_primitive::<Float32Type>().unary(smiles_stage::widened)),
                 $(DataType::$kind => Some(column.as_primitive::<$native>().unary(f64::from)),)*
                 DataType::Int64 => Some(column.as_primitive::<Int64Type>().unary(|value| value as f64)),
                 DataType::UInt64 => Some(column.as_primitive::<UInt64Type>().unary(|value| value as f64)),
@@ -29,7 +30,7 @@ pub(crate) fn numbers(column: &ArrayRef) -> Option<Float64Array> {
     }
     widen!(
         Int8 => Int8Type, Int16 => Int16Type, Int32 => Int32Type, UInt8 => UInt8Type, UInt16 => UInt16Type,
-        UInt32 => UInt32Type, Float32 => Float32Type
+        UInt32 => UInt32Type
     )
 }
 

@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use smiles_stage::unit::{Conversion, Unit};
+use smiles_stage::unit::{Conversion, Unit, advice};
 use smiles_stage::{
     OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform, TransformPlan,
     column_unit, with_resolution, with_unit,
@@ -42,8 +42,7 @@ impl Stage for UnitConversion {
             match text.parse::<Unit>() {
                 Ok(unit) => _ = targets.insert(column, unit),
                 Err(error) => problems.push(
-                    Problem::error(Path::root().key("to").key(column), error.to_string())
-                        .suggest(&text, Unit::symbols()),
+                    Problem::error(Path::root().key("to").key(column), error.to_string()).help(advice(&text)),
                 ),
             }
         }
@@ -224,6 +223,27 @@ mod tests {
         let units: Vec<_> = output.fields().iter().map(|field| column_unit(field)).collect();
         assert_eq!(units, [None, Some("V"), Some("°C"), Some("Wh"), Some("W")]);
         assert_eq!(output.field(3).data_type(), &DataType::UInt16, "nothing to convert, nothing changed");
+    }
+
+    #[test]
+    fn single_precision_converts_as_it_was_said() {
+        let schema: SchemaRef = Arc::new(Schema::new(vec![
+            field("energy", DataType::Float32, "kWh"),
+            field("voltage", DataType::Float32, "0.1 V"),
+        ]));
+        let targets = BTreeMap::from([("energy".to_owned(), "Wh".parse::<Unit>().unwrap())]);
+        let Ok((steps, output)) = (Plan { targets }).columns(&schema) else { panic!("refused") };
+        let singles =
+            |values: [f32; 3]| Arc::new(arrow_array::Float32Array::from(values.to_vec())) as ArrayRef;
+        let columns = [singles([1234.567, 0.001, 1.005]), singles([2301.0, 2300.9, -0.7])];
+        let converted: Vec<ArrayRef> = columns
+            .iter()
+            .zip(steps.iter().zip(output.fields()))
+            .map(|(column, (step, field))| convert(column, step, field).unwrap())
+            .collect();
+        let float = |column: usize| converted[column].as_primitive::<Float64Type>().values().to_vec();
+        assert_eq!(float(0), [1_234_567.0, 1.0, 1005.0]);
+        assert_eq!(float(1), [230.1, 230.09, -0.07]);
     }
 
     #[test]

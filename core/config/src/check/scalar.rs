@@ -3,7 +3,7 @@
 use serde_json::{Number, Value};
 use smiles_stage::did_you_mean;
 use smiles_stage::option::{DURATION_FORMAT, Period, SIZE_FORMAT, Size};
-use smiles_stage::unit::{Unit, UnitError};
+use smiles_stage::unit::{Unit, advice};
 
 use super::describe::{allowed_values, bare, types};
 use super::{Check, Typed};
@@ -278,13 +278,7 @@ fn format(text: &str, schema: &Value) -> (Option<String>, Option<String>) {
         }
         Some("unit") => match text.parse::<Unit>() {
             Ok(_) => (None, None),
-            Err(UnitError::Unknown(symbol)) => {
-                let help = did_you_mean(&symbol, Unit::symbols());
-                (Some("a unit such as `V` or `0.1 V`".to_owned()), help)
-            }
-            Err(error @ UnitError::Scale(_)) => {
-                (Some("a unit such as `V` or `0.1 V`".to_owned()), Some(error.to_string()))
-            }
+            Err(_) => (Some("a unit such as `V` or `0.1 V`".to_owned()), Some(advice(text))),
         },
         _ => (None, None),
     }

@@ -62,7 +62,7 @@ impl Check<'_> {
                 faults.push(fault);
             } else if closed || (closed_over && !open && !known.contains(&entry.key)) {
                 strangers.push(entry.key.as_str());
-                faults.push(self.unknown_key(node, entry, &known));
+                faults.push(self.unknown_key(node, entry, schema, &known));
             } else {
                 values.insert(entry.key.clone(), self.untyped(entry.value));
             }
@@ -85,12 +85,20 @@ impl Check<'_> {
         Some(Typed { value: Value::Null, faults, guided: true })
     }
 
-    fn unknown_key(&self, node: NodeId, entry: &Entry, known: &std::collections::BTreeSet<String>) -> Fault {
+    fn unknown_key(
+        &self,
+        node: NodeId,
+        entry: &Entry,
+        schema: &Value,
+        known: &std::collections::BTreeSet<String>,
+    ) -> Fault {
+        // `x-instead: {key: what to write}`: for what other programs call so and this one says otherwise.
+        let instead = schema.get("x-instead").and_then(|map| map.get(&entry.key)).and_then(Value::as_str);
         let also = if node == self.top { self.also } else { &[] };
         let names = known.iter().map(String::as_str).chain(also.iter().copied());
         Fault {
             span: Some(entry.span),
-            help: did_you_mean(&entry.key, names),
+            help: instead.map(str::to_owned).or_else(|| did_you_mean(&entry.key, names)),
             ..self.fault(NodeId::NOWHERE, WRONG_KEY, format!("unknown key `{}`", entry.key))
         }
     }

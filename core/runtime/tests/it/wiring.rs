@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use smiles_runtime::Role;
 use smiles_stage::{
     Delivery, Factory, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, StageError,
-    Store, StoreSchema, with_unit,
+    Store, StoreSchema, copy_of, with_unit,
 };
 use smiles_testkit::{CollectingSink, MemoryTarget, Mishaps, Script, scripted_with};
 
@@ -199,4 +199,24 @@ fn warnings_are_said_and_stop_nothing() {
         "the store `off` is disabled: there is nothing to read",
     ];
     assert!(said.len() == 2 && expected.iter().all(|text| said.iter().any(|said| said == text)), "{said:?}");
+}
+
+#[test]
+fn what_reaches_a_sink_as_the_device_counts_it_is_said() {
+    let column = |name: &str, unit: &str| with_unit(Field::new(name, DataType::Int64, true), unit);
+    let schema = Arc::new(Schema::new(vec![
+        column("id", "1"),
+        column("frequency", "0.01 Hz"),
+        column("energy", "10 Wh"),
+        column("voltage", "V"),
+        copy_of(column("raw_frequency", "0.01 Hz"), "frequency"),
+    ]));
+    let mut bench = bench();
+    bench.registry = bench.registry.adopt_source(scripted_with("meter", &Script::counting(), schema));
+    let sinks = "s: { type: shelf }, api: { type: reader, store: s }";
+    let (wired, said) = bench.check(&yaml("A: { type: meter, every: 1s }", sinks));
+    assert!(wired.is_some());
+    let expected = "`frequency` enters `s` as 0.01 Hz: 49.98 Hz would be stored as 4998; also `energy` as 10 Wh \
+                    (add `- type: unit_conversion` to `transforms:`; it makes base units of all scaled ones)";
+    assert_eq!(said, [expected]);
 }

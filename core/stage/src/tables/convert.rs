@@ -12,6 +12,7 @@ use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, StringArray, Timest
 use arrow_schema::{DataType, TimeUnit};
 
 use super::ColumnType;
+use crate::widened;
 
 /// The column as `to`. A value that does not fit (a whole number above 2^63 - 1, an instant outside of 64-bit
 /// microseconds) is null there while it is not null in `from`: see [`lost`]. A number that is not finite is null
@@ -64,7 +65,7 @@ fn float64(from: &ArrayRef) -> Option<ArrayRef> {
             return Some(Arc::clone(from));
         }
         DataType::Float64 => map::<Float64Type, _>(from, finite),
-        DataType::Float32 => map::<Float32Type, _>(from, |v| finite(v.into())),
+        DataType::Float32 => map::<Float32Type, _>(from, |v| finite(widened(v))),
         // Whole numbers above 2^53 round to the nearest double, which is what `type: float64` asks for.
         _ => int64_of_number(from)?.unary(|v| v as f64),
     };

@@ -121,6 +121,14 @@ impl TablePlan {
         &self.schema
     }
 
+    /// The pipeline columns whose values stand in a column of their own.
+    pub fn takes(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().filter_map(|column| match &column.origin {
+            Origin::Column { name, .. } => Some(name.as_str()),
+            Origin::Json(_) => None,
+        })
+    }
+
     /// The columns of this role, as indices into [`TablePlan::columns`].
     pub fn with_role(&self, role: Role) -> impl Iterator<Item = usize> {
         self.columns.iter().enumerate().filter(move |(_, column)| column.role == role).map(|(index, _)| index)

@@ -81,6 +81,8 @@ fn value(column: &ArrayRef, row: usize) -> Option<String> {
         };
     }
     let float = |number: f64| number.is_finite().then(|| number.to_string());
+    // In its own digits: as a double, 230.1 of single precision would be 230.10000610351562.
+    let single = |number: f32| number.is_finite().then(|| number.to_string());
     Some(match column.data_type() {
         DataType::Boolean => column.as_boolean().value(row).to_string(),
         DataType::Int8 => whole!(Int8Type),
@@ -96,7 +98,7 @@ fn value(column: &ArrayRef, row: usize) -> Option<String> {
             #[expect(clippy::cast_precision_loss, reason = "said above")]
             i64::try_from(number).map_or_else(|_| (number as f64).to_string(), |number| format!("{number}i"))
         }
-        DataType::Float32 => float(f64::from(column.as_primitive::<Float32Type>().value(row)))?,
+        DataType::Float32 => single(column.as_primitive::<Float32Type>().value(row))?,
         DataType::Float64 => float(column.as_primitive::<Float64Type>().value(row))?,
         DataType::Utf8 => text(column.as_string::<i32>().value(row)),
         DataType::Timestamp(..) => whole!(TimestampMicrosecondType),

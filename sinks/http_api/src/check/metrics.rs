@@ -1,6 +1,6 @@
 //! Checks of the declared series that need no columns.
 
-use smiles_stage::unit::Unit;
+use smiles_stage::unit::{Unit, advice};
 use smiles_stage::{Path, Problem, Problems};
 
 use crate::config::{ColumnSeries, Metrics, Resources, Route, RuntimeSeries, TotalSeries, find};
@@ -66,7 +66,7 @@ fn check_column(series: &ColumnSeries, at: &Path, problems: &mut Problems) {
     if let Some(unit) = &series.unit
         && let Err(error) = unit.parse::<Unit>()
     {
-        problems.push(Problem::error(at.key("unit"), error.to_string()).suggest(unit, Unit::symbols()));
+        problems.push(Problem::error(at.key("unit"), error.to_string()).help(advice(unit)));
     }
 }
 

@@ -12,7 +12,7 @@ impl Text<'_> {
         let time_type = self.column_type(&buckets.time)?;
         let mut bounds = Vec::with_capacity(buckets.bounds.len());
         for &bound in &buckets.bounds {
-            let bound = value::bound(time_type, &Value::Time(bound));
+            let bound = value::bound(time_type, false, &Value::Time(bound));
             let bound = bound.filter(|(_, of)| *of == Type::TIMESTAMPTZ);
             self.parameters.push(bound.ok_or_else(|| self.resolved.incomparable(&buckets.time))?);
             bounds.push(self.parameters.len());

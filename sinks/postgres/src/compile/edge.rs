@@ -2,7 +2,7 @@
 
 use smiles_stage::{Edge, Side, StageError};
 
-use super::{Text, value};
+use super::Text;
 
 impl Text<'_> {
     /// Columns are compared one after the other, each but the last only where those before it are equal. The first
@@ -11,8 +11,8 @@ impl Text<'_> {
         let query = self.query;
         let mut steps = Vec::with_capacity(query.order.len());
         for (order, place) in query.order.iter().zip(&edge.place) {
-            let bound = value::bound(self.column_type(&order.column)?, place);
-            self.parameters.push(bound.ok_or_else(|| self.resolved.incomparable(&order.column))?);
+            let bound = self.bound(&order.column, place)?;
+            self.parameters.push(bound);
             let descends = order.descending != (edge.side == Side::UpTo);
             let cell = self.comparable(&order.column)?;
             steps.push((cell, if descends { "<" } else { ">" }, self.parameters.len()));

@@ -12,7 +12,7 @@ mod value;
 use arrow_schema::SchemaRef;
 use postgres_types::{ToSql, Type};
 use smiles_stage::tables::ColumnType;
-use smiles_stage::{Comparison, Filter, Order, Query, Resolved, StageError, StoreSchema};
+use smiles_stage::{Comparison, Filter, Order, Query, Resolved, StageError, StoreSchema, Value};
 
 use crate::catalog::{Found, FoundColumn};
 use crate::sql::{qualified, quoted};
@@ -91,6 +91,13 @@ impl Text<'_> {
         Ok(ColumnType::of(self.resolved.field(name)?).unwrap_or(ColumnType::Text))
     }
 
+    /// The value as the cells of the column are compared.
+    fn bound(&self, column: &str, value: &Value) -> Result<Bound, StageError> {
+        let single = self.found.columns.get(column).is_some_and(FoundColumn::is_single);
+        value::bound(self.column_type(column)?, single, value)
+            .ok_or_else(|| self.resolved.incomparable(column))
+    }
+
     /// The conditions on the columns that `take` takes, each with its own numbered parameter.
     fn conditions(&mut self, take: impl Fn(&str) -> bool) -> Result<Vec<String>, StageError> {
         let query = self.query;
@@ -100,8 +107,8 @@ impl Text<'_> {
 
     fn condition(&mut self, filter: &Filter) -> Result<String, StageError> {
         let column_type = self.column_type(&filter.column)?;
-        let bound = value::bound(column_type, &filter.value);
-        self.parameters.push(bound.ok_or_else(|| self.resolved.incomparable(&filter.column))?);
+        let bound = self.bound(&filter.column, &filter.value)?;
+        self.parameters.push(bound);
         let operator = match filter.comparison {
             Comparison::Eq => "=",
             Comparison::Lt => "<",

@@ -9,9 +9,12 @@ use smiles_stage::tables::ColumnType;
 
 use super::Bound;
 
-/// The value as the column's cells are compared; `None` if the two cannot be.
-pub(super) fn bound(column_type: ColumnType, value: &Value) -> Option<Bound> {
+/// The value as the column's cells are compared; `None` if the two cannot be. `single`: they are of single precision,
+/// where 230.1 is equal to what was stored of 230.1, as it is shown, and to no double.
+pub(super) fn bound(column_type: ColumnType, single: bool, value: &Value) -> Option<Bound> {
     Some(match (column_type, value) {
+        (ColumnType::Float64, Value::Int(value)) if single => (Box::new(*value as f32), Type::FLOAT4),
+        (ColumnType::Float64, Value::Float(value)) if single => (Box::new(*value as f32), Type::FLOAT4),
         (ColumnType::Int64, Value::Int(value)) => (Box::new(*value), Type::INT8),
         (ColumnType::Float64, Value::Int(value)) => (Box::new(*value as f64), Type::FLOAT8),
         (ColumnType::Int64 | ColumnType::Float64, Value::Float(value)) => (Box::new(*value), Type::FLOAT8),

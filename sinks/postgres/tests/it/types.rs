@@ -13,12 +13,13 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
-use smiles_stage::json_field;
+use smiles_stage::{Comparison, Filter, Order, Query, Value, json_field};
+use smiles_testkit::store_conformance::ask;
 
 use crate::fixture::Fixture;
 
 /// Target columns: name, the type in the table, the column of the pipeline.
-const COLUMNS: [(&str, &str, &str); 21] = [
+const COLUMNS: [(&str, &str, &str); 23] = [
     ("i2", "smallint", "small"),
     ("i4", "integer", "medium"),
     ("i8", "bigint", "whole"),
@@ -27,6 +28,8 @@ const COLUMNS: [(&str, &str, &str); 21] = [
     ("i8n", "numeric", "whole"),
     ("u8", "bigint", "unsigned"),
     ("f4", "real", "single"),
+    ("f4f8", "double precision", "single"),
+    ("f4n", "numeric", "single"),
     ("f8", "double precision", "number"),
     ("f8n", "numeric", "number"),
     ("s4n", "numeric(12, 3)", "cents"),
@@ -250,6 +253,67 @@ fn what_is_copied_and_upserted_equals_what_is_inserted() {
         Ok(())
     });
     checked.unwrap();
+}
+
+#[tokio::test]
+async fn any_single_is_read_and_found_as_the_decimal_it_was_said_as() {
+    let singles = smiles_testkit::singles(500);
+    let columns = json!({ "f4": "single", "f8": "single", "n": "single", "o": "row" });
+    let tables =
+        json!({ "t": { "columns": columns }, "u": { "mode": "upsert", "key": ["o"], "columns": columns } });
+    let declared = "(o bigint PRIMARY KEY, f4 real, f8 double precision, n numeric)";
+    let sql = format!("CREATE TABLE t {declared}; CREATE TABLE u {declared}");
+    let fixture = Fixture::new(tables, input()).with_migration("001_t.sql", &sql);
+    fixture.connected().await;
+    let row = |single: f32| Row {
+        small: None,
+        medium: None,
+        whole: None,
+        unsigned: None,
+        single: Some(single),
+        number: None,
+        cents: None,
+        text: None,
+        mood: None,
+        flag: None,
+        time: None,
+        document: None,
+    };
+    let rows: Vec<Row> = singles.iter().map(|single| row(*single)).collect();
+    fixture.deliver(1, &records(&rows)).await;
+    let store = fixture.open().await.store.unwrap();
+    for table in ["t", "u"] {
+        let query = Query {
+            table: table.into(),
+            columns: ["f4", "f8", "n", "o"].map(str::to_owned).to_vec(),
+            order: vec![Order { column: "o".into(), descending: false }],
+            ..Query::default()
+        };
+        let answers = ask(store.as_ref(), &query).await;
+        for column in 0..3 {
+            let read = answers.iter().flat_map(|batch| {
+                batch.column(column).as_any().downcast_ref::<Float64Array>().unwrap().values().to_vec()
+            });
+            let read: Vec<String> = read.map(|read| read.to_string()).collect();
+            assert_eq!(read, singles.iter().map(f32::to_string).collect::<Vec<_>>(), "{table} {column}");
+        }
+        for (place, single) in singles.iter().enumerate().take(50) {
+            let filter = Filter {
+                column: "f4".into(),
+                comparison: Comparison::Eq,
+                value: Value::Float(smiles_stage::widened(*single)),
+            };
+            let query = Query { filters: vec![filter], ..query.clone() };
+            let found = ask(store.as_ref(), &query).await;
+            let places: Vec<i64> = found
+                .iter()
+                .flat_map(|batch| {
+                    batch.column(3).as_any().downcast_ref::<Int64Array>().unwrap().values().to_vec()
+                })
+                .collect();
+            assert_eq!(places, [i64::try_from(place).unwrap()], "{single} in {table}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -68,8 +68,8 @@ fn columns() -> Vec<(&'static str, ArrayRef, ArrayRef)> {
         ),
         (
             "f32",
-            column(Float32Array::from(vec![Some(0.5), None, Some(f32::NAN), Some(f32::MAX)])),
-            column(Float64Array::from(vec![Some(0.5), None, None, Some(f32::MAX.into())])),
+            column(Float32Array::from(vec![Some(230.1), None, Some(f32::NAN), Some(f32::MAX)])),
+            column(Float64Array::from(vec![Some(230.1), None, None, Some(3.402_823_5e38)])),
         ),
         ("f64", column(Float64Array::from(floats.to_vec())), column(Float64Array::from(floats.to_vec()))),
         (
@@ -122,6 +122,39 @@ async fn every_type_comes_back_as_it_went() {
         assert_eq!(whole.column(index), expected, "{name}");
         assert_eq!(&all.column(index).slice(4, 2), &expected.slice(1, 2), "{name}, sliced");
     }
+}
+
+#[tokio::test]
+async fn any_single_is_stored_as_the_decimal_it_was_said_as() {
+    let singles = smiles_testkit::singles(4000);
+    let fixture = fixture(vec![
+        Field::new("v", arrow_schema::DataType::Float32, true),
+        Field::new("row", arrow_schema::DataType::Int64, true),
+    ]);
+    let rows: Int64Array = (0..4000_i64).collect();
+    let columns: Vec<ArrayRef> = vec![Arc::new(Float32Array::from(singles.clone())), Arc::new(rows)];
+    fixture.deliver(1, &RecordBatch::try_new(Arc::clone(&fixture.input), columns).unwrap()).await;
+    let store = fixture.open().await.store.unwrap();
+    let query = Query {
+        table: "t".into(),
+        columns: vec!["v".into(), "row".into()],
+        order: vec![smiles_stage::Order { column: "row".into(), descending: false }],
+        ..Query::default()
+    };
+    let answers = ask(store.as_ref(), &query).await;
+    let read: Vec<f64> = answers
+        .iter()
+        .flat_map(|batch| batch.column(0).as_any().downcast_ref::<Float64Array>().unwrap().values().to_vec())
+        .collect();
+    assert_eq!(read.len(), singles.len());
+    for (single, read) in singles.iter().zip(read) {
+        assert_eq!(read.to_string(), single.to_string());
+        assert_eq!((read as f32).to_bits(), single.to_bits(), "{single}");
+    }
+    assert_eq!(
+        fixture.rows("SELECT v FROM t WHERE v = 230.1 OR v = 1234.567 ORDER BY v"),
+        ["230.1", "1234.567"]
+    );
 }
 
 #[tokio::test]

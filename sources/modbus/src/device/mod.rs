@@ -4,6 +4,7 @@
 mod named;
 mod raw;
 mod record;
+mod sentinel;
 
 use schemars::JsonSchema;
 use serde::de::Error;
@@ -14,6 +15,7 @@ pub use named::Named;
 pub(crate) use raw::narrowed;
 pub use raw::{Raw, RawError, decode, encode};
 pub use record::{RecordError, encode_record, unit_of};
+pub use sentinel::Sentinel;
 
 /// A device: blocks of registers, and what its firmware gets wrong.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -149,6 +151,15 @@ pub struct Until {
 /// One column.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-instead" = {
+    "scale": "the scale is part of the unit: `unit: 0.1 V`, or `unit: 0.1 1` where there is none",
+    "factor": "the scale is part of the unit: `unit: 0.1 V`, or `unit: 0.1 1` where there is none",
+    "multiplier": "the scale is part of the unit: `unit: 0.1 V`, or `unit: 0.1 1` where there is none",
+    "gain": "the scale is part of the unit, as what one count is worth: `unit: 0.1 V` for a gain of 10",
+    "offset": "bytes from the start of the block are `at:`; nothing is added to a number",
+    "register": "the block says the first `address:`, and `at:` counts bytes from there: the second register is at 2",
+    "address": "the block says the first `address:`, and `at:` counts bytes from there: the second register is at 2"
+}))]
 pub struct Field {
     /// What the column means, for people.
     pub description: Option<String>,
@@ -169,12 +180,15 @@ pub struct Field {
     pub unit: Option<String>,
     /// What the column measures.
     pub kind: Option<Kind>,
-    /// Raw values that mean "not available", as number or bit pattern (`0x8000`); they become null.
+    /// Raw values that mean "not available", as number, bit pattern (`0x8000`), text or truth value; they become null.
     #[serde(default)]
-    pub null_when: Vec<Number>,
+    pub null_when: Vec<Sentinel>,
     /// Other units, by record. The column gets the finest of all units named, so that it has one.
     #[serde(default)]
     pub variants: Vec<Variant>,
+    /// What holds in records that are none of the `variants`.
+    #[serde(default, deserialize_with = "otherwise")]
+    pub otherwise: Option<Otherwise>,
     /// What a simulated device should put here.
     #[serde(default, deserialize_with = "simulate")]
     pub simulate: Option<Simulate>,
@@ -201,7 +215,8 @@ pub enum Type {
     Bcd,
     /// Text of two lower-case hexadecimal digits per byte.
     Hex,
-    /// Text; ends at the first NUL, spaces at the end are cut.
+    /// Text, ASCII or UTF-8, else Latin-1; ends at the first NUL, spaces and 0xFF at the end are cut. What begins with
+    /// NUL or is 0xFF throughout becomes null.
     Ascii,
     /// One bit, true or false.
     Bool,
@@ -231,6 +246,21 @@ pub struct Variant {
     pub unit: String,
 }
 
+/// What holds in records that are none of the variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Otherwise {
+    /// The field's own `unit`.
+    Unit,
+    /// Nothing: the value is null.
+    Null,
+}
+
+/// `otherwise: null` says something, other than leaving it out does.
+fn otherwise<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Otherwise>, D::Error> {
+    Ok(Some(Option::deserialize(deserializer)?.unwrap_or(Otherwise::Null)))
+}
+
 /// A condition on another field of the same record. Exactly one of `prefix` and `equals`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -239,7 +269,7 @@ pub struct When {
     pub field: String,
     /// Its text begins so.
     pub prefix: Option<String>,
-    /// Its raw number is this.
+    /// Its raw number is this, as number or bit pattern.
     pub equals: Option<Number>,
 }
 

@@ -17,7 +17,7 @@ pub enum Raw {
     Text(String),
     /// `bool`.
     Bool(bool),
-    /// The device says it has none: a `bcd` with a digit above 9, a float that is not finite.
+    /// The device says it has none: a `bcd` with a digit above 9, a float that is not finite, a text of nothing.
     Missing,
 }
 
@@ -57,13 +57,13 @@ pub fn decode(field: &Field, order: Order, data: &[u8]) -> Result<Raw, RawError>
     let order = field.order_within(order);
     Ok(match field.kind_of_value {
         Type::Hex => Raw::Text(hex(arranged(bytes, order))),
-        Type::Ascii => Raw::Text(ascii(arranged(bytes, order))),
+        Type::Ascii => text(arranged(bytes, order)).map_or(Raw::Missing, Raw::Text),
         Type::Bcd => bcd(arranged(bytes, order)).map_or(Raw::Missing, Raw::Unsigned),
         Type::Bool => Raw::Bool(unsigned(bytes, order) >> field.bit.unwrap_or(0) & 1 == 1),
         Type::Bits => Raw::Unsigned(unsigned(bytes, order) >> field.bit.unwrap_or(0) & mask(field)),
         Type::U8 | Type::U16 | Type::U32 | Type::U64 => Raw::Unsigned(unsigned(bytes, order)),
         Type::I8 | Type::I16 | Type::I32 | Type::I64 => Raw::Signed(signed(bytes, order)),
-        Type::F32 => float(f64::from(f32::from_bits(low_32(unsigned(bytes, order))))),
+        Type::F32 => float(smiles_stage::widened(f32::from_bits(low_32(unsigned(bytes, order))))),
         Type::F64 => float(f64::from_bits(unsigned(bytes, order))),
     })
 }
@@ -83,6 +83,7 @@ pub fn encode(field: &Field, order: Order, value: &Raw, data: &mut [u8]) -> Resu
         (Type::Ascii, Raw::Text(text)) => padded(text, bytes.len()),
         (Type::Bcd, Raw::Unsigned(number)) => unbcd(*number, bytes.len()),
         (Type::Bcd, Raw::Missing) => Some(vec![0xFF; bytes.len()]),
+        (Type::Ascii, Raw::Missing) => Some(vec![0; bytes.len()]),
         (Type::Bool, Raw::Bool(on)) => splice(bytes, order, field.bit, 1, u64::from(*on)),
         (Type::Bits, Raw::Unsigned(number)) => splice(bytes, order, field.bit, mask(field), *number),
         (Type::U8 | Type::U16 | Type::U32 | Type::U64, Raw::Unsigned(number)) => {
@@ -148,12 +149,29 @@ fn hex(bytes: impl Iterator<Item = u8>) -> String {
         .collect()
 }
 
-fn ascii(bytes: impl Iterator<Item = u8>) -> String {
-    let text: String = bytes
-        .take_while(|byte| *byte != 0)
-        .map(|byte| if byte.is_ascii() && !byte.is_ascii_control() { char::from(byte) } else { '\u{FFFD}' })
-        .collect();
-    text.trim_end().to_owned()
+/// Nothing where a device without a text has NUL or memory that was never written. What is no UTF-8 is Latin-1, in
+/// which every byte is a character.
+fn text(bytes: impl Iterator<Item = u8>) -> Option<String> {
+    let mut bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+    while bytes.last() == Some(&0xFF) {
+        bytes.pop();
+    }
+    if bytes.is_empty() {
+        return None;
+    }
+    let plain = |letter: char| if letter.is_control() { '\u{FFFD}' } else { letter };
+    let text: String = match std::str::from_utf8(&bytes) {
+        Ok(text) => text.chars().map(plain).collect(),
+        Err(_) => bytes.iter().map(|byte| plain(char::from(*byte))).collect(),
+    };
+    Some(text.trim_end().to_owned())
+}
+
+/// The bits of the field as one number, where it has up to 64.
+pub(super) fn pattern(field: &Field, order: Order, data: &[u8]) -> Option<u64> {
+    let start = usize::from(field.at);
+    let bytes = data.get(start..start + usize::from(field.width())).filter(|bytes| bytes.len() <= 8)?;
+    Some(unsigned(bytes, field.order_within(order)))
 }
 
 fn bcd(bytes: impl Iterator<Item = u8>) -> Option<u64> {

@@ -1,6 +1,8 @@
 //! Whole records: what a simulated device needs to fill one, and which unit holds in it.
 
-use super::{Block, Field, Order, Raw, RawError, When, decode, encode};
+use serde_json::Number;
+
+use super::{Block, Field, Order, Raw, RawError, Sentinel, When, decode, encode};
 
 /// Why values do not make a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,30 +41,18 @@ pub fn encode_record(block: &Block, order: Order, values: &[(&str, Raw)]) -> Res
 /// The unit of a field's raw number in this record: that of the first variant that holds, else the field's own.
 pub fn unit_of<'a>(block: &Block, field: &'a Field, order: Order, data: &[u8]) -> Option<&'a str> {
     let holds = |when: &When| {
-        block
-            .fields
-            .get(&when.field)
-            .is_some_and(|asked| when.holds(decode(&asked.located(block), order, data).ok().as_ref()))
+        block.fields.get(&when.field).is_some_and(|asked| when.holds(&asked.located(block), order, data))
     };
     let variant = field.variants.iter().find(|variant| holds(&variant.when));
     variant.map(|variant| variant.unit.as_str()).or(field.unit.as_deref())
 }
 
 impl When {
-    /// Whether the condition holds for this value of the field it names.
-    pub fn holds(&self, value: Option<&Raw>) -> bool {
-        let equals = |number: Option<&serde_json::Number>| match (value, number) {
-            (_, None) => true,
-            (Some(Raw::Unsigned(raw)), Some(number)) => number.as_u64() == Some(*raw),
-            (Some(Raw::Signed(raw)), Some(number)) => number.as_i64() == Some(*raw),
-            (Some(Raw::Bool(raw)), Some(number)) => number.as_u64() == Some(u64::from(*raw)),
-            _ => false,
-        };
-        let begins = |prefix: Option<&str>| match (value, prefix) {
-            (_, None) => true,
-            (Some(Raw::Text(text)), Some(prefix)) => text.starts_with(prefix),
-            _ => false,
-        };
-        begins(self.prefix.as_deref()) && equals(self.equals.as_ref())
+    /// Whether the condition holds for the field it names, in these data.
+    pub fn holds(&self, asked: &Field, order: Order, data: &[u8]) -> bool {
+        let Ok(raw) = decode(asked, order, data) else { return false };
+        let begins = |prefix: &str| matches!(&raw, Raw::Text(text) if text.starts_with(prefix));
+        let equals = |number: &Number| Sentinel::Number(number.clone()).is(asked, order, data, &raw);
+        self.prefix.as_deref().is_none_or(begins) && self.equals.as_ref().is_none_or(equals)
     }
 }

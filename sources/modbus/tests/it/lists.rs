@@ -168,6 +168,52 @@ async fn a_hole_in_the_list_does_not_hide_what_is_behind_it() {
     world.check(&pass, &[0, 1, 2, 3, 4], &[0, 2, 3], false, &doubt);
 }
 
+/// A list of so many records that ends as most devices do: there is nothing at the address behind it.
+fn refusing(length: u16) -> impl Fn(Asked) -> Reply + Send + use<> {
+    let whole = list(length, &[]);
+    move |asked| if asked.address / 2 < length { whole(asked) } else { Reply::Exception(2) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_ends_with_an_exception_is_heard_at_every_pass() {
+    let server = Server::start(Duration::from_millis(50), refusing(5)).await;
+    let device = DEVICE.replace(", until: {zero: mark}", "");
+    let source = source(&format!("address: {}", server.address), &device, MINUTE).await;
+    let mut world = World { server, source };
+    for _ in 0..3 {
+        let pass = world.pass().await;
+        world.check(&pass, &[0, 1, 2, 3, 4, 5], &[0, 1, 2, 3, 4], true, &[]);
+    }
+    world.server.become_(|_| Reply::Exception(2));
+    for _ in 0..3 {
+        let error = world.source.next().await.unwrap_err().chain();
+        assert!(error.ends_with("unit 1: the device answered exception 2: illegal data address"), "{error}");
+    }
+    world.server.take_addresses();
+    world.server.become_(refusing(6));
+    let pass = world.pass().await;
+    world.check(&pass, &[0, 1, 2, 3, 4, 5, 6], &[0, 1, 2, 3, 4, 5], true, &[]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_are_refused_hide_none_behind_them() {
+    let mut world = world(6, MINUTE).await;
+    let whole = list(6, &[]);
+    world.server.become_(move |asked| match asked.address / 2 {
+        1..=3 => Reply::Exception(4),
+        _ => whole(asked),
+    });
+    let faults = [1, 2, 3].map(|it| format!("port[{it}]: the device answered exception 4: device failure"));
+    let faults = faults.each_ref().map(String::as_str);
+    let pass = world.pass().await;
+    world.check(&pass, &[0, 1, 2, 3, 4, 5, 6], &[0, 4, 5], false, &faults);
+    world.server.become_(refusing(6));
+    world.pass().await;
+    world.server.take_addresses();
+    let pass = world.pass().await;
+    world.check(&pass, &[0, 1, 2, 3, 4, 5, 6], &[0, 1, 2, 3, 4, 5], true, &[]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_list_ends_without_an_end() {
     let mut world = world(200, MINUTE).await;

@@ -82,6 +82,43 @@ async fn a_block_that_fails_is_null_and_a_fault() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn blocks_that_are_refused_silence_none_behind_them() {
+    let (server, mut source) = start(|asked| match asked.function {
+        4 | 1 => Reply::Exception(2),
+        _ => meter(asked),
+    })
+    .await;
+    for _ in 0..3 {
+        let said = pass(source.as_mut()).await;
+        assert!(
+            said.starts_with("- - - - true true M-1 -1 false energy+phase: the device answered exc"),
+            "{said}"
+        );
+    }
+    // A gateway that says so of the device itself is as good as silence.
+    server.become_(|_| Reply::Exception(11));
+    server.take_addresses();
+    let said = pass(source.as_mut()).await;
+    assert_eq!(said, "the device answered exception 11: gateway target does not respond");
+    assert_eq!(server.take_addresses().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_that_never_answer_silence_none_behind_them_for_long() {
+    let (server, mut source) = start(|asked| match asked.function {
+        4 | 1 => Reply::Silence,
+        _ => meter(asked),
+    })
+    .await;
+    let said = pass(source.as_mut()).await;
+    assert_eq!(said, "timed out after 3s", "two in a row: the device may be gone");
+    server.take_addresses();
+    let said = pass(source.as_mut()).await;
+    assert!(said.starts_with("- - - - true true M-1 -1 false"), "{said}");
+    assert_eq!(server.take_addresses(), [7, 100, 200, 10, 5], "it goes on where it gave up");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_optional_block_may_be_missing_and_is_asked_ever_less() {
     let (server, mut source) = start(|asked| match asked.address {
         200 => Reply::Exception(2),

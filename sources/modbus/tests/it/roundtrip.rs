@@ -18,10 +18,12 @@ fn cases() -> impl Strategy<Value = (String, Raw)> {
         any::<i32>().prop_map(move |value| signed("i32", value.into())),
         any::<u64>().prop_map(move |value| unsigned("u64", value)),
         any::<i64>().prop_map(move |value| signed("i64", value)),
-        prop::num::f32::NORMAL.prop_map(|value| ("type: f32".into(), Raw::Float(value.into()))),
+        prop::num::f32::NORMAL
+            .prop_map(|value| ("type: f32".into(), Raw::Float(smiles_stage::widened(value)))),
         prop::num::f64::NORMAL.prop_map(|value| ("type: f64".into(), Raw::Float(value))),
         Just(("type: f32".into(), Raw::Missing)),
         Just(("type: bcd, length: 2".into(), Raw::Missing)),
+        Just(("type: ascii, length: 6".into(), Raw::Missing)),
         any::<bool>().prop_map(|on| ("type: bool, bit: 5".into(), Raw::Bool(on))),
         (0_u64..16).prop_map(|value| ("type: bits, bit: 7, length: 4".into(), Raw::Unsigned(value))),
         (0_u64..100_000_000).prop_map(|value| ("type: bcd, length: 4".into(), Raw::Unsigned(value))),

@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use smiles_stage::unit::Unit;
+use smiles_stage::unit::{Unit, advice};
 use smiles_stage::{Kind, Path, Problem, Problems, with_kind, with_unit};
 
 use crate::noise::{fraction, mix};
@@ -113,8 +113,10 @@ impl Generator {
     pub(super) fn plan(name: &str, column: &Column, seed: u64) -> Result<Self, Problems> {
         let at = Path::root().key("columns").key(name);
         let mut problems = Problems::new();
-        if let Some(Err(error)) = column.unit.as_deref().map(str::parse::<Unit>) {
-            problems.push(Problem::error(at.key("unit"), error.to_string()));
+        if let Some(unit) = column.unit.as_deref()
+            && let Err(error) = unit.parse::<Unit>()
+        {
+            problems.push(Problem::error(at.key("unit"), error.to_string()).help(advice(unit)));
         }
         if column.pattern == Pattern::Constant && column.value.is_none() {
             problems.push(Problem::error(at.clone(), "a constant needs a `value`"));
