@@ -145,8 +145,9 @@ pub(crate) fn write_cell(out: &mut String, cell: &Cell<'_>, json: bool) {
         Cell::Int(value) => {
             let _ = write!(out, "{value}");
         }
-        // serde_json prints the shortest text that reads back as the same number, and null for what JSON lacks.
-        Cell::Float32(value) => out.push_str(&serde_json::to_string(value).unwrap_or_default()),
+        // serde_json prints the shortest text that reads back as the same number, and null for what JSON lacks. Of two
+        // decimals as near to a single it may choose the one that is not stored.
+        Cell::Float32(value) => out.push_str(&serde_json::to_string(&widened(*value)).unwrap_or_default()),
         Cell::Float64(value) => out.push_str(&serde_json::to_string(value).unwrap_or_default()),
         Cell::Text(value) if json && is_document(value) => document::write(out, value),
         Cell::Text(value) => write_text(out, value),

@@ -110,8 +110,8 @@ fn covered(block: &Block, asked: &BTreeSet<&str>, listed: usize) -> bool {
 fn overlaps(block: &Block, at: &Path, problems: &mut Problems) {
     let fields: Vec<(&str, &Field)> = block.fields.iter().collect();
     for (place, (name, field)) in fields.iter().enumerate() {
-        let earlier = fields.iter().take(place);
-        let Some((other, _)) = earlier.into_iter().find(|(_, other)| collide(block, field, other)) else {
+        let mut earlier = fields.iter().take(place);
+        let Some((other, _)) = earlier.find(|(_, other)| collide(block, field, other)) else {
             continue;
         };
         let (bits, width) = (block.read.is_bits(), field.width());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt64Type};
+use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType, UInt64Type};
 use arrow_array::{Array, ArrayRef, NullArray, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
 use jiff::Timestamp;
@@ -26,18 +26,15 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// The column is of an Arrow type of [`super::ColumnType`], or `Float32`, whose numbers print as short as they
-    /// were; any other prints as null.
+    /// The column is of an Arrow type of [`super::ColumnType`]; any other prints as null.
     pub(super) fn new(name: &str, column: ArrayRef, json: bool) -> Self {
         Self { name: format!("{}:", quoted(name)), column, json }
     }
 }
 
-/// A column as an object prints it; single precision stays, so that 229.9 does not print as 229.89999389648438. `None`:
-/// it is of a type that no object has.
+/// A column as an object prints it. `None`: it is of a type that no object has.
 pub(super) fn printable(column: &ArrayRef, field: &Field) -> Option<ArrayRef> {
     match field.data_type() {
-        DataType::Float32 => Some(Arc::clone(column)),
         DataType::UInt64 => {
             let exact = convert(column, ColumnType::Int64)?;
             if lost(column, &exact).is_empty() { Some(exact) } else { Some(rounded(column)) }
@@ -95,7 +92,6 @@ fn push(member: &Member, row: usize, text: &mut String) -> bool {
     match column.data_type() {
         DataType::Int64 => write!(text, "{}", column.as_primitive::<Int64Type>().value(row)).is_ok(),
         DataType::Float64 => number(&column.as_primitive::<Float64Type>().value(row), text),
-        DataType::Float32 => number(&column.as_primitive::<Float32Type>().value(row), text),
         DataType::Boolean => write!(text, "{}", column.as_boolean().value(row)).is_ok(),
         DataType::Timestamp(_, _) => {
             text.push('"');
