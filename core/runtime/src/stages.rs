@@ -16,7 +16,7 @@ use crate::chain::{Chain, Link};
 use crate::clock::ClockWatch;
 use crate::delivery::{Delivery, Memory};
 use crate::keeper::Keeper;
-use crate::live::Live;
+use crate::live::{self, Live};
 use crate::open::{OpenError, RunOptions};
 use crate::poll::{Durable, Heard, Poll};
 use crate::pump::Pump;
@@ -183,19 +183,20 @@ pub(crate) async fn open_sinks(
         let meters = common.options.meters.sink(&common.pipeline, &name);
         if plan.delivery() == Promise::Live {
             let accepted = common.live.subscribe();
-            let (last, failing) = (None, false);
             lives.push(Live {
                 index,
                 pipeline,
                 name,
-                sink,
+                plan: Arc::from(plan),
+                context,
+                store,
+                sink: Some(sink),
                 journal,
                 accepted,
                 stop,
                 board,
                 meters,
-                last,
-                failing,
+                memory: live::Memory::default(),
             });
             continue;
         }

@@ -97,7 +97,7 @@ pub enum Mishap {
     Hang,
     /// `flush` stores everything and never returns.
     HangAfterCommit,
-    /// `flush` stores nothing and panics.
+    /// `flush` stores nothing and panics; of a [`CollectingSink`], `write`.
     Panic,
     /// `flush` stores nothing and asks for a person.
     Halt,
@@ -408,6 +408,9 @@ impl Sink for CollectingSink {
         self.mishaps.call()?;
         if self.mishaps.take(&[Mishap::FailWrite]).is_some() {
             return Err(StageError::retry("the collector fell over"));
+        }
+        if self.mishaps.take(&[Mishap::Panic]).is_some() {
+            panic!("the collector panics");
         }
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(batch.clone());
         Ok(())

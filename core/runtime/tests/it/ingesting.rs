@@ -5,7 +5,7 @@ use std::time::Duration;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use jiff::SignedDuration;
-use smiles_stage::{Clock, Delivery, SourceState};
+use smiles_stage::{Clock, Delivery, SinkState, SourceState};
 use smiles_testkit::{CollectingSink, MemoryTarget, Mishaps, Script, Step, numbered};
 
 use crate::bench::{Bench, MINUTE, SECOND, passing, standing, up_to};
@@ -252,6 +252,31 @@ sinks: { store: { type: target }, api: { type: live } }
     standing(|| second.ids() == [2, 3]).await;
     // What a live sink cannot take holds up nobody.
     standing(|| target.ids() == up_to(3)).await;
+    started.end().await;
+}
+
+#[tokio::test]
+async fn a_live_sink_that_panicked_is_made_anew_and_told_everything_but_that_batch() {
+    let yaml = "
+pipeline: test
+sources: { DTU: { type: dtu, every: 60s } }
+sinks: { store: { type: target }, api: { type: live } }
+";
+    let (script, target, mishaps) = (Script::counting(), MemoryTarget::new(1), Mishaps::none());
+    let live = CollectingSink::new(&mishaps);
+    let bench = bench(&script, &target).collecting("live", &live, Delivery::Live);
+    let started = bench.start(yaml).await;
+    standing(|| live.ids() == [1]).await;
+    started.clock.advance(MINUTE);
+    standing(|| live.ids() == [1, 2]).await;
+    mishaps.push(smiles_testkit::Mishap::Panic);
+    started.clock.advance(MINUTE);
+    // What was shown is gone with it; the batch that did it is not tried again.
+    standing(|| live.ids() == [1, 2, 1, 2]).await;
+    started.clock.advance(MINUTE);
+    standing(|| live.ids() == [1, 2, 1, 2, 4]).await;
+    standing(|| started.health().sinks[1].state == SinkState::Delivering).await;
+    standing(|| target.ids() == up_to(4)).await;
     started.end().await;
 }
 
