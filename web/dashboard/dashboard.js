@@ -2,6 +2,9 @@
 // seconds for what time alone changes.
 //
 // It knows no device: columns, units and nesting come from the index, devices are the elements of the first list.
+// What is wrong comes first. Each question has a patience of its own: what one does not answer hides no other's answer.
+
+import { headers, held, refused } from "./token.js";
 
 const EVERY_MS = 5000;
 // Where events do not come through.
@@ -12,8 +15,15 @@ const STATS_EVERY_MS = 30_000;
 
 const $ = (id) => document.getElementById(id);
 let index = null;
+// The index as it was last, and whether it is being asked for.
+let learnt = { index: "", busy: false };
 let heardAt = null;
-let stats = { askedAt: 0, answer: null };
+// Why the bridge is not reached: null, "guarded" or "silent".
+let away = null;
+// By question: whether it is under way, when it was asked, its last good answer, and what went wrong since.
+let known = {};
+// The clock of the bridge beside this one's.
+let skew = 0;
 let following = false;
 let timer = null;
 
@@ -46,26 +56,35 @@ function patch(old, fresh) {
 
 const show = (id, ...children) => patch($(id), el("div", {}, ...children));
 
-/** What a guarded bridge wants to see; kept for as long as the tab lives. */
-function headers() {
-  const token = sessionStorage.getItem("token");
-  return token ? { Authorization: `Bearer ${token}` } : {};
-}
-
-/** JSON of any answer of the bridge, be it an error; rejects if it does not answer. */
+/** JSON of any answer of the bridge, be it an error; rejects if it does not answer, or wants a token. */
 async function ask(path) {
+  const used = held();
   const response = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-cache", headers: headers() });
-  if (response.status === 401) askForToken();
+  if (response.status === 401) {
+    refused(used, refresh);
+    throw new Error("guarded");
+  }
+  const date = Date.parse(response.headers.get("date"));
+  if (Number.isFinite(date)) skew = date - Date.now();
   return { ok: response.ok, body: await response.json() };
 }
 
-function askForToken() {
-  if ($("token").open) return;
-  $("token").showModal();
-  $("token").querySelector("form").onsubmit = (event) => {
-    sessionStorage.setItem("token", new FormData(event.target).get("token"));
-    refresh();
-  };
+/** Asks one question and shows what is known then. What was answered before stays until there is something better. */
+async function question(name, path, { any = false } = {}) {
+  const own = (known[name] ??= {});
+  if (own.busy) return;
+  own.busy = true;
+  own.askedAt = Date.now();
+  try {
+    const answer = await ask(path);
+    if (answer.ok || any) own.answer = answer.body;
+    own.failure = answer.ok || any ? null : answer.body.detail;
+    if (name === "health") heardAt = new Date();
+  } catch (failure) {
+    own.failure = failure.message === "guarded" ? "guarded" : "no answer";
+  }
+  own.busy = false;
+  if (known[name] === own) paint();
 }
 
 // `pv_power` reads "PV power": a first word without a vowel is an abbreviation.
@@ -139,13 +158,30 @@ function sink([name, state]) {
 // Columns worth a cell: no documents, no row numbers, and no times, which stand in the head.
 const readable = (column) => column.type !== "json" && column.type !== "time" && column.name !== "id";
 
-function nested(name, columns, rows, title) {
+/** The newest time of a row, in milliseconds; null: it has none. */
+function newest(columns, row) {
+  const times = columns.filter((column) => column.type === "time").map((column) => Date.parse(row[column.name]));
+  const found = Math.max(...times.filter(Number.isFinite));
+  return Number.isFinite(found) ? found : null;
+}
+
+/** How old a reading may be and still be shown as one of now: three polls, or a minute. */
+function oldAfter() {
+  const every = Object.values(known.health?.answer?.[index.sources_key] ?? {}).map((source) => source.every_seconds ?? 0);
+  return 1000 * Math.max(60, ...every.map((seconds) => 3 * seconds));
+}
+
+const isOld = (at, now) => at !== null && now - at > oldAfter();
+
+function nested(name, columns, rows, title, now) {
   const shown = columns.filter((column) => readable(column) && column.name !== title);
   if (!rows?.length || !shown.length) return null;
   const head = el("tr", {}, shown.map((column) => el("th", { scope: "col" }, words(column.name))));
-  const body = rows.map((row) =>
-    el("tr", {}, shown.map((column) => el("td", { "data-testid": "reading" }, text(row[column.name], column)))),
-  );
+  const body = rows.map((row) => {
+    const at = newest(columns, row);
+    const age = isOld(at, now) ? { "data-state": "old", title: `updated ${ago((now - at) / 1000)}` } : {};
+    return el("tr", age, shown.map((column) => el("td", { "data-testid": "reading" }, text(row[column.name], column))));
+  });
   return el(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": words(name) },
@@ -155,98 +191,147 @@ function nested(name, columns, rows, title) {
 
 function device(resource, row, now) {
   const [title, ...others] = resource.columns.filter(readable);
-  const times = resource.columns.filter((column) => column.type === "time").map((column) => Date.parse(row[column.name]));
-  const newest = Math.max(...times.filter(Number.isFinite));
-  const note = Number.isFinite(newest) ? el("span", { class: "note" }, `updated ${ago((now - newest) / 1000)}`) : null;
+  const at = newest(resource.columns, row);
+  const old = isOld(at, now);
+  const note = at === null ? null : el("span", { class: old ? "note error" : "note" }, `${old ? "old: " : ""}updated ${ago((now - at) / 1000)}`);
   return el(
     "article",
-    { class: "card device", "data-testid": "device" },
+    { class: "card device", "data-testid": "device", "data-state": old ? "old" : null },
     el("div", { class: "head" }, el("h3", {}, title ? text(row[title.name], title) : "Reading"), note),
     el("dl", { class: "values" }, others
       .filter((column) => row[column.name] != null)
       .map((column) => pair(words(column.name), text(row[column.name], column), "reading"))),
-    Object.entries(resource.nest).map(([name, columns]) => nested(name, columns, row[name], title?.name)),
+    Object.entries(resource.nest).map(([name, columns]) => nested(name, columns, row[name], title?.name, now)),
   );
 }
 
-function showHealth(health) {
+/** What is wrong, as sentences; the worst comes first. */
+function troubles(health, now) {
+  const sources = Object.entries(health[index.sources_key]).filter(([, state]) => state.status === "error");
+  const unheard = sources.map(([name, state]) => {
+    const since = state.seconds_since_last_success;
+    const gone = since == null || since * 1000 > oldAfter();
+    return `${name} ${gone ? "is not heard" : "did not answer the last poll"}: ${state.last_error ?? "no answer"} (last success ${ago(since)})`;
+  });
+  const named = { devices: "Readings", totals: "Sums", stats: "Size and row counts" };
+  const unanswered = Object.entries(named).filter(([name]) => known[name]?.failure && known[name].failure !== "guarded");
+  return [
+    ...unheard,
+    ...health.warnings.map((warning) => warning.charAt(0).toUpperCase() + warning.slice(1)),
+    ...unanswered.map(([name, label]) => `${label} are not up to date: ${known[name].failure}`),
+  ];
+}
+
+function showHealth(health, now) {
   document.title = `${health.pipeline} · S-Miles`;
+  const wrong = troubles(health, now);
   show("title", health.pipeline);
-  show("summary", `${health.healthy ? "healthy" : "no fresh reading"} · running for ${span(health.uptime_seconds)}`);
+  const state = !health.healthy ? "no fresh reading" : wrong.length ? "needs attention" : "healthy";
+  show("summary", el("span", { class: state === "healthy" ? null : "bad" }, state), ` · running for ${span(health.uptime_seconds)}`);
+  show("trouble", wrong.map((sentence) => el("p", { "data-testid": "trouble" }, sentence)));
   show("sources", Object.entries(health[index.sources_key]).map(source));
   show("sinks", Object.entries(health.sinks).map(sink));
 }
 
-function showDevices(resource, answer, now) {
+function showDevices(resource, { answer, failure } = {}, now) {
   if (!resource) return show("devices", el("p", { class: "note" }, "This pipeline declares no list of readings."));
-  if (!answer.ok) return show("devices", error(answer.body.detail));
-  const rows = answer.body;
-  if (!rows.length) return show("devices", el("p", { class: "note" }, "No reading has been stored yet."));
-  return show("devices", rows.map((row) => device(resource, row, now)));
+  if (!answer) return show("devices", error(failure));
+  if (!answer.length) return show("devices", el("p", { class: "note" }, "No reading has been stored yet."));
+  return show("devices", answer.map((row) => device(resource, row, now)));
 }
 
-function showStore(answer, journal, warnings) {
-  const fields = answer?.ok ? index.stats : [];
-  const values = fields.map(({ name, unit }) => pair(words(name), text(answer.body[name], { unit })));
+function showStore(answer, journal) {
+  const values = (answer ? index.stats : []).map(({ name, unit }) => pair(words(name), text(answer[name], { unit })));
   const size = `${quantity(journal.size_bytes, "B")} of ${quantity(journal.max_size_bytes, "B")}`;
   const state = journal.full ? "full: polls wait" : journal.writable ? size : "cannot be written";
-  show("store", values, pair("Journal", state), warnings.map((warning) => pair("Warning", warning)));
+  show("store", values, pair("Journal", state));
 }
 
-function showReach(reached) {
-  document.body.classList.toggle("stale", !reached);
+function showReach() {
+  const silent = away === "silent";
+  document.body.classList.toggle("stale", away !== null);
   const since = heardAt ? ` since ${heardAt.toLocaleTimeString()}; what you see is old` : "";
-  if ($("alert").hidden !== reached) $("alert").hidden = reached;
-  show("alert", reached ? "" : `The bridge does not answer${since}.`);
+  if ($("alert").hidden === silent) $("alert").hidden = !silent;
+  show("alert", silent ? `The bridge does not answer${since}.` : "");
+  if (away === "guarded") show("summary", "asks for its token");
 }
 
 function totals(name, values, answer) {
-  const shown = values.filter((value) => answer[value.name] != null && typeof answer[value.name] === "number");
-  if (!shown.length) return null;
-  return el("dl", { class: "values", "data-testid": "totals" }, shown.map((value) =>
-    pair(`${words(value.name)}${name ? ` (${name})` : ""}`, quantity(answer[value.name], value.unit))));
+  return el("dl", { class: "values", "data-testid": "totals" }, values.map((value) =>
+    pair(`${words(value.name)}${name ? ` (${name})` : ""}`, text(answer[value.name], value))));
 }
 
 function showTotals(resource, answer) {
-  if (!resource?.totals || !answer?.ok) return show("totals");
+  if (!resource?.totals || !answer) return show("totals");
   const { whole, each, values } = resource.totals;
-  const sources = Object.entries(answer.body[each]);
+  const sources = Object.entries(answer[each]);
   const several = sources.length > 1 ? sources.map(([name, own]) => totals(name, values, own)) : [];
-  return show("totals", totals("", values, answer.body[whole]), several);
+  return show("totals", totals("", values, answer[whole]), several);
+}
+
+/** The resources shown: the first list of everything, and the sums. */
+const shown = () => [
+  index.resources.find((resource) => resource.shape === "list" && !resource.path.includes("{")),
+  index.resources.find((resource) => resource.shape === "totals"),
+];
+
+/** Shows what is known, be it of different questions at different times. */
+function paint() {
+  const { health, devices, totals: summed, stats } = known;
+  if (health && !health.busy) {
+    away = health.failure === "guarded" ? "guarded" : health.failure ? "silent" : null;
+    // After a restart the pipeline may be another one.
+    if (away !== null) index = null;
+  }
+  if (index && health?.answer) {
+    const [list, sums] = shown();
+    const now = Date.now() + skew;
+    showHealth(health.answer, now);
+    showTotals(sums, summed?.answer);
+    if (!list || devices?.answer || devices?.failure) showDevices(list, devices, now);
+    showStore(stats?.answer, health.answer.journal);
+  }
+  showReach();
+}
+
+/** What the bridge serves. Another pipeline than before has nothing in common with what was shown. */
+async function learn() {
+  if (learnt.busy) return;
+  learnt.busy = true;
+  try {
+    const answer = await ask("api");
+    if (!answer.ok) throw new Error(answer.body.detail);
+    index = answer.body;
+    if (JSON.stringify(index) !== learnt.index) known = {};
+    learnt.index = JSON.stringify(index);
+  } catch (failure) {
+    away = failure.message === "guarded" ? "guarded" : "silent";
+    showReach();
+  }
+  learnt.busy = false;
 }
 
 async function refresh() {
   clearTimeout(timer);
-  try {
-    if (!index) {
-      const answer = await ask("api");
-      if (!answer.ok) throw new Error(answer.body.detail);
-      index = answer.body;
-    }
-    const list = index.resources.find((resource) => resource.shape === "list" && !resource.path.includes("{"));
-    const sums = index.resources.find((resource) => resource.shape === "totals");
-    const [health, devices, summed] = await Promise.all([
-      ask("health"),
-      list ? ask(list.path.slice(1)) : null,
-      sums ? ask(sums.path.slice(1)) : null,
-    ]);
-    if (index.stats.length && Date.now() - stats.askedAt >= STATS_EVERY_MS) {
-      stats = { askedAt: Date.now(), answer: await ask("stats") };
-    }
-    heardAt = new Date();
-    showHealth(health.body);
-    showTotals(sums, summed);
-    showDevices(list, devices, Date.now());
-    showStore(stats.answer, health.body.journal, health.body.warnings);
-    showReach(true);
-  } catch (failure) {
-    // After a restart the pipeline may be another one.
-    index = null;
-    stats.askedAt = 0;
-    console.debug("the bridge does not answer", failure);
-    showReach(false);
-  }
   timer = setTimeout(refresh, following ? EVERY_MS : ALONE_MS);
+  if (!index) {
+    await learn();
+    if (!index) return;
+  }
+  const [list, sums] = shown();
+  question("health", "health", { any: true });
+  if (list) question("devices", list.path.slice(1));
+  if (sums) question("totals", sums.path.slice(1));
+  if (index.stats.length && Date.now() - (known.stats?.askedAt ?? 0) >= STATS_EVERY_MS) question("stats", "stats");
+}
+
+/** Opens what a link of a guarded bridge would be refused: a link carries no token. */
+async function openGuarded(event) {
+  const link = event.target.closest("a[data-guarded]");
+  if (!link || held() === null) return;
+  event.preventDefault();
+  const response = await fetch(link.href, { signal: AbortSignal.timeout(PATIENCE_MS), headers: headers() });
+  location.assign(URL.createObjectURL(new Blob([await response.text()], { type: "text/plain" })));
 }
 
 /** Refreshes with every batch. A stream that ends is opened again; without one, time alone must do. */
@@ -271,5 +356,6 @@ async function follow() {
   setTimeout(follow, EVERY_MS);
 }
 
+document.addEventListener("click", openGuarded);
 refresh();
 follow();

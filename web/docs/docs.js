@@ -1,5 +1,7 @@
 // The documentation page: shows what /openapi.json says, and asks the API what it documents.
 
+import { headers, held, refused } from "./token.js";
+
 const $ = (id) => document.getElementById(id);
 
 /** An element; `attributes` of null are left out. */
@@ -9,12 +11,6 @@ function el(tag, attributes = {}, ...children) {
   node.append(...children.flat().filter((child) => child != null));
   return node;
 }
-
-// Kept by the dashboard for as long as the tab lives.
-const headers = () => {
-  const token = sessionStorage.getItem("token");
-  return token ? { Authorization: `Bearer ${token}` } : {};
-};
 
 let document_ = null;
 const resolved = (schema) => (schema?.$ref ? document_.components.schemas[schema.$ref.split("/").pop()] : schema);
@@ -119,8 +115,10 @@ function operation([path, { get }]) {
   );
 }
 
-try {
+async function show() {
+  const used = held();
   const response = await fetch("openapi.json", { headers: headers() });
+  if (response.status === 401) return refused(used, begin);
   if (!response.ok) throw new Error((await response.json()).detail);
   document_ = await response.json();
   document.title = `${document_.info.title} · API`;
@@ -131,7 +129,15 @@ try {
     const own = paths.filter(([, { get }]) => get.tags[0] === tag);
     $("operations").append(el("section", {}, el("h2", {}, tag.charAt(0).toUpperCase() + tag.slice(1)), own.map(operation)));
   }
-} catch (failure) {
-  $("alert").hidden = false;
-  $("alert").textContent = `The description of the API cannot be had: ${failure.message}`;
 }
+
+async function begin() {
+  try {
+    await show();
+  } catch (failure) {
+    $("alert").hidden = false;
+    $("alert").textContent = `The description of the API cannot be had: ${failure.message}`;
+  }
+}
+
+begin();

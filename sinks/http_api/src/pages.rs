@@ -30,6 +30,11 @@ pub(crate) const PAGES: &[Page] = &[
         text: include_str!("../../../web/dashboard/dashboard.js"),
     },
     Page {
+        path: "/token.js",
+        kind: "text/javascript; charset=utf-8",
+        text: include_str!("../../../web/dashboard/token.js"),
+    },
+    Page {
         path: "/docs",
         kind: "text/html; charset=utf-8",
         text: include_str!("../../../web/docs/index.html"),
