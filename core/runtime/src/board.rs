@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use smiles_journal::{Books, Loss, Status};
 use smiles_stage::{
-    Clock, Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState,
+    Clock, Health, HealthView, JournalHealth, Position, Seq, SinkHealth, SinkState, SourceHealth, SourceState,
 };
 use tokio::sync::Notify;
 
@@ -31,6 +31,8 @@ struct State {
     losses: Vec<Loss>,
     /// Per sink, rows dropped that nobody took note of.
     dropped: Vec<u64>,
+    /// Per sink, the last batch of each run that it is done with.
+    done: Vec<Vec<Position>>,
     repairs: Vec<String>,
 }
 
@@ -43,6 +45,7 @@ impl Board {
         sinks: Vec<SinkHealth>,
     ) -> Arc<Self> {
         let (heard, dropped) = (vec![None; sources.len()], vec![0; sinks.len()]);
+        let done = vec![Vec::new(); sinks.len()];
         let health = Health {
             pipeline: pipeline.to_owned(),
             started: clock.now(),
@@ -54,7 +57,7 @@ impl Board {
             queued: 0,
         };
         let (losses, repairs) = (Vec::new(), Vec::new());
-        let state = State { health, heard, broken: None, losses, dropped, repairs };
+        let state = State { health, heard, broken: None, losses, dropped, done, repairs };
         let (clock, begun) = (Arc::clone(clock), clock.monotonic());
         Arc::new(Self { clock, begun, state: Mutex::new(state), dirty: Notify::new() })
     }
@@ -123,11 +126,13 @@ impl Board {
         let mut state = self.state();
         state.health.journal.size_bytes = status.size_bytes;
         for books in &status.books {
-            let State { health, dropped, .. } = &mut *state;
-            let mut named = health.sinks.iter_mut().zip(dropped).filter(|(sink, _)| sink.name == books.sink);
-            if let Some((sink, dropped)) = named.next().filter(|_| books.in_use) {
-                copy_books(books, sink, now);
-                *dropped = books.dropped.saturating_sub(books.noted);
+            let State { health, dropped, done, .. } = &mut *state;
+            let Some(place) = health.sinks.iter().position(|sink| sink.name == books.sink) else { continue };
+            if books.in_use {
+                copy_books(books, &mut health.sinks[place], now);
+                dropped[place] = books.dropped.saturating_sub(books.noted);
+                let marks = books.watermarks.iter().filter(|(_, seq)| *seq > Seq::ZERO);
+                done[place] = marks.map(|&(run, seq)| Position { run, seq }).collect();
             }
         }
         state.losses = status.losses;
@@ -155,6 +160,12 @@ impl HealthView for Board {
     fn progress(&self, sink: &str) -> u64 {
         let state = self.state();
         state.health.sinks.iter().find(|known| known.name == sink).map_or(0, |sink| sink.delivered)
+    }
+
+    fn done(&self, sink: &str) -> Vec<Position> {
+        let state = self.state();
+        let place = state.health.sinks.iter().position(|known| known.name == sink);
+        place.map_or_else(Vec::new, |place| state.done[place].clone())
     }
 }
 
@@ -254,7 +265,7 @@ fn warnings(state: &State) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use smiles_journal::Books;
-    use smiles_stage::{RunId, Seq};
+    use smiles_stage::RunId;
     use smiles_testkit::ManualClock;
 
     use super::*;
@@ -277,6 +288,22 @@ mod tests {
         assert_eq!((source.state, source.stretched), (SourceState::Error, true));
         assert_eq!(source.since_success, Some(Duration::from_secs(7)));
         assert_eq!(source.last_error, Some((clock.now(), "connection refused".into())));
+    }
+
+    #[test]
+    fn what_a_sink_is_done_with_is_what_its_books_say() {
+        let board = board(&ManualClock::new());
+        let books = |in_use: bool, seq: u64| Books {
+            sink: "store".into(),
+            in_use,
+            watermarks: vec![(RunId([1; 16]), Seq(seq)), (RunId([2; 16]), Seq::ZERO)],
+            ..Books::default()
+        };
+        assert_eq!(board.done("store"), []);
+        board.publish(Status { books: vec![books(true, 7)], ..Status::default() });
+        board.publish(Status { books: vec![books(false, 9)], ..Status::default() });
+        assert_eq!(board.done("store"), [Position { run: RunId([1; 16]), seq: Seq(7) }]);
+        assert_eq!(board.done("another"), []);
     }
 
     #[test]

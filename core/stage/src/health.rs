@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::Position;
+
 /// Asks the runtime.
 pub trait HealthView: Send + Sync {
     /// The state of this moment.
@@ -13,6 +15,12 @@ pub trait HealthView: Send + Sync {
     fn progress(&self, sink: &str) -> u64 {
         let sinks = self.health().sinks;
         sinks.iter().find(|known| known.name == sink).map_or(0, |sink| sink.delivered)
+    }
+
+    /// Of each run the last batch that this sink owes nothing of any more, nor of those before it: durable in the
+    /// target, or given up. Empty: nobody knows.
+    fn done(&self, _sink: &str) -> Vec<Position> {
+        Vec::new()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::latest::Latest;
 use crate::memory::Memory;
 use crate::plan::Api;
 use crate::problem::Failure;
+use crate::refusals::Refusals;
 use crate::{index, openapi};
 
 /// The running API.
@@ -37,6 +38,7 @@ pub(crate) struct App {
     /// The name of the sink that is the store.
     pub(crate) store_name: Option<String>,
     pub(crate) store_down: AtomicBool,
+    refusals: Refusals,
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) latest: Arc<Latest>,
     pub(crate) memory: Arc<Memory>,
@@ -63,7 +65,7 @@ impl App {
     /// Registers the sink's own series.
     ///
     /// # Errors
-    /// Halt: they are registered already.
+    /// Halt: others have their names.
     pub(crate) fn new(
         api: Api,
         access: Access,
@@ -83,8 +85,8 @@ impl App {
         .map_err(cannot)?;
         let connections =
             IntGauge::with_opts(named("smiles_http_connections", "Open connections")).map_err(cannot)?;
-        context.meters.register(Box::new(requests.clone())).map_err(cannot)?;
-        context.meters.register(Box::new(connections.clone())).map_err(cannot)?;
+        register(&context.meters, || Box::new(requests.clone())).map_err(cannot)?;
+        register(&context.meters, || Box::new(connections.clone())).map_err(cannot)?;
         let document =
             |body: serde_json::Value| Arc::new(Kept::new(Format::Json, Bytes::from(body.to_string()), None));
         Ok(Self {
@@ -101,6 +103,7 @@ impl App {
             meters: context.meters,
             store,
             store_down: AtomicBool::new(false),
+            refusals: Refusals::default(),
             latest: shared.latest,
             memory: shared.memory,
             events: shared.events,
@@ -127,6 +130,8 @@ impl App {
             gate: &self.gate,
             rows_max: self.api.bounds.rows,
             down: &self.store_down,
+            refusals: &self.refusals,
+            now: self.clock.monotonic(),
             memory: &self.memory,
             day: (today, Periods::new(self.api.zone.clone(), self.api.reset_hour)),
         }
@@ -135,6 +140,20 @@ impl App {
     /// The first instant of the day it is, by the hour at which counters begin anew.
     pub(crate) fn today(&self) -> Option<Timestamp> {
         self.days.lock().unwrap_or_else(PoisonError::into_inner).of(self.clock.now())
+    }
+}
+
+/// In place of those of the same name that a sink which had to be made anew left behind.
+fn register(
+    meters: &prometheus::Registry,
+    series: impl Fn() -> Box<dyn prometheus::core::Collector>,
+) -> Result<(), prometheus::Error> {
+    match meters.register(series()) {
+        Err(prometheus::Error::AlreadyReg) => {
+            meters.unregister(series())?;
+            meters.register(series())
+        }
+        registered => registered,
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::json::{self, Cell};
 use crate::memory::Memory;
 use crate::problem::Failure;
+use crate::refusals::Refusals;
 use crate::resource::Selection;
 
 /// When a client may come back after the store failed.
@@ -30,6 +31,10 @@ pub(crate) struct Asker<'a> {
     pub rows_max: usize,
     /// Whether the last question failed: only a change is logged.
     pub down: &'a AtomicBool,
+    /// What it refused to answer: only what is new is logged.
+    pub refusals: &'a Refusals,
+    /// Monotonic.
+    pub now: Duration,
     /// Current rows.
     pub memory: &'a Memory,
     /// The day it is: its first instant, and how to find that of another instant.
@@ -134,14 +139,21 @@ impl Asker<'_> {
 
     /// What a client hears of a store that failed; the operator's log says why, once.
     pub(crate) fn failed(&self, error: &StageError) -> Failure {
+        let Action::Retry { after } = error.action() else { return self.refused(error) };
         if !self.down.swap(true, Ordering::Relaxed) {
             tracing::warn!(error = %error.chain(), "store does not answer requests");
         }
-        let after = match error.action() {
-            Action::Retry { after: Some(after) } => *after,
-            Action::Retry { after: None } | Action::Reject { .. } | Action::Halt => STORE_RETRY,
-        };
-        Failure::unavailable("the store does not answer; try again later", after)
+        Failure::unavailable("the store does not answer; try again later", after.unwrap_or(STORE_RETRY))
+    }
+
+    /// It answers others, but not this, and will not until a person acts.
+    fn refused(&self, error: &StageError) -> Failure {
+        let error = error.chain();
+        if self.refusals.is_news(&error, self.now) {
+            tracing::error!(error, "store refuses a question; asking again will not help");
+        }
+        let detail = "the store refuses this question until a person acts; the log says why";
+        Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
     /// The rows with 0 where a value is of a day that is over.

@@ -110,19 +110,26 @@ impl Cache {
         }
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kept.format, target.to_owned());
-        state.bytes += kept.body.len();
-        if let Some((_, old)) = state.answers.insert(key.clone(), (stamp, Arc::clone(kept))) {
-            state.bytes -= old.body.len();
-            return;
+        state.bytes += weight(target, kept);
+        match state.answers.insert(key.clone(), (stamp, Arc::clone(kept))) {
+            Some((_, old)) => state.bytes -= weight(target, &old),
+            None => state.order.push_back(key),
         }
-        state.order.push_back(key);
         while state.bytes > BYTES_MAX || state.order.len() > ANSWERS_MAX {
             let Some(oldest) = state.order.pop_front() else { break };
             if let Some((_, old)) = state.answers.remove(&oldest) {
-                state.bytes -= old.body.len();
+                state.bytes -= weight(&oldest.1, &old);
             }
         }
     }
+}
+
+/// The bytes an answer may come to hold: its compressed copy, made when the first client wants one, is shorter than
+/// the body. The request stands there twice.
+fn weight(target: &str, kept: &Kept) -> usize {
+    let body = kept.body.len();
+    let compressed = if body < COMPRESSED_MIN { 0 } else { body };
+    body + compressed + 2 * target.len() + kept.link.as_ref().map_or(0, String::len)
 }
 
 #[cfg(test)]
@@ -155,6 +162,7 @@ mod tests {
         }
         let there = |target: &str| cache.find(Format::Json, target, |_| true).is_some();
         assert!(!there("/0") && there("/9"));
+        assert!(!there("/7"), "with their compressed copies two of them fill the place");
         assert!(cache.0.lock().unwrap().bytes <= BYTES_MAX);
         cache.keep("/larger", Stamp::default(), &kept(&format!("{large}x")));
         assert!(!there("/larger"));
@@ -162,6 +170,22 @@ mod tests {
             cache.keep(&format!("/small/{place}"), Stamp::default(), &kept("x"));
         }
         assert!(cache.0.lock().unwrap().order.len() <= ANSWERS_MAX);
+    }
+
+    #[test]
+    fn an_answer_in_place_of_a_smaller_one_takes_the_place_of_others() {
+        let (cache, large) = (Cache::default(), "x".repeat(ANSWER_MAX / 2));
+        for place in 0..ANSWERS_MAX {
+            cache.keep(&format!("/{place}"), Stamp::default(), &kept("x"));
+        }
+        for place in 0..ANSWERS_MAX {
+            cache.keep(&format!("/{place}"), Stamp::default(), &kept(&large));
+            let state = cache.0.lock().unwrap();
+            let held = |(key, (_, kept)): (&(Format, String), &(Stamp, Arc<Kept>))| weight(&key.1, kept);
+            assert_eq!(state.bytes, state.answers.iter().map(held).sum::<usize>());
+            assert!(state.bytes <= BYTES_MAX, "{} bytes after {place}", state.bytes);
+            assert_eq!(state.order.len(), state.answers.len());
+        }
     }
 
     #[test]

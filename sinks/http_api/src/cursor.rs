@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use arrow_schema::DataType;
 use jiff::Timestamp;
 use smiles_stage::Value;
 
@@ -29,6 +30,17 @@ pub(crate) fn write(place: &[Value]) -> String {
 /// The place a text stands for; `None` if it was not written by [`write`].
 pub(crate) fn read(text: &str) -> Option<Vec<Value>> {
     text.split('.').map(value).collect()
+}
+
+/// Whether a column of this type can hold the value, as far as a store compares the two.
+pub(crate) fn fits(value: &Value, column: &DataType) -> bool {
+    match value {
+        Value::Bool(_) => *column == DataType::Boolean,
+        Value::Int(_) => column.is_integer(),
+        Value::Float(_) => column.is_floating(),
+        Value::Text(_) => *column == DataType::Utf8,
+        Value::Time(_) => matches!(column, DataType::Timestamp(_, _)),
+    }
 }
 
 fn value(text: &str) -> Option<Value> {

@@ -14,10 +14,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use crate::access;
 use crate::app::App;
-use crate::cache::Kept;
 use crate::pages::PAGES;
 use crate::problem::{Failure, METHODS};
-use crate::{health, metrics, reply, serve_resource, stats};
+use crate::{health, metrics, reply, serve_resource};
 
 /// The Prometheus text format.
 const METRICS_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -145,16 +144,7 @@ async fn serve_metrics(State(app): State<Arc<App>>, uri: Uri) -> Result<Response
 
 async fn serve_stats(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
     no_parameters(&uri)?;
-    let store = app.store()?;
-    let stamp = app.stamp(false);
-    if let Some(kept) = app.cache.find(crate::format::Format::Json, "/stats", |it| *it == stamp) {
-        return Ok(reply::whole(&kept, &headers));
-    }
-    let stats = stats::body(&app.api.stats, &app.asker(store).stats().await?);
-    let body = serde_json::Value::Object(stats).to_string();
-    let kept = Arc::new(Kept::new(crate::format::Format::Json, body.into(), None));
-    app.cache.keep("/stats", stamp, &kept);
-    Ok(reply::whole(&kept, &headers))
+    Ok(reply::whole(&app.stats().await?, &headers))
 }
 
 async fn serve_index(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {

@@ -10,12 +10,12 @@ use tokio::task::JoinSet;
 use crate::access::Access;
 use crate::app::{App, Shared};
 use crate::check::Address;
-use crate::connections;
 use crate::discovery::Announcement;
 use crate::events::Events;
 use crate::memory::Memory;
 use crate::plan::Api;
 use crate::router;
+use crate::{connections, current};
 
 /// The opened sink.
 pub(crate) struct ApiSink {
@@ -29,7 +29,7 @@ pub(crate) struct ApiSink {
 /// Binds the address and begins to serve.
 ///
 /// # Errors
-/// Halt: the address cannot be used, or the sink's series are registered already.
+/// Halt: the address cannot be used, or others have the names of the sink's series.
 pub(crate) async fn open(
     address: &Address,
     api: Api,
@@ -58,10 +58,11 @@ pub(crate) async fn open(
         .discovery
         .as_ref()
         .and_then(|declared| Announcement::new(declared, local, &context.process, access.token.is_some()));
-    let app = App::new(api, access, context, store, shared.clone())?;
+    let app = Arc::new(App::new(api, access, context, store, shared.clone())?);
     let meters = app.connections.clone();
     let mut server = JoinSet::new();
-    server.spawn(connections::serve(listener, router::router(Arc::new(app)), bounds, meters));
+    server.spawn(current::keep(Arc::clone(&app)));
+    server.spawn(connections::serve(listener, router::router(app), bounds, meters));
     tracing::info!(sink, address = %format_args!("http://{local}"), "http api listening");
     Ok(ApiSink { shared, last: None, _server: server, _announcement: announcement })
 }
@@ -70,7 +71,7 @@ pub(crate) async fn open(
 impl Sink for ApiSink {
     async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
         self.shared.latest.put(&batch.records);
-        self.shared.memory.accept(&batch.records);
+        self.shared.memory.accept(batch.position, &batch.records);
         self.shared.events.accept(batch);
         self.last = Some(batch.position);
         Ok(())

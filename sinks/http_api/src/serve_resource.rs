@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_schema::Field;
 use axum::extract::RawPathParams;
 use axum::response::Response;
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub(crate) async fn serve(
     let current = resource.is_current();
     if current {
         app.refresh().await;
+    } else {
+        app.observe().await;
     }
     let (stamp, target) = (app.stamp(current), uri.path_and_query().map_or("", |it| it.as_str()));
     if let Some(kept) = app.cache.find(format, target, |it| *it == stamp) {
@@ -81,7 +84,8 @@ async fn content(
     let Some(history) = &plan.history else { return answer(resource, plan, values, format, &asker).await };
     // Whether an empty history is one of something known may be for memory to say.
     app.refresh_for(plan).await;
-    let asked = Asked::read(values, history.by.len())?;
+    let by: Vec<&Field> = history.by.iter().map(|&column| &plan.base.columns[column]).collect();
+    let asked = Asked::read(values, &by)?;
     let (mut content, next) = match asked.interval {
         Some(interval) => {
             let spans = Spans { zone: app.api.zone.clone(), interval };

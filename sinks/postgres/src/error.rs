@@ -93,6 +93,10 @@ fn said_by_server(place: &Place, doing: &str, error: &DbError) -> StageError {
         _ if ["28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class)) => {
             halt(format!("{place} refuses to {doing}: somebody must act"))
         }
+        // Of a write the row is to blame, and was found before; reading the same again finds the same again.
+        _ if code.starts_with("22") && doing == "read" => halt(format!(
+            "{place} holds a value that cannot be read as the mapping says: correct the row, or the type"
+        )),
         _ if code.starts_with("23") => halt(format!(
             "a constraint of {place} was violated by no single row of the mapping: look at constraints and triggers"
         )),

@@ -127,11 +127,10 @@ impl SinkPlan for Plan {
         context: OpenContext,
         _store: Option<Arc<dyn Store>>,
     ) -> Result<OpenSink, StageError> {
-        let clock = Arc::clone(&context.clock);
         let settings = self.settings(context)?;
         let pool = Pool::new(settings.connector.clone());
         let order = settings.tables.tables().iter().map(|table| table.name().to_owned()).collect();
-        let store = PostgresStore::new(pool, settings.tables.store_schema(), order, clock);
+        let store = PostgresStore::new(pool, settings.tables.store_schema(), order);
         Ok(OpenSink { sink: Box::new(PostgresSink::new(Arc::new(settings))), store: Some(Arc::new(store)) })
     }
 }

@@ -103,7 +103,7 @@ impl SinkPlan for Plan {
         make_folder(&location.path)?;
         let order = tables.tables().iter().map(|table: &TablePlan| table.name().to_owned()).collect();
         let readers = Readers::new(location.clone(), self.config.readers);
-        let store = SqliteStore::new(readers, tables.store_schema(), order, Arc::clone(&context.clock));
+        let store = SqliteStore::new(readers, tables.store_schema(), order);
         let owner = Owner { pipeline: context.pipeline, sink: context.stage };
         let migrations = self.migrations.clone();
         let settings = Settings { location, owner, tables, migrations, clock: context.clock };

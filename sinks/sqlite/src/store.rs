@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
-use smiles_stage::{Answer, Clock, Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use smiles_stage::{Answer, Query, Rows, StageError, Store, StoreSchema, StoreStats};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::spawn_blocking;
 
@@ -16,7 +16,7 @@ use crate::error::told;
 use crate::file::Location;
 use crate::readers::{Cancel, Reader, Readers};
 use crate::shape::Shape;
-use crate::stats::Counts;
+use crate::stats;
 
 /// Rows per piece of an answer.
 const PIECE: usize = 1024;
@@ -28,22 +28,16 @@ pub(crate) struct SqliteStore {
     readers: Arc<Readers>,
     tables: Arc<StoreSchema>,
     order: Vec<String>,
-    clock: Arc<dyn Clock>,
-    counts: Arc<Mutex<Counts>>,
+    counting: Arc<Mutex<()>>,
     /// The connection that notices what others write, and how many there were before it.
     witness: Arc<Mutex<(Option<Reader>, u64)>>,
 }
 
 impl SqliteStore {
     /// `order`: the tables as they stand in the mapping.
-    pub(crate) fn new(
-        readers: Readers,
-        tables: StoreSchema,
-        order: Vec<String>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let (counts, witness) = (Arc::default(), Arc::default());
-        Self { readers: Arc::new(readers), tables: Arc::new(tables), order, clock, counts, witness }
+    pub(crate) fn new(readers: Readers, tables: StoreSchema, order: Vec<String>) -> Self {
+        let (counting, witness) = (Arc::default(), Arc::default());
+        Self { readers: Arc::new(readers), tables: Arc::new(tables), order, counting, witness }
     }
 }
 
@@ -76,13 +70,12 @@ impl Store for SqliteStore {
 
     async fn stats(&self) -> Result<StoreStats, StageError> {
         // One count at a time; the others wait here and not in the pool.
-        let mut counts = Arc::clone(&self.counts).lock_owned().await;
-        counts.begin(self.clock.monotonic());
+        let turn = Arc::clone(&self.counting).lock_owned().await;
         let place = self.readers.place().await?;
         let (readers, order) = (Arc::clone(&self.readers), self.order.clone());
         let counted = spawn_blocking(move || {
-            let counted = stats(&readers, order, &mut counts);
-            drop(place);
+            let counted = stats(&readers, order);
+            drop((place, turn));
             counted
         });
         counted.await.map_err(|error| StageError::retry("counting stopped halfway").because(error))?
@@ -169,13 +162,13 @@ fn odd_cell(column: &str, table: &str) -> StageError {
     ))
 }
 
-fn stats(readers: &Readers, order: Vec<String>, counts: &mut Counts) -> Result<StoreStats, StageError> {
+fn stats(readers: &Readers, order: Vec<String>) -> Result<StoreStats, StageError> {
     let mut reader = readers.take()?;
     let rows = order
         .into_iter()
         .map(|table| {
             let shape = reader.shape(&table, readers.location())?.clone();
-            let count = counts.rows(&reader.connection, &table, &shape);
+            let count = stats::rows(&reader.connection, &table, &shape);
             let count = count.map_err(|error| told(&readers.location().path, "read", error))?;
             Ok((table, count))
         })

@@ -10,3 +10,4 @@ mod load;
 pub(crate) mod plant;
 mod stores;
 mod totals;
+mod view;

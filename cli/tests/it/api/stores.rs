@@ -12,14 +12,14 @@ use super::client::get;
 use crate::bridge::{Bridge, root};
 
 /// A simulated DTU in this process: three inverters of two ports on a summer's noon, ten times as fast.
-struct Plant {
+pub(super) struct Plant {
     runtime: tokio::runtime::Runtime,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
     port: u16,
 }
 
 impl Plant {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let text = std::fs::read_to_string(root().join("pipelines/hoymiles/device.yaml")).unwrap();
@@ -35,7 +35,7 @@ impl Plant {
         Self { runtime, stop, port }
     }
 
-    fn variables(&self) -> Vec<(String, String)> {
+    pub(super) fn variables(&self) -> Vec<(String, String)> {
         let port = self.port.to_string();
         let pairs = [
             ("DTU_HOST", "127.0.0.1"),
@@ -56,7 +56,7 @@ impl Drop for Plant {
 }
 
 /// The stock PostgreSQL file, asked once a second, and beside its store and API those of the SQLite file.
-fn both() -> String {
+pub(super) fn both() -> String {
     let stock = std::fs::read_to_string(root().join("pipelines/hoymiles.yaml")).unwrap();
     let second = std::fs::read_to_string(root().join("pipelines/hoymiles-sqlite.yaml")).unwrap();
     let (_, sinks) = second.split_once("\nsinks:\n").expect("sinks come last");
@@ -65,7 +65,12 @@ fn both() -> String {
     stock.replace("every: ${QUERY_PERIOD:-60}s", "every: 1s") + "\n" + &sinks
 }
 
-fn start(file: &str, text: &str, folder: &std::path::Path, variables: &[(String, String)]) -> Bridge {
+pub(super) fn start(
+    file: &str,
+    text: &str,
+    folder: &std::path::Path,
+    variables: &[(String, String)],
+) -> Bridge {
     std::fs::write(folder.join(file), text).unwrap();
     let variables: Vec<(&str, &str)> =
         variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -6,6 +6,7 @@ mod page;
 pub(crate) use buckets::{answer_buckets, served};
 pub(crate) use page::answer_page;
 
+use arrow_schema::Field;
 use jiff::Timestamp;
 use smiles_stage::Value;
 
@@ -85,7 +86,7 @@ impl Asked {
     ///
     /// # Errors
     /// 400: they contradict each other, or the cursor is none.
-    pub(crate) fn read(values: &Values, columns: usize) -> Result<Self, Failure> {
+    pub(crate) fn read(values: &Values, by: &[&Field]) -> Result<Self, Failure> {
         let text = |name: &str| match value(values, name) {
             Some(Value::Text(text)) => Some(text.as_str()),
             _ => None,
@@ -108,12 +109,16 @@ impl Asked {
                 .with("value", start.to_string()));
         }
         let interval = text("interval").and_then(Interval::parse);
-        let wanted = if interval.is_some() { 1 } else { columns };
+        // Spans go on from an instant, rows from a place in their order.
+        let by = if interval.is_some() { by.get(..1).unwrap_or(by) } else { by };
         let cursor = text("cursor").map(|text| {
-            let place = cursor::read(text).filter(|place| place.len() == wanted);
-            place.filter(|place| matches!(place[0], Value::Time(_))).ok_or_else(|| {
+            let fits = |place: &Vec<Value>| {
+                let mut pairs = place.iter().zip(by);
+                place.len() == by.len() && pairs.all(|(value, field)| cursor::fits(value, field.data_type()))
+            };
+            cursor::read(text).filter(fits).ok_or_else(|| {
                 let detail =
-                    "parameter `cursor` is not one that this resource handed out for these parameters";
+                    "parameter `cursor` is no place in this history; it is taken from the `Link` header";
                 Failure::bad_request(detail).with("parameter", "cursor")
             })
         });

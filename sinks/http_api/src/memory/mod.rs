@@ -1,5 +1,6 @@
-//! Current rows: what the store was last known to hold, and what was accepted since. So they are served while the
-//! store is down, and a reading is seen before the store has it.
+//! Current rows: what the store was last known to hold, and what was accepted and is not delivered to it. So they are
+//! served while the store is down, and a reading is seen before the store has it; what the store has got is the store's,
+//! and gone with what others delete there.
 //!
 //! A view is a table with one row per key: an upserted table, or the latest rows of an appended one. Only those a
 //! route or a total asks for are kept.
@@ -12,10 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
-use smiles_stage::Query;
 use smiles_stage::tables::{Mode, Role, TablePlan, TablesPlan};
+use smiles_stage::{Position, Query};
 
 use fold::{Kind, Rule, fold, without_store};
+
+/// Accepted rows are kept in so many parts: while the store is down, the oldest two become one.
+const PARTS_MAX: usize = 8;
 
 /// A view that is kept.
 #[derive(Clone, Debug)]
@@ -151,12 +155,46 @@ struct State {
 struct Held {
     /// What the store held.
     stored: Option<RecordBatch>,
-    /// What was accepted since the start.
-    accepted: Option<RecordBatch>,
+    /// What was accepted and is not known to be in there, oldest first.
+    accepted: Vec<Part>,
     /// Both as one, until either changes.
     current: Option<RecordBatch>,
     /// Too many rows to keep.
     given_up: bool,
+}
+
+/// Rows of batches that were accepted one after the other.
+#[derive(Clone)]
+struct Part {
+    /// The last of the batches.
+    upto: Position,
+    rows: RecordBatch,
+}
+
+impl Part {
+    /// Whether the store's sink is done with all of it: batches are delivered in the order they were accepted.
+    fn is_done(&self, done: &[Position]) -> bool {
+        done.iter().any(|mark| mark.run == self.upto.run && mark.seq >= self.upto.seq)
+    }
+}
+
+impl Held {
+    /// Takes rows that were accepted behind all others.
+    fn accept(&mut self, rule: &Rule, part: Part) {
+        self.accepted.push(part);
+        if self.accepted.len() > PARTS_MAX {
+            let oldest = self.accepted.remove(0);
+            let next = &mut self.accepted[0];
+            next.rows = fold(rule, &[&oldest.rows, &next.rows], true);
+        }
+        self.current = None;
+    }
+
+    /// All rows that are not known to be in the store, as one.
+    fn own(&self, rule: &Rule) -> Option<RecordBatch> {
+        let parts: Vec<&RecordBatch> = self.accepted.iter().map(|part| &part.rows).collect();
+        (!parts.is_empty()).then(|| fold(rule, &parts, true))
+    }
 }
 
 impl Memory {
@@ -181,16 +219,11 @@ impl Memory {
     }
 
     /// A batch was accepted.
-    pub(crate) fn accept(&self, batch: &RecordBatch) {
+    pub(crate) fn accept(&self, position: Position, batch: &RecordBatch) {
         let mut state = self.lock();
         for (view, held) in self.views.iter().zip(&mut state.held) {
-            let Some(rows) = view.rows(batch) else { continue };
-            let rows = match &held.accepted {
-                Some(known) => fold(&view.rule, &[known, &rows], true),
-                None => fold(&view.rule, &[&rows], true),
-            };
-            held.accepted = Some(rows);
-            held.current = None;
+            let Some(rows) = view.rows(batch).filter(|rows| rows.num_rows() > 0) else { continue };
+            held.accept(&view.rule, Part { upto: position, rows: fold(&view.rule, &[&rows], true) });
         }
         state.generation += 1;
     }
@@ -200,8 +233,8 @@ impl Memory {
         self.views.iter().map(|view| view.query(self.rows_max)).collect()
     }
 
-    /// What the store answered to them.
-    pub(crate) fn stored(&self, answers: Vec<Vec<RecordBatch>>) {
+    /// What the store answered to them. `done`: what its sink had been done with before it was asked.
+    pub(crate) fn stored(&self, answers: Vec<Vec<RecordBatch>>, done: &[Position]) {
         let mut state = self.lock();
         for ((view, held), answer) in self.views.iter().zip(&mut state.held).zip(answers) {
             let rows: usize = answer.iter().map(RecordBatch::num_rows).sum();
@@ -209,6 +242,9 @@ impl Memory {
             let parts: Option<Vec<RecordBatch>> = answer.iter().map(|part| view.served(part)).collect();
             let parts = parts.filter(|_| !held.given_up).unwrap_or_default();
             held.stored = Some(fold(&view.rule, &parts.iter().collect::<Vec<_>>(), true));
+            let first_own =
+                held.accepted.iter().rposition(|part| part.is_done(done)).map_or(0, |last| last + 1);
+            held.accepted.drain(..first_own);
             held.current = None;
         }
         state.read = true;
@@ -223,14 +259,14 @@ impl Memory {
             return None;
         }
         if held.current.is_none() {
-            held.current = Some(match (&held.stored, &held.accepted) {
+            held.current = Some(match (&held.stored, held.own(&view.rule)) {
                 (Some(stored), Some(accepted)) => {
-                    let fresh = fold(&view.rule, &[stored, accepted], false);
+                    let fresh = fold(&view.rule, &[stored, &accepted], false);
                     // Rows the store does not have yet lack what only it can say.
                     strip_new(view, stored, &fresh)
                 }
                 (Some(stored), None) => stored.clone(),
-                (None, Some(accepted)) => without_store(&view.rule, accepted),
+                (None, Some(accepted)) => without_store(&view.rule, &accepted),
                 (None, None) => RecordBatch::new_empty(Arc::clone(&view.rule.schema)),
             });
         }

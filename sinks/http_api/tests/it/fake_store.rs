@@ -30,6 +30,10 @@ pub(crate) struct FakeStore {
     pub(crate) down: AtomicBool,
     /// Set: questions wait for ever.
     pub(crate) hangs: AtomicBool,
+    /// Set: others have deleted all rows.
+    pub(crate) emptied: AtomicBool,
+    /// Set: a question does not fit its tables.
+    pub(crate) misfits: AtomicBool,
     never: Notify,
 }
 
@@ -54,6 +58,9 @@ impl FakeStore {
         if self.down.load(Ordering::Relaxed) {
             return Err(StageError::retry("cannot open /secret/path: SELECT failed"));
         }
+        if self.misfits.load(Ordering::Relaxed) {
+            return Err(StageError::halt("column `secret` holds a value of another type"));
+        }
         Ok(())
     }
 }
@@ -65,7 +72,8 @@ impl Store for FakeStore {
         self.available().await?;
         let table = &self.tables[&query.table];
         let schema = Arc::new(table.schema.project(&places(&table.schema, &query.columns)).unwrap());
-        let rows = select(query, &table.rows);
+        let rows = if self.emptied.load(Ordering::Relaxed) { &[][..] } else { &table.rows };
+        let rows = select(query, rows);
         // Pieces of two rows, so that every answer of more is in several.
         let pieces: Vec<_> = rows.chunks(2).map(|rows| Ok(batch(&schema, rows))).collect();
         Ok(futures::stream::iter(pieces).boxed())
@@ -75,6 +83,11 @@ impl Store for FakeStore {
         self.available().await?;
         let rows = self.tables.iter().map(|(name, table)| (name.clone(), table.rows.len() as u64)).collect();
         Ok(StoreStats { kind: "FAKE".into(), size_bytes: 4096, rows })
+    }
+
+    async fn version(&self) -> Result<Option<String>, StageError> {
+        self.available().await?;
+        Ok(Some(self.emptied.load(Ordering::Relaxed).to_string()))
     }
 }
 

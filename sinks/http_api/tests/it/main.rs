@@ -10,5 +10,6 @@ mod metrics;
 mod other;
 mod resources;
 mod stock;
+mod view;
 mod wiring;
 mod world;

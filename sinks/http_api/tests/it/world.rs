@@ -33,6 +33,7 @@ pub(crate) struct World {
     pub(crate) meters: Meters,
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) log: String,
+    pub(crate) clock: ManualClock,
 }
 
 /// What the runtime would say.
@@ -64,14 +65,19 @@ impl World {
     }
 
     pub(crate) async fn serve(plan: &dyn SinkPlan, store: Option<FakeStore>) -> Self {
+        Self::serve_with(plan, store, Meters::new()).await
+    }
+
+    /// With the series of one that was before it.
+    pub(crate) async fn serve_with(plan: &dyn SinkPlan, store: Option<FakeStore>, meters: Meters) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let health = Arc::new(SetHealth(Mutex::new(healthy())));
-        let meters = Meters::new();
+        let clock = ManualClock::new();
         let context = OpenContext {
             pipeline: "test".into(),
             stage: "api".into(),
             data_dir: folder.path().to_owned(),
-            clock: Arc::new(ManualClock::new()),
+            clock: Arc::new(clock.clone()),
             meters: meters.clone(),
             health: Arc::clone(&health) as Arc<dyn HealthView>,
             every: None,
@@ -94,7 +100,7 @@ impl World {
         };
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let address = log.trim().rsplit_once("address=http://").unwrap().1.parse().unwrap();
-        Self { address, store, health, meters, sink: opened.sink, log }
+        Self { address, store, health, meters, sink: opened.sink, log, clock }
     }
 
     /// Hands the sink a batch, as the runtime does with every accepted one.

@@ -9,6 +9,7 @@ mod fixture;
 mod pooler;
 mod queries;
 mod rejects;
+mod stats;
 mod tls;
 mod types;
 mod worlds;
