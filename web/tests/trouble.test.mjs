@@ -125,7 +125,7 @@ test("a guarded bridge asks for its token, says which is wrong, and is asked onc
   // Another device does not, and its documentation asks too.
   const { page: other } = await openPage(browser, guarded.url);
   await other.goto(`${guarded.url}/docs`);
-  await other.getByLabel("Token").fill(TOKEN);
+  await other.getByRole("textbox", { name: "Token" }).fill(TOKEN);
   await other.getByRole("dialog").getByRole("button").click();
   await other.locator("[data-testid=operation]").first().waitFor();
   await other.context().close();
@@ -141,7 +141,7 @@ test("a page that is refused any storage works, and takes a token for as long as
     });
     await page.goto(url);
     if (token) {
-      await page.getByLabel("Token").fill(token);
+      await page.getByRole("textbox", { name: "Token" }).fill(token);
       await page.getByRole("dialog").getByRole("button").click();
     }
     await aReading(page).waitFor();

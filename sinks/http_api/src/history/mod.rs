@@ -118,7 +118,7 @@ impl Asked {
             };
             cursor::read(text).filter(fits).ok_or_else(|| {
                 let detail =
-                    "parameter `cursor` is no place in this history; it is taken from the `Link` header";
+                    "parameter `cursor` is not one that this resource handed out for these parameters";
                 Failure::bad_request(detail).with("parameter", "cursor")
             })
         });

@@ -7,6 +7,8 @@
 
 mod fold;
 mod select;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

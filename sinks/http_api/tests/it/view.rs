@@ -74,7 +74,7 @@ async fn a_cursor_is_a_place_in_the_order_of_its_history() {
         let detail = answer.problem(400);
         assert_eq!(
             detail,
-            "parameter `cursor` is no place in this history; it is taken from the `Link` header"
+            "parameter `cursor` is not one that this resource handed out for these parameters"
         );
         assert_eq!(answer.json()["parameter"], "cursor", "{cursor}");
     }
