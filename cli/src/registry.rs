@@ -7,7 +7,7 @@ use smiles_source_internal::Internal;
 use smiles_source_modbus::Modbus;
 use smiles_source_simulator::Synthetic;
 use smiles_stage::Registry;
-use smiles_transform_standard::{Counter, DailyReset, UnitConversion, Validity};
+use smiles_transform_standard::{Counter, DailyReset, Sum, UnitConversion, Validity};
 
 /// Every stage type this binary knows.
 pub(crate) fn built_in() -> Registry {
@@ -19,6 +19,7 @@ pub(crate) fn built_in() -> Registry {
         .transform::<Validity>()
         .transform::<Counter>()
         .transform::<DailyReset>()
+        .transform::<Sum>()
         .sink::<Postgres>()
         .also_called("postgresql", "postgres")
         .sink::<Sqlite>()

@@ -10,7 +10,7 @@ from homeassistant.const import CONF_HOST, CONF_TOKEN
 from homeassistant.core import HomeAssistant
 
 from .coordinator import SmilesConfigEntry
-from .models import Dtu
+from .models import Dtu, Totals
 
 TO_REDACT = {CONF_HOST, CONF_TOKEN, "unique_id", "title", "serial", "address", "bridge_id"}
 
@@ -22,7 +22,8 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: SmilesC
     health = asdict(data.health)
     health["dtus"] = {name: _dtu(dtu) for name, dtu in data.health.dtus.items()}
     # Serial numbers name things elsewhere, so things are numbered here instead.
-    serials = list(dict.fromkeys([*(data.inverters or {}), *(of for of, _ in data.energies or {})]))
+    summed = (data.totals.inverters if data.totals else None) or {}
+    serials = list(dict.fromkeys([*(data.inverters or {}), *(of for of, _ in data.energies or {}), *summed]))
     diagnostics = {
         "entry": {
             "title": entry.title,
@@ -39,7 +40,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: SmilesC
         },
         "health": health,
         "stats": asdict(data.stats) if data.stats else None,
-        "totals": asdict(data.totals) if data.totals else None,
+        "totals": _totals(data.totals, serials) if data.totals else None,
         "inverters": {
             _number(serials, serial): asdict(inverter) for serial, inverter in (data.inverters or {}).items()
         },
@@ -53,6 +54,13 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: SmilesC
 
 def _number(serials: list[str], serial: str) -> str:
     return f"inverter {serials.index(serial) + 1}"
+
+
+def _totals(totals: Totals, serials: list[str]) -> dict[str, Any]:
+    values = asdict(totals)
+    if totals.inverters is not None:
+        values["inverters"] = {_number(serials, serial): asdict(sum_) for serial, sum_ in totals.inverters.items()}
+    return values
 
 
 def _dtu(dtu: Dtu) -> dict[str, Any]:

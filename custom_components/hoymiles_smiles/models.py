@@ -132,6 +132,8 @@ class Totals:
 
     plant: Production
     dtus: Mapping[str, Production]
+    # By serial number; None of a bridge that does not say.
+    inverters: Mapping[str, Energy] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +181,15 @@ class SmilesData:
         return sum(powers) if powers else None
 
     def inverter_energy(self, serial: str) -> Energy | None:
-        """Return the sum over every port ever known, or None where a part would pass for the whole."""
-        # Before the bridge has read its store, it knows only of the ports in its first polls; its own sums are null
-        # for as long. A part shown as the whole is lost energy now, and new production a moment later.
-        if self.totals is None or self.totals.plant.total is None:
+        """Return the inverter's own sum as the bridge made it, or None where a part would pass for the whole."""
+        if self.totals is None:
+            return None
+        if self.totals.inverters is not None:
+            return self.totals.inverters.get(serial)
+        # A bridge of 3.0 sums nothing but DTUs. Before it has read its store, it knows only of the ports in its first
+        # polls; its own sums are null for as long. A part shown as the whole is lost energy now, and new production a
+        # moment later.
+        if self.totals.plant.total is None:
             return None
         energies = [energy for (of, _), energy in (self.energies or {}).items() if of == serial]
         if not energies:
@@ -382,7 +389,17 @@ def parse_totals(value: object) -> Totals:
     totals = Reader(value, "/api/production/totals")
     plant: object = totals.required("plant", totals.value.get("plant"))
     dtus = totals.objects("dtus").items()
-    return Totals(_production(plant), {name: _production(dtu) for name, dtu in dtus})
+    inverters = totals.objects("inverters") if "inverters" in totals.value else None
+    return Totals(
+        _production(plant),
+        {name: _production(dtu) for name, dtu in dtus},
+        None if inverters is None else {serial: _energy(energy) for serial, energy in inverters.items()},
+    )
+
+
+def _energy(value: object) -> Energy:
+    energy = Reader(value, "the sum of an inverter in /api/production/totals")
+    return Energy(energy.integer("today_production"), energy.integer("total_production"))
 
 
 def _production(value: object) -> Production:

@@ -14,6 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from custom_components.hoymiles_smiles import descriptions
 from custom_components.hoymiles_smiles.const import DOMAIN
+from custom_components.hoymiles_smiles.diagnostics import async_get_config_entry_diagnostics
 
 from .conftest import set_up
 from .fake_bridge import FakeBridge
@@ -194,6 +195,26 @@ async def test_a_part_is_never_shown_for_the_whole(
     current[0]["total_production"] = None
     after = await refresh(hass, entry)
     assert after[f"{current[0]['serial_number']}_total_lifetime_production"] == STATE_UNAVAILABLE
+
+
+async def test_an_inverter_shows_the_sum_of_the_bridge(
+    hass: HomeAssistant, bridge: FakeBridge, entry: MockConfigEntry
+) -> None:
+    """Which need not be what its ports sum to now: a port that joined late added nothing."""
+    sums = {
+        ROOF: {"today_production": 7, "total_production": 1500, "timestamp": None},
+        BARN: {"today_production": None, "total_production": None, "timestamp": None},
+    }
+    bridge.answers["/api/production/totals"]["inverters"] = sums
+    bridge.answers["/api/production/totals"]["plant"].update(today_production=None, total_production=None)
+    await set_up(hass, entry)
+    shown = states(hass, entry)
+    assert float(shown[f"{ROOF}_total_lifetime_production"]) == 1.5
+    assert float(shown[f"{ROOF}_total_today_production"]) == 7
+    assert shown[f"{BARN}_total_lifetime_production"] == STATE_UNAVAILABLE
+    report = await async_get_config_entry_diagnostics(hass, entry)
+    assert report["totals"]["inverters"]["inverter 1"] == {"today": 7, "total": 1500}
+    assert ROOF not in str(report)
 
 
 async def test_a_dtu_that_was_never_heard(hass: HomeAssistant, bridge: FakeBridge, entry: MockConfigEntry) -> None:

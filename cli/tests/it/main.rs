@@ -29,4 +29,5 @@ mod postgres_watermarks;
 mod sequence;
 mod service;
 mod structure;
+mod sums;
 mod year;

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use smiles_journal::StateChange;
 use smiles_stage::{
-    Action, Clock, OpenContext, PassInfo, Rejection, StageError, StagedState, Transform, TransformPlan,
+    Action, Clock, OpenContext, PassInfo, Query, Rejection, StageError, StagedState, Transform, TransformPlan,
 };
 
 use crate::guard::{Failure, guarded_now};
@@ -21,6 +21,9 @@ pub(crate) struct Chain {
     whole: bool,
 }
 
+/// One answer per question of a transform.
+pub(crate) type Answers = Vec<Option<RecordBatch>>;
+
 /// One transform.
 pub(crate) struct Link {
     pub(crate) name: String,
@@ -30,6 +33,10 @@ pub(crate) struct Link {
     /// `None` after a panic, until it is made anew.
     pub(crate) transform: Option<Box<dyn Transform>>,
     pub(crate) memory: StagedState,
+    /// What it asks the store where the journal has no state for it.
+    pub(crate) asks: Vec<Option<Query>>,
+    /// What the store answered; `None`: nothing yet.
+    pub(crate) known: Option<Answers>,
     pub(crate) meters: TransformMeters,
 }
 
@@ -53,6 +60,33 @@ impl Chain {
             if let Some(link) = self.links.iter_mut().find(|link| link.name == stage) {
                 link.memory.remember(&key, value);
             }
+        }
+    }
+
+    /// The questions of each transform that has no state; nothing of one that has, or asks nothing.
+    pub(crate) fn unanswered(&mut self) -> Vec<Vec<Option<Query>>> {
+        let of = |link: &mut Link| {
+            let remembers =
+                link.transform.as_ref().is_some_and(|transform| transform.remembers(&link.memory));
+            if remembers || link.asks.iter().all(Option::is_none) {
+                link.known.get_or_insert_default();
+            }
+            if link.known.is_none() { link.asks.clone() } else { Vec::new() }
+        };
+        self.links.iter_mut().map(of).collect()
+    }
+
+    /// What the store answered to these questions.
+    pub(crate) fn answered(&mut self, answers: Vec<Answers>) {
+        for (link, answers) in self.links.iter_mut().zip(answers) {
+            link.known.get_or_insert(answers);
+        }
+    }
+
+    /// There is no store that could be asked.
+    pub(crate) fn answered_nothing(&mut self) {
+        for link in &mut self.links {
+            link.known.get_or_insert_default();
         }
     }
 
@@ -106,7 +140,11 @@ impl Chain {
     /// The batch is durable, and with it the puts.
     pub(crate) fn keep(&mut self) {
         self.whole = false;
-        self.links.iter_mut().for_each(|link| link.memory.keep());
+        for link in &mut self.links {
+            link.memory.keep();
+            // What was known is in the state now.
+            link.known = link.known.take().map(|_| Answers::new());
+        }
     }
 
     /// The journal may have lost what it kept of the state (it was repaired): the next record carries all of it.
@@ -173,13 +211,18 @@ impl Link {
     }
 
     fn call(&mut self, batch: RecordBatch, pass: &PassInfo) -> Result<RecordBatch, Failure> {
-        let Self { transform, plan, input, context, memory, .. } = self;
+        let Self { transform, plan, input, context, memory, known, .. } = self;
         guarded_now(|| {
             let transform = match transform {
                 Some(transform) => transform,
                 None => transform.insert(plan.open(input, context.clone())?),
             };
             transform.pass(pass);
+            if let Some(known) = known
+                && !transform.remembers(memory)
+            {
+                transform.recall(known, memory)?;
+            }
             transform.apply(batch, memory)
         })
     }

@@ -18,6 +18,7 @@ mod meter;
 mod open;
 mod poll;
 mod pump;
+mod recall;
 mod reject;
 mod replay;
 mod retry;

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, broadcast};
 use crate::Meters;
 use crate::board::{Board, starting, unheard};
 use crate::live::BEHIND_MAX;
+use crate::recall::Recall;
 use crate::running::Running;
 use crate::stages::{Common, open_sinks, open_sources, open_transforms};
 use crate::stop::Stop;
@@ -131,10 +132,18 @@ impl Wired {
             live: broadcast::Sender::new(BEHIND_MAX),
         };
         let Self { pipeline, sources, transforms, sinks, input, .. } = self;
-        let chain = open_transforms(&common, &pipeline, transforms, state)?;
-        let (deliveries, lives, forgotten) = open_sinks(&common, &pipeline, sinks).await?;
+        let kept =
+            sinks.iter().position(|sink| sink.plan.offers().is_some() && sink.plan.mapping().is_some());
+        let mapping = kept.and_then(|kept| sinks.get(kept)?.plan.mapping());
+        let mut chain = open_transforms(&common, &pipeline, transforms, state, mapping.as_deref())?;
+        let (deliveries, lives, forgotten, mut stores) = open_sinks(&common, &pipeline, sinks).await?;
         let (polls, inbox, durable) = open_sources(&common, &pipeline, sources, &input).await?;
-        let pump = common.pump(inbox, chain, durable);
+        let store = kept.and_then(|kept| stores.get_mut(kept)?.take());
+        let recall = store.and_then(|store| Recall::begin(&common, store, chain.unanswered()));
+        if recall.is_none() {
+            chain.answered_nothing();
+        }
+        let pump = common.pump(inbox, chain, durable, recall);
         let keeper = common.keeper(forgotten);
         let RunOptions { clock, grace, .. } = common.options;
         let (name, journal) = (common.pipeline, common.journal);

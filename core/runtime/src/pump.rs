@@ -16,6 +16,7 @@ use crate::board::Board;
 use crate::chain::{Chain, ChainError};
 use crate::clock::ClockWatch;
 use crate::poll::{Durable, Heard};
+use crate::recall::{Recall, recalled};
 use crate::retry::{Backoff, Verdict};
 
 /// What the loop needs.
@@ -23,6 +24,8 @@ pub(crate) struct Pump {
     pub(crate) pipeline: String,
     pub(crate) inbox: mpsc::Receiver<Heard>,
     pub(crate) chain: Chain,
+    /// What the store knows, on its way to transforms without state.
+    pub(crate) recall: Option<Recall>,
     pub(crate) journal: Arc<dyn Journal>,
     /// The run the state was last known to be in.
     pub(crate) run: RunId,
@@ -47,6 +50,9 @@ pub(crate) struct Pump {
 /// The journal has stopped under us.
 pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
     while let Some(Heard { source, records, began, complete }) = pump.inbox.recv().await {
+        if let Some(answers) = recalled(&mut pump.recall).await {
+            pump.chain.answered(answers);
+        }
         let pass = pump.pass(source, began, complete);
         let records = pump.transformed(records, &pass).await;
         let accepted = pump.durable(records, complete).await?;

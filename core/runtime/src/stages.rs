@@ -6,6 +6,7 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use smiles_config::Pipeline;
 use smiles_journal::{Journal, StateChange};
+use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
     Batch, Delivery as Promise, HealthView, OpenContext, OpenSink, RunId, SourcePlan, StagedState, Store,
 };
@@ -20,6 +21,7 @@ use crate::live::{self, Live};
 use crate::open::{OpenError, RunOptions};
 use crate::poll::{Durable, Heard, Poll};
 use crate::pump::Pump;
+use crate::recall::Recall;
 use crate::retry::Backoff;
 use crate::schedule::Schedule;
 use crate::schema::Stamp;
@@ -62,11 +64,13 @@ impl Common {
         inbox: mpsc::Receiver<Heard>,
         chain: Chain,
         durable: Vec<watch::Sender<Durable>>,
+        recall: Option<Recall>,
     ) -> Pump {
         Pump {
             pipeline: self.pipeline.clone(),
             inbox,
             chain,
+            recall,
             journal: Arc::clone(&self.journal),
             run: self.journal.run(),
             clock: Arc::clone(&self.options.clock),
@@ -98,6 +102,7 @@ pub(crate) fn open_transforms(
     pipeline: &Pipeline,
     wired: Vec<WiredTransform>,
     state: Vec<StateChange>,
+    mapping: Option<&TablesPlan>,
 ) -> Result<Chain, OpenError> {
     let open = |(decl, wired): (&smiles_config::TransformDecl, WiredTransform)| {
         let name = decl.stage.name.clone();
@@ -107,7 +112,8 @@ pub(crate) fn open_transforms(
         let transform = transform.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
         let meters = common.options.meters.transform(&common.pipeline, &name);
         let (transform, memory) = (Some(transform), StagedState::default());
-        Ok(Link { name, plan, input, context, transform, memory, meters })
+        let asks = mapping.map_or_else(Vec::new, |mapping| plan.asks(mapping));
+        Ok(Link { name, plan, input, context, transform, memory, asks, known: None, meters })
     };
     let links = pipeline.transforms.iter().zip(wired).map(open).collect::<Result<_, _>>()?;
     Ok(Chain::new(links, state, Arc::clone(&common.options.clock)))
@@ -155,7 +161,8 @@ pub(crate) async fn open_sources(
     Ok((polls, inbox, durable))
 }
 
-type Sinks = (Vec<Delivery>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>);
+/// The sinks' tasks, how they learn of forgotten runs, and what stores they offer, in the order of the file.
+type Sinks = (Vec<Delivery>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>, Vec<Option<Arc<dyn Store>>>);
 
 /// Stores before their readers; wiring has seen to it that there is such an order.
 pub(crate) async fn open_sinks(
@@ -222,5 +229,6 @@ pub(crate) async fn open_sinks(
             memory: Memory::default(),
         });
     }
-    Ok((deliveries, lives, forgotten))
+    let stores = stores.into_iter().map(Option::flatten).collect();
+    Ok((deliveries, lives, forgotten, stores))
 }

@@ -90,7 +90,8 @@ impl Wired {
             room: Arc::new(Notify::new()),
             live: broadcast::Sender::new(1),
         };
-        let chain = open_transforms(&common, &pipeline, transforms, Vec::new())?;
+        let mut chain = open_transforms(&common, &pipeline, transforms, Vec::new(), None)?;
+        chain.answered_nothing();
         let tried = |(decl, plan): (&smiles_config::SourceDecl, Box<dyn SourcePlan>)| {
             let name = decl.stage.name.clone();
             let stamp = Stamp::new(&input, plan.output(), &name);

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use crate::tables::TablesPlan;
 use crate::{
-    Clock, Files, HealthView, Migrate, Migrated, Problems, Process, Sink, Source, StageError, Store,
+    Clock, Files, HealthView, Migrate, Migrated, Problems, Process, Query, Sink, Source, StageError, Store,
     Transform,
 };
 
@@ -85,6 +85,12 @@ pub trait TransformPlan: Send + Sync {
     /// # Errors
     /// All columns that do not fit, by the path of the option that names them.
     fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems>;
+
+    /// What it would ask of a store that keeps what leaves the pipeline by this mapping, where the journal has no state for
+    /// it: whole tables, each question answered by one batch. `None` in the place of one that no table can answer.
+    fn asks(&self, _mapping: &TablesPlan) -> Vec<Option<Query>> {
+        Vec::new()
+    }
 
     /// Makes the transform for these columns, which [`TransformPlan::output`] has accepted.
     ///

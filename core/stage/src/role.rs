@@ -58,6 +58,21 @@ pub trait Transform: Send {
     /// call alone: only [`State`] lasts.
     fn pass(&mut self, _pass: &PassInfo) {}
 
+    /// Whether its state is there. Where it is not, what the store knows is handed to [`Transform::recall`] before the
+    /// first batch, if it can be had by then, else before a later one.
+    fn remembers(&self, _state: &dyn State) -> bool {
+        true
+    }
+
+    /// What the store answered to [`crate::TransformPlan::asks`], one answer per question; none at all where there is no
+    /// store to be asked. Said after [`Transform::pass`], as part of the same batch, until [`Transform::remembers`].
+    ///
+    /// # Errors
+    /// As [`Transform::apply`].
+    fn recall(&mut self, _known: &[Option<RecordBatch>], _state: &mut dyn State) -> Result<(), StageError> {
+        Ok(())
+    }
+
     /// The batch, transformed, in the schema of the plan's `output`.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub use discovery::Discovery;
 pub use history::History;
 pub use metrics::{Aggregate, ColumnSeries, HealthSeries, Metrics, RuntimeSeries, SeriesType, TotalSeries};
 pub use smiles_stage::tables::Ordered;
-pub use totals::{Belongs, Total, Totals};
+pub use totals::{Belongs, SumTable, SumTables, Total, Totals};
 
 /// Options of `type: http_api`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -100,6 +100,15 @@ pub(crate) struct Api {
     pub views: Views,
 }
 
+impl Api {
+    /// The columns by which rows heard are told apart.
+    pub(crate) fn heard_key(&self) -> Vec<String> {
+        let totals = self.resources.iter().filter_map(|resource| resource.route.totals.as_ref());
+        let keys = totals.flat_map(|totals| totals.values.iter().map(|(_, total)| &total.key));
+        keys.into_iter().find(|key| !key.is_empty()).cloned().unwrap_or_default()
+    }
+}
+
 struct ApiPlan {
     address: Address,
     store: Option<String>,

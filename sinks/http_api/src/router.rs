@@ -128,11 +128,7 @@ async fn serve_metrics(State(app): State<Arc<App>>, uri: Uri) -> Result<Response
     }
     let totals = serve_resource::total_series(&app).await;
     let state = app.health.health();
-    let is_fresh = |name: &str| {
-        let mut sources = state.sources.iter().filter(|source| source.name == name);
-        sources.any(|source| health::is_fresh(source, app.api.offline_after))
-    };
-    let latest = app.latest.of(is_fresh);
+    let latest = app.latest.of(|name| health::patience_with(&state, name, app.api.offline_after));
     let runtime = &app.api.metrics.runtime;
     let text = metrics::text(app.meters.gather(), runtime, &app.api.series, totals, &state, &latest);
     let text = text.map_err(|error| {

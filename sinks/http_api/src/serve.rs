@@ -1,6 +1,7 @@
 //! Listens, and keeps the latest batch for what is served from memory. Dropping the sink ends every connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use smiles_stage::{Batch, OpenContext, Position, RunId, Sink, StageError, Store, Watermark};
@@ -12,6 +13,7 @@ use crate::app::{App, Shared};
 use crate::check::Address;
 use crate::discovery::Announcement;
 use crate::events::Events;
+use crate::latest::Latest;
 use crate::memory::Memory;
 use crate::plan::Api;
 use crate::router;
@@ -20,6 +22,7 @@ use crate::{connections, current};
 /// The opened sink.
 pub(crate) struct ApiSink {
     shared: Shared,
+    offline_after: Duration,
     last: Option<Position>,
     // Owns the server: aborted when dropped.
     _server: JoinSet<()>,
@@ -47,9 +50,9 @@ pub(crate) async fn open(
         .await
         .map_err(|error| StageError::halt(cannot()).because(error))?;
     let local = listener.local_addr().map_err(|error| StageError::halt(cannot()).because(error))?;
-    let bounds = api.bounds;
+    let (bounds, offline_after) = (api.bounds, api.offline_after);
     let shared = Shared {
-        latest: Arc::default(),
+        latest: Arc::new(Latest::new(api.heard_key(), Arc::clone(&context.clock))),
         memory: Arc::new(Memory::new(api.views.clone(), bounds.rows)),
         events: Arc::new(Events::new(bounds.followers, bounds.heartbeat)),
     };
@@ -64,13 +67,13 @@ pub(crate) async fn open(
     server.spawn(current::keep(Arc::clone(&app)));
     server.spawn(connections::serve(listener, router::router(app), bounds, meters));
     tracing::info!(sink, address = %format_args!("http://{local}"), "http api listening");
-    Ok(ApiSink { shared, last: None, _server: server, _announcement: announcement })
+    Ok(ApiSink { shared, offline_after, last: None, _server: server, _announcement: announcement })
 }
 
 #[async_trait]
 impl Sink for ApiSink {
     async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
-        self.shared.latest.put(&batch.records);
+        self.shared.latest.put(batch, self.offline_after);
         self.shared.memory.accept(batch.position, &batch.records);
         self.shared.events.accept(batch);
         self.last = Some(batch.position);

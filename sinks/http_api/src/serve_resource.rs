@@ -20,7 +20,7 @@ use crate::resource::{Plan, Resource, Values};
 use crate::series::{pair, sample};
 use crate::totals::{self, Given, Sums, TotalsPlan};
 use crate::zone::Spans;
-use crate::{params, reply, router};
+use crate::{health, params, reply, router};
 
 /// Answers the resource at this place in the declaration.
 ///
@@ -76,7 +76,9 @@ async fn content(
 ) -> Result<Content, Failure> {
     if let Some(plan) = &resource.totals {
         let sums = sums(app, plan).await?;
-        return Ok(Content::whole(format, Bytes::from(totals::body(plan, &sums))));
+        let whole = Content::whole(format, Bytes::from(totals::body(plan, &sums)));
+        // What was heard grows old, and a source falls silent, without a batch that says so.
+        return Ok(Content { keep: false, ..whole });
     }
     let store = app.store()?;
     let plan = resource.plan.as_ref().ok_or_else(no_store)?;
@@ -132,8 +134,9 @@ async fn sums(app: &Arc<App>, plan: &TotalsPlan) -> Result<Sums, Failure> {
         }
     };
     let health = app.health.health();
-    let heard = app.latest.named();
-    Ok(totals::sums(plan, &Given { rows, heard: &heard, health: &health }))
+    let offline_after = app.api.offline_after;
+    let heard = app.latest.named(|name| health::patience_with(&health, name, offline_after));
+    Ok(totals::sums(plan, &Given { rows, heard: &heard, health: &health, offline_after }))
 }
 
 /// The declared sums as series; those that are null are absent.

@@ -52,6 +52,11 @@ impl Key {
         if problems.is_empty() { Ok(Self(indices)) } else { Err(problems) }
     }
 
+    /// Of one column.
+    pub(crate) fn single(column: usize) -> Self {
+        Self(vec![column])
+    }
+
     /// Writes the row's key: the values as text, joined by a zero byte; `false` where any of them is null.
     pub(crate) fn write(&self, batch: &RecordBatch, row: usize, key: &mut Vec<u8>) -> bool {
         key.clear();

@@ -9,10 +9,12 @@ mod keyed;
 mod quantity;
 mod rate;
 mod raw;
+pub mod sum;
 mod unit_conversion;
 mod validity;
 
 pub use counter::Counter;
 pub use daily_reset::DailyReset;
+pub use sum::Sum;
 pub use unit_conversion::UnitConversion;
 pub use validity::Validity;

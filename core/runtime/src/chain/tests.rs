@@ -58,6 +58,8 @@ fn chain(names: &[&str], state: Vec<StateChange>) -> Chain {
         context: open_context(std::path::Path::new("."), Arc::clone(&clock)),
         transform: Some(Box::new(Sum)),
         memory: StagedState::default(),
+        asks: Vec::new(),
+        known: None,
         meters: meters.transform("test", name),
     };
     Chain::new(names.iter().map(link).collect(), state, clock)

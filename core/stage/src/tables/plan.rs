@@ -134,6 +134,18 @@ impl TablePlan {
         self.columns.iter().enumerate().filter(move |(_, column)| column.role == role).map(|(index, _)| index)
     }
 
+    /// The column of the table that holds this pipeline column as it is; of several, the one that says how new a row is,
+    /// and one that is set on insert only as a last resort.
+    pub fn column_of(&self, pipeline_column: &str) -> Option<&str> {
+        let plain = |column: &&PlannedColumn| matches!(&column.origin, Origin::Column { name, .. } if name == pipeline_column);
+        let rank = |column: &&PlannedColumn| match column.role {
+            Role::Newest => 0,
+            Role::Key | Role::Value => 1,
+            Role::First => 2,
+        };
+        self.columns.iter().filter(plain).min_by_key(rank).map(|column| column.name.as_str())
+    }
+
     /// Where a table gets one row of several (`distinct`): the columns that say which poll a row is of and whose row it
     /// is, as indices into [`TablePlan::columns`]. Empty where the table has no such columns: two rows of one poll
     /// cannot be told apart there.

@@ -139,11 +139,21 @@ fn totals(route: &Route, declared: &Totals, at: &Path, problems: &mut Problems) 
         problems.push(Problem::error(at.key("each"), "`whole` and `each` have different names"));
     }
     for (name, total) in declared.values.iter() {
+        let (heard, sum) = (total.heard.is_some(), total.sum.is_some());
         let stored = total.table.is_some() && total.column.is_some();
-        let part = total.table.is_some() || total.column.is_some() || total.resets.is_some();
-        if total.heard.is_some() == stored || total.heard.is_some() && part {
-            let at = at.key("values").key(name);
-            problems.push(Problem::error(at, "a value is one of `heard`, or `table` and `column`"));
+        let part = total.table.is_some() || total.column.is_some();
+        let ways = [heard, sum, stored].into_iter().filter(|way| *way).count();
+        let stray = heard && total.resets.is_some()
+            || !heard && !total.key.is_empty()
+            || sum && total.aggregate.is_some();
+        let at = at.key("values").key(name);
+        if ways != 1 || part && !stored || part && (heard || sum) || stray {
+            let message = "a value is one of `heard`, `sum`, or `table` and `column`";
+            problems.push(Problem::error(at, message));
+        } else if sum && declared.sums.is_none() {
+            problems.push(Problem::error(at.key("sum"), "no `sums` say in which tables it is"));
+        } else if stored && declared.belongs.is_none() {
+            problems.push(Problem::error(at.key("table"), "no `belongs` says of which source a row is"));
         }
     }
     if declared.values.is_empty() {

@@ -15,18 +15,50 @@ pub struct Totals {
     pub each: String,
     /// The values, in order.
     pub values: Ordered<Total>,
+    /// The tables that hold the sums of the pipeline.
+    pub sums: Option<SumTables>,
     /// How a row of a table belongs to a source.
-    pub belongs: Belongs,
+    pub belongs: Option<Belongs>,
 }
 
-/// One value: of the rows heard last (`heard`), or of all rows of a table (`table` and `column`).
+/// Where the columns of the transform `sum` are kept.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SumTables {
+    /// Of the whole; `name` is the column with the name of the pipeline.
+    pub whole: SumTable,
+    /// Of each source; `name` is the column with the source's name.
+    pub each: SumTable,
+    /// Of other groups: the name of an object beside the two, which holds one per `name`.
+    #[serde(default)]
+    pub more: Ordered<SumTable>,
+}
+
+/// A table with one row per group.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SumTable {
+    /// The table.
+    pub table: String,
+    /// Its column that says whose sum a row is.
+    pub name: String,
+}
+
+/// One value: of the rows heard last (`heard`), a column of the tables in `sums` (`sum`), or of all rows of a table
+/// (`table` and `column`).
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Total {
-    /// A column of the pipeline: the rows of each source's last pass count. Nothing heard is 0 of a source that
+    /// A column of the pipeline: what each source last said of each key counts. Nothing heard is 0 of a source that
     /// answered and null of one that did not.
     pub heard: Option<String>,
-    /// A table with one row per key: every key ever known counts, heard or not.
+    /// With `heard`: the columns of the pipeline that tell one thing from another. A pass that did not reach every record
+    /// leaves those it lacks as they were, for `offline_after`. Without it such a pass counts for nothing as long.
+    pub key: Vec<String>,
+    /// A column of the tables in `sums`: what the transform `sum` made, which never steps.
+    pub sum: Option<String>,
+    /// A table with one row per key: every key ever known counts, heard or not; null as long as one has no value. A key
+    /// that joins or leaves is a step: energy for a dashboard is better taken from `sum`.
     pub table: Option<String>,
     /// A column of that table.
     pub column: Option<String>,

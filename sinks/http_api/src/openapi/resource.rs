@@ -10,7 +10,7 @@ use crate::history::served;
 use crate::params::Param;
 use crate::plan::Api;
 use crate::resource::{Plan, Resource};
-use crate::totals::TotalsPlan;
+use crate::totals::{Origin, TotalsPlan};
 
 pub(super) fn path(resource: &Resource, api: &Api, guarded: bool) -> Value {
     let words = &api.document;
@@ -142,7 +142,16 @@ fn sums(totals: &TotalsPlan, words: &Document) -> Value {
     let values = object(properties);
     let each =
         json!({"type": "object", "additionalProperties": values, "description": "Per source, by its name"});
-    object(Map::from_iter([(totals.whole.clone(), values), (totals.each.clone(), each)]))
+    let mut all = Map::from_iter([(totals.whole.clone(), values), (totals.each.clone(), each)]);
+    let of_tables = totals.values.iter().filter(|value| matches!(value.origin, Origin::Sums { .. }));
+    let properties: Map<String, Value> =
+        of_tables.map(|value| (value.name.clone(), cell(&value.field, &value.name, false, words))).collect();
+    for (name, _) in totals.sums.iter().flat_map(|sums| &sums.more) {
+        let groups = object(properties.clone());
+        let groups = json!({"type": "object", "additionalProperties": groups, "description": "Per group, by its name"});
+        all.insert(name.clone(), groups);
+    }
+    object(all)
 }
 
 #[cfg(test)]

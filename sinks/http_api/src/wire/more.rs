@@ -6,9 +6,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use smiles_stage::{Order, Path, Problem, column_resolution};
 
 use super::{Wiring, empty};
-use crate::config::{Aggregate, Belongs, History, Total, Totals};
+use crate::config::{Aggregate, Belongs, History, SumTable, Total, Totals};
 use crate::resource::{Bucket, HistoryPlan, Selection};
-use crate::totals::{Origin, TotalValue, TotalsPlan};
+use crate::totals::{Origin, SumPlan, SumsPlan, TotalValue, TotalsPlan};
 
 /// Decimal places of a mean beyond those of the values.
 const MEAN_DECIMALS: i32 = 2;
@@ -85,33 +85,95 @@ impl Wiring<'_> {
     }
 
     pub(super) fn totals(&mut self, declared: &Totals, input: &SchemaRef, at: &Path) -> Option<TotalsPlan> {
-        let mut belongs = empty(&declared.belongs.table);
-        let belongs_at = at.key("belongs");
-        let known = self.table(&declared.belongs.table, &belongs_at)?;
-        let table = &declared.belongs.table;
-        let source = self.column(&known, table, &declared.belongs.source, belongs_at.key("source"))?;
-        let source = belongs.ask(&known, source.name())?;
-        for (_, own) in declared.belongs.on.iter() {
-            self.column(&known, table, own, belongs_at.key("on"))?;
-            belongs.ask(&known, own)?;
-        }
+        let belongs = match &declared.belongs {
+            Some(belongs) => Some(self.belongs(belongs, &at.key("belongs"))?),
+            None => None,
+        };
         let mut plan = TotalsPlan {
             whole: declared.whole.clone(),
             each: declared.each.clone(),
             values: Vec::new(),
             tables: Vec::new(),
+            sums: None,
             belongs,
-            source,
         };
+        if let Some(tables) = &declared.sums {
+            let at = at.key("sums");
+            let whole = self.sum_table(&tables.whole, &mut plan, &at.key("whole"));
+            let each = self.sum_table(&tables.each, &mut plan, &at.key("each"));
+            let more = tables.more.iter().filter_map(|(name, table)| {
+                Some((name.to_owned(), self.sum_table(table, &mut plan, &at.key("more").key(name))?))
+            });
+            let more = more.collect();
+            plan.sums = whole.zip(each).map(|(whole, each)| SumsPlan { whole, each, more });
+        }
         for (name, total) in declared.values.iter() {
             let at = at.key("values").key(name);
-            let value = match &total.heard {
-                Some(column) => self.heard(name, total, column, input, &at),
-                None => self.summed(name, total, &declared.belongs, &mut plan, &at),
+            let value = match (&total.heard, &total.sum, &declared.belongs) {
+                (Some(column), ..) => self.heard(name, total, column, input, &at),
+                (None, Some(column), _) => self.made(name, column, total.resets.as_deref(), &mut plan, &at),
+                (None, None, Some(belongs)) => self.summed(name, total, belongs, &mut plan, &at),
+                (None, None, None) => None,
             };
             plan.values.extend(value);
         }
         Some(plan)
+    }
+
+    fn belongs(&mut self, declared: &Belongs, at: &Path) -> Option<(Selection, usize)> {
+        let table = &declared.table;
+        let mut belongs = empty(table);
+        let known = self.table(table, at)?;
+        let source = self.column(&known, table, &declared.source, at.key("source"))?;
+        let source = belongs.ask(&known, source.name())?;
+        for (_, own) in declared.on.iter() {
+            self.column(&known, table, own, at.key("on"))?;
+            belongs.ask(&known, own)?;
+        }
+        Some((belongs, source))
+    }
+
+    /// A table of sums, asked for with the column that says whose a row is.
+    fn sum_table(&mut self, declared: &SumTable, plan: &mut TotalsPlan, at: &Path) -> Option<SumPlan> {
+        let table = &declared.table;
+        let schema = self.table(table, at)?;
+        let name = self.column(&schema, table, &declared.name, at.key("name"))?;
+        if !matches!(name.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
+            let message = format!("the column `{}` is of type {}, not text", name.name(), name.data_type());
+            self.problems.push(Problem::error(at.key("name"), message));
+        }
+        let mut selection = empty(table);
+        let name = selection.ask(&schema, name.name())?;
+        plan.tables.push((selection, Vec::new()));
+        Some(SumPlan { table: plan.tables.len() - 1, name })
+    }
+
+    /// A column of each table of sums.
+    fn made(
+        &mut self,
+        name: &str,
+        column: &str,
+        resets: Option<&str>,
+        plan: &mut TotalsPlan,
+        at: &Path,
+    ) -> Option<TotalValue> {
+        let mut columns = Vec::new();
+        let mut field = None;
+        let tables: Vec<usize> = plan.sums.as_ref()?.all().map(|sum| sum.table).collect();
+        for place in tables {
+            let mut selection = plan.tables[place].0.clone();
+            let schema = Arc::clone(self.tables.get(&selection.table)?);
+            let found = self.column(&schema, &selection.table, column, at.key("sum"))?;
+            if let Some(time) = resets {
+                let reset = self.reset(&mut selection, &schema, column, time, &at.key("resets"));
+                selection.resets.extend(reset);
+            }
+            columns.push(selection.ask(&schema, column)?);
+            field.get_or_insert(found);
+            plan.tables[place].0 = selection;
+        }
+        let (name, field) = (name.to_owned(), field?);
+        Some(TotalValue { name, aggregate: Aggregate::Last, field, origin: Origin::Sums { columns } })
     }
 
     fn heard(
@@ -148,7 +210,10 @@ impl Wiring<'_> {
         let (table, column) = total.table.as_ref().zip(total.column.as_ref())?;
         let schema = self.table(table, at)?;
         let field = self.column(&schema, table, column, at.key("column"))?;
-        let known = plan.tables.iter().position(|(selection, _)| selection.table == *table);
+        // The tables of sums come first, each with a place of its own.
+        let sums = plan.sums.as_ref().map_or(0, |sums| sums.all().count());
+        let mut own = plan.tables.iter().enumerate().skip(sums);
+        let known = own.find(|(_, (selection, _))| selection.table == *table).map(|(place, _)| place);
         let place = known.unwrap_or_else(|| {
             plan.tables.push((empty(table), Vec::new()));
             plan.tables.len() - 1
@@ -156,7 +221,8 @@ impl Wiring<'_> {
         let mut on = Vec::new();
         for (theirs, own) in belongs.on.iter() {
             self.column(&schema, table, theirs, at.key("table"))?;
-            let own = plan.belongs.columns.iter().position(|field| field.name() == own)?;
+            let known = plan.belongs.as_ref()?.0.columns.iter();
+            let own = known.clone().position(|field| field.name() == own)?;
             on.push((plan.tables[place].0.ask(&schema, theirs)?, own));
         }
         if let Some(time) = &total.resets {

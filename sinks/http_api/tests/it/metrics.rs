@@ -105,6 +105,50 @@ async fn what_vanishes_from_the_device_vanishes_here() {
 }
 
 #[tokio::test]
+async fn a_partial_pass_takes_nothing_from_a_sum_until_the_rest_is_old() {
+    let mut world = World::stock().await;
+    let power = async |world: &World| {
+        let (samples, _) = parsed(&world.get("/metrics").await.body);
+        let answer = world.get("/api/production/totals").await.json();
+        let shown = samples.get(r#"hoymiles_dtu_power_watts{dtu_name="DTU"}"#).copied();
+        assert_eq!(answer["dtus"]["DTU"]["power"].as_f64(), shown, "{answer}");
+        assert_eq!(answer["plant"]["power"].as_f64(), shown);
+        shown
+    };
+    let rows = plant();
+    world.accept(stock::rows(&rows[..3])).await;
+    assert_eq!(power(&world).await, Some(70.3));
+    // Half of the ports answer; the others are as they were.
+    world.clock.advance(Duration::from_secs(200));
+    let mut half = rows[0].clone();
+    half["pv_power"] = json!(40.0);
+    world.accept_pass(stock::rows(&[half.clone()]), false).await;
+    assert_eq!(power(&world).await, Some(74.5));
+    world.clock.advance(Duration::from_secs(101));
+    assert_eq!(power(&world).await, Some(40.0), "what was said 301 s ago counts no more");
+    // One that a complete pass does not name any more counts for nothing at once.
+    world.accept(stock::rows(&rows[..2])).await;
+    world.accept(stock::rows(&rows[1..2])).await;
+    assert_eq!(power(&world).await, Some(34.5));
+    // Answered, and nobody was heard; then not answered for too long.
+    world.clock.advance(Duration::from_secs(301));
+    assert_eq!(power(&world).await, Some(0.0));
+    world.health.0.lock().unwrap().sources[0].since_success = Some(Duration::from_secs(301));
+    assert_eq!(power(&world).await, None);
+}
+
+#[tokio::test]
+async fn sums_are_those_of_the_pipeline_and_absent_while_there_are_none() {
+    let mut world = World::stock().await;
+    world.accept(stock::rows(&plant()[..3])).await;
+    let answer = world.get("/api/production/totals").await.json();
+    assert_eq!(answer["plant"]["total_production"], 1_703_670, "not that of another pipeline: {answer}");
+    assert_eq!(answer["plant"]["timestamp"], "2026-11-23T19:43:30.000000+00:00");
+    let inverter = json!({"today_production": null, "total_production": null, "timestamp": "2026-11-23T19:43:30.000000+00:00"});
+    assert_eq!(answer["inverters"], json!({"102162804827": inverter}));
+}
+
+#[tokio::test]
 async fn sources_are_apart() {
     let mut world = World::stock().await;
     world.health.0.lock().unwrap().sources.push(source("gone"));

@@ -73,9 +73,31 @@ pub(crate) fn store() -> FakeStore {
         ("inverter_data", inverter_data()),
         ("port_data", port_data()),
         ("production_cache", production_cache()),
+        (
+            "plant_production",
+            sums("plant", &[("test", json!(3702), json!(1_703_670)), ("other", json!(7), json!(9))]),
+        ),
+        ("dtu_production", sums("dtu_name", &[("DTU", json!(3702), json!(1_703_670))])),
+        ("inverter_production", sums("serial_number", &[("102162804827", Json::Null, Json::Null)])),
         ("config_cache", Table { schema: schema(vec![text("key")]), rows: Vec::new() }),
         ("system_metrics", Table { schema: schema(vec![whole("id")]), rows: vec![json!({"id": 1})] }),
     ])
+}
+
+/// Sums, as the pipeline made them.
+fn sums(name: &str, rows: &[(&str, Json, Json)]) -> Table {
+    let row = |(of, today, total): &(&str, Json, Json)| {
+        json!({
+            name: of, "today_production": today, "total_production": total,
+            "last_updated": "2026-11-23T19:43:30Z",
+        })
+    };
+    let (today, total) = (whole("today_production"), whole("total_production"));
+    let wh = |field| with_unit(field, "Wh");
+    Table {
+        schema: schema(vec![text(name), wh(today), wh(total), time("last_updated")]),
+        rows: rows.iter().map(row).collect(),
+    }
 }
 
 fn inverters() -> Table {

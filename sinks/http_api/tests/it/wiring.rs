@@ -289,12 +289,27 @@ fn every_mistake_is_named_at_its_place() {
         (
             format!("{TOTALS}/totals/values/power"),
             json!({"heard": "pv_power", "table": "inverters"}),
-            "resources./api/production/totals.totals.values.power: a value is one of `heard`, or `table` and `column`",
+            "resources./api/production/totals.totals.values.power: a value is one of `heard`, `sum`, or `table` and `column`",
         ),
         (
-            format!("{TOTALS}/totals/belongs/source"),
-            json!("dtu"),
+            format!("{TOTALS}/totals/belongs"),
+            json!({"table": "inverters", "on": {"serial_number": "serial_number"}, "source": "dtu"}),
             "resources./api/production/totals.totals.belongs.source: the table `inverters` has no column `dtu` (known here: serial_number, dtu_name, first_seen, last_seen, inverter_type, metadata)",
+        ),
+        (
+            format!("{TOTALS}/totals/sums/each/name"),
+            json!("source"),
+            "resources./api/production/totals.totals.sums.each.name: the table `dtu_production` has no column `source` (known here: dtu_name, today_production, total_production, last_updated)",
+        ),
+        (
+            format!("{TOTALS}/totals/sums/whole/name"),
+            json!("last_updated"),
+            "resources./api/production/totals.totals.sums.whole.name: the column `last_updated` is of type Timestamp(µs, \"UTC\"), not text",
+        ),
+        (
+            format!("{TOTALS}/totals/values/total_production"),
+            json!({"sum": "total"}),
+            "resources./api/production/totals.totals.values.total_production.sum: the table `plant_production` has no column `total` (known here: plant, today_production, total_production, last_updated)",
         ),
         (
             "/resources/~1api~1production~1current/query/resets".into(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use jiff::Timestamp;
 use serde_json::Value as Json;
 use smiles_sink_http_api::HttpApi;
+use smiles_stage::Clock as _;
 use smiles_stage::prometheus::Registry as Meters;
 use smiles_stage::{
     Batch, Health, HealthView, JournalHealth, NoFiles, OpenContext, PlanContext, Position, Problems, Process,
@@ -105,8 +105,13 @@ impl World {
 
     /// Hands the sink a batch, as the runtime does with every accepted one.
     pub(crate) async fn accept(&mut self, records: RecordBatch) {
+        self.accept_pass(records, true).await;
+    }
+
+    /// The same of a pass that reached every record, or not.
+    pub(crate) async fn accept_pass(&mut self, records: RecordBatch, complete: bool) {
         let position = Position { run: RunId([1; 16]), seq: Seq(1) };
-        let batch = Batch { position, complete: true, accepted_at: Timestamp::UNIX_EPOCH, records };
+        let batch = Batch { position, complete, accepted_at: self.clock.now(), records };
         self.sink.write(&batch).await.unwrap();
         assert_eq!(self.sink.flush().await.unwrap(), Some(position));
     }

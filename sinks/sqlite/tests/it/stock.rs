@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::{
-    Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array,
+    Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt8Array, UInt16Array,
+    UInt32Array,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
@@ -57,6 +58,12 @@ fn columns() -> SchemaRef {
     let read =
         fields[MEASURED..].iter().map(|field| field.clone().with_name(format!("raw_{}", field.name())));
     fields.extend(read.collect::<Vec<_>>());
+    fields.push(Field::new("plant", DataType::Utf8, false));
+    for of in ["plant", "dtu", "inverter"] {
+        fields.extend(
+            ["today", "total"].map(|what| counter(&format!("{of}_{what}_production"), DataType::Int64)),
+        );
+    }
     Arc::new(Schema::new(fields))
 }
 
@@ -98,6 +105,9 @@ fn poll(time: i64, source: &str, ports: &[Port]) -> RecordBatch {
         Arc::new(ports.iter().map(|port| Some(port.link)).collect::<UInt8Array>()),
     ];
     columns.extend_from_within(MEASURED..);
+    columns.push(Arc::new(StringArray::from(vec!["hoymiles"; ports.len()])));
+    let sums = Arc::new(Int64Array::from(vec![Some(7); ports.len()]));
+    columns.extend((0..6).map(|_| Arc::clone(&sums) as arrow_array::ArrayRef));
     RecordBatch::try_new(self::columns(), columns).unwrap()
 }
 

@@ -1,0 +1,266 @@
+//! The rules of sums. A sum is established once, as the sum of every key known; from then on it grows by each key's own
+//! increase and by nothing else. Pure: what is kept of keys and groups is read from and put into the stage's state.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use smiles_stage::{PassInfo, StageError, State};
+
+use super::clock::Clock;
+
+/// Two reset instants that follow each other are no further apart.
+const LONGEST_PERIOD: i64 = 36 * 3_600_000_000;
+
+/// What is remembered of one summed thing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Key {
+    /// The last total it published; `None`: never heard.
+    pub(super) total: Option<f64>,
+    /// What it published of its period.
+    #[serde(default)]
+    pub(super) today: f64,
+    #[serde(default)]
+    pub(super) period: i64,
+    /// The period before, and what it published then: the clock may come back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aside: Option<(i64, f64)>,
+    /// The source that heard it last.
+    pub(super) source: String,
+    /// Its group in each sum.
+    pub(super) groups: Vec<String>,
+}
+
+/// What is remembered of one group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Group {
+    /// `None`: not established.
+    pub(super) total: Option<f64>,
+    #[serde(default)]
+    pub(super) today: f64,
+    #[serde(default)]
+    pub(super) period: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aside: Option<(i64, f64)>,
+    /// While it waits: the first whole period it has seen begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whole: Option<i64>,
+}
+
+/// A row, as far as sums care.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) key: String,
+    pub(super) source: String,
+    pub(super) groups: Vec<String>,
+    pub(super) total: Option<f64>,
+    pub(super) today: Option<f64>,
+}
+
+/// Everything remembered, while a batch is counted.
+pub(super) struct Ledger {
+    pub(super) clock: Clock,
+    pub(super) keys: BTreeMap<String, Key>,
+    /// By the place of their sum and their name.
+    pub(super) groups: BTreeMap<(usize, String), Group>,
+}
+
+impl Ledger {
+    /// Nothing known, in this period.
+    pub(super) fn new(period: i64) -> Self {
+        Self { clock: Clock::first(period), keys: BTreeMap::new(), groups: BTreeMap::new() }
+    }
+
+    /// Counts a row into the clock's period.
+    pub(super) fn count(&mut self, row: Row) {
+        let period = self.clock.period;
+        let key = self.keys.entry(row.key).or_default();
+        let first = key.total.is_none();
+        let more = key.grow(row.total, row.today, period);
+        (key.source, key.groups) = (row.source, row.groups);
+        for (sum, group) in key.groups.iter().enumerate() {
+            let group = self.groups.entry((sum, group.clone())).or_insert_with(|| Group::new(period));
+            group.enter(period);
+            if let Some(total) = group.total.as_mut().filter(|_| !first) {
+                *total += more.0;
+                group.today += more.1;
+            }
+        }
+    }
+
+    /// The pass is over: groups that can be are established.
+    pub(super) fn settle(&mut self, pass: &PassInfo) {
+        let period = self.clock.period;
+        let waiting = self.groups.iter_mut().filter(|(_, group)| group.total.is_none());
+        for ((sum, name), group) in waiting {
+            let members: Vec<&Key> =
+                self.keys.values().filter(|key| key.groups.get(*sum) == Some(name)).collect();
+            let over = group.waited(period);
+            let heard = members.iter().filter(|key| key.total.is_some()).count();
+            let listed = if name.is_empty() { pass.all_complete() } else { all_listed(pass, &members) };
+            if heard > 0 && (over || listed && heard == members.len()) {
+                group.establish(&members, period);
+            }
+        }
+        self.groups.values_mut().for_each(|group| group.enter(period));
+    }
+}
+
+/// Whether every source of these keys that can be reached has said what it knows of.
+fn all_listed(pass: &PassInfo, members: &[&Key]) -> bool {
+    let of = |key: &&Key| pass.sources.iter().find(|source| source.name == key.source);
+    // A source that the file no longer names cannot be reached.
+    members.iter().filter_map(of).all(|source| source.complete || !source.reachable)
+        && members.iter().filter_map(of).any(|source| source.complete)
+}
+
+impl Key {
+    /// One that a store knows: its total, and what it published of a period.
+    pub(super) fn known(total: Option<f64>, of: (i64, f64), source: String, groups: Vec<String>) -> Self {
+        Self { total, today: of.1, period: of.0, aside: None, source, groups }
+    }
+
+    /// What it has grown by: in all, and in the period. Only of a key heard before is that production.
+    fn grow(&mut self, total: Option<f64>, today: Option<f64>, period: i64) -> (f64, f64) {
+        let increase = |before: f64, now: f64| (now - before).max(0.0);
+        let of_total = self.total.zip(total).map_or(0.0, |(before, now)| increase(before, now));
+        self.total = total.or(self.total);
+        if self.period != period {
+            let aside = self.aside.take().filter(|(known, _)| *known == period);
+            if aside.is_none() {
+                self.aside = Some((self.period, self.today));
+            }
+            (self.today, self.period) = (aside.map_or(0.0, |(_, today)| today), period);
+        }
+        let Some(today) = today else { return (of_total, 0.0) };
+        (of_total, increase(std::mem::replace(&mut self.today, today), today))
+    }
+
+    fn today_in(&self, period: i64) -> f64 {
+        if self.period == period { self.today } else { 0.0 }
+    }
+}
+
+impl Group {
+    pub(super) fn new(period: i64) -> Self {
+        Self { period, ..Self::default() }
+    }
+
+    /// A new period begins with nothing; one that the clock comes back to goes on. What was counted since is in what
+    /// the keys publish of it.
+    fn enter(&mut self, period: i64) {
+        if self.total.is_none() || self.period == period {
+            return;
+        }
+        match self.aside.take().filter(|(known, _)| *known == period) {
+            Some((_, today)) => self.today = today,
+            None => (self.aside, self.today) = (Some((self.period, self.today)), 0.0),
+        }
+        self.period = period;
+    }
+
+    /// Whether one whole period has passed since it began to wait.
+    fn waited(&mut self, period: i64) -> bool {
+        let step = period - self.period;
+        if step == 0 {
+            return false;
+        }
+        // After a leap of the clock, or a long silence, the wait begins anew.
+        let follows = 0 < step && step <= LONGEST_PERIOD;
+        let over = follows && self.whole.is_some();
+        (self.period, self.whole) = (period, follows.then_some(period));
+        over
+    }
+
+    pub(super) fn establish(&mut self, members: &[&Key], period: i64) {
+        self.total = Some(members.iter().filter_map(|key| key.total).sum());
+        self.today = members.iter().map(|key| key.today_in(period)).sum();
+        (self.period, self.aside, self.whole) = (period, None, None);
+    }
+}
+
+const CLOCK: &[u8] = b"clock";
+const NAMES: &[u8] = b"names";
+
+/// The names under which keys and groups are kept.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct Names {
+    keys: Vec<String>,
+    groups: Vec<(usize, String)>,
+}
+
+/// Under which key of the state a summed thing is kept.
+pub(super) fn entry_of_key(key: &str) -> Vec<u8> {
+    [b"key\0", key.as_bytes()].concat()
+}
+
+fn entry_of_group(sum: usize, group: &str) -> Vec<u8> {
+    format!("sum\0{sum}\0{group}").into_bytes()
+}
+
+impl Ledger {
+    /// Whether anything was ever kept.
+    pub(super) fn is_kept(state: &dyn State) -> bool {
+        state.get(CLOCK).is_some()
+    }
+
+    /// As it was kept; `None`: it never was.
+    pub(super) fn load(state: &dyn State) -> Result<Option<Self>, StageError> {
+        let Some(clock) = read(state, CLOCK)? else { return Ok(None) };
+        let names: Names = read(state, NAMES)?.unwrap_or_default();
+        let mut ledger = Self { clock, keys: BTreeMap::new(), groups: BTreeMap::new() };
+        for name in names.keys {
+            let key = read(state, &entry_of_key(&name))?.unwrap_or_default();
+            ledger.keys.insert(name, key);
+        }
+        for (sum, name) in names.groups {
+            let group = read(state, &entry_of_group(sum, &name))?.unwrap_or_default();
+            ledger.groups.insert((sum, name), group);
+        }
+        Ok(Some(ledger))
+    }
+
+    /// Keeps it. Only what changed is written by the journal.
+    pub(super) fn store(&self, state: &mut dyn State) -> Result<(), StageError> {
+        let names = Names {
+            keys: self.keys.keys().cloned().collect(),
+            groups: self.groups.keys().cloned().collect(),
+        };
+        write(state, CLOCK, &self.clock)?;
+        write(state, NAMES, &names)?;
+        for (name, key) in &self.keys {
+            write(state, &entry_of_key(name), key)?;
+        }
+        for ((sum, name), group) in &self.groups {
+            write(state, &entry_of_group(*sum, name), group)?;
+        }
+        Ok(())
+    }
+}
+
+fn read<T: DeserializeOwned>(state: &dyn State, entry: &[u8]) -> Result<Option<T>, StageError> {
+    let unread =
+        |error| StageError::halt("the journal holds a state of sum that cannot be read").because(error);
+    state.get(entry).map(|bytes| serde_json::from_slice(&bytes).map_err(unread)).transpose()
+}
+
+fn write<T: Serialize>(state: &mut dyn State, entry: &[u8], value: &T) -> Result<(), StageError> {
+    let bytes = serde_json::to_vec(value)
+        .map_err(|error| StageError::halt("cannot write a state of sum").because(error))?;
+    state.put(entry, bytes);
+    Ok(())
+}
+
+/// The kept state of a summed thing with another last total, for a total that was set by a person: what it changed by
+/// is not production, so no sum moves. `None`: the bytes are no such state.
+pub fn with_total(kept: &[u8], total: f64) -> Option<Vec<u8>> {
+    let mut key: Key = serde_json::from_slice(kept).ok()?;
+    key.total = Some(total);
+    serde_json::to_vec(&key).ok()
+}
+
+/// The entry of the state in which the last total of a summed thing is kept; `key` is its key values as texts, joined by
+/// zero bytes, as for every keyed stage.
+pub fn total_entry(key: &[u8]) -> Vec<u8> {
+    [b"key\0", key].concat()
+}

@@ -1,0 +1,325 @@
+//! `sum`: energy of the whole, of each source and of other groups, established once and then only grown.
+//!
+//! The rules are in [`ledger`], what is taken over from a store in [`recall`]; this file is the stage around them:
+//! options, columns, state.
+
+mod clock;
+mod ledger;
+mod recall;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::builder::Float64Builder;
+use arrow_array::{RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use smiles_stage::tables::TablesPlan;
+use smiles_stage::{
+    OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage, StageError,
+    State, Transform, TransformPlan,
+};
+
+use crate::columns;
+use crate::keyed::Key;
+use clock::period_of;
+use ledger::{Ledger, Row};
+pub use ledger::{total_entry, with_total};
+
+/// The stage type `sum`.
+pub struct Sum;
+
+/// Options of `sum`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The columns that tell one summed thing from another, for example `[serial_number, port_number]`.
+    key: Vec<String>,
+    /// The column with its lifetime total, as `counter` gives it.
+    total: String,
+    /// The column with its production since the last reset, as `daily_reset` gives it.
+    today: Option<String>,
+    /// The sums: name -> the columns whose values make a group, of the key or `source`; none: the whole pipeline. Each
+    /// adds the columns `<name>_<total>` and `<name>_<today>`; one over the whole also the column `<name>`, with the
+    /// name of the pipeline, for a table to be keyed by.
+    sums: BTreeMap<String, Vec<String>>,
+    /// The hour of the local clock at which the day ends.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 23))]
+    reset_hour: i8,
+    /// The time zone of that clock, by its IANA name.
+    #[serde(default = "utc")]
+    timezone: String,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+impl Stage for Sum {
+    type Plan = dyn TransformPlan;
+    type Config = Options;
+    const NAME: &'static str = "sum";
+    const ABOUT: &'static str = "sums of totals over the whole, each source or other groups, that never step";
+
+    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
+        let mut problems = Problems::new();
+        let zone = TimeZone::get(&config.timezone).map_err(|_| {
+            let at = Path::root().key("timezone");
+            problems.push(
+                Problem::error(at, format!("unknown time zone `{}`", config.timezone))
+                    .help("use an IANA name such as `Europe/Berlin` or `UTC`"),
+            );
+        });
+        if !(0..=23).contains(&config.reset_hour) {
+            let said = format!("`{}` is not an hour of the day (0 to 23)", config.reset_hour);
+            problems.push(Problem::error(Path::root().key("reset_hour"), said));
+        }
+        if config.sums.is_empty() {
+            let at = Path::root().key("sums");
+            problems.push(Problem::error(at, "no sum is named").help("write for example `plant: []`"));
+        }
+        for (name, by) in &config.sums {
+            for (place, column) in by.iter().enumerate() {
+                if column != SOURCE && !config.key.contains(column) {
+                    let at = Path::root().key("sums").key(name).index(place);
+                    let said = format!("`{column}` is neither in `key` nor `{SOURCE}`");
+                    problems.push(Problem::error(at, said).help("a group is made of those only"));
+                }
+            }
+        }
+        match zone {
+            Ok(zone) if problems.is_empty() => Ok(Box::new(Plan { options: config, zone })),
+            _ => Err(problems),
+        }
+    }
+}
+
+struct Plan {
+    options: Options,
+    zone: TimeZone,
+}
+
+/// Where the stage finds its columns.
+struct Columns {
+    time: usize,
+    source: usize,
+    key: Key,
+    total: usize,
+    today: Option<usize>,
+    /// Per sum, its group's columns; `None`: the whole.
+    groups: Vec<Option<Key>>,
+    schema: SchemaRef,
+}
+
+impl Plan {
+    fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
+        let Self { options, .. } = self;
+        let root = Path::root();
+        let mut problems = Problems::new();
+        let key = Key::resolve(input, &options.key, &root.key("key"));
+        let total = columns::find_number(input, &options.total, root.key("total"));
+        let today = options.today.as_ref();
+        let today = today.map(|today| columns::find_number(input, today, root.key("today"))).transpose();
+        let time = columns::find_time(input);
+        let source = columns::find(input, SOURCE, root.clone());
+        let mut groups = Vec::new();
+        for (name, by) in &options.sums {
+            let group = (!by.is_empty()).then(|| Key::resolve(input, by, &root.key("sums").key(name)));
+            match group.transpose() {
+                Ok(group) => groups.push(group),
+                Err(more) => problems.extend(more),
+            }
+        }
+        if let (Ok(key), Ok(total), Ok(today), Ok(time), Ok(source)) = (&key, &total, &today, &time, &source)
+            && problems.is_empty()
+        {
+            let schema = self.schema(input, *total, *today)?;
+            let (total, today, time, source) = (*total, *today, *time, *source);
+            return Ok(Columns { time, source, key: key.clone(), total, today, groups, schema });
+        }
+        problems.extend(key.err().into_iter().flatten());
+        problems.extend(total.err());
+        problems.extend(today.err());
+        problems.extend(time.err());
+        problems.extend(source.err());
+        Err(problems)
+    }
+
+    /// What enters, and for each sum its name (of the whole), its total and its today.
+    fn schema(&self, input: &SchemaRef, total: usize, today: Option<usize>) -> Result<SchemaRef, Problems> {
+        let mut fields: Vec<Arc<Field>> = input.fields().iter().cloned().collect();
+        let mut problems = Problems::new();
+        for (name, by) in &self.options.sums {
+            let named = by.is_empty().then(|| Field::new(name, DataType::Utf8, false));
+            let summed = [Some(total), today].into_iter().flatten().map(|column| {
+                let field = input.field(column).clone();
+                let data_type = columns::widened(field.data_type());
+                let name = format!("{name}_{}", field.name());
+                field.with_name(name).with_data_type(data_type).with_nullable(true)
+            });
+            for field in named.into_iter().chain(summed) {
+                if fields.iter().any(|known| known.name() == field.name()) {
+                    let at = Path::root().key("sums").key(name);
+                    problems.push(
+                        Problem::error(at, format!("there is a column `{}` already", field.name()))
+                            .help("give the sum another name"),
+                    );
+                }
+                fields.push(Arc::new(field));
+            }
+        }
+        let schema = Schema::new_with_metadata(fields, input.metadata().clone());
+        if problems.is_empty() { Ok(Arc::new(schema)) } else { Err(problems) }
+    }
+}
+
+impl TransformPlan for Plan {
+    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
+        self.columns(input).map(|columns| columns.schema)
+    }
+
+    fn asks(&self, mapping: &TablesPlan) -> Vec<Option<Query>> {
+        recall::questions(&self.options, mapping)
+    }
+
+    fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
+        let columns = self
+            .columns(input)
+            .map_err(|_| StageError::halt("sum was opened with columns it had refused"))?;
+        let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
+        let (options, pipeline) = (self.options.clone(), context.pipeline);
+        Ok(Box::new(Summer { options, pipeline, columns, periods, pass: None }))
+    }
+}
+
+struct Summer {
+    options: Options,
+    pipeline: String,
+    columns: Columns,
+    periods: Periods,
+    pass: Option<PassInfo>,
+}
+
+impl Transform for Summer {
+    fn pass(&mut self, pass: &PassInfo) {
+        self.pass = Some(pass.clone());
+    }
+
+    fn remembers(&self, state: &dyn State) -> bool {
+        Ledger::is_kept(state)
+    }
+
+    fn recall(&mut self, known: &[Option<RecordBatch>], state: &mut dyn State) -> Result<(), StageError> {
+        let now = self.pass.as_ref().map_or(0, |pass| pass.began.as_microsecond());
+        let period = self.period(now)?;
+        let told = recall::Told { options: &self.options, pipeline: &self.pipeline, known };
+        told.ledger(period, &mut self.periods)?.store(state)
+    }
+
+    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
+        let rows = self.rows(&batch)?;
+        let Some(mut ledger) = Ledger::load(state)? else {
+            // What the store knows is not known here yet: no sum can be told.
+            return self.with_sums(&batch, &rows, None);
+        };
+        for (time, row) in &rows {
+            let period = self.period(*time)?;
+            ledger.clock.look(*time, period);
+            if let Some(row) = row {
+                ledger.count(row.clone());
+            }
+        }
+        if let Some(pass) = self.pass.take() {
+            if rows.is_empty() {
+                let now = pass.began.as_microsecond();
+                let period = self.period(now)?;
+                ledger.clock.look(now, period);
+            }
+            ledger.settle(&pass);
+        }
+        ledger.store(state)?;
+        self.with_sums(&batch, &rows, Some(&ledger))
+    }
+}
+
+impl Summer {
+    fn period(&mut self, time: i64) -> Result<i64, StageError> {
+        period_of(&mut self.periods, time)
+            .ok_or_else(|| StageError::halt("a row's time lies at the end of the calendar"))
+    }
+
+    /// The rows with their times; one of nobody knows whom has no other part in any sum.
+    fn rows(&self, batch: &RecordBatch) -> Result<Vec<(i64, Option<Row>)>, StageError> {
+        let Columns { time, source, key, total, today, groups, .. } = &self.columns;
+        let times = columns::Times::of(batch, *time);
+        let totals = columns::counters(batch, *total)?;
+        let todays = today.map(|today| columns::counters(batch, today)).transpose()?;
+        let source = Key::single(*source);
+        let text = |key: &Key, row| {
+            let mut bytes = Vec::new();
+            key.write(batch, row, &mut bytes).then(|| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let row = |row: usize| {
+            let group =
+                |group: &Option<Key>| group.as_ref().map_or(Some(String::new()), |key| text(key, row));
+            let heard = || {
+                Some(Row {
+                    key: text(key, row)?,
+                    source: text(&source, row)?,
+                    groups: groups.iter().map(group).collect::<Option<_>>()?,
+                    total: columns::value(&totals, row),
+                    today: todays.as_ref().and_then(|todays| columns::value(todays, row)),
+                })
+            };
+            Ok((times.at(row)?.as_microsecond(), heard()))
+        };
+        (0..batch.num_rows()).map(row).collect()
+    }
+
+    /// The batch with the sums as they stand after it.
+    fn with_sums(
+        &self,
+        batch: &RecordBatch,
+        rows: &[(i64, Option<Row>)],
+        ledger: Option<&Ledger>,
+    ) -> Result<RecordBatch, StageError> {
+        let mut arrays = batch.columns().to_vec();
+        for (sum, by) in self.options.sums.values().enumerate() {
+            if by.is_empty() {
+                let names = std::iter::repeat_n(&self.pipeline, rows.len());
+                arrays.push(Arc::new(StringArray::from_iter_values(names)));
+            }
+            let (mut totals, mut todays) = (Float64Builder::new(), Float64Builder::new());
+            for (_, row) in rows {
+                let name = match row {
+                    Some(row) => row.groups.get(sum).cloned(),
+                    None => by.is_empty().then(String::new),
+                };
+                let group = name.zip(ledger).and_then(|(name, ledger)| ledger.groups.get(&(sum, name)));
+                totals.append_option(group.and_then(|group| group.total).map(decimal));
+                todays.append_option(
+                    group.filter(|group| group.total.is_some()).map(|group| decimal(group.today)),
+                );
+            }
+            let todays = self.columns.today.map(|_| todays.finish());
+            for values in [Some(totals.finish()), todays].into_iter().flatten() {
+                let data_type = self.columns.schema.field(arrays.len()).data_type();
+                arrays.push(columns::narrowed(&values, data_type));
+            }
+        }
+        RecordBatch::try_new(Arc::clone(&self.columns.schema), arrays).map_err(columns::unexpected)
+    }
+}
+
+/// A sum without the dust of binary fractions.
+fn decimal(sum: f64) -> f64 {
+    const PLACES: f64 = 1e6;
+    // Beyond, a double has no such places.
+    if sum.abs() < 1e9 { (sum * PLACES).round() / PLACES } else { sum }
+}
+
+#[cfg(test)]
+mod tests;
