@@ -205,7 +205,7 @@ pub struct Status {
 pub struct Maintained {
     /// Batches deleted.
     pub deleted: u64,
-    /// Runs forgotten for good: their watermark rows may be pruned in every target.
+    /// Runs forgotten for good: [`Journal::unpruned`] remembers their watermark rows until every target was told.
     pub forgotten: Vec<RunId>,
 }
 
@@ -336,6 +336,22 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Storage`].
     async fn maintain(&self, now: Timestamp) -> Result<Maintained, JournalError>;
+
+    /// The runs that were forgotten while the sink had a place in them, and whose watermarks its target still holds.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    async fn unpruned(&self, _sink: &str) -> Result<Vec<RunId>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    /// The target holds no watermarks of these runs any more.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    async fn pruned(&self, _sink: &str, _runs: &[RunId]) -> Result<(), JournalError> {
+        Ok(())
+    }
 
     /// What it holds.
     ///

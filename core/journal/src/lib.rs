@@ -16,6 +16,7 @@ mod layout;
 mod letters;
 mod lock;
 mod old_copy;
+mod pruning;
 mod reading;
 mod reconcile;
 mod records;

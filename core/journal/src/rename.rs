@@ -5,6 +5,7 @@ use rusqlite::{Connection, ToSql};
 
 use crate::failure::Failure;
 use crate::layout::{BOOKS, Table};
+use crate::pruning;
 use crate::records::SinkRow;
 use crate::seal::put;
 
@@ -34,6 +35,7 @@ pub(crate) fn rename(connection: &Connection, old: &str, new: &str) -> Result<bo
         hand_over(connection, table, old, new)?;
     }
     crate::old_copy::rename(connection, old, new)?;
+    pruning::rename(connection, old, new)?;
     Ok(true)
 }
 

@@ -9,6 +9,7 @@ use smiles_stage::RunId;
 use crate::OnFull;
 use crate::failure::Failure;
 use crate::letters;
+use crate::pruning;
 use crate::records::{Place, Run, SinkRow, add_gap, count, db};
 use crate::store::Store;
 
@@ -144,6 +145,7 @@ impl Store {
             if run.id == self.run.id || run.deleted_at >= cutoff {
                 continue;
             }
+            pruning::owe(&self.connection, run.id)?;
             for table in ["runs", "extents", "cursors", "gaps"] {
                 self.connection.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [run.id.0])?;
             }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::codec::Encoded;
 use crate::failure::Failure;
 use crate::lock::Lock;
+use crate::pruning;
 use crate::reading::Fetched;
 use crate::records::{Run, SinkRow};
 use crate::store::{Shared, Store};
@@ -241,6 +242,17 @@ impl Journal for SqliteJournal {
         done.forgotten = self.call("maintain", Touch::Writes, move |store| store.forget(now)).await?;
         while self.call("maintain", Touch::Writes, |store| store.shrink()).await? {}
         Ok(done)
+    }
+
+    async fn unpruned(&self, sink: &str) -> Result<Vec<RunId>, JournalError> {
+        let sink = sink.to_owned();
+        self.call("read", Touch::Reads, move |store| pruning::owed(&store.connection, &sink)).await
+    }
+
+    async fn pruned(&self, sink: &str, runs: &[RunId]) -> Result<(), JournalError> {
+        let (sink, runs) = (sink.to_owned(), runs.to_vec());
+        self.call("maintain", Touch::Writes, move |store| pruning::told(&store.connection, &sink, &runs))
+            .await
     }
 
     async fn status(&self) -> Result<Status, JournalError> {

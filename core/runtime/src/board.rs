@@ -33,6 +33,8 @@ struct State {
     dropped: Vec<u64>,
     /// Per sink, the last batch of each run that it is done with.
     done: Vec<Vec<Position>>,
+    /// Per sink, for which reasons it sets rows aside.
+    aside: Vec<Vec<String>>,
     repairs: Vec<String>,
 }
 
@@ -46,6 +48,7 @@ impl Board {
     ) -> Arc<Self> {
         let (heard, dropped) = (vec![None; sources.len()], vec![0; sinks.len()]);
         let done = vec![Vec::new(); sinks.len()];
+        let aside = vec![Vec::new(); sinks.len()];
         let health = Health {
             pipeline: pipeline.to_owned(),
             started: clock.now(),
@@ -57,7 +60,7 @@ impl Board {
             queued: 0,
         };
         let (losses, repairs) = (Vec::new(), Vec::new());
-        let state = State { health, heard, broken: None, losses, dropped, done, repairs };
+        let state = State { health, heard, broken: None, losses, dropped, done, aside, repairs };
         let (clock, begun) = (Arc::clone(clock), clock.monotonic());
         Arc::new(Self { clock, begun, state: Mutex::new(state), dirty: Notify::new() })
     }
@@ -88,6 +91,13 @@ impl Board {
         if let Some(health) = self.state().health.sinks.get_mut(sink) {
             health.state = sink_state;
             health.last_error = error.map(|error| (now, error.to_owned()));
+        }
+    }
+
+    /// The reasons for which a sink sets rows aside, as sentences.
+    pub(crate) fn aside(&self, sink: usize, reasons: Vec<String>) {
+        if let Some(known) = self.state().aside.get_mut(sink) {
+            *known = reasons;
         }
     }
 
@@ -258,6 +268,7 @@ fn warnings(state: &State) -> Vec<String> {
             "{rows} rows of `{name}` are set aside: `smiles journal dead-letter list` says why"
         ));
     }
+    all.extend(state.aside.iter().flatten().cloned());
     all.extend(state.repairs.iter().cloned());
     all
 }

@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use smiles_journal::{Journal, JournalError, ReadLimit, Reconciled};
 use smiles_stage::{
-    Action, Batch, Clock, OpenContext, Position, RunId, Seq, Sink, SinkPlan, SinkState, StageError, Store,
-    TargetId,
+    Batch, Clock, OpenContext, Position, RunId, Seq, Sink, SinkPlan, SinkState, StageError, Store, TargetId,
 };
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::board::Board;
+use crate::grievances::Grievances;
 use crate::guard::{Failure, guarded};
 use crate::meter::SinkMeters;
-use crate::reject::{Trimmed, letters};
+use crate::prune::Prune;
+use crate::reject::Trimmed;
 use crate::retry::{Backoff, Verdict};
 use crate::stop::Stop;
+
+mod outcome;
 
 /// Bytes of encoded batches that one write may merge.
 const WRITE_BYTES: usize = 16 << 20;
@@ -63,14 +66,13 @@ pub(crate) struct Memory {
     judged: Option<Position>,
     /// What comes behind the write under way, read while the target works on that; forgotten with any doubt.
     ahead: Option<JoinHandle<Result<Vec<Batch>, JournalError>>>,
-    /// What was logged as wrong; cleared by success.
-    trouble: Option<Trouble>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    Retrying,
-    Halted,
+    /// What was logged as wrong.
+    grievances: Grievances,
+    /// How many times `max_rows` a write may merge: more than one, while only more rows can tell whose fault it is
+    /// that none is taken.
+    widened: usize,
+    /// When watermarks of forgotten runs are to be pruned.
+    pub(crate) prune: Prune,
 }
 
 /// What one step came to.
@@ -170,7 +172,7 @@ impl Delivery {
     }
 
     fn limit(&self) -> ReadLimit {
-        ReadLimit { rows: self.max_rows, bytes: WRITE_BYTES }
+        ReadLimit { rows: self.max_rows.saturating_mul(self.memory.widened.max(1)), bytes: WRITE_BYTES }
     }
 
     /// What was read ahead, else what the journal says now.
@@ -277,47 +279,8 @@ impl Delivery {
         guarded(sink.flush()).await
     }
 
-    async fn delivered(
-        &mut self,
-        batches: &[Trimmed],
-        reached: Option<Position>,
-        last: Position,
-    ) -> Result<Step, Setback> {
-        if reached != Some(last) {
-            let text = "the sink flushed what it was given but does not say up to there";
-            return Err(StageError::retry(text).into());
-        }
-        self.journal.delivered(&self.name, last).await?;
-        let rows: usize = batches.iter().map(|trimmed| trimmed.batch.records.num_rows()).sum();
-        self.meters.delivered.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
-        self.room.notify_one();
-        self.succeeded();
-        self.board.dirty.notify_one();
-        Ok(Step::Delivered)
-    }
-
-    /// A write failed. Rows that can never be taken become dead letters first; then the rest is tried again.
-    async fn refused(&mut self, batches: &[Trimmed], failure: Failure) -> Result<Step, Setback> {
-        let Action::Reject { rows } = failure.error.action() else { return Err(failure.into()) };
-        let Some(letters) = letters(batches, rows, self.clock.now()) else { return Err(failure.into()) };
-        let (pipeline, sink, rows) = (self.pipeline.as_str(), self.name.as_str(), letters.len());
-        for letter in letters.iter().take(3) {
-            let (batch, row, code, reason) =
-                (letter.position.to_string(), letter.row, letter.code.as_str(), letter.reason.as_str());
-            tracing::error!(pipeline, sink, batch, row, code, reason, "a row is set aside as a dead letter");
-        }
-        self.memory.judged = batches.last().map(|trimmed| trimmed.batch.position);
-        self.journal.set_aside(&self.name, letters).await?;
-        self.meters.failed("reject");
-        self.meters.dead_lettered.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
-        self.memory.asked.clear();
-        self.memory.ahead = None;
-        self.board.dirty.notify_one();
-        Ok(Step::Delivered)
-    }
-
     /// The sink, made anew after a panic.
-    async fn sink(&mut self) -> Result<&mut Box<dyn Sink>, Failure> {
+    pub(crate) async fn sink(&mut self) -> Result<&mut Box<dyn Sink>, Failure> {
         let Self { sink, plan, context, store, .. } = self;
         match sink {
             Some(sink) => Ok(sink),
@@ -330,7 +293,7 @@ impl Delivery {
 
     fn succeeded(&mut self) {
         self.backoff.reset();
-        if self.memory.trouble.take().is_some() {
+        if self.memory.grievances.is_over() {
             tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink takes batches again");
         }
         self.board.sink(self.index, SinkState::Delivering, None);
@@ -358,7 +321,10 @@ impl Delivery {
         if !of_journal {
             self.meters.failed(if failure.panicked { "panic" } else { verdict.kind() });
         }
-        self.complain(&verdict, &failure.error.chain());
+        if failure.error.is_undecided() {
+            self.memory.widened = self.memory.widened.max(1).saturating_mul(2);
+        }
+        self.complain(&verdict, &failure.error);
         let wait = match verdict {
             Verdict::Again(wait) | Verdict::Halted(wait) => wait,
             Verdict::SetAside => Duration::ZERO,
@@ -371,42 +337,36 @@ impl Delivery {
         }
     }
 
-    /// One log line per change of state.
-    fn complain(&mut self, verdict: &Verdict, error: &str) {
+    /// One log line per state and cause.
+    fn complain(&mut self, verdict: &Verdict, error: &StageError) {
         let halted = matches!(verdict, Verdict::Halted(_));
-        let trouble = if halted { Trouble::Halted } else { Trouble::Retrying };
-        let changed = self.memory.trouble.replace(trouble) != Some(trouble);
+        let is_new = self.memory.grievances.is_new(halted, &error.to_string());
         let (pipeline, sink, advice) = (self.pipeline.as_str(), self.name.as_str(), verdict.advice());
-        if changed {
+        let error = error.chain();
+        if is_new {
             tracing::error!(pipeline, sink, error, advice, "the sink takes nothing");
         } else {
             tracing::debug!(pipeline, sink, error, "the sink still takes nothing");
         }
         let state = if halted { SinkState::Halted } else { SinkState::Retrying };
-        self.board.sink(self.index, state, Some(error));
+        self.board.sink(self.index, state, Some(&error));
     }
 
     /// Waits for an append, the end, or runs to forget.
     async fn wait_for_more(&mut self, appended: &mut watch::Receiver<u64>) {
-        let drained = self.stop.drained.clone();
+        let (drained, clock) = (self.stop.drained.clone(), Arc::clone(&self.clock));
+        let due = self.memory.prune.due();
+        let pause = async {
+            match due {
+                Some(due) => clock.sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             changed = appended.changed() => if changed.is_err() { drained.cancelled().await },
             () = drained.cancelled() => {}
-            Some(runs) = self.forgotten.recv() => self.forget(&runs).await,
-        }
-    }
-
-    async fn forget(&mut self, runs: &[RunId]) {
-        let failed = match self.sink().await {
-            Ok(sink) => guarded(sink.forget(runs)).await.err(),
-            Err(failure) => Some(failure),
-        };
-        if let Some(failure) = failed {
-            if failure.panicked {
-                self.sink = None;
-            }
-            let (pipeline, sink, error) = (self.pipeline.as_str(), self.name.as_str(), failure.error.chain());
-            tracing::warn!(pipeline, sink, error, "old watermarks were not pruned");
+            Some(_) = self.forgotten.recv() => self.prune().await,
+            () = pause => self.prune().await,
         }
     }
 }

@@ -186,12 +186,27 @@ impl Courier<'_> {
         Ok(Some(seq))
     }
 
+    /// Until everything is durable; a sink that is through with a part of it gets the rest again.
     async fn write(&mut self, parcels: &[Parcel]) -> Result<Option<Position>, StageError> {
         let sink = &mut self.target.sink;
-        for parcel in parcels {
-            guarded(sink.replay(&parcel.batch)).await.map_err(|failure| failure.error)?;
+        let mut done = 0;
+        loop {
+            let rest = &parcels[done..];
+            let written = guarded(async {
+                for parcel in rest {
+                    sink.replay(&parcel.batch).await?;
+                }
+                sink.flush().await
+            });
+            let reached = written.await.map_err(|failure| failure.error.behind(done))?;
+            let place = |parcel: &Parcel| parcel.batch.position;
+            let is_durable = |at: Position| reached.is_some_and(|it| it.run == at.run && it.seq >= at.seq);
+            let taken = rest.iter().take_while(|parcel| is_durable(place(parcel))).count();
+            if taken == 0 || taken == rest.len() {
+                return Ok(reached);
+            }
+            done += taken;
         }
-        guarded(sink.flush()).await.map_err(|failure| failure.error)
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Rejection {
     pub row: usize,
     /// The target's own code (an SQLSTATE), or a short word of ours.
     pub code: String,
-    /// A sentence for the operator; holds no cell value.
+    /// A sentence for the operator; holds no text of a cell. A number that is out of range is said, with the range.
     pub reason: String,
 }
 
@@ -40,6 +40,7 @@ pub struct StageError {
     action: Action,
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
+    undecided: bool,
 }
 
 impl StageError {
@@ -79,6 +80,19 @@ impl StageError {
         self
     }
 
+    /// The same error where it cannot be told whether the rows or the target are to blame, as no row was taken: with
+    /// more of them it might.
+    #[must_use]
+    pub fn undecided(mut self) -> Self {
+        self.undecided = true;
+        self
+    }
+
+    /// Whether more rows in one write would help to tell whose fault it is.
+    pub fn is_undecided(&self) -> bool {
+        self.undecided
+    }
+
     /// What the stage believes should happen next.
     pub fn action(&self) -> &Action {
         &self.action
@@ -100,7 +114,7 @@ impl StageError {
     }
 
     fn new(action: Action, message: impl Into<String>) -> Self {
-        Self { action, message: message.into(), source: None }
+        Self { action, message: message.into(), source: None, undecided: false }
     }
 }
 

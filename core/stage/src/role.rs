@@ -103,8 +103,9 @@ pub trait Sink: Send {
     /// After any error everything since the last flush is forgotten; the runtime asks the watermark and replays.
     async fn write(&mut self, batch: &Batch) -> Result<(), StageError>;
 
-    /// Makes everything written *durable*, rows and watermark in one transaction where the target has them,
-    /// and says up to where. `None`: nothing was ever written.
+    /// Makes what was written *durable*, rows and watermark in one transaction where the target has them, and says up
+    /// to which batch it is. Batches behind that are forgotten by the sink and given again; a flush after which no
+    /// more is durable than before is tried again as if it had failed. `None`: nothing was ever written.
     ///
     /// # Errors
     /// As [`Sink::write`]. [`crate::Action::Reject`] names rows; the runtime sets them aside and writes the rest.
@@ -138,7 +139,7 @@ pub trait Sink: Send {
     /// These runs were forgotten by the journal that wrote them; their watermarks may go.
     ///
     /// # Errors
-    /// Logged; asked again later.
+    /// Logged once, and asked again until it worked, also by later processes.
     async fn forget(&mut self, _runs: &[RunId]) -> Result<(), StageError> {
         Ok(())
     }

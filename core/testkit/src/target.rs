@@ -103,6 +103,8 @@ pub enum Mishap {
     Halt,
     /// `forget` fails.
     NoForget,
+    /// `flush` of a collector makes one batch durable and forgets the others.
+    FlushPart,
 }
 
 /// The mishaps to come, in order, and rows never taken. Clones are the same list.
@@ -382,13 +384,15 @@ impl Sink for MemorySink {
 #[derive(Clone, Debug, Default)]
 pub struct CollectingSink {
     taken: Arc<Mutex<Vec<Batch>>>,
+    /// How many of them were flushed.
+    durable: Arc<Mutex<usize>>,
     mishaps: Mishaps,
 }
 
 impl CollectingSink {
     /// An empty one with mishaps to come.
     pub fn new(mishaps: &Mishaps) -> Self {
-        Self { taken: Arc::default(), mishaps: mishaps.clone() }
+        Self { taken: Arc::default(), durable: Arc::default(), mishaps: mishaps.clone() }
     }
 
     /// Everything written so far.
@@ -418,7 +422,14 @@ impl Sink for CollectingSink {
 
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
         self.mishaps.call()?;
-        Ok(self.taken().last().map(|batch| batch.position))
+        let part = self.mishaps.take(&[Mishap::FlushPart]).is_some();
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if part {
+            taken.truncate(*durable + 1);
+        }
+        *durable = taken.len();
+        Ok(taken.last().map(|batch| batch.position))
     }
 
     async fn watermark(&mut self, _run: RunId) -> Result<Option<Watermark>, StageError> {

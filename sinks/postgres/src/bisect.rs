@@ -2,73 +2,119 @@
 
 use smiles_stage::StageError;
 use smiles_stage::tables::{Part, Place, Rejected};
+use tokio::time::Instant;
 
+use crate::blame::{Judge, Whose, held};
 use crate::error::reason;
-use crate::write::{Refusal, Write};
+use crate::write::{Refusal, Write, about_rows};
 
-/// Stores all rows if none is refused; names all that are.
+const UNDO: &str = "ROLLBACK TO SAVEPOINT attempt";
+/// What waits for the commit is asked for now, or it would blame no row. Afterwards everything waits again, so that
+/// rows may come in any order within an attempt.
+const CHECK: &str = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
+
+/// Stores all rows if none is refused; names all that are to blame.
 ///
 /// Halves are tried in journal order and what was taken stays, so a row is refused or not as it would be if rows
 /// came one by one.
 ///
 /// # Errors
-/// Reject with the rows; else as [`crate::error::told`].
+/// Reject with the rows; retry, if the tables are to blame; else as [`crate::error::told`].
 pub(crate) async fn store(write: &Write<'_>, parts: &[Part<'_>]) -> Result<(), StageError> {
     write.begin().await?;
-    // A constraint that waits for the commit would blame no row.
-    write.simply("SET CONSTRAINTS ALL IMMEDIATE").await?;
-    let places = places(parts);
-    let mut rejected = Rejected::default();
-    // The next range is the last one here.
-    let mut ranges: Vec<&[Place]> = halves(&places).into_iter().rev().collect();
-    while let Some(range) = ranges.pop() {
-        if let Some((table, error)) = attempt(write, parts, range).await? {
-            match range {
-                [place] => {
-                    let (code, reason) = match error.as_db_error() {
-                        Some(said) => (said.code().code().to_owned(), reason(&table, said)),
-                        None => return Err(write.tell(error)),
-                    };
-                    rejected.add(*place, code, reason);
-                }
-                _ => ranges.extend(halves(range).into_iter().rev()),
-            }
-        }
-    }
-    if let Err(rejection) = rejected.finish() {
+    write.simply("SET CONSTRAINTS ALL DEFERRED").await?;
+    let mut halving = Halving { write, parts, judge: write.judge(Some(UNDO)), rejected: Rejected::default() };
+    // Whatever else is wrong ends the connection, and the transaction with it.
+    halving.all().await?;
+    if let Err(refusal) = halving.rejected.finish() {
         write.roll_back().await?;
-        return Err(rejection);
+        return Err(refusal);
     }
     write.commit().await
 }
 
-/// Writes a range, or undoes it and says what was refused where.
-async fn attempt(
-    write: &Write<'_>,
-    parts: &[Part<'_>],
-    range: &[Place],
-) -> Result<Option<(String, tokio_postgres::Error)>, StageError> {
-    let connector = &write.settings.connector;
-    let limit = connector.config.timeout.0;
-    let tried = tokio::time::timeout(limit, async {
-        write.simply("SAVEPOINT attempt").await?;
-        match write.chosen(parts, range).await {
-            Ok(()) => {
-                write.simply("RELEASE SAVEPOINT attempt").await?;
-                Ok(None)
+struct Halving<'a> {
+    write: &'a Write<'a>,
+    parts: &'a [Part<'a>],
+    judge: Judge<'a>,
+    rejected: Rejected,
+}
+
+/// A refused range: the table whose rows were sent, unless what waited for the end was refused; and why.
+type Refused = (Option<String>, tokio_postgres::Error);
+
+impl Halving<'_> {
+    async fn all(&mut self) -> Result<(), StageError> {
+        let places = places(self.parts);
+        let begun = Instant::now();
+        // The next range is the last one here.
+        let mut ranges: Vec<&[Place]> = halves(&places).into_iter().rev().collect();
+        while let Some(range) = ranges.pop() {
+            let Some((table, error)) = self.attempt(range).await? else { continue };
+            let Some((kind, said)) = about_rows(&error) else { return Err(self.write.tell(error)) };
+            let whose = self.judge.whose(table.as_deref(), kind, said).await?;
+            if let Whose::Table(why) = whose {
+                return Err(held(&why, said));
             }
-            Err(Refusal::Server { table, error }) if write.is_about_a_row(&table, &error) => {
-                write.simply("ROLLBACK TO SAVEPOINT attempt").await?;
-                Ok(Some((table, error)))
+            let [place] = range else {
+                ranges.extend(halves(range).into_iter().rev());
+                continue;
+            };
+            let code = said.code().code();
+            let name = table.as_deref().unwrap_or_default();
+            let reason = reason(table.as_deref().or(said.table()).unwrap_or_default(), said);
+            match whose {
+                Whose::Row => self.rejected.add(*place, code, reason),
+                _ => self.rejected.suspect(*place, name, code, reason),
             }
-            Err(Refusal::Server { error, .. }) => Err(write.tell(error)),
-            // All values were encoded before; only the fold of an upsert differs.
-            Err(Refusal::Unfit) => {
-                Err(StageError::retry("a value fitted and then did not: please report this"))
+            // Locks are held meanwhile, and whoever mends a trigger waits for them.
+            if self.rejected.is_undecided() && begun.elapsed() > self.judge.limit() {
+                break;
             }
         }
-    });
-    tried.await.unwrap_or_else(|_| Err(connector.silent(limit)))
+        Ok(())
+    }
+
+    /// Writes a range, or undoes it and says what was refused where.
+    async fn attempt(&mut self, range: &[Place]) -> Result<Option<Refused>, StageError> {
+        let limit = self.judge.limit();
+        let (write, parts) = (self.write, self.parts);
+        let tried = tokio::time::timeout(limit, async {
+            write.simply("SAVEPOINT attempt").await?;
+            let refused = match write.chosen(parts, range).await {
+                Ok(()) => write.client.batch_execute(CHECK).await.err().map(|error| (None, error)),
+                Err(Refusal::Server { table, error }) => Some((Some(table), error)),
+                Err(Refusal::Unready { table, error }) => return Err(write.unready(&table, error)),
+                // All values were encoded before; only the fold of an upsert differs.
+                Err(Refusal::Unfit) => {
+                    return Err(StageError::retry("a value fitted and then did not: please report this"));
+                }
+            };
+            // What no row brings about may have ended the connection: it is told as it is.
+            if refused.as_ref().is_none_or(|(_, error)| about_rows(error).is_some()) {
+                let end = if refused.is_some() { UNDO } else { "RELEASE SAVEPOINT attempt" };
+                write.simply(end).await?;
+            }
+            Ok(refused)
+        });
+        let refused = tried.await.unwrap_or_else(|_| Err(write.settings.connector.silent(limit)))?;
+        if refused.is_none() {
+            self.took(range);
+        }
+        Ok(refused)
+    }
+
+    /// Notes which tables took rows of the range; all of them took what waited for the end.
+    fn took(&mut self, range: &[Place]) {
+        let (Some(first), Some(last)) = (range.first(), range.last()) else { return };
+        for part in self.parts {
+            let mut origins = part.pieces.iter().flat_map(|piece| &piece.origin);
+            if origins.any(|place| (first..=last).contains(&place)) {
+                self.rejected.took(part.table.name());
+                self.rejected.took("");
+            }
+        }
+    }
 }
 
 /// Every row that goes to some table, in journal order.

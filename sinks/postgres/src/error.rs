@@ -23,15 +23,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// Whether the error is about the row that was written and would be the same on every try (classes 22 and 23). A
-/// null in a column that the mapping does not fill would be the same for every row: that is the table's fault.
-pub(crate) fn rejects_row(error: &DbError, mapped: impl Fn(&str) -> bool) -> bool {
-    let code = error.code().code();
-    let foreign_null = code == "23502" && error.column().is_some_and(|column| !mapped(column));
-    // 22P03: bytes of another type than the column's, which is never the row's fault.
-    (code.starts_with("22") || code.starts_with("23")) && code != "22P03" && !foreign_null
-}
-
 /// Why the row was refused, without any cell value: details are left out, and so is what a message quotes at its end.
 pub(crate) fn reason(table: &str, error: &DbError) -> String {
     let said = error.message();
@@ -97,13 +88,18 @@ fn said_by_server(place: &Place, doing: &str, error: &DbError) -> StageError {
         _ if code.starts_with("22") && doing == "read" => halt(format!(
             "{place} holds a value that cannot be read as the mapping says: correct the row, or the type"
         )),
-        _ if code.starts_with("23") => halt(format!(
+        _ if code.starts_with("23") => retry(format!(
             "a constraint of {place} was violated by no single row of the mapping: look at constraints and triggers"
         )),
         _ => retry(format!("cannot {doing} {place}")),
     };
+    told.because(said(error))
+}
+
+/// The server's words, as a cause.
+pub(crate) fn said(error: &DbError) -> impl std::error::Error + Send + Sync + 'static {
     let hint = error.hint().map_or(String::new(), |hint| format!("; {hint}"));
-    told.because(Said(format!("{} (SQLSTATE {code}){hint}", error.message())))
+    Said(format!("{} (SQLSTATE {}){hint}", error.message(), error.code().code()))
 }
 
 fn not_said(place: &Place, doing: &str, error: tokio_postgres::Error) -> StageError {

@@ -3,7 +3,7 @@
 //! One writer connection moves the rows of all tables and the watermark in one transaction; a pool of connections,
 //! opened on demand, answers queries beside it. What is pure (the binary form of Arrow columns, SQL text, compiling
 //! of queries) stands in files of its own. Nothing is kept in a session, so a pooler that gives each transaction
-//! another one may stand in between.
+//! another one may stand in between; of statements only a COPY has a name, and is closed within its transaction.
 //!
 //! Cells are stored as the tables have them: whole numbers in any integer, floating point or numeric column, times in
 //! `timestamptz` (in `timestamp` as what a clock in UTC shows), text in text columns and enums, JSON in `jsonb` or
@@ -11,10 +11,13 @@
 
 mod answer;
 mod bisect;
+mod blame;
 mod catalog;
 mod compile;
 mod config;
 mod connect;
+mod constraint;
+mod defaults;
 mod encode;
 mod error;
 mod extract;

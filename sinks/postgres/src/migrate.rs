@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use crate::connect::Connector;
 use crate::error::told;
 use crate::sql::{literal, qualified};
-use crate::watermark::LOCK;
+use crate::watermark::{BEGIN, LOCK};
 
 const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS smiles_migrations (
@@ -15,6 +15,12 @@ CREATE TABLE IF NOT EXISTS smiles_migrations (
     checksum text NOT NULL,
     applied  timestamptz NOT NULL DEFAULT now()
 )";
+
+/// What a role or database may allow a statement, or a transaction, is for queries: a table is written anew in whatever
+/// time that takes, or it would begin again for ever. Not every version knows all of these.
+const NO_LIMITS: &str = "
+SELECT set_config(name, '0', true) FROM pg_settings
+WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')";
 
 /// A connection at work on migrations.
 pub(crate) struct Migrator<'a> {
@@ -59,7 +65,7 @@ impl Migrator<'_> {
     /// Lets a migration say what stands in its way, with nothing changed.
     async fn check(&self, migration: &Migration, checks: &str) -> Result<(), StageError> {
         let zone = literal(self.timezone.unwrap_or(""));
-        let begin = format!("BEGIN READ ONLY; SET LOCAL smiles.timezone = {zone}; {checks}");
+        let begin = format!("BEGIN READ ONLY; {NO_LIMITS}; SET LOCAL smiles.timezone = {zone}; {checks}");
         let checked = self.client.batch_execute(&begin).await;
         // The first error is the one to tell.
         let _ = self.client.batch_execute("ROLLBACK").await;
@@ -134,13 +140,14 @@ impl Migrator<'_> {
         let lock_timeout = self.connector.config.lock_timeout.0.as_millis();
         let zone = literal(self.timezone.unwrap_or(""));
         let begin = format!(
-            "BEGIN; SET LOCAL lock_timeout = 0; {LOCK}; SET LOCAL lock_timeout = {lock_timeout}; \
+            "{BEGIN}; {NO_LIMITS}; SET LOCAL lock_timeout = 0; {LOCK}; SET LOCAL lock_timeout = {lock_timeout}; \
              SET LOCAL smiles.timezone = {zone}; {TABLE}"
         );
         self.client.batch_execute(&begin).await.map_err(|error| self.failed(error))?;
         if self.is_applied(migration).await? {
             return self.client.batch_execute("ROLLBACK").await.map_err(|error| self.failed(error));
         }
+        self.hold(migration).await?;
         let transaction = self.transaction().await?;
         self.client.batch_execute(&migration.sql).await.map_err(|error| self.wrong(migration, error))?;
         if self.transaction().await? != transaction {
@@ -153,6 +160,19 @@ impl Migrator<'_> {
         let (place, migration) = (&self.connector.place, migration.name.as_str());
         tracing::info!(%place, migration, "migration applied");
         Ok(())
+    }
+
+    /// Takes all locks first: one that cannot be had would undo the hours before it.
+    async fn hold(&self, migration: &Migration) -> Result<(), StageError> {
+        let mut tables = Vec::new();
+        for table in migration.rewrites() {
+            tables.extend(self.size(&table).await?.map(|found| qualified(&found.name)));
+        }
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "));
+        self.client.batch_execute(&lock).await.map_err(|error| self.failed(error))
     }
 
     async fn transaction(&self) -> Result<i64, StageError> {

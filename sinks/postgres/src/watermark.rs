@@ -8,6 +8,10 @@ use crate::catalog::Guard;
 use crate::connect::Connector;
 use crate::sql::literal;
 
+/// Begins a transaction whose statements each see what was committed before them, whatever the database's default is:
+/// what is looked at once a lock is held must not be what was there before the lock was waited for.
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// Held by whoever makes or migrates tables, until the end of its transaction.
 pub(crate) const LOCK: &str = "SELECT pg_advisory_xact_lock(7235416028745129321)";
 
@@ -41,7 +45,7 @@ pub(crate) async fn target(connector: &Connector, client: &Client) -> Result<Tar
     let limit = connector.config.timeout.0;
     let there = connector.within(limit, "read", client.query_typed_one(THERE, &[])).await?;
     if !there.try_get::<_, bool>(0).unwrap_or(false) {
-        let make = format!("BEGIN; {LOCK}; {TABLES}; COMMIT");
+        let make = format!("{BEGIN}; {LOCK}; {TABLES}; COMMIT");
         connector.within(limit, "make tables in", client.batch_execute(&make)).await?;
     }
     let find = "SELECT id FROM smiles_target";
@@ -52,7 +56,7 @@ pub(crate) async fn target(connector: &Connector, client: &Client) -> Result<Tar
             StageError::retry(format!("cannot name {}: no random numbers", connector.place)).because(error)
         })?;
         let name = format!(
-            "INSERT INTO smiles_target (id) VALUES ({}) ON CONFLICT DO NOTHING",
+            "{BEGIN}; INSERT INTO smiles_target (id) VALUES ({}) ON CONFLICT DO NOTHING; COMMIT",
             literal(&RunId(bytes).to_string())
         );
         connector.within(limit, "write", client.batch_execute(&name)).await?;
@@ -104,7 +108,7 @@ pub(crate) async fn begin(
 ) -> Result<Begun, tokio_postgres::Error> {
     let move_it = advance(owner, run, expected, seq);
     let guarded = guard.statements();
-    let text = format!("BEGIN; SET LOCAL lock_timeout = {lock_timeout_ms}; {move_it}; {guarded}");
+    let text = format!("{BEGIN}; SET LOCAL lock_timeout = {lock_timeout_ms}; {move_it}; {guarded}");
     let answers = client.simple_query(&text).await?;
     // The third statement moves the watermark, the only rows are those of the last.
     let mut done = answers.iter().filter_map(|answer| match answer {
@@ -160,7 +164,7 @@ pub(crate) async fn rename(client: &Client, owner: &Owner, from: &str) -> Result
     }
     let (pipeline, sink, from) = (literal(&owner.pipeline), literal(&owner.sink), literal(from));
     let text = format!(
-        "BEGIN;
+        "{BEGIN};
          INSERT INTO smiles_watermarks AS old (pipeline, sink, run, seq)
          SELECT pipeline, {sink}, run, seq FROM smiles_watermarks WHERE pipeline = {pipeline} AND sink = {from}
          ON CONFLICT (pipeline, sink, run) DO UPDATE SET seq = greatest(old.seq, excluded.seq);

@@ -8,11 +8,13 @@ use futures::{SinkExt, Stream, StreamExt, stream};
 use postgres_types::{ToSql, Type};
 use smiles_stage::tables::{Bundle, Part, Place, Rejected, TablePlan};
 use smiles_stage::{Batch, RunId, Seq, StageError};
+use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, CopyInSink};
 
+use crate::blame::{Judge, Kind, Whose, held};
 use crate::catalog::Guard;
 use crate::encode::{ArrayParameter, Rows};
-use crate::error::{rejects_row, told};
+use crate::error::told;
 use crate::load::{self, Load, NoFit, Step};
 use crate::watermark::Begun;
 use crate::writer::{Settings, Statement, Writer};
@@ -35,6 +37,8 @@ pub(crate) struct Write<'a> {
 pub(crate) enum Refusal {
     /// The server said so.
     Server { table: String, error: tokio_postgres::Error },
+    /// It said so before it was given a row.
+    Unready { table: String, error: tokio_postgres::Error },
     /// A value fits no column of its type; nothing was asked.
     Unfit,
 }
@@ -111,20 +115,48 @@ impl Write<'_> {
             std::panic::resume_unwind(panic);
         }
         match sent {
-            Ok(()) => {
-                self.commit().await?;
-                Ok(Outcome::Stored)
-            }
+            Ok(()) => match self.client.batch_execute("COMMIT").await {
+                Ok(()) => Ok(Outcome::Stored),
+                Err(error) => self.refused(None, error).await,
+            },
             Err(Refusal::Unfit) => {
                 self.roll_back().await?;
                 Ok(Outcome::RowUnfit)
             }
-            Err(Refusal::Server { table, error }) if self.is_about_a_row(&table, &error) => {
-                self.roll_back().await?;
-                Ok(Outcome::RowRefused)
-            }
-            Err(Refusal::Server { error, .. }) => Err(self.tell(error)),
+            Err(Refusal::Server { table, error }) => self.refused(Some(&table), error).await,
+            Err(Refusal::Unready { table, error }) => Err(self.unready(&table, error)),
         }
+    }
+
+    /// The error of a COPY that did not begin, which is no row's fault. The connection is out of step then, and
+    /// nothing more may be asked of it.
+    pub(crate) fn unready(&self, table: &str, error: tokio_postgres::Error) -> StageError {
+        match about_rows(&error) {
+            Some((_, said)) => {
+                held(&format!("table `{table}` takes no row, whatever it holds: mend its defaults"), said)
+            }
+            None => self.tell(error),
+        }
+    }
+
+    /// Nothing was stored; whether rows are to be looked at one by one. `table`: the one whose rows were sent, if it
+    /// was not the commit that failed.
+    async fn refused(
+        &self,
+        table: Option<&str>,
+        error: tokio_postgres::Error,
+    ) -> Result<Outcome, StageError> {
+        let Some((kind, said)) = about_rows(&error) else { return Err(self.tell(error)) };
+        self.roll_back().await?;
+        match self.judge(None).whose(table, kind, said).await? {
+            Whose::Row | Whose::Unclear => Ok(Outcome::RowRefused),
+            Whose::Table(why) => Err(held(&why, said)),
+        }
+    }
+
+    /// Who says whose fault an error is; `undo` makes a broken transaction usable again.
+    pub(crate) fn judge<'a>(&'a self, undo: Option<&'a str>) -> Judge<'a> {
+        Judge::new(&self.settings.connector, self.client, &self.settings.tables, undo)
     }
 
     /// Begins the transaction and moves the watermark in it.
@@ -164,15 +196,6 @@ impl Write<'_> {
         self.settings.tables.written().nth(index).zip(self.statements.get(index))
     }
 
-    /// Whether every try would fail because of a row.
-    pub(crate) fn is_about_a_row(&self, table: &str, error: &tokio_postgres::Error) -> bool {
-        let table = self.settings.tables.written().find(|written| written.name() == table);
-        let mapped = |column: &str| {
-            table.is_some_and(|table| table.columns().iter().any(|planned| planned.name == column))
-        };
-        error.as_db_error().is_some_and(|said| rejects_row(said, mapped))
-    }
-
     /// Writes the rows of these places into every table.
     pub(crate) async fn chosen(&self, parts: &[Part<'_>], places: &[Place]) -> Result<(), Refusal> {
         self.send(stream::iter(load::chosen(parts, self.statements, places, self.late))).await
@@ -197,7 +220,8 @@ impl Write<'_> {
                     let copy = match &mut copy {
                         Some(copy) => copy,
                         none => {
-                            let sink = self.client.copy_in(&statement.sql).await.map_err(refused)?;
+                            let unready = |error| Refusal::Unready { table: table.name().to_owned(), error };
+                            let sink = self.client.copy_in(&statement.sql).await.map_err(unready)?;
                             none.insert(Copy { table: index, sink: Box::pin(sink) })
                         }
                     };
@@ -251,6 +275,12 @@ impl Write<'_> {
         rejected.finish()?;
         Err(StageError::retry("a value did not fit and then did: please report this"))
     }
+}
+
+/// What the server said, if rows may be to blame for it.
+pub(crate) fn about_rows(error: &tokio_postgres::Error) -> Option<(Kind, &DbError)> {
+    let said = error.as_db_error()?;
+    Some((Kind::of(said), said)).filter(|(kind, _)| *kind != Kind::NoRow)
 }
 
 /// A COPY under way.

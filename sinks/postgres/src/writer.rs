@@ -11,7 +11,7 @@ use crate::catalog::Guard;
 use crate::connect::{Connected, Connector, Purpose};
 use crate::encode::Wire;
 use crate::migrate::Migrator;
-use crate::watermark::{self, LOCK, Owner};
+use crate::watermark::{self, BEGIN, LOCK, Owner};
 use crate::{catalog, sql};
 
 /// Everything a connection is made from.
@@ -141,7 +141,7 @@ async fn create(settings: &Settings, client: &Client) -> Result<(), StageError> 
     if make.is_empty() {
         return Ok(());
     }
-    let text = format!("BEGIN; {LOCK}; {}; COMMIT", make.join("; "));
+    let text = format!("{BEGIN}; {LOCK}; {}; COMMIT", make.join("; "));
     let connector = &settings.connector;
     connector.within(connector.config.timeout.0, "make tables in", client.batch_execute(&text)).await
 }

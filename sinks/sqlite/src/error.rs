@@ -19,14 +19,6 @@ pub(crate) fn failure_code(error: &rusqlite::Error) -> Option<ErrorCode> {
     failure(error).map(|failure| failure.code)
 }
 
-/// Whether the error is about the row that was written and would be the same on every try.
-pub(crate) fn rejects_row(error: &rusqlite::Error) -> bool {
-    matches!(
-        failure_code(error),
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
-    )
-}
-
 /// A short word for the dead letter: SQLite's own name of the constraint.
 pub(crate) fn code(error: &rusqlite::Error) -> String {
     use rusqlite::ffi;
@@ -41,6 +33,7 @@ pub(crate) fn code(error: &rusqlite::Error) -> String {
         ffi::SQLITE_CONSTRAINT_DATATYPE => "SQLITE_CONSTRAINT_DATATYPE",
         ffi::SQLITE_MISMATCH => "SQLITE_MISMATCH",
         ffi::SQLITE_TOOBIG => "SQLITE_TOOBIG",
+        _ if failure_code(error) == Some(ErrorCode::Unknown) => "SQLITE_ERROR",
         _ => "SQLITE_CONSTRAINT",
     }
     .to_owned()
@@ -68,9 +61,8 @@ pub(crate) fn told(path: &Path, doing: &str, error: rusqlite::Error) -> StageErr
             StageError::retry(format!("cannot open {file}: its folder must exist and let this user write"))
         }
         Some(ErrorCode::SystemIoFailure) => StageError::retry(format!("the disk under {file} failed")),
-        Some(ErrorCode::ConstraintViolation) => StageError::halt(format!(
-            "a constraint of {file} was violated by no single row: a constraint that is deferred to the commit \
-             must be declared immediate"
+        Some(ErrorCode::ConstraintViolation) => StageError::retry(format!(
+            "a constraint of {file} was violated by no single row: look at foreign keys and triggers"
         )),
         Some(ErrorCode::Unknown) if wrong_tables => StageError::halt(format!(
             "the tables of {file} do not fit the mapping: repair them by a migration, or change `tables`"
@@ -80,7 +72,8 @@ pub(crate) fn told(path: &Path, doing: &str, error: rusqlite::Error) -> StageErr
     told.because(error)
 }
 
-fn says_wrong_tables(error: &rusqlite::Error) -> bool {
+/// Whether the tables are not those of the mapping.
+pub(crate) fn says_wrong_tables(error: &rusqlite::Error) -> bool {
     let said = error.to_string();
     [
         "no such table",
@@ -118,7 +111,7 @@ mod tests {
             (ffi::SQLITE_ERROR, "no such table: a", true, "do not fit the mapping"),
             (ffi::SQLITE_ERROR, "table a has no column named b", true, "do not fit the mapping"),
             (ffi::SQLITE_ERROR, "something nobody knows", false, "cannot write"),
-            (ffi::SQLITE_CONSTRAINT_FOREIGNKEY, "FOREIGN KEY constraint failed", true, "deferred"),
+            (ffi::SQLITE_CONSTRAINT_FOREIGNKEY, "FOREIGN KEY constraint failed", false, "by no single row"),
             (ffi::SQLITE_NOMEM, "out of memory", false, "cannot write"),
         ];
         for (code, message, halts, says) in rows {

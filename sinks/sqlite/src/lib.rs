@@ -11,12 +11,14 @@
 
 mod answer;
 mod bind;
+mod blame;
 mod compile;
 mod config;
 mod error;
 mod extract;
 mod file;
 mod migrate;
+mod orphans;
 mod plan;
 mod readers;
 mod shape;
@@ -25,6 +27,7 @@ mod sql;
 mod stats;
 mod store;
 mod watermark;
+mod words;
 mod write;
 mod writer;
 

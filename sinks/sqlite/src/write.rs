@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
-use smiles_stage::tables::{Mode, Part, Piece, Rejected, merge};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use smiles_stage::tables::{Mode, Part, Piece, Place, Rejected, TablePlan, merge};
 use smiles_stage::{Batch, RunId, Seq, StageError};
 
 use crate::bind::{Binder, RowError};
-use crate::error::{code, rejects_row, told};
+use crate::blame::Whose;
+use crate::error::{code, failure_code, told};
 use crate::writer::{Settings, Writer};
-use crate::{sql, watermark};
+use crate::{blame, orphans, sql, watermark};
 
 /// Stores consecutive batches of one run; `late`: rows whose polls are stored already, but for them.
 ///
@@ -27,35 +28,35 @@ pub(crate) fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Resul
     let parts = settings.tables.project(batches)?.into_iter();
     let parts = parts.map(|part| Insert { sql: insert(part.table), part }).collect();
     let write = Write { settings: &settings, run, expected, seq, parts, batches: batches.len() };
-    if !write.merged(&mut writer.connection)? {
-        write.row_by_row(&mut writer.connection)?;
+    if !write.merged(&mut writer.connection)? && !write.row_by_row(&mut writer.connection)? {
+        orphans::store(&write, &mut writer.connection)?;
     }
     writer.known.insert(run, seq);
     Ok(())
 }
 
 /// The rows of one table, and the statement that writes one.
-struct Insert<'a> {
-    part: Part<'a>,
+pub(crate) struct Insert<'a> {
+    pub(crate) part: Part<'a>,
     sql: String,
 }
 
-struct Write<'a> {
+pub(crate) struct Write<'a> {
     settings: &'a Settings,
     run: RunId,
     expected: Seq,
     seq: Seq,
-    parts: Vec<Insert<'a>>,
+    pub(crate) parts: Vec<Insert<'a>>,
     batches: usize,
 }
 
 impl Write<'_> {
-    fn tell(&self, error: rusqlite::Error) -> StageError {
+    pub(crate) fn tell(&self, error: rusqlite::Error) -> StageError {
         told(&self.settings.location.path, "write", error)
     }
 
     /// Begins the transaction by moving the watermark: who comes second finds it moved before any row.
-    fn begin<'c>(&self, connection: &'c mut Connection) -> Result<Transaction<'c>, StageError> {
+    pub(crate) fn begin<'c>(&self, connection: &'c mut Connection) -> Result<Transaction<'c>, StageError> {
         let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = begun.map_err(|error| self.tell(error))?;
         let owner = &self.settings.owner;
@@ -69,34 +70,112 @@ impl Write<'_> {
         )))
     }
 
+    /// Whether rows may be to blame for an error of a statement that writes this table.
+    ///
+    /// # Errors
+    /// As [`told`], if they are not.
+    fn blame(
+        &self,
+        connection: &Connection,
+        table: &TablePlan,
+        error: rusqlite::Error,
+    ) -> Result<(Whose, rusqlite::Error), StageError> {
+        match blame::whose(connection, table, &error).map_err(|error| self.tell(error))? {
+            Whose::NoRow => Err(self.tell(error)),
+            Whose::Table(why) => Err(StageError::retry(why).because(error)),
+            whose => Ok((whose, error)),
+        }
+    }
+
     /// The fast way: every table at once, rows of one key folded. `false`: a row was refused, nothing is stored.
     fn merged(&self, connection: &mut Connection) -> Result<bool, StageError> {
         let transaction = self.begin(connection)?;
-        for part in &self.parts {
-            match part.write(&transaction) {
+        for insert in &self.parts {
+            match insert.write(&transaction) {
                 Ok(()) => {}
-                Err(error) if is_about_the_row(&error) => return Ok(false),
-                Err(RowError::Sqlite(error)) => return Err(self.tell(error)),
+                Err(RowError::Sqlite(error)) => {
+                    self.blame(&transaction, insert.part.table, error)?;
+                    return Ok(false);
+                }
                 Err(RowError::Year) => return Ok(false),
             }
         }
-        transaction.commit().map_err(|error| self.tell(error)).map(|()| true)
+        self.commit(transaction)
     }
 
-    /// The slow way, in journal order: finds every row that is refused. Stores all if there is none.
-    fn row_by_row(&self, connection: &mut Connection) -> Result<(), StageError> {
-        let transaction = self.begin(connection)?;
-        let mut rejected = Rejected::default();
-        let order = (0..self.batches).flat_map(|batch| self.parts.iter().map(move |part| (batch, part)));
-        for (batch, part) in order {
-            // A trigger that rolled everything back leaves no parents: what follows would be blamed for it.
-            if transaction.is_autocommit() {
-                break;
-            }
-            part.try_batch(&transaction, batch, &mut rejected).map_err(|error| self.tell(error))?;
+    /// `false`: some reference that waits for the commit leads nowhere, and rows may be to blame; nothing is stored.
+    pub(crate) fn commit(&self, transaction: Transaction<'_>) -> Result<bool, StageError> {
+        let Err(error) = transaction.execute_batch("COMMIT") else { return Ok(true) };
+        if failure_code(&error) != Some(ErrorCode::ConstraintViolation) {
+            return Err(self.tell(error));
         }
-        rejected.finish()?;
-        transaction.commit().map_err(|error| self.tell(error))
+        let tables = self.settings.tables.written();
+        match blame::of_commit(&transaction, tables).map_err(|error| self.tell(error))? {
+            Whose::Table(why) => Err(StageError::retry(why).because(error)),
+            _ => Ok(false),
+        }
+    }
+
+    /// The slow way, in journal order: finds every row that is refused. Stores all if there is none; `false` as
+    /// [`Write::commit`].
+    fn row_by_row(&self, connection: &mut Connection) -> Result<bool, StageError> {
+        let mut rejected = Rejected::default();
+        loop {
+            let transaction = self.begin(connection)?;
+            let order = (0..self.batches).flat_map(|batch| self.parts.iter().map(move |part| (batch, part)));
+            for (batch, insert) in order {
+                // A trigger that rolled everything back leaves no parents: what follows would be blamed for it.
+                if transaction.is_autocommit() {
+                    break;
+                }
+                self.try_batch(&transaction, insert, batch, &mut rejected)?;
+            }
+            // It may be to blame itself, unless some other row passes.
+            if transaction.is_autocommit() && rejected.is_undecided() {
+                continue;
+            }
+            rejected.finish()?;
+            return self.commit(transaction);
+        }
+    }
+
+    /// Writes the rows of one batch; a refused statement undoes itself only.
+    fn try_batch(
+        &self,
+        connection: &Connection,
+        insert: &Insert<'_>,
+        batch: usize,
+        rejected: &mut Rejected,
+    ) -> Result<(), StageError> {
+        let tell = |error| self.tell(error);
+        let mut statement = connection.prepare_cached(&insert.sql).map_err(tell)?;
+        let table = insert.part.table;
+        let of_batch = |piece: &&Piece| piece.origin.iter().any(|place| place.0 == batch);
+        let Some(piece) = insert.part.pieces.iter().find(of_batch) else { return Ok(()) };
+        let mut binder = Binder::new(&piece.records);
+        for (row, &place) in piece.origin.iter().enumerate().filter(|(_, place)| place.0 == batch) {
+            if rejected.has(place) || connection.is_autocommit() {
+                continue;
+            }
+            match binder.execute(&mut statement, row) {
+                Ok(()) => rejected.took(table.name()),
+                Err(RowError::Sqlite(error)) => {
+                    let (whose, error) = self.blame(connection, table, error)?;
+                    // SQLite's sentence names table and columns, never a value.
+                    let reason = format!("table `{}` refused the row: {error}", table.name());
+                    match whose {
+                        Whose::Row => rejected.add(place, code(&error), reason),
+                        _ => rejected.suspect(place, table.name(), code(&error), reason),
+                    }
+                }
+                Err(RowError::Year) => {
+                    let reason =
+                        format!("an instant for table `{}` is outside of years 0 to 9999", table.name());
+                    rejected.add(place, "out_of_range", reason);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -117,45 +196,17 @@ impl Insert<'_> {
         Ok(())
     }
 
-    /// Writes the rows of one batch; a refused statement undoes itself only.
-    fn try_batch(
-        &self,
-        connection: &Connection,
-        batch: usize,
-        rejected: &mut Rejected,
-    ) -> Result<(), rusqlite::Error> {
+    /// Writes the rows of these ascending places, one after the other.
+    pub(crate) fn write_each(&self, connection: &Connection, places: &[Place]) -> Result<(), RowError> {
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(()) };
         let mut statement = connection.prepare_cached(&self.sql)?;
-        let of_batch = |piece: &&Piece| piece.origin.iter().any(|place| place.0 == batch);
-        let Some(piece) = self.part.pieces.iter().find(of_batch) else { return Ok(()) };
-        let mut binder = Binder::new(&piece.records);
-        for (row, &place) in piece.origin.iter().enumerate().filter(|(_, place)| place.0 == batch) {
-            if rejected.has(place) || connection.is_autocommit() {
-                continue;
-            }
-            match binder.execute(&mut statement, row) {
-                Ok(()) => {}
-                Err(RowError::Sqlite(error)) if rejects_row(&error) => {
-                    // SQLite's sentence names table and columns, never a value.
-                    let reason = format!("table `{}` refused the row: {error}", self.part.table.name());
-                    rejected.add(place, code(&error), reason);
-                }
-                Err(RowError::Sqlite(error)) => return Err(error),
-                Err(RowError::Year) => {
-                    let reason = format!(
-                        "an instant for table `{}` is outside of years 0 to 9999",
-                        self.part.table.name()
-                    );
-                    rejected.add(place, "out_of_range", reason);
-                }
+        for piece in &self.part.pieces {
+            let mut binder = Binder::new(&piece.records);
+            let chosen = |place: &Place| (first..=last).contains(&place);
+            for (row, _) in piece.origin.iter().enumerate().filter(|(_, place)| chosen(place)) {
+                binder.execute(&mut statement, row)?;
             }
         }
         Ok(())
-    }
-}
-
-fn is_about_the_row(error: &RowError) -> bool {
-    match error {
-        RowError::Sqlite(error) => rejects_row(error),
-        RowError::Year => true,
     }
 }

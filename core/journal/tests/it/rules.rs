@@ -235,9 +235,17 @@ async fn a_run_is_remembered_for_400_days() {
     journal.maintain(at(2 * DAY)).await.unwrap();
     assert_eq!(journal.known_runs("store").await.unwrap(), [old, journal.run()]);
     assert_eq!(journal.maintain(at(402 * DAY)).await.unwrap().forgotten, []);
+    assert_eq!(journal.unpruned("store").await.unwrap(), []);
     assert_eq!(journal.maintain(at(402 * DAY + 1)).await.unwrap().forgotten, [old]);
     assert_eq!(journal.known_runs("store").await.unwrap(), [journal.run()]);
     books(&journal, "store").await;
+    // Its watermark is still in the target, until that was told; a restart forgets nothing of it.
+    drop(journal);
+    let journal = place.open().await;
+    assert_eq!(journal.unpruned("other").await.unwrap(), []);
+    assert_eq!(journal.unpruned("store").await.unwrap(), [old]);
+    journal.pruned("store", &[old]).await.unwrap();
+    assert_eq!(journal.unpruned("store").await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Sinks: exactly once whatever goes wrong, one bad row at a time, each on its own.
 
-use smiles_stage::{Delivery, SinkState};
+use std::collections::HashSet;
+
+use smiles_journal::{Journal, OnFull, Options, SqliteJournal};
+use smiles_stage::{Clock, Delivery, SinkState};
 use smiles_testkit::{CollectingSink, MemoryTarget, Mishap, Mishaps, Script, Step, numbered};
 
 use crate::bench::{Bench, MINUTE, SECOND, Started, passing, standing, up_to};
@@ -201,5 +204,54 @@ async fn another_target_gets_what_is_retained_too() {
     let started = bench.start(ONE).await;
     standing(|| other.ids() == [1, 2]).await;
     assert_eq!(started.health().sinks[0].lost, 0, "nothing is lost by choosing another target");
+    started.end().await;
+}
+
+#[tokio::test]
+async fn a_sink_that_makes_a_part_durable_gets_the_rest_alone() {
+    let (script, mishaps) = (Script::counting(), Mishaps::none());
+    let taken = CollectingSink::new(&mishaps);
+    let bench = Bench::new().polled("dtu", &script).collecting("target", &taken, Delivery::AtLeastOnce);
+    mishaps.set_down(true);
+    let started = bench.start(ONE).await;
+    passing(&started.clock, || script.asked().len() >= 4).await;
+    standing(|| book(&started)[5] >= 4).await;
+    for _ in 0..2 {
+        mishaps.push(Mishap::FlushPart);
+    }
+    mishaps.set_down(false);
+    passing(&started.clock, || mishaps.are_over() && taken.ids().len() >= 4 && book(&started)[5] == 0).await;
+    started.end().await;
+    let ids = taken.ids();
+    assert_eq!(ids, up_to(i64::try_from(ids.len()).unwrap()));
+}
+
+#[tokio::test]
+async fn watermarks_of_forgotten_runs_are_pruned_however_often_that_fails() {
+    let World { bench, target, mishaps, .. } = world();
+    let started = bench.start(ONE).await;
+    standing(|| target.ids() == [1]).await;
+    standing(|| book(&started)[5] == 0).await;
+    started.end().await;
+    let old = target.runs();
+    let options = Options {
+        path: Some(bench.folder.path().join("test.journal")),
+        pipeline: "test".into(),
+        max_size: 1 << 30,
+        retain: MINUTE,
+        on_full: OnFull::Block,
+    };
+    let now = bench.clock.now();
+    let journal = SqliteJournal::open(options, now).await.unwrap();
+    journal.maintain(now + MINUTE * 2).await.unwrap();
+    let forgotten = journal.maintain(now + MINUTE * 60 * 24 * 401).await.unwrap().forgotten;
+    assert_eq!(forgotten.into_iter().collect::<HashSet<_>>(), old);
+    drop(journal);
+    // The process that forgot them ended before it told the target, which then fails twice.
+    mishaps.push(Mishap::NoForget);
+    mishaps.push(Mishap::NoForget);
+    let started = bench.start(ONE).await;
+    passing(&started.clock, || old.is_disjoint(&target.runs())).await;
+    assert!(mishaps.are_over());
     started.end().await;
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef, NullArray, RecordBatch, RecordBatchOptions, UInt64Array, new_null_array};
 use arrow_select::take::take;
 
@@ -10,7 +12,7 @@ use super::convert::{convert, lost};
 use super::json::{Member, objects, printable};
 use super::plan::Origin;
 use super::select::select;
-use super::{PlannedColumn, Role, TablePlan};
+use super::{ColumnType, PlannedColumn, Role, TablePlan};
 use crate::is_json;
 
 /// Rows of a table, and where they came from.
@@ -29,7 +31,7 @@ pub struct Misfit {
     pub row: u32,
     /// `out_of_range`, `null_key` or `wrong_schema`.
     pub code: &'static str,
-    /// A sentence for the operator; holds no cell value.
+    /// A sentence for the operator; of what a cell holds it says a number that is out of range, no text.
     pub reason: String,
 }
 
@@ -89,8 +91,9 @@ impl Projection<'_> {
             self.misfit(&all, "wrong_schema", column, reason);
             return empty();
         };
-        let reason = format!("holds a value outside of {}", column.column_type);
-        self.misfit(&lost(&from, &cells), "out_of_range", column, reason);
+        for row in lost(&from, &cells) {
+            self.misfit(&[row], "out_of_range", column, outside(&from, row, column.column_type));
+        }
         cells
     }
 
@@ -145,6 +148,17 @@ impl Projection<'_> {
         let schema = Arc::clone(&self.table.schema);
         let records = RecordBatch::try_new_with_options(schema, columns, &options).expect("fits its schema");
         Projected { records, origin: self.rows.into_iter().map(origin).collect() }
+    }
+}
+
+/// Why the cell did not survive as a value of this type.
+fn outside(from: &ArrayRef, row: usize, to: ColumnType) -> String {
+    match from.as_primitive_opt::<UInt64Type>() {
+        Some(numbers) => {
+            let (value, least, most) = (numbers.value(row), i64::MIN, i64::MAX);
+            format!("holds {value}, and {to} goes from {least} to {most}")
+        }
+        None => format!("holds a value outside of {to}"),
     }
 }
 

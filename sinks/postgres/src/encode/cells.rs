@@ -1,5 +1,8 @@
 //! One column's cells, each with its length in front.
 
+use std::borrow::Cow;
+use std::fmt::Display;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
@@ -18,18 +21,29 @@ const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 const JSONB_VERSION: u8 = 1;
 
 /// Why no column of its type can hold the value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unfit {
     /// PostgreSQL's own code for it.
     pub(crate) code: &'static str,
-    /// What is wrong with the value, which is not said.
-    pub(crate) what: &'static str,
+    /// What is wrong with the value. A number is said, a text is not.
+    pub(crate) what: Cow<'static, str>,
 }
 
-const OUT_OF_RANGE: Unfit = Unfit { code: "22003", what: "holds a number that is out of its range" };
-const NO_TIME: Unfit = Unfit { code: "22008", what: "holds an instant that is out of its range" };
-const ZERO_BYTE: Unfit = Unfit { code: "22021", what: "holds a zero character, which no text may" };
-const TOO_LONG: Unfit = Unfit { code: "54000", what: "holds a text of more than a gigabyte" };
+const NO_TIME: Unfit = Unfit::new("22008", "holds an instant that is out of its range");
+const ZERO_BYTE: Unfit = Unfit::new("22021", "holds a zero character, which no text may");
+const TOO_LONG: Unfit = Unfit::new("54000", "holds a text of more than a gigabyte");
+
+impl Unfit {
+    const fn new(code: &'static str, what: &'static str) -> Self {
+        Self { code, what: Cow::Borrowed(what) }
+    }
+
+    /// A number beside the range of its column's type.
+    fn beside(value: impl Display, least: impl Display, most: impl Display) -> Self {
+        let what = format!("holds {value}, and its type goes from {least} to {most}");
+        Self { code: "22003", what: Cow::Owned(what) }
+    }
+}
 
 /// The cells of a column of a table's plan.
 pub(crate) struct Cells<'a> {
@@ -90,8 +104,14 @@ impl<'a> Cells<'a> {
 
     fn int(&self, value: i64, out: &mut Vec<u8>) -> Result<(), Unfit> {
         match self.wire {
-            Wire::Int2 => sized(&i16::try_from(value).map_err(|_| OUT_OF_RANGE)?.to_be_bytes(), out),
-            Wire::Int4 => sized(&i32::try_from(value).map_err(|_| OUT_OF_RANGE)?.to_be_bytes(), out),
+            Wire::Int2 => {
+                let small = i16::try_from(value).map_err(|_| Unfit::beside(value, i16::MIN, i16::MAX))?;
+                sized(&small.to_be_bytes(), out);
+            }
+            Wire::Int4 => {
+                let small = i32::try_from(value).map_err(|_| Unfit::beside(value, i32::MIN, i32::MAX))?;
+                sized(&small.to_be_bytes(), out);
+            }
             Wire::Float4 => sized(&(value as f32).to_be_bytes(), out),
             Wire::Float8 => sized(&(value as f64).to_be_bytes(), out),
             Wire::Numeric => numeric::push(&value.to_string(), out),
@@ -106,7 +126,7 @@ impl<'a> Cells<'a> {
             Wire::Float4 => {
                 let single = value as f32;
                 if single.is_infinite() {
-                    return Err(OUT_OF_RANGE);
+                    return Err(Unfit::beside(format!("{value:e}"), "-3.4e38", "3.4e38"));
                 }
                 sized(&single.to_be_bytes(), out);
             }

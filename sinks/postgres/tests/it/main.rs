@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod adoption;
+mod blame;
 mod conformance;
 mod faults;
 mod fixture;
+mod limits;
 mod pooler;
 mod queries;
 mod rejects;
 mod stats;
 mod tls;
 mod types;
+mod verdicts;
 mod worlds;

@@ -351,7 +351,7 @@ async fn what_a_column_cannot_hold_names_its_row_before_the_database_is_asked() 
     let named: Vec<(usize, &str)> = rows.iter().map(|row| (row.row, row.code.as_str())).collect();
     assert_eq!(named, [(1, "22003"), (2, "22003"), (3, "22021"), (4, "22008")]);
     assert!(rows[0].reason.contains("column `small` of table `t`"), "{}", rows[0].reason);
-    assert!(!error.chain().contains("40000"), "a cell value was printed: {}", error.chain());
+    assert!(error.chain().contains("holds 40000, and its type goes from -32768"), "{}", error.chain());
     sink.write(&crate::fixture::batch(1, &records.slice(0, 1))).await.unwrap();
     sink.flush().await.unwrap();
     assert_eq!(fixture.rows("SELECT small, f, text FROM t"), ["1|1|a"]);

@@ -142,7 +142,12 @@ fn what_does_not_fit_is_named_with_column_and_table() {
         [
             (2, "null_key", "column `s` of table `t` is part of the key and null"),
             (3, "null_key", "column `p` of table `t` is part of the key and null"),
-            (1, "out_of_range", "column `wh` of table `t` holds a value outside of int64"),
+            (
+                1,
+                "out_of_range",
+                "column `wh` of table `t` holds 18446744073709551615, and int64 goes from -9223372036854775808 to \
+             9223372036854775807"
+            ),
         ]
     );
 }

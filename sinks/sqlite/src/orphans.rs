@@ -1,0 +1,83 @@
+//! Rows whose references wait for the commit: found by halving, since SQLite tells of the whole transaction only that
+//! some reference leads nowhere.
+
+use rusqlite::Connection;
+use smiles_stage::StageError;
+use smiles_stage::tables::{Place, Rejected};
+
+use crate::bind::RowError;
+use crate::write::Write;
+
+const REASON: &str = "a foreign key of the row, or one that leads to it, leads nowhere at the commit";
+
+/// Stores all rows if no reference is broken by one; names all that break one.
+///
+/// # Errors
+/// Reject with the rows; retry, if no row can be told to break one.
+pub(crate) fn store(write: &Write<'_>, connection: &mut Connection) -> Result<(), StageError> {
+    let transaction = write.begin(connection)?;
+    let mut broken = broken(&transaction).map_err(|error| write.tell(error))?;
+    let places = places(write);
+    let mut rejected = Rejected::default();
+    let mut ranges: Vec<&[Place]> = halves(&places);
+    while let Some(range) = ranges.pop() {
+        match attempt(write, &transaction, range, broken) {
+            Ok(now) if now <= broken => broken = now,
+            Ok(_) => match range {
+                [place] => rejected.add(*place, "SQLITE_CONSTRAINT_FOREIGNKEY", REASON),
+                _ => ranges.extend(halves(range)),
+            },
+            Err(RowError::Sqlite(error)) => return Err(write.tell(error)),
+            Err(RowError::Year) => {
+                return Err(StageError::retry("an instant fitted and then did not: please report this"));
+            }
+        }
+    }
+    rejected.finish()?;
+    if write.commit(transaction)? {
+        return Ok(());
+    }
+    Err(StageError::retry(
+        "foreign keys lead nowhere at the commit, and no single row is to blame: mend them",
+    ))
+}
+
+/// Writes the range; undone if it breaks more references than there are broken. How many there were then.
+fn attempt(
+    write: &Write<'_>,
+    connection: &Connection,
+    range: &[Place],
+    before: i64,
+) -> Result<i64, RowError> {
+    connection.execute_batch("SAVEPOINT attempt")?;
+    for insert in &write.parts {
+        insert.write_each(connection, range)?;
+    }
+    let now = broken(connection)?;
+    let end = if now > before { "ROLLBACK TO attempt; RELEASE attempt" } else { "RELEASE attempt" };
+    connection.execute_batch(end)?;
+    Ok(now)
+}
+
+/// How many references of the whole file lead nowhere.
+fn broken(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
+}
+
+/// Every row that goes to some table, in journal order.
+fn places(write: &Write<'_>) -> Vec<Place> {
+    let pieces = write.parts.iter().flat_map(|insert| &insert.part.pieces);
+    let mut places: Vec<Place> = pieces.flat_map(|piece| piece.origin.iter().copied()).collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+/// Both halves, the first one last, where it is taken from.
+fn halves(range: &[Place]) -> Vec<&[Place]> {
+    if range.len() < 2 {
+        return vec![range];
+    }
+    let (one, two) = range.split_at(range.len() / 2);
+    vec![two, one]
+}
