@@ -262,13 +262,14 @@ fn warnings(state: &State) -> Vec<String> {
         let why = sink.last_error.as_ref().map_or("", |(_, why)| why.as_str());
         all.push(format!("`{}` takes nothing, and is tried again: {why}", sink.name));
     }
-    for sink in state.health.sinks.iter().filter(|sink| sink.dead_lettered > 0) {
+    let sinks = state.health.sinks.iter().zip(&state.aside);
+    for (sink, reasons) in sinks.filter(|(sink, _)| sink.dead_lettered > 0) {
         let (rows, name) = (sink.dead_lettered, &sink.name);
+        let reasons: String = reasons.iter().map(|reason| format!("; {reason}")).collect();
         all.push(format!(
-            "{rows} rows of `{name}` are set aside: `smiles journal dead-letter list` says why"
+            "{rows} rows of `{name}` are set aside: `smiles journal dead-letter list` says why{reasons}"
         ));
     }
-    all.extend(state.aside.iter().flatten().cloned());
     all.extend(state.repairs.iter().cloned());
     all
 }
@@ -348,6 +349,8 @@ mod tests {
         };
         board.publish(status);
         board.sink(0, SinkState::Halted, Some("the password is wrong"));
+        // Nothing is set aside any more, though it went on until now.
+        board.aside(0, vec!["40 since noon: a check".to_owned()]);
         board.appended(Some(("disk full".into(), false)));
         assert_eq!(
             board.health().warnings,
@@ -360,6 +363,22 @@ mod tests {
                 "`store` has stopped until a person acts: the password is wrong",
                 "the journal's tail was torn; 1 batch set aside",
             ]
+        );
+        board.publish(Status {
+            books: vec![Books {
+                sink: "store".into(),
+                in_use: true,
+                accepted: 50,
+                dead_lettered: 41,
+                ..Books::default()
+            }],
+            ..Status::default()
+        });
+        let said = "41 rows of `store` are set aside: `smiles journal dead-letter list` says why; 40 since noon: a check";
+        assert!(
+            board.health().warnings.iter().any(|warning| warning == said),
+            "{:?}",
+            board.health().warnings
         );
         board.appended(Some(("full".into(), true)));
         assert_eq!(board.health().warnings[0], "the journal is full: polls wait until a sink delivers");

@@ -87,10 +87,8 @@ impl Grievances {
     }
 
     /// What goes on, for /health.
-    pub(crate) fn sentences(&self, sink: &str) -> Vec<String> {
-        let sentence = |Aside { reason, since, rows, .. }: &Aside| {
-            format!("`{sink}` sets rows aside, {rows} since {since}: {reason}")
-        };
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        let sentence = |Aside { reason, since, rows, .. }: &Aside| format!("{rows} since {since}: {reason}");
         self.aside.values().map(sentence).collect()
     }
 
@@ -141,12 +139,12 @@ mod tests {
         });
         let [line] = log.as_slice() else { panic!("{log:?}") };
         assert!(line.contains("column `wh` holds 0") && line.contains("rows=100"), "{line}");
-        let said = "`store` sets rows aside, 10000 since 1970-01-01T00:00:00Z: column `wh` holds 0";
-        assert_eq!(grievances.sentences("store"), [said]);
+        let said = "10000 since 1970-01-01T00:00:00Z: column `wh` holds 0";
+        assert_eq!(grievances.sentences(), [said]);
         let log = logged(|| (0..QUIET + 5).for_each(|_| grievances.delivered("roof", "store")));
         let [line] = log.as_slice() else { panic!("{log:?}") };
         assert!(line.contains("no more rows") && line.contains("rows=10000"), "{line}");
-        assert!(grievances.sentences("store").is_empty());
+        assert!(grievances.sentences().is_empty());
     }
 
     #[test]
@@ -159,7 +157,7 @@ mod tests {
             }
         });
         assert_eq!(log.len(), CAUSES + 1);
-        assert_eq!(grievances.sentences("store").len(), CAUSES + 1);
+        assert_eq!(grievances.sentences().len(), CAUSES + 1);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Kind {
         if is_of_function(error) {
             return Self::Unclear;
         }
-        match (&code[..2], code, error.constraint(), error.routine()) {
+        match (code.get(..2).unwrap_or_default(), code, error.constraint(), error.routine()) {
             ("22", ..) => Self::Value,
             (_, "23514", None, Some("ExecPartitionCheckEmitError")) => Self::BesidePartition,
             (_, "23514", None, _) => Self::Partition,

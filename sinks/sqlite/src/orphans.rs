@@ -6,8 +6,10 @@ use smiles_stage::StageError;
 use smiles_stage::tables::{Place, Rejected};
 
 use crate::bind::RowError;
+use crate::blame::{self, Whose};
 use crate::write::Write;
 
+const CODE: &str = "SQLITE_CONSTRAINT_FOREIGNKEY";
 const REASON: &str = "a foreign key of the row, or one that leads to it, leads nowhere at the commit";
 
 /// Stores all rows if no reference is broken by one; names all that break one.
@@ -17,14 +19,20 @@ const REASON: &str = "a foreign key of the row, or one that leads to it, leads n
 pub(crate) fn store(write: &Write<'_>, connection: &mut Connection) -> Result<(), StageError> {
     let transaction = write.begin(connection)?;
     let mut broken = broken(&transaction).map_err(|error| write.tell(error))?;
+    let tables = write.parts.iter().map(|insert| insert.part.table);
+    let whose = blame::of_commit(&transaction, tables).map_err(|error| write.tell(error))?;
     let places = places(write);
     let mut rejected = Rejected::default();
     let mut ranges: Vec<&[Place]> = halves(&places);
     while let Some(range) = ranges.pop() {
         match attempt(write, &transaction, range, broken) {
-            Ok(now) if now <= broken => broken = now,
-            Ok(_) => match range {
-                [place] => rejected.add(*place, "SQLITE_CONSTRAINT_FOREIGNKEY", REASON),
+            Ok(now) if now <= broken => {
+                broken = now;
+                rejected.took("");
+            }
+            Ok(_) => match (range, &whose) {
+                ([place], Whose::Row) => rejected.add(*place, CODE, REASON),
+                ([place], _) => rejected.suspect(*place, "", CODE, REASON),
                 _ => ranges.extend(halves(range)),
             },
             Err(RowError::Sqlite(error)) => return Err(write.tell(error)),

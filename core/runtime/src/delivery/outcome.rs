@@ -34,7 +34,7 @@ impl Delivery {
         self.memory.grievances.delivered(&self.pipeline, &self.name);
         self.memory.widened = 1;
         self.succeeded();
-        self.board.aside(self.index, self.memory.grievances.sentences(&self.name));
+        self.board.aside(self.index, self.memory.grievances.sentences());
         self.board.dirty.notify_one();
         Ok(Step::Delivered)
     }
@@ -46,7 +46,7 @@ impl Delivery {
         self.memory.judged = batches.last().map(|trimmed| trimmed.batch.position);
         self.journal.set_aside(&self.name, letters.clone()).await?;
         self.memory.grievances.set_aside(&self.pipeline, &self.name, &letters);
-        self.board.aside(self.index, self.memory.grievances.sentences(&self.name));
+        self.board.aside(self.index, self.memory.grievances.sentences());
         self.meters.failed("reject");
         self.meters.dead_lettered.inc_by(u64::try_from(letters.len()).unwrap_or(u64::MAX));
         self.memory.asked.clear();

@@ -85,6 +85,15 @@ async fn what_is_wrong_with_the_table_holds_every_row_until_it_is_mended() {
             "a foreign key of table `t` concerns only `site`",
         ),
         (
+            "CREATE TABLE site (id INTEGER PRIMARY KEY); CREATE TABLE known (value INTEGER PRIMARY KEY);
+             INSERT INTO known VALUES (1), (2), (3), (4);
+             CREATE TABLE t (name TEXT, value INTEGER REFERENCES known DEFERRABLE INITIALLY DEFERRED,
+                             site INTEGER DEFAULT 1 REFERENCES site DEFERRABLE INITIALLY DEFERRED)"
+                .to_owned(),
+            "INSERT INTO site VALUES (1)",
+            "no row passes",
+        ),
+        (
             format!("CREATE TABLE t (name TEXT, value INTEGER); {refuse}ABORT, 'not now'); END"),
             "DROP TRIGGER refuse",
             "no row passes",
