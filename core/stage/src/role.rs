@@ -155,7 +155,7 @@ pub struct StoreStats {
     pub kind: String,
     /// Bytes on disk.
     pub size_bytes: u64,
-    /// Rows per table, in the order of the mapping.
+    /// Rows per table, in the order of the mapping; of long tables an estimate.
     pub rows: Vec<(String, u64)>,
 }
 
@@ -168,7 +168,8 @@ pub trait Store: Send + Sync {
     /// The store is not reachable, or the query does not fit its tables.
     async fn query(&self, query: &Query) -> Result<Rows, StageError>;
 
-    /// Size and row counts; cheap enough to be asked with every poll: no table is counted from end to end.
+    /// Size and row counts; cheap enough to be asked with every poll: no table is counted from end to end, the rows of long
+    /// ones are estimated.
     ///
     /// # Errors
     /// The store is not reachable.
