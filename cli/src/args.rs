@@ -94,7 +94,8 @@ pub(crate) struct RunArgs {
   smiles check my-meter.yaml                   a pipeline of your own
   smiles check --resolved my-meter.yaml        print it with every variable and include in place, secrets hidden
 
-Where DATA_DIR has a journal of the pipeline, a sink that seems to have been renamed is pointed out.
+Where DATA_DIR has a journal of the pipeline, a sink that seems to have been renamed is pointed out, and so is a
+transform whose memory there cannot be found again.
 Exit code 0: fine (warnings may be printed); 2: errors.")]
 pub(crate) struct CheckArgs {
     /// Pipeline files; none: the stock pipeline

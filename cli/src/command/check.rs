@@ -1,5 +1,6 @@
 //! `smiles check`: everything that can be known without a network.
 
+mod remembered;
 mod renamed;
 
 use smiles_config::Environment;
@@ -23,6 +24,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
         if let Some(warning) = renamed::warning(project, &data_dir) {
             project::warn(&warning);
         }
+        remembered::warnings(project, &data_dir).iter().for_each(|warning| project::warn(warning));
         if args.resolved {
             let between = if index > 0 { "---\n" } else { "" };
             super::print(&format!("{between}{}", project.loaded.resolved_yaml()))?;

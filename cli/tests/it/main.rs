@@ -18,6 +18,7 @@ mod earlier_clients;
 mod end_to_end;
 mod faults;
 mod import;
+mod memory;
 mod monitoring;
 mod numbers;
 mod operator;

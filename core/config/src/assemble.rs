@@ -15,7 +15,10 @@ use crate::names::Names;
 use crate::resolve::Items;
 use crate::sources::duration;
 use crate::stage::Stage;
-use crate::{JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, StartFrom, TransformDecl};
+use crate::{DisabledTransform, JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, StartFrom, TransformDecl};
+
+/// Those enabled, those not, and all of them for people.
+type Transforms = (Vec<TransformDecl>, Vec<DisabledTransform>, Value);
 
 /// The pipeline and, for people, what it was made of.
 pub(crate) struct Assembled {
@@ -47,13 +50,22 @@ impl Loader<'_> {
         let mut names = Names::default();
         let sources = self.sources(root, registry, &mut names);
         resolved.insert("sources".to_owned(), Value::Object(sources.shown));
-        let (transforms, shown) = self.transforms(root, registry);
+        let (transforms, disabled_transforms, shown) = self.transforms(root, registry);
         resolved.insert("transforms".to_owned(), shown);
         let (sinks, shown) = self.sinks(root, registry, &mut names);
         resolved.insert("sinks".to_owned(), shown);
         let disabled_sinks = self.disabled(root, "sinks");
         let sources = sources.list;
-        let pipeline = Pipeline { name, enabled, journal, sources, transforms, sinks, disabled_sinks };
+        let pipeline = Pipeline {
+            name,
+            enabled,
+            journal,
+            sources,
+            transforms,
+            sinks,
+            disabled_transforms,
+            disabled_sinks,
+        };
         Some(Assembled { pipeline, resolved: Value::Object(resolved) })
     }
 
@@ -100,26 +112,50 @@ impl Loader<'_> {
         Some((name, journal_of(&journal), journal))
     }
 
-    fn transforms(&mut self, root: NodeId, registry: &Registry) -> (Vec<TransformDecl>, Value) {
-        let (mut transforms, mut shown) = (Vec::new(), Vec::new());
+    fn transforms(&mut self, root: NodeId, registry: &Registry) -> Transforms {
+        let (mut off, mut shown, mut stages) = (Vec::new(), Vec::new(), Vec::new());
         let all = self.document.entry(root, "transforms").map(|entry| entry.value);
-        let Some(Kind::List(list)) = all.map(|all| self.document.kind(all).clone()) else {
-            return (transforms, Value::Array(shown));
+        let list = match all.map(|all| self.document.kind(all).clone()) {
+            Some(Kind::List(list)) => list,
+            _ => Vec::new(),
         };
-        let mut stages = Vec::new();
         for item in list {
             if self.is_off(item) {
+                off.push(self.disabled_transform(item, stages.len(), registry));
                 shown.push(json!({ "enabled": false }));
             } else if let Some(stage) = self.stage(item, &Items::Outside, Role::Transform, registry) {
                 shown.push(stage.shown.clone());
                 stages.push(stage);
             }
         }
+        (self.named(stages), off, Value::Array(shown))
+    }
+
+    fn disabled_transform(&mut self, item: NodeId, place: usize, registry: &Registry) -> DisabledTransform {
+        let before = self.out.len();
+        let stage = self.stage(item, &Items::Outside, Role::Transform, registry);
+        let is_sound = self.out.len() == before;
+        self.out.truncate(before);
+        let plain = |key| {
+            let scalar = self.document.scalar(self.document.entry(item, key)?.value)?;
+            Some(scalar.text.clone())
+        };
+        let (type_name, name) = (plain("type").unwrap_or_default(), plain("name"));
+        let called = name.clone().unwrap_or_else(|| type_name.clone());
+        let stage = stage.filter(|_| is_sound).map(|stage| stage.decl(called));
+        DisabledTransform { place, type_name, name, stage }
+    }
+
+    /// Each with the name it is called by; two of one name are one too many.
+    fn named(&mut self, stages: Vec<Stage>) -> Vec<TransformDecl> {
+        let mut transforms = Vec::new();
         let own = |stage: &Stage| stage.common.get("name").and_then(Value::as_str).map(str::to_owned);
         let given: Vec<String> = stages.iter().filter_map(own).collect();
         let mut taken: Vec<String> = Vec::new();
         for stage in stages {
-            let name = match own(&stage) {
+            let given_name = own(&stage);
+            let named = given_name.is_some();
+            let name = match given_name {
                 Some(name) if taken.contains(&name) => {
                     let at = self.document.entry(stage.node, "name").map(|entry| entry.value);
                     let span = at.and_then(|at| self.document.anchor(at));
@@ -132,9 +168,9 @@ impl Loader<'_> {
                 }
             };
             taken.push(name.clone());
-            transforms.push(TransformDecl { stage: stage.decl(name) });
+            transforms.push(TransformDecl { stage: stage.decl(name), named });
         }
-        (transforms, Value::Array(shown))
+        transforms
     }
 
     fn sinks(&mut self, root: NodeId, registry: &Registry, names: &mut Names) -> (Vec<SinkDecl>, Value) {

@@ -34,7 +34,8 @@ pub use environment::Environment;
 pub use file::{TypedFile, load_file};
 pub use load::{Loaded, load, load_with};
 pub use pipeline::{
-    JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom, TransformDecl,
+    DisabledTransform, JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom,
+    TransformDecl,
 };
 pub use plugins::{NoPlugins, PluginDecl, Plugins};
 pub use schema::schema;

@@ -28,6 +28,8 @@ pub struct Pipeline {
     pub transforms: Vec<TransformDecl>,
     /// `sinks:`, in order, disabled ones left out.
     pub sinks: Vec<SinkDecl>,
+    /// The disabled ones of `transforms:`, in order: their memory is theirs still.
+    pub disabled_transforms: Vec<DisabledTransform>,
     /// The names of disabled sinks: naming one as a store is no mistake, it just has nothing to read.
     pub disabled_sinks: Vec<String>,
 }
@@ -83,6 +85,21 @@ pub struct SourceDecl {
 pub struct TransformDecl {
     /// The stage.
     pub stage: StageDecl,
+    /// Whether the file gives it its name.
+    pub named: bool,
+}
+
+/// One of `transforms:` with `enabled: false`.
+#[derive(Clone, Debug)]
+pub struct DisabledTransform {
+    /// How many enabled ones stand before it.
+    pub place: usize,
+    /// `type:`; empty where it is no plain text.
+    pub type_name: String,
+    /// `name:`, where it is a plain text.
+    pub name: Option<String>,
+    /// The stage, where it could run; a mistake in what is switched off is none.
+    pub stage: Option<StageDecl>,
 }
 
 /// One of `sinks:`.

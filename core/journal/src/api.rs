@@ -266,6 +266,12 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Storage`].
     async fn load_state(&self) -> Result<Vec<StateChange>, JournalError>;
 
+    /// Writes state apart from any batch: what it is about, when the transforms of the file found theirs.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError>;
+
     /// Declares the sinks of the running file. Cursors it does not name are kept but pin nothing.
     ///
     /// # Errors

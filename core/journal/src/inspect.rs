@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use rusqlite::Connection;
 
 use crate::failure::Failure;
-use crate::{JournalError, Letter, Selection, Status, layout, repair, report};
+use crate::{JournalError, Letter, Selection, StateChange, Status, layout, repair, report};
 
 /// What a journal file holds.
 ///
@@ -16,6 +16,16 @@ use crate::{JournalError, Letter, Selection, Status, layout, repair, report};
 pub fn inspect(path: &Path) -> Result<Status, JournalError> {
     snapshot(path)
         .and_then(|connection| report::status(&connection))
+        .map_err(|failure| failure.told("read", 0))
+}
+
+/// The state that a journal file keeps for transforms.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn kept_state(path: &Path) -> Result<Vec<StateChange>, JournalError> {
+    snapshot(path)
+        .and_then(|connection| report::state(&connection))
         .map_err(|failure| failure.told("read", 0))
 }
 

@@ -39,7 +39,7 @@ pub use api::{
     OnFull, Options, ReadLimit, Reconciled, StateChange, Status,
 };
 pub use guest::{Guest, Replay};
-pub use inspect::{inspect, letter_row, letters, verify};
+pub use inspect::{inspect, kept_state, letter_row, letters, verify};
 pub use old_copy::{OldBatches, OldCopy};
 pub use selection::{Letter, LetterId, LetterName, NotALetterName, Selection};
 pub use sqlite::SqliteJournal;

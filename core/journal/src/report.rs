@@ -7,13 +7,21 @@ use crate::books::{losses, waiting};
 use crate::failure::Failure;
 use crate::records::{Place, Run, SinkRow, count, instant};
 use crate::store::size;
-use crate::{Books, Status};
+use crate::{Books, StateChange, Status};
 
 /// Everything the file says of itself at one moment: other processes may be writing to it.
 pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
     let begun = connection.is_autocommit();
     let _moment = begun.then(|| connection.unchecked_transaction()).transpose()?;
     now(connection)
+}
+
+/// The state of all transforms.
+pub(crate) fn state(connection: &Connection) -> Result<Vec<StateChange>, Failure> {
+    let mut statement = connection.prepare("SELECT stage, key, value FROM state ORDER BY stage, key")?;
+    let rows = statement
+        .query_map([], |row| Ok(StateChange { stage: row.get(0)?, key: row.get(1)?, value: row.get(2)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn now(connection: &Connection) -> Result<Status, Failure> {

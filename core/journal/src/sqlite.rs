@@ -150,15 +150,11 @@ impl Journal for SqliteJournal {
     }
 
     async fn load_state(&self) -> Result<Vec<StateChange>, JournalError> {
-        self.call("read", Touch::Reads, |store| {
-            let mut statement =
-                store.connection.prepare("SELECT stage, key, value FROM state ORDER BY stage, key")?;
-            let rows = statement.query_map([], |row| {
-                Ok(StateChange { stage: row.get(0)?, key: row.get(1)?, value: row.get(2)? })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+        self.call("read", Touch::Reads, |store| report::state(&store.connection)).await
+    }
+
+    async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError> {
+        self.call("write state to", Touch::Writes, move |store| store.keep_state(&state)).await
     }
 
     async fn enlist(&self, sinks: &[Cursor]) -> Result<(), JournalError> {

@@ -17,7 +17,7 @@ use crate::hot::Hot;
 use crate::layout;
 use crate::records::{Run, SinkRow, db, extend};
 use crate::seal::put;
-use crate::{Accepted, Entry, Options};
+use crate::{Accepted, Entry, Options, StateChange};
 
 /// What both sides of the channel see.
 #[derive(Debug)]
@@ -156,9 +156,7 @@ impl Store {
             sink.accepted += rows;
             sink.save(&self.connection)?;
         }
-        for change in &entry.state {
-            put(&self.connection, "state", &[&change.stage, &change.key, &change.value])?;
-        }
+        self.keep_state(&entry.state)?;
         let position = Position { run: run.id, seq: Seq(run.last) };
         let (complete, records) = (entry.complete, entry.records.clone());
         let batch = Batch { position, complete, accepted_at: crate::records::instant(at), records };
@@ -167,6 +165,14 @@ impl Store {
         self.head = ordinal;
         self.appended += 1;
         Ok(Accepted { batch, dropped_rows })
+    }
+
+    /// Writes state; the last value of a key stays.
+    pub(crate) fn keep_state(&self, state: &[StateChange]) -> Result<(), Failure> {
+        for change in state {
+            put(&self.connection, "state", &[&change.stage, &change.key, &change.value])?;
+        }
+        Ok(())
     }
 
     /// Bytes of the pages in use. The write-ahead log is not counted: it holds pages that are counted already, and

@@ -17,6 +17,8 @@ use crate::meter::TransformMeters;
 pub(crate) struct Chain {
     links: Vec<Link>,
     clock: Arc<dyn Clock>,
+    /// What the stages' handles belong to, as the journal keeps it.
+    index: Vec<StateChange>,
     /// The next record carries the whole state, changed or not.
     whole: bool,
 }
@@ -27,6 +29,8 @@ pub(crate) type Answers = Vec<Option<RecordBatch>>;
 /// One transform.
 pub(crate) struct Link {
     pub(crate) name: String,
+    /// Under what the journal keeps its state.
+    pub(crate) handle: String,
     pub(crate) plan: Box<dyn TransformPlan>,
     pub(crate) input: SchemaRef,
     pub(crate) context: OpenContext,
@@ -48,16 +52,21 @@ pub(crate) struct ChainError {
 
 impl Chain {
     /// Transforms with the state the journal kept for them.
-    pub(crate) fn new(links: Vec<Link>, state: Vec<StateChange>, clock: Arc<dyn Clock>) -> Self {
-        let mut chain = Self { links, clock, whole: false };
+    pub(crate) fn new(
+        links: Vec<Link>,
+        index: Vec<StateChange>,
+        state: Vec<StateChange>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let mut chain = Self { links, clock, index, whole: false };
         chain.remember(state);
         chain
     }
 
     fn remember(&mut self, state: Vec<StateChange>) {
         for StateChange { stage, key, value } in state {
-            // State of a transform that the file no longer names stays in the journal, unused.
-            if let Some(link) = self.links.iter_mut().find(|link| link.name == stage) {
+            // State that no transform of the file is about stays in the journal, unused.
+            if let Some(link) = self.links.iter_mut().find(|link| link.handle == stage) {
                 link.memory.remember(&key, value);
             }
         }
@@ -124,7 +133,7 @@ impl Chain {
     pub(crate) fn staged(&self) -> Vec<StateChange> {
         let of = |link: &Link| {
             let change = |(key, value): (&[u8], &[u8])| StateChange {
-                stage: link.name.clone(),
+                stage: link.handle.clone(),
                 key: key.to_vec(),
                 value: value.to_vec(),
             };
@@ -134,7 +143,8 @@ impl Chain {
             };
             changes
         };
-        self.links.iter().flat_map(of).collect()
+        let index = self.index.iter().filter(|_| self.whole).cloned();
+        index.chain(self.links.iter().flat_map(of)).collect()
     }
 
     /// The batch is durable, and with it the puts.

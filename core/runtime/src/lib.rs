@@ -11,6 +11,7 @@ mod delivery;
 mod graph;
 mod grievances;
 mod guard;
+mod identity;
 mod keeper;
 mod live;
 #[cfg(test)]
@@ -37,6 +38,7 @@ mod wire;
 
 pub use clock::SystemClock;
 pub use graph::{Role, StageSummary};
+pub use identity::Forgotten;
 pub use meter::Meters;
 pub use open::{OpenError, RunOptions};
 pub use replay::{ReplayError, Replayed, replay};

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::Meters;
 use crate::board::{Board, starting, unheard};
+use crate::identity::{Forgotten, Settled};
 use crate::live::BEHIND_MAX;
 use crate::recall::Recall;
 use crate::running::Running;
@@ -117,6 +118,11 @@ impl Wired {
         let failed = |source| OpenError::Journal { pipeline: self.pipeline.name.clone(), source };
         journal.enlist(&self.cursors()).await.map_err(failed)?;
         let state = journal.load_state().await.map_err(failed)?;
+        let settled = self.settle(&state);
+        if !settled.changes.is_empty() {
+            journal.keep_state(settled.changes.clone()).await.map_err(failed)?;
+        }
+        tell_memory(&self.pipeline.name, &settled);
         let board = self.board(&options);
         let status = journal.status().await.map_err(failed)?;
         tell(&self.pipeline.name, &status);
@@ -135,7 +141,7 @@ impl Wired {
         let kept =
             sinks.iter().position(|sink| sink.plan.offers().is_some() && sink.plan.mapping().is_some());
         let mapping = kept.and_then(|kept| sinks.get(kept)?.plan.mapping());
-        let mut chain = open_transforms(&common, &pipeline, transforms, state, mapping.as_deref())?;
+        let mut chain = open_transforms(&common, &pipeline, transforms, &settled, state, mapping.as_deref())?;
         let (deliveries, lives, forgotten, mut stores) = open_sinks(&common, &pipeline, sinks).await?;
         let (polls, inbox, durable) = open_sources(&common, &pipeline, sources, &input).await?;
         let store = kept.and_then(|kept| stores.get_mut(kept)?.take());
@@ -181,6 +187,23 @@ impl Wired {
         let sinks = self.pipeline.sinks.iter().map(|decl| starting(&decl.stage.name, &decl.stage.type_name));
         let max_size = self.pipeline.journal.max_size;
         Board::new(&self.pipeline.name, max_size, &options.clock, sources.collect(), sinks.collect())
+    }
+}
+
+/// Whose memory was followed, and whose could not be.
+fn tell_memory(pipeline: &str, settled: &Settled) {
+    for (transform, before) in &settled.followed {
+        tracing::info!(pipeline, transform, before, "a transform has another name; its memory goes on");
+    }
+    for Forgotten { transform, is, left } in &settled.forgotten {
+        let left = left.join("; ");
+        tracing::warn!(
+            pipeline,
+            transform,
+            is,
+            left,
+            "a transform has no memory in the journal and begins afresh; what is left there stays unused"
+        );
     }
 }
 

@@ -16,6 +16,7 @@ use crate::board::Board;
 use crate::chain::{Chain, Link};
 use crate::clock::ClockWatch;
 use crate::delivery::{Delivery, Memory};
+use crate::identity::Settled;
 use crate::keeper::Keeper;
 use crate::live::{self, Live};
 use crate::open::{OpenError, RunOptions};
@@ -101,10 +102,12 @@ pub(crate) fn open_transforms(
     common: &Common,
     pipeline: &Pipeline,
     wired: Vec<WiredTransform>,
+    settled: &Settled,
     state: Vec<StateChange>,
     mapping: Option<&TablesPlan>,
 ) -> Result<Chain, OpenError> {
-    let open = |(decl, wired): (&smiles_config::TransformDecl, WiredTransform)| {
+    let open = |((decl, wired), handle): ((&smiles_config::TransformDecl, WiredTransform), &String)| {
+        let handle = handle.clone();
         let name = decl.stage.name.clone();
         let WiredTransform { plan, input, .. } = wired;
         let context = common.context(&name);
@@ -113,10 +116,11 @@ pub(crate) fn open_transforms(
         let meters = common.options.meters.transform(&common.pipeline, &name);
         let (transform, memory) = (Some(transform), StagedState::default());
         let asks = mapping.map_or_else(Vec::new, |mapping| plan.asks(mapping));
-        Ok(Link { name, plan, input, context, transform, memory, asks, known: None, meters })
+        Ok(Link { name, handle, plan, input, context, transform, memory, asks, known: None, meters })
     };
-    let links = pipeline.transforms.iter().zip(wired).map(open).collect::<Result<_, _>>()?;
-    Ok(Chain::new(links, state, Arc::clone(&common.options.clock)))
+    let transforms = pipeline.transforms.iter().zip(wired).zip(&settled.handles);
+    let links = transforms.map(open).collect::<Result<_, _>>()?;
+    Ok(Chain::new(links, settled.index(), state, Arc::clone(&common.options.clock)))
 }
 
 /// The sources' tasks, what they send, and how they learn what is durable.

@@ -77,6 +77,7 @@ impl Wired {
     /// A transform cannot be opened.
     pub async fn trial(self, options: RunOptions) -> Result<Trial, OpenError> {
         let board = self.board(&options);
+        let settled = self.settle(&[]);
         let Self { pipeline, sources, transforms, input, .. } = self;
         let name = pipeline.name.clone();
         let opened = in_memory(&name, options.clock.now()).await;
@@ -90,7 +91,7 @@ impl Wired {
             room: Arc::new(Notify::new()),
             live: broadcast::Sender::new(1),
         };
-        let mut chain = open_transforms(&common, &pipeline, transforms, Vec::new(), None)?;
+        let mut chain = open_transforms(&common, &pipeline, transforms, &settled, Vec::new(), None)?;
         chain.answered_nothing();
         let tried = |(decl, plan): (&smiles_config::SourceDecl, Box<dyn SourcePlan>)| {
             let name = decl.stage.name.clone();

@@ -5,12 +5,16 @@
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use smiles_config::{Diagnostics, NodeId, Pipeline, SinkDecl, SourceDecl, StageDecl};
+use smiles_config::{
+    Diagnostics, DisabledTransform, NodeId, Pipeline, SinkDecl, SourceDecl, StageDecl, TransformDecl,
+};
+use smiles_journal::StateChange;
 use smiles_stage::{
     Cadence, Delivery, Files, Path, PlanContext, Problem, Problems, Registry, SinkPlan, SourcePlan,
-    StoreSchema, TransformPlan, UnknownType, did_you_mean,
+    StoreSchema, Subject, TransformPlan, UnknownType, did_you_mean,
 };
 
+use crate::identity::{Forgotten, Kept, Record, Settled, Stage, settle};
 use crate::schema::{differences, row_schema, wrong_stamps};
 use crate::unconverted::unconverted;
 
@@ -23,6 +27,8 @@ pub struct Wired {
     pub(crate) sources: Vec<Box<dyn SourcePlan>>,
     pub(crate) transforms: Vec<WiredTransform>,
     pub(crate) sinks: Vec<WiredSink>,
+    /// What the memory of each disabled transform is about, where it can be told.
+    disabled: Vec<Option<Subject>>,
     /// The rows before the first transform.
     pub(crate) input: SchemaRef,
     /// The rows that are journalled.
@@ -54,6 +60,8 @@ pub fn wire(
     let sinks = plan_sinks(pipeline, registry, files, &mut complaints);
     let input = common_schema(&pipeline.sources, &sources, &mut complaints)?;
     let (transforms, schema) = pass_along(pipeline, transforms, &input, &mut complaints)?;
+    one_memory_each(pipeline, &transforms, &mut complaints);
+    let disabled = disabled_subjects(pipeline, registry, files, &transforms, &schema);
     let sinks = wire_sinks(pipeline, sinks, &schema, &mut complaints);
     for (decl, sink) in pipeline.sinks.iter().zip(sinks.iter().flatten()) {
         unconverted(decl, sink, &schema)
@@ -65,6 +73,7 @@ pub fn wire(
         pipeline: pipeline.clone(),
         sources: sources.into_iter().collect::<Option<_>>()?,
         transforms,
+        disabled,
         sinks: sinks?,
         input,
         schema,
@@ -75,6 +84,70 @@ pub fn wire(
 struct Complaints<'a> {
     diagnostics: &'a mut Diagnostics,
     failed: bool,
+}
+
+impl Wired {
+    /// The transforms of the file and what a journal keeps: who goes on with what.
+    pub(crate) fn settle(&self, state: &[StateChange]) -> Settled {
+        let running = self.pipeline.transforms.iter().zip(&self.transforms);
+        let mut stages: Vec<Stage> = running.map(|(decl, wired)| identified(decl, wired)).collect();
+        for (off, subject) in self.pipeline.disabled_transforms.iter().zip(&self.disabled).rev() {
+            let called = off.name.clone().unwrap_or_else(|| off.type_name.clone());
+            let (type_name, named, subject) = (off.type_name.clone(), off.name.is_some(), subject.clone());
+            stages.insert(off.place, Stage { on: false, called, type_name, named, subject });
+        }
+        settle(&stages, &Kept::of(state))
+    }
+
+    /// The transforms that would begin afresh with a journal that keeps this state, though it keeps some of their type.
+    pub fn forgotten(&self, state: &[StateChange]) -> Vec<Forgotten> {
+        self.settle(state).forgotten
+    }
+}
+
+fn identified(decl: &TransformDecl, wired: &WiredTransform) -> Stage {
+    Stage {
+        on: true,
+        called: decl.stage.name.clone(),
+        type_name: decl.stage.type_name.clone(),
+        named: decl.named,
+        subject: wired.plan.subject(&wired.input),
+    }
+}
+
+/// As if each stood in its place; what does not fit there cannot be told.
+fn disabled_subjects(
+    pipeline: &Pipeline,
+    registry: &Registry,
+    files: &Arc<dyn Files>,
+    transforms: &[WiredTransform],
+    end: &SchemaRef,
+) -> Vec<Option<Subject>> {
+    let subject = |off: &DisabledTransform| {
+        let stage = off.stage.as_ref()?;
+        let factory = registry.find_transform(&stage.type_name).ok()?;
+        let plan = factory.plan(&stage.options, context(stage, files)).ok()?;
+        let input = transforms.get(off.place).map_or(end, |next| &next.input);
+        plan.output(input).ok()?;
+        plan.subject(input)
+    };
+    pipeline.disabled_transforms.iter().map(subject).collect()
+}
+
+/// Two transforms about the same would share one memory; a name of its own tells one from the other.
+fn one_memory_each(pipeline: &Pipeline, transforms: &[WiredTransform], complaints: &mut Complaints<'_>) {
+    let mut seen: Vec<(Record, &str)> = Vec::new();
+    for (decl, wired) in pipeline.transforms.iter().zip(transforms) {
+        let stage = identified(decl, wired);
+        let Some(subject) = &stage.subject else { continue };
+        let record = Record::of(&stage, subject);
+        if let Some((_, other)) = seen.iter().find(|(other, _)| other.is_same(&record)) {
+            let text = format!("`{}` and `{other}` would share one memory: both are {record}", stage.called);
+            let help = "take one out, or give it a `name:` of its own";
+            complaints.fail(&decl.stage, Problem::error(Path::root(), text).help(help));
+        }
+        seen.push((record, &decl.stage.name));
+    }
 }
 
 impl Complaints<'_> {

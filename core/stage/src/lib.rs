@@ -27,6 +27,7 @@ mod query;
 mod resolve;
 mod role;
 mod staged_state;
+mod subject;
 pub mod tables;
 pub mod unit;
 mod unit_advice;
@@ -58,6 +59,7 @@ pub use query::{Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Q
 pub use resolve::Resolved;
 pub use role::{Fault, Pass, Rows, Sink, Source, State, Store, StoreStats, TargetId, Transform, Watermark};
 pub use staged_state::StagedState;
+pub use subject::Subject;
 
 /// Re-exported so that a stage registers its own series without choosing a version.
 pub use prometheus;

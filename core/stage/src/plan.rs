@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use crate::tables::TablesPlan;
 use crate::{
     Clock, Files, HealthView, Migrate, Migrated, Problems, Process, Query, Sink, Source, StageError, Store,
-    Transform,
+    Subject, Transform,
 };
 
 /// What planning may look at: nothing but files.
@@ -90,6 +90,13 @@ pub trait TransformPlan: Send + Sync {
     /// it: whole tables, each question answered by one batch. `None` in the place of one that no table can answer.
     fn asks(&self, _mapping: &TablesPlan) -> Vec<Option<Query>> {
         Vec::new()
+    }
+
+    /// What its state is about, for these columns: the state is found by this (and the type, and `name:` where the file
+    /// gives one) in the journal, never by the transform's place in the file. `None`: it keeps none, or one that any
+    /// transform of its name may go on with.
+    fn subject(&self, _input: &SchemaRef) -> Option<Subject> {
+        None
     }
 
     /// Makes the transform for these columns, which [`TransformPlan::output`] has accepted.

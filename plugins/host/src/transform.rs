@@ -1,10 +1,13 @@
 //! A plugin's transform.
 
+use std::collections::BTreeMap;
+
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use serde_json::Value;
 use smiles_stage::{
-    Factory, OpenContext, PlanContext, Problems, StageError, State, Transform, TransformPlan,
+    Factory, OpenContext, PlanContext, Problems, StageError, State, Subject, Transform, TransformPlan,
+    fingerprint,
 };
 
 use crate::host::{Slot, StageType};
@@ -57,6 +60,10 @@ impl TransformPlan for Plan {
         self.columns(input).map_err(unsound)
     }
 
+    fn subject(&self, _input: &SchemaRef) -> Option<Subject> {
+        Some(subject(&self.stage.answer.schema, &self.options))
+    }
+
     fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
         let output = self.columns(input).map_err(StageError::halt)?;
         let opener = self.stage.opener(&self.options, Some(SchemaRef::clone(input)), Some(output), &context);
@@ -66,11 +73,59 @@ impl TransformPlan for Plan {
     }
 }
 
+/// The options that the schema marks with `x-identity`; without any, all of them. Their values may be secrets, and this
+/// is written to the journal, so they are told by a fingerprint.
+fn subject(schema: &Value, options: &Value) -> Subject {
+    let known = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let marked: Vec<&String> = known
+        .filter(|(_, option)| option.get("x-identity") == Some(&Value::Bool(true)))
+        .map(|(name, _)| name)
+        .collect();
+    let given = options.as_object().into_iter().flatten();
+    let telling = given.filter(|(name, _)| marked.is_empty() || marked.contains(name));
+    let telling: BTreeMap<&String, Value> = telling.map(|(name, value)| (name, sorted(value))).collect();
+    let print = fingerprint(serde_json::to_string(&telling).unwrap_or_default().as_bytes());
+    Subject::default().with("options", format!("{print:016x}"))
+}
+
+/// The order in which a file writes keys down means nothing.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(entries) => {
+            let entries: BTreeMap<&String, &Value> = entries.iter().collect();
+            Value::Object(entries.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
 impl Transform for Running {
     fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
         let instance = self.slot.instance_now()?;
         instance.call_now("apply", Some(state), move |held, memory| {
             Ok(rows::copied(&open_one(held)?.apply(&batch, memory)?))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::subject;
+
+    #[test]
+    fn memory_is_about_all_options_or_those_that_are_marked() {
+        let schema = json!({"properties": {"key": {}, "window": {}}});
+        let (small, large) =
+            (json!({"key": {"a": 1, "b": 2}, "window": 3}), json!({"window": 9, "key": {"b": 2, "a": 1}}));
+        let again = json!({"window": 3, "key": {"b": 2, "a": 1}});
+        assert_eq!(subject(&schema, &small), subject(&schema, &again), "the order of keys means nothing");
+        assert_ne!(subject(&schema, &small), subject(&schema, &large));
+        let marked = json!({"properties": {"key": {"x-identity": true}, "window": {}}});
+        assert_eq!(subject(&marked, &small), subject(&marked, &large));
+        assert_ne!(subject(&marked, &small), subject(&marked, &json!({"key": {"a": 1}, "window": 3})));
+        assert!(!subject(&schema, &json!({"token": "hunter2"})).to_string().contains("hunter2"));
     }
 }

@@ -10,7 +10,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use jiff::Timestamp;
-use smiles_stage::{Path, Problem, StageError, TIME, column_resolution};
+use smiles_stage::{Path, Problem, StageError, TIME, column_resolution, column_unit};
 
 use crate::raw;
 
@@ -76,6 +76,11 @@ pub(crate) fn find_changed(schema: &Schema, name: &str, at: Path) -> Result<usiz
         .help("name the column it was copied from"));
     }
     Ok(index)
+}
+
+/// The unit of a column, as text; `None` where it has none.
+pub(crate) fn unit(schema: &Schema, name: &str) -> Option<String> {
+    schema.field_with_name(name).ok().and_then(column_unit).map(str::to_owned)
 }
 
 /// The index of the rows' time.

@@ -53,6 +53,7 @@ fn chain(names: &[&str], state: Vec<StateChange>) -> Chain {
     let meters = Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).unwrap();
     let link = |name: &&str| Link {
         name: (*name).to_owned(),
+        handle: (*name).to_owned(),
         plan: Box::new(SumPlan),
         input: numbered_schema(),
         context: open_context(std::path::Path::new("."), Arc::clone(&clock)),
@@ -62,7 +63,7 @@ fn chain(names: &[&str], state: Vec<StateChange>) -> Chain {
         known: None,
         meters: meters.transform("test", name),
     };
-    Chain::new(names.iter().map(link).collect(), state, clock)
+    Chain::new(names.iter().map(link).collect(), Vec::new(), state, clock)
 }
 
 fn pass() -> PassInfo {

@@ -141,6 +141,10 @@ impl Journal for Flaky {
         }
         self.inner.append(entry).await
     }
+    async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError> {
+        self.inner.keep_state(state).await
+    }
+
     async fn load_state(&self) -> Result<Vec<StateChange>, JournalError> {
         self.inner.load_state().await
     }

@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::option::Period;
 use smiles_stage::{
-    OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform, TransformPlan,
-    column_unit,
+    OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Subject, Transform,
+    TransformPlan, column_unit,
 };
 use std::time::Duration;
 
@@ -133,6 +133,12 @@ impl Plan {
 impl TransformPlan for Plan {
     fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
         self.columns(input).map(|columns| columns.schema)
+    }
+
+    fn subject(&self, input: &SchemaRef) -> Option<Subject> {
+        let Self(Options { key, column, .. }) = self;
+        let subject = Subject::default().with("column", column.as_str()).with("key", key.clone());
+        Some(subject.with("unit", columns::unit(input, column)))
     }
 
     fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::{
-    OpenContext, Path, Periods, PlanContext, Problem, Problems, Stage, StageError, State, Transform,
+    OpenContext, Path, Periods, PlanContext, Problem, Problems, Stage, StageError, State, Subject, Transform,
     TransformPlan, column_unit,
 };
 
@@ -172,6 +172,12 @@ impl Plan {
 impl TransformPlan for Plan {
     fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
         self.columns(input).map(|columns| columns.schema)
+    }
+
+    fn subject(&self, input: &SchemaRef) -> Option<Subject> {
+        let Options { key, today, total, .. } = &self.options;
+        let subject = Subject::default().with("today", today.as_str()).with("key", key.clone());
+        Some(subject.with("total", total.clone()).with("unit", columns::unit(input, today)))
     }
 
     fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
     OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage, StageError,
-    State, Transform, TransformPlan,
+    State, Subject, Transform, TransformPlan,
 };
 
 use crate::columns;
@@ -179,6 +179,12 @@ impl Plan {
 impl TransformPlan for Plan {
     fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
         self.columns(input).map(|columns| columns.schema)
+    }
+
+    fn subject(&self, input: &SchemaRef) -> Option<Subject> {
+        let Options { key, total, today, .. } = &self.options;
+        let subject = Subject::default().with("total", total.as_str()).with("today", today.clone());
+        Some(subject.with("key", key.clone()).with("unit", columns::unit(input, total)))
     }
 
     fn asks(&self, mapping: &TablesPlan) -> Vec<Option<Query>> {

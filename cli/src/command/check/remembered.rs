@@ -1,0 +1,31 @@
+//! Transforms that would begin afresh although the journal remembers something of their type: a changed `column` or
+//! `key` cannot be followed.
+
+use std::path::Path;
+
+use smiles_journal::kept_state;
+use smiles_runtime::Forgotten;
+
+use crate::command::journal;
+use crate::project::Project;
+
+/// A warning for each, where there is a journal.
+pub(super) fn warnings(project: &Project, data_dir: &Path) -> Vec<String> {
+    let path = journal::file(data_dir, project.wired.name());
+    if !path.is_file() {
+        return Vec::new();
+    }
+    // What is wrong with a journal is for `journal verify` to say.
+    let forgotten = kept_state(&path).map(|state| project.wired.forgotten(&state)).unwrap_or_default();
+    forgotten.iter().map(|one| sentence(&path, &project.shown, one)).collect()
+}
+
+fn sentence(journal: &Path, file: &str, Forgotten { transform, is, left }: &Forgotten) -> String {
+    format!(
+        "warning: transform `{transform}` of {file} begins afresh: {} remembers nothing of {is}\n  \
+         help: it remembers {}, which no transform of the file goes on with; a change of what a transform is about \
+         cannot be followed, a change of its `name` or place can\n",
+        journal.display(),
+        left.join("; "),
+    )
+}
