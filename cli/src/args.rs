@@ -54,6 +54,9 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Ask a running bridge whether it is ready (for container health checks)
     Health(HealthArgs),
+    /// Print the version, as --version does
+    #[command(hide = true)]
+    Version,
 }
 
 impl Command {
@@ -149,6 +152,9 @@ pub(crate) struct SimulateArgs {
     /// How many ports each of them has
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub(crate) ports: u8,
+    /// Modbus unit id that it answers, as the source's `unit_id`
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=255))]
+    pub(crate) unit_id: u8,
     /// Address to serve on
     #[arg(long, default_value = "127.0.0.1:5020", value_name = "ADDR")]
     pub(crate) listen: SocketAddr,
@@ -232,6 +238,7 @@ pub(crate) struct MigrateArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "smiles import [OPTIONS] <SOURCE>\n       smiles import [OPTIONS] --in-place")]
 #[command(after_help = "Examples:
   smiles import postgres://me@old-server/readings --dry-run   what a copy from another server would bring
   smiles import postgres://me@old-server/readings             the copy; the password stands in ~/.pgpass

@@ -161,16 +161,27 @@ pub(crate) fn open_all(
     environment: &Environment,
     registry: &Registry,
 ) -> Result<Vec<Project>, Failure> {
-    let mut complaints = String::new();
+    let (mut complaints, mut said) = (String::new(), Vec::new());
     let mut projects = Vec::new();
     for entry in entries {
         match open(entry, environment, registry) {
             Ok(project) => projects.push(project),
-            Err(Failure::Configuration(text)) => complaints.push_str(&text),
+            Err(Failure::Configuration(text)) => complaints.push_str(&unsaid(&text, &mut said)),
             Err(other) => return Err(other),
         }
     }
     if complaints.is_empty() { Ok(projects) } else { Err(Failure::Configuration(complaints)) }
+}
+
+/// Files that share a part complain of it in the same words; once is enough.
+fn unsaid(text: &str, said: &mut Vec<String>) -> String {
+    let new = |piece: &&str| {
+        let piece = piece.trim_end().to_owned();
+        let is_new = !said.contains(&piece);
+        said.push(piece);
+        is_new
+    };
+    text.split_inclusive("\n\n").filter(new).collect()
 }
 
 #[expect(clippy::print_stderr, reason = "diagnostics are for the terminal, also before logging has begun")]

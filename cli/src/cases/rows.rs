@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, SchemaRef, TimeUnit};
 use jiff::Timestamp;
 use serde_json::Value;
-use smiles_stage::{Path, Problem, Problems, TIME};
+use smiles_stage::{Path, Problem, Problems, SOURCE, TIME};
 
 use super::file::{Case, CasesFile, Row, Table};
 use super::times::Times;
@@ -98,9 +98,13 @@ impl Reader<'_> {
             values.retain(|(known, ..)| known != name);
             values.push((name.to_owned(), value.clone(), at.clone()));
         };
-        for base in [Some(&self.file.defaults), Some(&self.case.defaults), like].into_iter().flatten() {
-            base.iter().for_each(|(name, value)| set(name, value, &here));
+        // A case is the second step of a path: `cases[0]`.
+        let case = Path(here.0.iter().take(2).cloned().collect());
+        for (base, at) in [(&self.file.defaults, Path::root()), (&self.case.defaults, case)] {
+            let at = at.key("defaults");
+            base.iter().for_each(|(name, value)| set(name, value, &at.key(name.as_str())));
         }
+        like.into_iter().flatten().for_each(|(name, value)| set(name, value, &here));
         for (name, value, at) in own.iter().filter(|(name, ..)| ![LIKE, TIME].contains(name)) {
             set(name, value, at);
         }
@@ -123,10 +127,15 @@ impl Reader<'_> {
     fn batch(&self, rows: &[Full]) -> Result<RecordBatch, Problems> {
         let mut problems = Problems::new();
         for (name, _, at) in rows.iter().flat_map(|row| &row.values) {
-            if self.columns.index_of(name).is_err() {
+            if self.columns.index_of(name).is_err() && problems.iter().all(|said: &Problem| said.at != *at) {
                 let problem = Problem::error(at.clone(), format!("the source has no column `{name}`"));
                 let known = self.columns.fields().iter().map(|field| field.name().as_str());
-                problems.push(problem.suggest(name, known));
+                problems.push(match name.as_str() {
+                    SOURCE => problem.help(
+                        "every row has it by itself; which source gives the rows, `source:` of a step says",
+                    ),
+                    _ => problem.suggest(name, known),
+                });
             }
         }
         problems.extend(rows.iter().filter_map(|row| self.missing(row)));

@@ -13,12 +13,17 @@ use crate::{logging, project, registry};
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
-    logging::check(&environment)?;
-    let projects = project::open_all(
-        &project::entries(&args.files, &environment)?,
-        &environment,
-        &registry::built_in(),
-    )?;
+    let logging = logging::check(&environment);
+    let opened =
+        project::open_all(&project::entries(&args.files, &environment)?, &environment, &registry::built_in());
+    let projects = match (logging, opened) {
+        (Ok(()), opened) => opened?,
+        // One mistake hides no other.
+        (Err(Failure::Configuration(one)), Err(Failure::Configuration(others))) => {
+            return Err(Failure::Configuration(format!("{one}{others}")));
+        }
+        (Err(failure), _) => return Err(failure),
+    };
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     for (index, project) in projects.iter().enumerate() {
         if let Some(warning) = renamed::warning(project, &data_dir) {

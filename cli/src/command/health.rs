@@ -15,8 +15,14 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 pub(super) fn run(args: &HealthArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
-    let port = environment.get("HEALTH_PORT").filter(|port| !port.is_empty()).unwrap_or("8080");
-    let url = args.url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}/ready"));
+    let set = |name: &str| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
+    let off = set("HEALTH_ENABLED")
+        .is_some_and(|word| ["false", "no", "off", "0"].contains(&word.to_ascii_lowercase().as_str()));
+    if off && args.url.is_none() {
+        return super::print("there is no API to ask: HEALTH_ENABLED is off\n");
+    }
+    let port = set("HEALTH_PORT").unwrap_or("8080");
+    let url = args.url.clone().unwrap_or_else(|| format!("http://{}:{port}/ready", host(set("HEALTH_HOST"))));
     let (authority, path) = parts(&url).map_err(Failure::configuration)?;
     let answer = ask(&authority, &path).with_context(|| format!("{url} does not answer"))?;
     let status = answer.split_whitespace().nth(1).unwrap_or("nothing");
@@ -25,6 +31,16 @@ pub(super) fn run(args: &HealthArgs) -> Result<(), Failure> {
         return super::print(&format!("{body}\n"));
     }
     Err(anyhow!("{url} answers {status}: {body}").into())
+}
+
+/// Where the API of this machine listens; one that listens on every address does so on loopback.
+fn host(listens: Option<&str>) -> String {
+    match listens.map(|host| host.trim_matches(['[', ']'])) {
+        None | Some("0.0.0.0") => "127.0.0.1".to_owned(),
+        Some("::") => "[::1]".to_owned(),
+        Some(host) if host.contains(':') => format!("[{host}]"),
+        Some(host) => host.to_owned(),
+    }
 }
 
 /// `host:port` and the path of an http URL.
@@ -52,7 +68,21 @@ fn ask(authority: &str, path: &str) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parts;
+    use super::{host, parts};
+
+    #[test]
+    fn the_api_is_asked_where_it_listens() {
+        let rows = [
+            (None, "127.0.0.1"),
+            (Some("0.0.0.0"), "127.0.0.1"),
+            (Some("::"), "[::1]"),
+            (Some("10.0.0.5"), "10.0.0.5"),
+            (Some("fd00::2"), "[fd00::2]"),
+        ];
+        for (listens, asked) in rows {
+            assert_eq!(host(listens), asked);
+        }
+    }
 
     #[test]
     fn a_url_falls_into_its_parts() {

@@ -55,10 +55,19 @@ fn journals(pipelines: &[String], data: &DataDir) -> Result<Vec<(String, PathBuf
     }
     found.sort();
     if found.is_empty() {
-        let advice = "name another folder with --data-dir or DATA_DIR";
+        let demo = folder.join("demo");
+        let advice = match has_journal(&demo) {
+            true => format!("those of `smiles demo` are in {0}: --data-dir {0}", demo.display()),
+            false => "name another folder with --data-dir or DATA_DIR".to_owned(),
+        };
         return Err(Failure::configuration(format!("no journal in {}; {advice}", folder.display())));
     }
     Ok(found)
+}
+
+fn has_journal(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|name| name == EXTENSION))
 }
 
 /// The journal of a pipeline.

@@ -43,6 +43,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Plugin(command) => plugin::run(&command),
         Command::Import(args) => import::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Version => print(concat!("smiles ", env!("CARGO_PKG_VERSION"), "\n")),
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     }
     logging::start(&Environment::from_process())?;
     let mut options = options(args.inverters, args.ports, args.seed, args.time_scale, args.start);
+    options.unit_id = args.unit_id;
     for text in &args.quirk {
         text.parse::<Quirk>()
             .map_err(|error| Failure::configuration(format!("--quirk: {error}")))?

@@ -11,11 +11,14 @@ use crate::common::{Role, file_schema};
 use crate::diagnostic::{Diagnostic, origins};
 use crate::document::{Entry, Kind, Node};
 use crate::loader::Loader;
-use crate::names::Names;
+use crate::names::{LONGEST, Names, short};
 use crate::resolve::Items;
 use crate::sources::duration;
 use crate::stage::Stage;
 use crate::{DisabledTransform, JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, StartFrom, TransformDecl};
+
+/// The least that a journal can be given: its tables alone take a good part of this.
+const SMALLEST: u64 = 64 << 10;
 
 /// Those enabled, those not, and all of them for people.
 type Transforms = (Vec<TransformDecl>, Vec<DisabledTransform>, Value);
@@ -104,12 +107,36 @@ impl Loader<'_> {
             && !name.is_empty()
             && !is_pipeline_name(&name)
         {
-            let help = "it names files: lower-case letters, digits, `-` and `_`, a letter first".to_owned();
-            let message = format!("`{}` cannot be the name of a pipeline", name.escape_debug());
+            let help = format!(
+                "it names files: lower-case letters, digits, `-` and `_`, a letter first, {LONGEST} at most"
+            );
+            let message = format!("`{}` cannot be the name of a pipeline", short(&name));
             self.out.push(Diagnostic::error(self.document.anchor(entry.value), message).help(help));
         }
         let journal = typed.value.get("journal").cloned().unwrap_or_default();
-        Some((name, journal_of(&journal), journal))
+        let declared = journal_of(&journal);
+        if let Some(entry) = self.document.entry(head, "journal").cloned() {
+            self.limits(entry.value, &declared);
+        }
+        Some((name, declared, journal))
+    }
+
+    /// What a journal cannot work with, or would surprise.
+    fn limits(&mut self, journal: NodeId, declared: &JournalDecl) {
+        let span = |key: &str| {
+            let at = self.document.entry(journal, key).map(|entry| entry.value);
+            at.and_then(|at| self.document.anchor(at))
+        };
+        let (size, retain) = (span("max_size"), span("retain"));
+        if declared.max_size < SMALLEST {
+            let help = "write 64KiB or more; 1GiB unless given".to_owned();
+            self.out.push(Diagnostic::error(size, "a journal of this size holds nothing").help(help));
+        }
+        if declared.retain.is_zero() {
+            let message = "nothing that is delivered is retained: a database that is restored from a backup gets \
+                           nothing back";
+            self.out.push(Diagnostic::warning(retain, message).help("write, for instance, `24h`".to_owned()));
+        }
     }
 
     fn transforms(&mut self, root: NodeId, registry: &Registry) -> Transforms {
@@ -265,7 +292,8 @@ fn unnamed(type_name: &str, taken: impl Fn(&str) -> bool) -> String {
 }
 
 fn is_pipeline_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
+    name.len() <= LONGEST
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))

@@ -49,7 +49,7 @@ impl Role {
             }),
             Self::Transform => json!({
                 "type": about,
-                "name": { "type": "string", "minLength": 1, "description": "names its state; else the type does" },
+                "name": { "type": "string", "minLength": 1, "description": "tells it from another transform about the same, in the file, in its memory and in metrics" },
                 "enabled": enabled
             }),
             Self::Sink => json!({

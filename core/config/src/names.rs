@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Diagnostic;
 use crate::document::Span;
 
+/// Names stand in rows, metrics and file names; a file's name has 255 bytes at most.
+pub(crate) const LONGEST: usize = 100;
+
 /// The names given so far.
 #[derive(Default)]
 pub(crate) struct Names(BTreeMap<String, (Span, String)>);
@@ -12,10 +15,10 @@ pub(crate) struct Names(BTreeMap<String, (Span, String)>);
 impl Names {
     /// What is wrong with a source's name, which is any text of one line; `origin` is the item it comes from.
     pub(crate) fn source(&mut self, name: &str, span: Span, origin: Option<&str>) -> Option<Diagnostic> {
-        if name.chars().any(char::is_control) || name.trim().is_empty() {
-            let message = format!("`{}` cannot be the name of a source", name.escape_debug());
+        if name.chars().any(char::is_control) || name.trim().is_empty() || name.len() > LONGEST {
+            let message = format!("`{}` cannot be the name of a source", short(name));
             let diagnostic =
-                Diagnostic::error(span, message).help("one line of text, no control characters".to_owned());
+                Diagnostic::error(span, message).help(format!("one line of text, {LONGEST} bytes at most"));
             return Some(
                 origin.iter().fold(diagnostic, |diagnostic, origin| {
                     diagnostic.note(format!("it comes from {origin}"))
@@ -27,11 +30,12 @@ impl Names {
 
     /// What is wrong with a sink's name, which stands in tables and file names.
     pub(crate) fn sink(&mut self, name: &str, span: Span) -> Option<Diagnostic> {
-        let good = !name.is_empty()
+        let good = (1..=LONGEST).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         if !good {
-            let message = format!("`{}` cannot be the name of a sink", name.escape_debug());
-            return Some(Diagnostic::error(span, message).help("letters, digits, `-` and `_`".to_owned()));
+            let message = format!("`{}` cannot be the name of a sink", short(name));
+            let help = format!("letters, digits, `-` and `_`, {LONGEST} at most");
+            return Some(Diagnostic::error(span, message).help(help));
         }
         self.take(name, span, "sink", None)
     }
@@ -53,4 +57,13 @@ impl Names {
         };
         Some(diagnostic.help(help.to_owned()))
     }
+}
+
+/// A name for a message: no more of it than tells which.
+pub(crate) fn short(name: &str) -> String {
+    let (mut shown, long) = (name.chars().take(LONGEST).collect::<String>(), name.chars().count() > LONGEST);
+    if long {
+        shown.push('…');
+    }
+    shown.escape_debug().to_string()
 }

@@ -255,8 +255,9 @@ impl Loader<'_> {
     /// A variable of nearly that name that is set.
     fn near(&self, name: &str) -> Option<String> {
         let others = self.environment.names().filter(|other| *other != name);
-        let near = did_you_mean(name, others).filter(|help| help.starts_with("did you"))?;
-        Some(format!("a variable of nearly that name is set: {near}"))
+        let near = did_you_mean(name, others)?;
+        let near = near.strip_prefix("did you mean `")?.strip_suffix("`?")?;
+        Some(format!("`{near}` is set; it must be called `{name}`"))
     }
 
     fn fail(

@@ -13,6 +13,11 @@ pub fn schema(registry: &Registry) -> Value {
         "substitution".to_owned(),
         json!({ "type": "string", "pattern": "\\$\\{", "description": "a value with `${...}` in it" }),
     );
+    definitions.insert(
+        "include".to_owned(),
+        // An editor that knows the tag sees its text.
+        json!({ "type": "string", "pattern": "\\.ya?ml$", "description": "`!include FILE`" }),
+    );
     for role in Role::ALL {
         let stages: Vec<(String, String, Value)> = match role {
             Role::Source => registry
@@ -30,9 +35,13 @@ pub fn schema(registry: &Registry) -> Value {
         };
         add_role(role, stages, &mut definitions);
     }
-    loosen(&mut file["properties"]["enabled"]);
-    loosen(&mut file["properties"]["journal"]);
-    let stage = |role: Role| json!({ "$ref": format!("#/$defs/{}", role.word()) });
+    for key in ["enabled", "journal", "variables", "plugins"] {
+        loosened(&mut file["properties"][key]);
+    }
+    let stage = |role: Role| {
+        let own = json!({ "$ref": format!("#/$defs/{}", role.word()) });
+        json!({ "anyOf": [own, { "$ref": "#/$defs/include" }] })
+    };
     file["properties"]["sources"]["additionalProperties"] = stage(Role::Source);
     file["properties"]["transforms"]["items"] = stage(Role::Transform);
     file["properties"]["sinks"]["additionalProperties"] = stage(Role::Sink);
@@ -51,9 +60,14 @@ fn add_role(role: Role, stages: Vec<(String, String, Value)>, definitions: &mut 
     let mut common = role.schema();
     loosen(&mut common);
     let names: Vec<&str> = stages.iter().map(|(name, ..)| name.as_str()).collect();
-    common["properties"]["type"] = json!({ "enum": names });
+    let variable = json!({ "$ref": "#/$defs/substitution" });
+    common["properties"]["type"] = json!({ "anyOf": [{ "enum": names }, variable] });
     common["unevaluatedProperties"] = json!(false);
-    let mut cases = Vec::new();
+    // Whose options they are is known when the variable is.
+    let mut cases = vec![json!({
+        "if": { "properties": { "type": variable }, "required": ["type"] },
+        "then": { "unevaluatedProperties": true }
+    })];
     for (name, about, mut schema) in stages {
         let own = format!("{}.{name}", role.word());
         if let Some(Value::Object(inner)) = schema.as_object_mut().and_then(|schema| schema.remove("$defs")) {
@@ -78,9 +92,7 @@ fn add_role(role: Role, stages: Vec<(String, String, Value)>, definitions: &mut 
         }));
         definitions.insert(own, schema);
     }
-    if !cases.is_empty() {
-        common["allOf"] = Value::Array(cases);
-    }
+    common["allOf"] = Value::Array(cases);
     definitions.insert(role.word().to_owned(), common);
 }
 
@@ -102,7 +114,7 @@ fn redirect(schema: &mut Value, own: &str) {
     }
 }
 
-/// Where a number, a boolean or a text of some form stands, a `${...}` may stand too.
+/// Where anything but a free text stands, a `${...}` or an `!include` may stand too.
 fn loosen(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
     for keyword in ["properties", "patternProperties"] {
@@ -124,20 +136,18 @@ fn loosen(schema: &mut Value) {
 
 fn loosened(schema: &mut Value) {
     loosen(schema);
-    let narrow = ["integer", "number", "boolean"];
-    let types = match schema.get("type") {
-        Some(Value::String(one)) => vec![one.as_str()],
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let formed = types.contains(&"string") && schema.get("format").is_some();
-    if !formed && !types.iter().any(|name| narrow.contains(name)) {
+    let Value::Object(map) = &*schema else { return };
+    let is_text = map.get("type").is_some_and(|name| name == "string");
+    let is_free = ["format", "pattern", "enum", "const"].iter().all(|keyword| !map.contains_key(*keyword));
+    if is_text && is_free {
         return;
     }
-    let description = schema.get("description").cloned();
-    let mut both = json!({ "anyOf": [schema.take(), { "$ref": "#/$defs/substitution" }] });
+    let description = map.get("description").cloned();
+    let others = ["substitution", "include"].map(|name| json!({ "$ref": format!("#/$defs/{name}") }));
+    let [variable, include] = others;
+    let mut any = json!({ "anyOf": [schema.take(), variable, include] });
     if let Some(description) = description {
-        both["description"] = description;
+        any["description"] = description;
     }
-    *schema = both;
+    *schema = any;
 }

@@ -7,6 +7,7 @@ use smiles_stage::Registry;
 use smiles_stage::option::Period;
 
 use crate::common::Role;
+use crate::diagnostic::Diagnostic;
 use crate::document::Entry;
 use crate::items::Refused;
 use crate::loader::Loader;
@@ -72,6 +73,12 @@ impl Loader<'_> {
         }
         let Some(stage) = self.stage(entry.value, items, Role::Source, registry) else { return };
         sources.shown.insert(name.clone(), stage.shown.clone());
+        if stage.common.get("every").and_then(duration).is_some_and(|every| every.is_zero()) {
+            let at = self.document.entry(stage.node, "every").map(|entry| entry.value);
+            let span = at.and_then(|at| self.document.anchor(at));
+            let message = "no time at all between two polls: the source would be asked without end";
+            self.out.push(Diagnostic::error(span, message).help("write how often, such as `60s`".to_owned()));
+        }
         let stretch = stage.common.get("stretch_after").and_then(Value::as_u64);
         sources.list.push(SourceDecl {
             every: stage.common.get("every").and_then(duration),

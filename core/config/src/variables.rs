@@ -130,6 +130,7 @@ impl Loader<'_> {
             }
         }
         self.check_set(&uses);
+        self.misspelt(&uses);
         (self.listed(&uses), self.retired())
     }
 
@@ -162,8 +163,14 @@ impl Loader<'_> {
         for (node, variable) in known {
             let value = self.environment.get(&variable.name).map(str::trim).filter(|value| !value.is_empty());
             let (Some(value), true) = (value, used.contains(variable.name.as_str())) else { continue };
-            let scalar =
-                Scalar { text: value.to_owned(), plain: true, secret: variable.secret, ..Scalar::default() };
+            // As where it will stand: `null` in the environment is a text, not nothing.
+            let scalar = Scalar {
+                text: value.to_owned(),
+                plain: true,
+                secret: variable.secret,
+                substituted: true,
+                ..Scalar::default()
+            };
             let Some(place) = self.document.get(node).cloned() else { continue };
             let id = self.document.add(Node { kind: Kind::Scalar(scalar), ..place });
             for fault in check(&self.document, id, &value_schema(&variable), &[]).faults {
@@ -174,6 +181,34 @@ impl Loader<'_> {
                 self.declarations.bad.insert(variable.name.clone());
             }
         }
+    }
+
+    /// Variables that are set and have nearly the name of a declared one, which would be ignored in silence.
+    fn misspelt(&mut self, uses: &[Use]) {
+        let plain = |name: &str| name.replace('_', "").to_ascii_uppercase();
+        let is_near = |set: &str, known: &str| {
+            plain(set) == plain(known) || (known.len() > 5 && strsim::damerau_levenshtein(set, known) == 1)
+        };
+        let ours = |name: &str| {
+            self.declarations.known.contains_key(name) || uses.iter().any(|used| used.name == name)
+        };
+        let known: Vec<&str> = self
+            .declarations
+            .known
+            .values()
+            .filter(|(_, variable)| variable.retired.is_none())
+            .map(|(_, variable)| variable.name.as_str())
+            .collect();
+        let strangers = self.environment.names().filter(|name| !ours(name));
+        let near =
+            strangers.filter_map(|name| Some((name, known.iter().find(|known| is_near(name, known))?)));
+        let near: Vec<Diagnostic> = near
+            .map(|(name, known)| {
+                let message = format!("`{name}` is set in the environment, and nothing reads it");
+                Diagnostic::warning(None, message).help(format!("did you mean `{known}`?"))
+            })
+            .collect();
+        self.out.extend(near);
     }
 
     fn retired(&self) -> Vec<Retired> {

@@ -173,6 +173,8 @@ pub struct Books {
     pub waiting: u64,
     /// Batches still to deliver.
     pub waiting_batches: u64,
+    /// When the oldest of them was accepted.
+    pub waiting_since: Option<Timestamp>,
     /// Delivered up to, per run still known, oldest first.
     pub watermarks: Vec<(RunId, Seq)>,
     /// The target it last spoke to.
@@ -221,7 +223,10 @@ pub enum JournalError {
         max: u64,
     },
     /// Another process has it.
-    #[error("the journal {path} is in use by another process")]
+    #[error(
+        "the journal {path} is in use by another process: stop that one first, or give this one another folder \
+         (--data-dir or DATA_DIR)"
+    )]
     Locked {
         /// The file.
         path: PathBuf,

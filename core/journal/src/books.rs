@@ -1,11 +1,12 @@
 //! Who got what: cursors, watermarks, losses and the books of each sink.
 
-use rusqlite::Connection;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
 use smiles_stage::{Position, RunId, Seq};
 
 use crate::failure::Failure;
 use crate::letters::dead_between;
-use crate::records::{Place, Ranges, Run, SinkRow, add_gap, count, db, gaps, rows_between, without};
+use crate::records::{Place, Ranges, Run, SinkRow, add_gap, count, db, gaps, instant, rows_between, without};
 use crate::seal::put;
 use crate::store::Store;
 use crate::{Acknowledged, Cursor, From, Loss};
@@ -243,6 +244,21 @@ pub(crate) fn losses(connection: &Connection) -> Result<Vec<Loss>, Failure> {
 /// Remembers a sentence until it is acknowledged.
 pub(crate) fn note_repair(connection: &Connection, at: i64, sentence: &str) -> Result<(), Failure> {
     put(connection, "repairs", &[&at, &sentence])
+}
+
+/// When the oldest batch that waits for a sink was accepted.
+pub(crate) fn waiting_since(connection: &Connection, sink: &str) -> Result<Option<Timestamp>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT accepted_at FROM batches WHERE ordinal > ?1 AND ordinal <= ?2 ORDER BY ordinal LIMIT 1",
+    )?;
+    for run in Run::retained(connection)? {
+        let floor = Place::load(connection, sink, run.id)?.floor();
+        let range = (db(run.base + floor), db(run.base + run.last));
+        if let Some(at) = statement.query_row(range, |row| row.get(0)).optional()? {
+            return Ok(Some(instant(at)));
+        }
+    }
+    Ok(None)
 }
 
 /// What waits for a sink, counted from the batches themselves: batches, rows.

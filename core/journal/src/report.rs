@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use smiles_stage::Seq;
 
-use crate::books::{losses, waiting};
+use crate::books::{losses, waiting, waiting_since};
 use crate::failure::Failure;
 use crate::records::{Place, Run, SinkRow, count, instant};
 use crate::store::size;
@@ -65,6 +65,7 @@ fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, F
         noted: sink.noted,
         waiting,
         waiting_batches,
+        waiting_since: waiting_since(connection, &sink.name)?,
         watermarks,
         target: sink.target(),
         sink: sink.name,

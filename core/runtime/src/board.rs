@@ -227,7 +227,8 @@ fn copy_books(books: &Books, sink: &mut SinkHealth, now: Timestamp) {
     sink.lost = books.lost;
     sink.waiting = books.waiting;
     sink.waiting_batches = books.waiting_batches;
-    sink.waiting_since = sink.waiting_since.or(Some(now)).filter(|_| books.waiting_batches > 0);
+    sink.waiting_since =
+        books.waiting_since.or(sink.waiting_since).or(Some(now)).filter(|_| books.waiting_batches > 0);
 }
 
 /// Sentences for the operator.

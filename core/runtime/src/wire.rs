@@ -5,16 +5,13 @@
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use smiles_config::{
-    Diagnostics, DisabledTransform, NodeId, Pipeline, SinkDecl, SourceDecl, StageDecl, TransformDecl,
-};
-use smiles_journal::StateChange;
+use smiles_config::{Diagnostics, NodeId, Pipeline, SinkDecl, SourceDecl, StageDecl};
 use smiles_stage::{
     Cadence, Delivery, Files, Path, PlanContext, Problem, Problems, Registry, SinkPlan, SourcePlan,
     StoreSchema, Subject, TransformPlan, UnknownType, did_you_mean,
 };
 
-use crate::identity::{Forgotten, Kept, Record, Settled, Stage, settle};
+use crate::identity::{Record, disabled_subjects, identified};
 use crate::schema::{differences, row_schema, wrong_stamps};
 use crate::unconverted::unconverted;
 
@@ -28,7 +25,7 @@ pub struct Wired {
     pub(crate) transforms: Vec<WiredTransform>,
     pub(crate) sinks: Vec<WiredSink>,
     /// What the memory of each disabled transform is about, where it can be told.
-    disabled: Vec<Option<Subject>>,
+    pub(crate) disabled: Vec<Option<Subject>>,
     /// The rows before the first transform.
     pub(crate) input: SchemaRef,
     /// The rows that are journalled.
@@ -86,54 +83,6 @@ struct Complaints<'a> {
     failed: bool,
 }
 
-impl Wired {
-    /// The transforms of the file and what a journal keeps: who goes on with what.
-    pub(crate) fn settle(&self, state: &[StateChange]) -> Settled {
-        let running = self.pipeline.transforms.iter().zip(&self.transforms);
-        let mut stages: Vec<Stage> = running.map(|(decl, wired)| identified(decl, wired)).collect();
-        for (off, subject) in self.pipeline.disabled_transforms.iter().zip(&self.disabled).rev() {
-            let called = off.name.clone().unwrap_or_else(|| off.type_name.clone());
-            let (type_name, named, subject) = (off.type_name.clone(), off.name.is_some(), subject.clone());
-            stages.insert(off.place, Stage { on: false, called, type_name, named, subject });
-        }
-        settle(&stages, &Kept::of(state))
-    }
-
-    /// The transforms that would begin afresh with a journal that keeps this state, though it keeps some of their type.
-    pub fn forgotten(&self, state: &[StateChange]) -> Vec<Forgotten> {
-        self.settle(state).forgotten
-    }
-}
-
-fn identified(decl: &TransformDecl, wired: &WiredTransform) -> Stage {
-    Stage {
-        on: true,
-        called: decl.stage.name.clone(),
-        type_name: decl.stage.type_name.clone(),
-        named: decl.named,
-        subject: wired.plan.subject(&wired.input),
-    }
-}
-
-/// As if each stood in its place; what does not fit there cannot be told.
-fn disabled_subjects(
-    pipeline: &Pipeline,
-    registry: &Registry,
-    files: &Arc<dyn Files>,
-    transforms: &[WiredTransform],
-    end: &SchemaRef,
-) -> Vec<Option<Subject>> {
-    let subject = |off: &DisabledTransform| {
-        let stage = off.stage.as_ref()?;
-        let factory = registry.find_transform(&stage.type_name).ok()?;
-        let plan = factory.plan(&stage.options, context(stage, files)).ok()?;
-        let input = transforms.get(off.place).map_or(end, |next| &next.input);
-        plan.output(input).ok()?;
-        plan.subject(input)
-    };
-    pipeline.disabled_transforms.iter().map(subject).collect()
-}
-
 /// Two transforms about the same would share one memory; a name of its own tells one from the other.
 fn one_memory_each(pipeline: &Pipeline, transforms: &[WiredTransform], complaints: &mut Complaints<'_>) {
     let mut seen: Vec<(Record, &str)> = Vec::new();
@@ -171,7 +120,7 @@ fn unknown(stage: &StageDecl, unknown: UnknownType) -> Problems {
     vec![Problem { help: unknown.help, ..problem }]
 }
 
-fn context<'a>(stage: &'a StageDecl, files: &'a Arc<dyn Files>) -> PlanContext<'a> {
+pub(crate) fn context<'a>(stage: &'a StageDecl, files: &'a Arc<dyn Files>) -> PlanContext<'a> {
     PlanContext { stage: &stage.name, files: files.as_ref() }
 }
 

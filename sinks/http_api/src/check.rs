@@ -104,6 +104,13 @@ pub(crate) fn check(config: &Config) -> Result<Checked, Problems> {
         let problem = Problem::error(root.key("token_file"), "both `token` and `token_file` are set");
         problems.push(problem.help("keep one of them"));
     }
+    if !config.token_file.is_empty()
+        && let Err(error) = std::fs::File::open(&config.token_file)
+    {
+        let message = format!("cannot read the token from {}: {error}", config.token_file);
+        let problem = Problem::error(root.key("token_file"), message);
+        problems.push(problem.help("name a file that this user may read"));
+    }
     if let Some(discovery) = &config.discovery {
         check_discovery(discovery, &root.key("discovery"), &mut problems);
     }

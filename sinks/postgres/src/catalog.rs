@@ -178,6 +178,10 @@ impl Guard {
     /// For these tables; nothing was seen yet.
     pub(crate) fn new<'a>(tables: impl Iterator<Item = &'a str>) -> Self {
         let names: Vec<String> = tables.map(qualified).collect();
+        if names.is_empty() {
+            // Nothing is written (`mode: read` alone), so nothing has to be held.
+            return Self { lock: String::new(), ask: "SELECT ''::text".to_owned(), seen: String::new() };
+        }
         let classes: Vec<String> =
             names.iter().map(|name| format!("to_regclass({})", literal(name))).collect();
         let ask = format!(
@@ -186,7 +190,7 @@ impl Guard {
              FROM pg_attribute WHERE attrelid IN ({}) AND attnum > 0 AND NOT attisdropped",
             classes.join(", ")
         );
-        let lock = format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", names.join(", "));
+        let lock = format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE; ", names.join(", "));
         Self { lock, ask, seen: String::new() }
     }
 
@@ -200,7 +204,7 @@ impl Guard {
 
     /// Statements that hold the tables as they are and say what they are.
     pub(crate) fn statements(&self) -> String {
-        format!("{}; {}", self.lock, self.ask)
+        format!("{}{}", self.lock, self.ask)
     }
 }
 
@@ -208,4 +212,16 @@ impl Guard {
 pub(crate) fn unfit(table: &str, why: &str) -> StageError {
     let advice = "repair it by a migration, or change `tables`";
     StageError::halt(format!("table `{table}` does not fit the mapping: {why}; {advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Guard;
+
+    #[test]
+    fn tables_that_are_only_read_are_not_held() {
+        assert_eq!(Guard::new(std::iter::empty()).statements(), "SELECT ''::text");
+        let one = Guard::new(["t"].into_iter()).statements();
+        assert!(one.starts_with("LOCK TABLE \"t\" IN ROW EXCLUSIVE MODE; SELECT "), "{one}");
+    }
 }

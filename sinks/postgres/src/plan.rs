@@ -59,6 +59,11 @@ fn check(config: &Config) -> Problems {
             error(option, &format!("`{option}` is empty"), "name it, or set the variable that stands here");
         }
     }
+    let host = config.host.trim();
+    if !host.is_empty() && !host.starts_with('/') && !smiles_stage::is_host(host) {
+        let help = "write a name or an IP address alone (the port is an option of its own), or the folder of a socket";
+        error("host", &format!("`{}` is no host", host.escape_debug()), help);
+    }
     if config.port == 0 {
         error("port", "there is no port 0", "PostgreSQL listens on 5432 unless told otherwise");
     }

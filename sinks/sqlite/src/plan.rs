@@ -35,6 +35,11 @@ impl Stage for Sqlite {
             let problem = Problem::error(Path::root().key("path"), "the path is empty");
             problems.push(problem.help("name a file, or remove `path` for `<pipeline>.db` in DATA_DIR"));
         }
+        if config.path.as_deref().is_some_and(|path| is_journal(FilePath::new(path))) {
+            let problem =
+                Problem::error(Path::root().key("path"), "this is the name of a journal, not of a store");
+            problems.push(problem.help("name another file, such as `readings.db`"));
+        }
         if config.readers == 0 {
             let problem =
                 Problem::error(Path::root().key("readers"), "at least one query must be able to run");
@@ -53,6 +58,11 @@ impl Stage for Sqlite {
             }
         }
     }
+}
+
+/// Where the journals of pipelines are, this one's among them, no store can be.
+fn is_journal(path: &FilePath) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("journal"))
 }
 
 struct Plan {

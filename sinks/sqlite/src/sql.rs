@@ -16,8 +16,7 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 pub(crate) fn insert(table: &TablePlan) -> String {
     let names = list(table.columns().iter().map(|column| column.name.as_str()));
     let values: Vec<String> = (1..=table.columns().len()).map(|place| format!("?{place}")).collect();
-    let insert =
-        format!("INSERT INTO {} AS old ({names}) VALUES ({})", quoted(table.name()), values.join(", "));
+    let insert = format!("INSERT INTO {} ({names}) VALUES ({})", quoted(table.name()), values.join(", "));
     if table.mode() == Mode::Upsert { format!("{insert} {}", conflict(table)) } else { insert }
 }
 
@@ -43,19 +42,18 @@ pub(crate) fn insert_late(table: &TablePlan) -> String {
 /// Null never overwrites a value, an older row nothing; `first` columns stay.
 fn conflict(table: &TablePlan) -> String {
     let named = |role| table.with_role(role).map(|column| table.columns()[column].name.as_str());
-    let key = list(named(Role::Key));
+    let (key, old) = (list(named(Role::Key)), quoted(table.name()));
     let set: Vec<String> = named(Role::Value)
         .chain(named(Role::Newest))
         .map(quoted)
-        .map(|name| format!("{name} = coalesce(excluded.{name}, old.{name})"))
+        .map(|name| format!("{name} = coalesce(excluded.{name}, {old}.{name})"))
         .collect();
     if set.is_empty() {
         return format!("ON CONFLICT ({key}) DO NOTHING");
     }
-    let newer = named(Role::Newest)
-        .next()
-        .map(quoted)
-        .map_or(String::new(), |name| format!(" WHERE old.{name} IS NULL OR excluded.{name} >= old.{name}"));
+    let newer = named(Role::Newest).next().map(quoted).map_or(String::new(), |name| {
+        format!(" WHERE {old}.{name} IS NULL OR excluded.{name} >= {old}.{name}")
+    });
     format!("ON CONFLICT ({key}) DO UPDATE SET {}{newer}", set.join(", "))
 }
 
@@ -72,6 +70,18 @@ pub(crate) fn create(table: &TablePlan) -> String {
         parts.push(format!("PRIMARY KEY ({key})"));
     }
     format!("CREATE TABLE IF NOT EXISTS {} ({})", quoted(table.name()), parts.join(", "))
+}
+
+/// An index on the time of the rows, if the table is made by us and a span of time would else be looked for in all of it.
+pub(crate) fn index(table: &TablePlan) -> Option<String> {
+    let columns = table.columns();
+    let time = columns.iter().position(|column| column.column_type == ColumnType::Time)?;
+    if table.mode() == Mode::Read || table.with_role(Role::Key).next() == Some(time) {
+        return None;
+    }
+    let (name, column) = (table.name(), columns[time].name.as_str());
+    let index = quoted(&format!("{name}_by_{column}"));
+    Some(format!("CREATE INDEX IF NOT EXISTS {index} ON {} ({})", quoted(name), quoted(column)))
 }
 
 fn declared(column_type: ColumnType) -> &'static str {
@@ -103,7 +113,7 @@ mod tests {
         let input =
             [time_field(), Field::new("k", DataType::Int64, true), Field::new("v", DataType::Int64, true)];
         let columns = json!({ "key": "k", "at": "time", "value": "v" });
-        let plain = r#"INSERT INTO "t" AS old ("key", "at", "value") VALUES (?1, ?2, ?3)"#;
+        let plain = r#"INSERT INTO "t" ("key", "at", "value") VALUES (?1, ?2, ?3)"#;
         let once = r#"INSERT INTO "t" ("key", "at", "value") SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM "t" WHERE "at" IS ?2 AND "key" IS ?1)"#;
         let cases = [
             (json!({ "columns": columns }), plain),
@@ -112,7 +122,7 @@ mod tests {
             // Nothing in the table says whose row it is.
             (
                 json!({ "columns": { "at": "time" }, "distinct": ["k"] }),
-                r#"INSERT INTO "t" AS old ("at") VALUES (?1)"#,
+                r#"INSERT INTO "t" ("at") VALUES (?1)"#,
             ),
         ];
         for (options, expected) in cases {
@@ -123,23 +133,42 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_ours_has_an_index_on_its_time() {
+        let input = [time_field(), Field::new("k", DataType::Int64, true)];
+        let columns = json!({ "k": "k", "at": "time" });
+        let cases = [
+            (
+                json!({ "columns": columns, "create": true }),
+                Some(r#"CREATE INDEX IF NOT EXISTS "t_by_at" ON "t" ("at")"#),
+            ),
+            (json!({ "columns": { "k": "k" }, "create": true }), None),
+            (json!({ "mode": "upsert", "key": ["at", "k"], "columns": { "at": "time", "k": "k" } }), None),
+        ];
+        for (options, expected) in cases {
+            let tables: Tables = serde_json::from_value(json!({ "t": options })).unwrap();
+            let plan = TablesPlan::new(&tables, &Schema::new(input.to_vec()), &Path::root()).unwrap();
+            assert_eq!(index(&plan.tables()[0]).as_deref(), expected);
+        }
+    }
+
+    #[test]
     fn statements_quote_every_name() {
         let odd = "v\"; DROP TABLE t; --";
         let columns = json!({ "k": "k", "at": "at", odd: odd });
         let cases = [
             (
                 json!({ "columns": columns, "reads": { "more": "float64" } }),
-                r#"INSERT INTO "a ""t""" AS old ("k", "at", "v""; DROP TABLE t; --") VALUES (?1, ?2, ?3)"#,
+                r#"INSERT INTO "a ""t""" ("k", "at", "v""; DROP TABLE t; --") VALUES (?1, ?2, ?3)"#,
                 r#"CREATE TABLE IF NOT EXISTS "a ""t""" ("k" INTEGER, "at" INTEGER, "v""; DROP TABLE t; --" INTEGER, "more" REAL)"#,
             ),
             (
                 json!({ "mode": "upsert", "key": ["k"], "newest": "at", "columns": columns }),
-                r#"INSERT INTO "a ""t""" AS old ("k", "at", "v""; DROP TABLE t; --") VALUES (?1, ?2, ?3) ON CONFLICT ("k") DO UPDATE SET "v""; DROP TABLE t; --" = coalesce(excluded."v""; DROP TABLE t; --", old."v""; DROP TABLE t; --"), "at" = coalesce(excluded."at", old."at") WHERE old."at" IS NULL OR excluded."at" >= old."at""#,
+                r#"INSERT INTO "a ""t""" ("k", "at", "v""; DROP TABLE t; --") VALUES (?1, ?2, ?3) ON CONFLICT ("k") DO UPDATE SET "v""; DROP TABLE t; --" = coalesce(excluded."v""; DROP TABLE t; --", "a ""t"""."v""; DROP TABLE t; --"), "at" = coalesce(excluded."at", "a ""t"""."at") WHERE "a ""t"""."at" IS NULL OR excluded."at" >= "a ""t"""."at""#,
                 r#"CREATE TABLE IF NOT EXISTS "a ""t""" ("k" INTEGER, "at" INTEGER, "v""; DROP TABLE t; --" INTEGER, PRIMARY KEY ("k"))"#,
             ),
             (
                 json!({ "mode": "upsert", "key": ["k", "at"], "columns": { "k": "k", "at": "at" } }),
-                r#"INSERT INTO "a ""t""" AS old ("k", "at") VALUES (?1, ?2) ON CONFLICT ("k", "at") DO NOTHING"#,
+                r#"INSERT INTO "a ""t""" ("k", "at") VALUES (?1, ?2) ON CONFLICT ("k", "at") DO NOTHING"#,
                 r#"CREATE TABLE IF NOT EXISTS "a ""t""" ("k" INTEGER, "at" INTEGER, PRIMARY KEY ("k", "at"))"#,
             ),
         ];

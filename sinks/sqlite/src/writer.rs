@@ -111,6 +111,9 @@ fn prepare(connection: &Connection, tables: &TablesPlan) -> rusqlite::Result<()>
     for table in tables.tables() {
         if table.create() {
             connection.execute_batch(&sql::create(table))?;
+            if let Some(index) = sql::index(table) {
+                connection.execute_batch(&index)?;
+            }
         }
         if table.mode() != Mode::Read {
             connection.prepare_cached(&sql::insert(table))?;

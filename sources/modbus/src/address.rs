@@ -68,10 +68,7 @@ fn parse_port(text: &str) -> Result<u16, AddressError> {
 }
 
 fn is_host(host: &str, bracketed: bool) -> bool {
-    if bracketed || host.contains(':') {
-        return host.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
-    }
-    host.len() <= 253 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    if bracketed { host.contains(':') && smiles_stage::is_host(host) } else { smiles_stage::is_host(host) }
 }
 
 impl fmt::Display for Address {

@@ -39,6 +39,23 @@ async fn what_was_appended_is_there_after_a_restart() {
     assert_eq!(journal.file_reads(), 2);
 }
 
+/// A backlog is as old as its oldest batch, whoever opens the journal and when.
+#[tokio::test]
+async fn what_waits_waits_since_it_was_accepted() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    assert_eq!(books(&journal, "store").await.waiting_since, None);
+    let first = append(&journal, [1], 10).await.batch.position;
+    append(&journal, [2], 20).await;
+    drop(journal);
+    let journal = place.open().await;
+    append(&journal, [3], 4000).await;
+    assert_eq!(books(&journal, "store").await.waiting_since, Some(at(10)));
+    journal.delivered("store", first).await.unwrap();
+    assert_eq!(books(&journal, "store").await.waiting_since, Some(at(20)));
+}
+
 #[tokio::test]
 async fn an_opening_that_appended_nothing_leaves_no_run() {
     let place = Place::new();

@@ -6,6 +6,7 @@
 //! cannot be: it begins afresh, which is said where memory is left behind.
 
 mod earlier;
+mod file;
 mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use smiles_journal::StateChange;
 use smiles_stage::Subject;
 
+pub(crate) use file::{disabled_subjects, identified};
 pub(crate) use kept::{Kept, Record};
 
 /// A transform of the file, running or switched off.

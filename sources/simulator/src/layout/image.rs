@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_yaml::Value;
+use smiles_source_modbus::device::Table;
 
 use crate::SetupError;
 
-/// Bytes by address, in the addresses the device counts. In YAML: `0x1000: "0c 11 61 ..."`.
+/// Bytes by address, in the addresses the device counts. In YAML: `0x1000: "0c 11 61 ..."`; with a word before the address
+/// of that table alone: `holding 10`, `input 10`, `coils 400`, `discrete 400`. Coils stand eight to a byte, the first lowest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Image(BTreeMap<u16, Vec<u8>>);
+pub struct Image(BTreeMap<Key, Vec<u8>>);
 
 impl Image {
     /// Reads a YAML map of address to hexadecimal digits; blanks between digits are free.
@@ -23,8 +25,9 @@ impl Image {
         let map =
             BTreeMap::<Key, String>::deserialize(serde_yaml::Deserializer::from_str(yaml)).map_err(wrong)?;
         let mut pieces = BTreeMap::new();
-        for (Key(address), text) in map {
-            pieces.insert(address, unhex(&text).ok_or_else(|| not_hex(address, &text))?);
+        for (key, text) in map {
+            let bytes = unhex(&text).ok_or_else(|| not_hex(key.address, &text))?;
+            pieces.insert(key, bytes);
         }
         if pieces.is_empty() {
             return Err(SetupError::new(
@@ -37,26 +40,31 @@ impl Image {
     /// The image of these bytes at this address.
     #[must_use]
     pub fn with(mut self, address: u16, bytes: Vec<u8>) -> Self {
-        self.0.insert(address, bytes);
+        self.0.insert(Key { table: None, address }, bytes);
         self
     }
 
-    /// Whether a byte was recorded.
-    pub(crate) fn has(&self, place: u32, width: u32) -> bool {
-        self.pieces(width).any(|(start, bytes)| {
-            place >= start && usize::try_from(place - start).is_ok_and(|offset| offset < bytes.len())
-        })
+    /// The pieces of a table, and of those under a plain address the ones that `plain` takes.
+    pub(crate) fn of(&self, table: Table, plain: &dyn Fn(u16) -> bool) -> impl Iterator<Item = (u16, &[u8])> {
+        let word = word(table);
+        let takes = move |key: &Key| match key.table {
+            Some(own) => own == word,
+            None => plain(key.address),
+        };
+        let pieces = self.0.iter().filter(move |(key, _)| takes(key));
+        pieces.map(|(key, bytes)| (key.address, bytes.as_slice()))
     }
+}
 
-    /// Puts what was recorded over the bytes that stand at place `start`.
-    pub(crate) fn copy(&self, start: u32, width: u32, bytes: &mut [u8]) {
-        for (at, piece) in self.pieces(width) {
-            super::overlay(start, bytes, at, piece);
-        }
-    }
+const WORDS: [&str; 4] = ["coils", "discrete", "holding", "input"];
 
-    fn pieces(&self, width: u32) -> impl Iterator<Item = (u32, &[u8])> {
-        self.0.iter().map(move |(address, bytes)| (u32::from(*address) * width, bytes.as_slice()))
+/// As device files write it under `read:`.
+fn word(table: Table) -> &'static str {
+    match table {
+        Table::Coils => WORDS[0],
+        Table::Discrete => WORDS[1],
+        Table::Holding => WORDS[2],
+        Table::Input => WORDS[3],
     }
 }
 
@@ -74,23 +82,31 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
 }
 
-/// An address, written `4096` or `0x1000`, as number or text.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key(u16);
+/// An address, written `4096` or `0x1000`, as number or text, and the table it is of, if it is said.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    table: Option<&'static str>,
+    address: u16,
+}
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let number = match &value {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => match text.strip_prefix("0x") {
-                Some(hex) => u64::from_str_radix(hex, 16).ok(),
-                None => text.parse().ok(),
-            },
-            _ => None,
+        let read = |text: &str| match text.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok(),
+            None => text.parse().ok(),
         };
+        let (mut table, mut number) = (None, value.as_u64());
+        if let Value::String(text) = &value {
+            let word = WORDS.into_iter().find(|word| text.starts_with(&format!("{word} ")));
+            table = word;
+            number = read(text.get(word.map_or(0, str::len)..).unwrap_or_default().trim());
+        }
         let address = number.and_then(|number| u16::try_from(number).ok());
-        address.map(Key).ok_or_else(|| serde::de::Error::custom("an address is a number from 0 to 0xFFFF"))
+        address.map(|address| Key { table, address }).ok_or_else(|| {
+            let said = "an address is a number from 0 to 0xFFFF, perhaps behind `coils`, `discrete`, `holding` or `input`";
+            serde::de::Error::custom(said)
+        })
     }
 }
 

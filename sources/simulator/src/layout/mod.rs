@@ -94,18 +94,18 @@ impl Layout {
             return Err(Exception::Value);
         }
         let (start, length) = self.range(table, address, count);
-        let image = image.filter(|_| !table.is_bits());
-        if !self.has(table, start, image) || !self.has(table, start + length - 1, image) {
+        let pieces = image.map_or_else(Vec::new, |image| self.pieces(table, image));
+        if !self.has(table, start, &pieces) || !self.has(table, start + length - 1, &pieces) {
             return Err(Exception::Address);
         }
         let mut data = Data { bytes: vec![0; size(length)], in_list: false, past_end: false };
         for segment in self.segments.iter().filter(|segment| segment.table == table) {
             segment.copy(start, &mut data, record);
         }
-        if let Some(image) = image {
-            image.copy(start, self.width, &mut data.bytes);
-            data.past_end &= !image.has(start, self.width);
+        for (at, piece) in &pieces {
+            overlay(start, &mut data.bytes, *at, piece);
         }
+        data.past_end &= !is_recorded(&pieces, start);
         if table.is_bits() {
             data.bytes = packed(&data.bytes);
         }
@@ -130,10 +130,32 @@ impl Layout {
         }
     }
 
-    fn has(&self, table: Table, place: u32, image: Option<&Image>) -> bool {
+    fn has(&self, table: Table, place: u32, pieces: &[(u32, Vec<u8>)]) -> bool {
         self.segments.iter().any(|segment| segment.table == table && segment.has(place))
-            || image.is_some_and(|image| image.has(place, self.width))
+            || is_recorded(pieces, place)
     }
+
+    /// What an image has of a table. A plain address is one of registers, of both kinds; of coils, too, where the device
+    /// has no register.
+    fn pieces(&self, table: Table, image: &Image) -> Vec<(u32, Vec<u8>)> {
+        let is_register = |address: u16| {
+            let mut registers = self.segments.iter().filter(|segment| !segment.table.is_bits());
+            registers.any(|segment| segment.has(u32::from(address) * self.width))
+        };
+        let plain = |address| !table.is_bits() || !is_register(address);
+        let width = if table.is_bits() { 1 } else { self.width };
+        image
+            .of(table, &plain)
+            .map(|(address, bytes)| {
+                let bytes = if table.is_bits() { unpacked(bytes) } else { bytes.to_vec() };
+                (u32::from(address) * width, bytes)
+            })
+            .collect()
+    }
+}
+
+fn is_recorded(pieces: &[(u32, Vec<u8>)], place: u32) -> bool {
+    pieces.iter().any(|(start, bytes)| place >= *start && size(place - start) < bytes.len())
 }
 
 /// How serial numbers look in this device: as long as their field, beginning as its hint says.
@@ -226,6 +248,11 @@ fn overlay(start: u32, bytes: &mut [u8], at: u32, piece: &[u8]) {
     for (slot, byte) in bytes.iter_mut().skip(to).zip(piece) {
         *slot = *byte;
     }
+}
+
+/// The coils of bytes, one per byte.
+fn unpacked(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1)).collect()
 }
 
 /// Coils, one per byte, as the protocol packs them: eight to a byte, the first lowest.

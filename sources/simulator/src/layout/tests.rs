@@ -153,6 +153,29 @@ fn requests_that_fit_no_block_are_exceptions() {
 }
 
 #[test]
+fn an_image_names_the_table_it_is_of() {
+    let file = "blocks: {a: {read: holding, address: 10, count: 1, fields: {h: {at: 0, type: u16}}}, \
+                b: {read: input, address: 10, count: 1, fields: {i: {at: 0, type: u16}}}, \
+                c: {read: coils, address: 400, count: 2, fields: {c: {at: 1, type: bool}}}, \
+                d: {read: discrete, address: 10, count: 1, fields: {d: {at: 0, type: bool}}}}";
+    let layout = Layout::new(&serde_yaml::from_str(file).unwrap()).unwrap();
+    let read = |image: &str, function, address, count| {
+        let image = Image::parse(image).unwrap();
+        layout.read(function, address, count, Some(&image), &|_| None).unwrap().bytes
+    };
+    // As ever: a plain address is of both kinds of registers, and not of coils beside them.
+    for (function, bytes) in [(3, vec![0, 7]), (4, vec![0, 7]), (2, vec![0])] {
+        assert_eq!(read("{10: '0007'}", function, 10, 1), bytes, "function {function}");
+    }
+    assert_eq!(read("{holding 10: '0007'}", 3, 10, 1), [0, 7]);
+    assert_eq!(read("{holding 10: '0007'}", 4, 10, 1), [0, 0]);
+    assert_eq!(read("{input 0x0a: '0007', holding 10: '0008'}", 4, 10, 1), [0, 7]);
+    assert_eq!(read("{400: '02'}", 1, 400, 2), [2], "where there are coils alone");
+    assert_eq!(read("{coils 400: '02', discrete 10: '01'}", 1, 400, 2), [2]);
+    assert_eq!(read("{discrete 10: '01'}", 2, 10, 1), [1]);
+}
+
+#[test]
 fn an_image_is_served_as_it_was_recorded() {
     let record =
         "0c 103332416355 01 015e 0002 094d 1388 0066 02ef 00012447 002b 0003 0000 0000 01 07 000000000000";
