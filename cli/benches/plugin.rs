@@ -92,8 +92,8 @@ async fn loaded(library: &Path, records: &RecordBatch, folder: &Path) -> Box<dyn
         arguments: vec!["plugin".into(), "probe".into()],
         limit: Duration::from_secs(10),
     };
-    let file = PluginFile { path: library.to_owned(), sha256: None, timeout: None };
-    let registry = PluginHost::new(prober).adopt(&file, Registry::new()).expect("the plugin is sound");
+    let file = PluginFile { path: library.to_owned(), sha256: None, timeout: None, prefix: None };
+    let (registry, _) = PluginHost::new(prober).adopt(&file, Registry::new()).expect("the plugin is sound");
     let factory = registry.find_sink("noop").expect("it adds `noop`");
     let context = PlanContext { stage: "noop", files: &NoFiles };
     let mut plan = factory.plan(&serde_json::json!({}), context).expect("it has no options");

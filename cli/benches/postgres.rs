@@ -132,6 +132,7 @@ fn fill(folder: &Path) {
                 records: poll(number),
                 state: Vec::new(),
                 complete: true,
+                aside: smiles_journal::Aside::default(),
                 now: jiff::Timestamp::now(),
             }));
             if waiting.len() == 256 {

@@ -111,7 +111,13 @@ pub(crate) fn journal() -> Vec<Row> {
             let (journal, records) = (Arc::clone(&journal), records.clone());
             waiting.push(async move {
                 journal
-                    .append(Entry { records, state: Vec::new(), complete: true, now: jiff::Timestamp::now() })
+                    .append(Entry {
+                        records,
+                        state: Vec::new(),
+                        complete: true,
+                        aside: smiles_journal::Aside::default(),
+                        now: jiff::Timestamp::now(),
+                    })
                     .await
             });
             if waiting.len() == 64 {

@@ -314,7 +314,8 @@ Exit code 0: a pipeline can use it; 2: it cannot, and why.")]
   smiles plugin check ./libinfluxdb.so --options '{\"url\": \"http://127.0.0.1:8086\", \"database\": \"test\"}'
 
 Options come from --options, else from the first of the schema's `examples`; `${folder}` in them is a temporary folder.
-Exit code 0: it keeps every rule that could be tried; 1: it does not; 2: it cannot be loaded.")]
+Exit code 0: it keeps every rule; 1: it does not; 2: it cannot be loaded; 3: it breaks none of those that could be tried, and
+some could not (its target or device cannot be reached from here).")]
     Check(PluginCheckArgs),
     /// Begin a plugin: a project that builds and passes `check` at once
     #[command(after_help = "Examples:

@@ -1,4 +1,4 @@
-//! How a command ends: 0 fine, 1 something failed while running, 2 bad usage or configuration.
+//! How a command ends: 0 fine, 1 something failed while running, 2 bad usage or configuration, 3 not all could be tried.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -10,6 +10,8 @@ pub(crate) enum Failure {
     Configuration(String),
     /// It failed while running. Exit code 1.
     Runtime(anyhow::Error),
+    /// Nothing is wrong as far as it could be looked at, and that was not all. Exit code 3.
+    Incomplete(String),
 }
 
 impl Failure {
@@ -29,6 +31,10 @@ impl Failure {
             Self::Runtime(error) => {
                 eprintln!("error: {error:#}");
                 ExitCode::FAILURE
+            }
+            Self::Incomplete(text) => {
+                eprintln!("warning: {text}");
+                ExitCode::from(3)
             }
         }
     }

@@ -29,11 +29,24 @@ pub(crate) fn host() -> Result<PluginHost, Failure> {
 }
 
 impl Plugins for Loader {
-    fn adopt(&self, plugin: &PluginDecl, registry: Registry) -> Result<Registry, Problem> {
-        let PluginDecl { path, sha256, timeout } = plugin.clone();
-        self.0.adopt(&PluginFile { path, sha256, timeout }, registry).map_err(|refusal| {
+    fn adopt(
+        &self,
+        plugin: &PluginDecl,
+        registry: Registry,
+        warnings: &mut Vec<Problem>,
+    ) -> Result<Registry, Problem> {
+        let PluginDecl { path, sha256, timeout, prefix } = plugin.clone();
+        let file = PluginFile { path, sha256, timeout, prefix };
+        let (registry, replaced) = self.0.adopt(&file, registry).map_err(|refusal| {
             let at = Path::root().key(if refusal.of_sum { "sha256" } else { "path" });
             Problem::error(at, refusal.to_string())
-        })
+        })?;
+        warnings.extend(replaced.into_iter().map(|(role, name)| {
+            let message = format!("`type: {name}` is the {role} of this plugin here, not the built-in one");
+            Problem::warning(Path::root(), message).help(format!(
+                "give the plugin a `prefix:` to have both: with `prefix: my` its own is `my_{name}`"
+            ))
+        }));
+        Ok(registry)
     }
 }

@@ -93,7 +93,7 @@ typedef enum {
   SMILES_RETRY = 1,  /* the same again later; the right answer to everything unknown                            */
   SMILES_REJECT = 2, /* rows named with host->reject can never be taken: they are set aside, the rest comes again */
   SMILES_HALT = 3,   /* nothing helps until a person acts (a wrong password); nothing is dropped                 */
-  SMILES_END = 4     /* `next` only: there will never be more rows                                               */
+  SMILES_END = 4     /* `next` only: there will never be more rows than those it comes with                      */
 } SmilesStatus;
 
 #define SMILES_MESSAGE_MAX 512
@@ -129,6 +129,7 @@ enum { SMILES_LOG_ERROR = 1, SMILES_LOG_WARN = 2, SMILES_LOG_INFO = 3, SMILES_LO
 /* ---------------------------------------------------------------------------------------------------------------
  * What the host offers an instance. Valid from `open` until `close` returns; `ctx` is passed back unchanged.
  * `log`, `metric_add`, `now_us` and `cancelled` may be called from any thread; the others only from within a call.
+ * A thread that outlives `close` may still call those four: the host keeps table and `ctx` until the process ends.
  */
 typedef struct SmilesHost {
   uint32_t struct_size;
@@ -200,18 +201,20 @@ typedef struct SmilesStage {
   int32_t (*bind)(void *self, const struct ArrowSchema *in, struct ArrowSchema *out, SmilesError *error);
 
   /* Source. One pass: rows in `out`, or SMILES_OK with out->release NULL: nothing this time. Returns within about
-   * `timeout_ms`. What was returned is not lost; what was not may be asked for again. */
+   * `timeout_ms`. What was returned is not lost; what was not may be asked for again. Rows are taken whatever the status:
+   * with SMILES_END they are the last ones, with an error the rest of a pass that failed in part. */
   int32_t (*next)(void *self, uint32_t timeout_ms, struct ArrowArray *out, SmilesError *error);
 
   /* Source, may be NULL. Everything returned so far is durable in the journal. */
   int32_t (*commit)(void *self, const SmilesPosition *position, SmilesError *error);
 
-  /* Transform. The callee owns `in` and releases it, also when it fails. No I/O, no clock, nothing random: the same rows
-   * and the same state give the same rows. `out` is filled in where it succeeds. */
+  /* Transform. The callee owns `in` and releases it, also when it fails; its buffers are for reading only, as always with
+   * the C data interface. Rows named with `reject` become dead letters as they are in `in`. No I/O, no clock, nothing
+   * random: the same rows and the same state give the same rows. `out` is filled in where it succeeds. */
   int32_t (*apply)(void *self, struct ArrowArray *in, struct ArrowArray *out, SmilesError *error);
 
   /* Sink. Takes rows: accepted, not yet durable. The callee owns `in` and releases it, also when it fails, at the latest
-   * in `close`. Batches come in order, and consecutive between two flushes.
+   * in `close`; its buffers are for reading only. Batches come in order, and consecutive between two flushes.
    * After any error of `write` or `flush` the plugin has forgotten everything since the last good flush: it comes again. */
   int32_t (*write)(void *self, struct ArrowArray *in, const SmilesPosition *position, SmilesError *error);
 

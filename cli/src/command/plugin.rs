@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use smiles_plugin_host::{Metadata, PluginFile, Probed, answer_probe, read_metadata};
+use smiles_plugin_host::{Metadata, PluginFile, Probed, Role, answer_probe, read_metadata};
 
 use crate::args::{PluginCommand, PluginInspectArgs, PluginListArgs};
 use crate::exit::Failure;
-use crate::plugins;
+use crate::{plugins, registry};
 
 pub(super) fn run(command: &PluginCommand) -> Result<(), Failure> {
     match command {
@@ -22,6 +22,24 @@ pub(super) fn run(command: &PluginCommand) -> Result<(), Failure> {
         PluginCommand::New(args) => new::run(args),
         PluginCommand::Probe => Ok(answer_probe().context("cannot answer about the plugin")?),
     }
+}
+
+/// Says that the program itself has a type of this name.
+fn warn_if_built_in(role: Role, name: &str) -> Result<(), Failure> {
+    let registry = registry::built_in();
+    let taken = match role {
+        Role::Source => registry.find_source(name).is_ok(),
+        Role::Transform => registry.find_transform(name).is_ok(),
+        Role::Sink => registry.find_sink(name).is_ok(),
+    };
+    if !taken {
+        return Ok(());
+    }
+    let word = role.word();
+    super::print(&format!(
+        "warning: there is a built-in {word} `{name}`: in a pipeline that names the plugin, `type: {name}` is the \
+         plugin's, unless its entry has a `prefix:`; another name is less confusing\n"
+    ))
 }
 
 fn list(args: &PluginListArgs) -> Result<(), Failure> {
@@ -69,7 +87,7 @@ fn one_line(metadata: &Metadata) -> String {
 }
 
 fn inspect(args: &PluginInspectArgs) -> Result<(), Failure> {
-    let file = PluginFile { path: args.path.clone(), sha256: None, timeout: None };
+    let file = PluginFile { path: args.path.clone(), sha256: None, timeout: None, prefix: None };
     let probed = plugins::host()?.probe(&file).map_err(Failure::configuration)?;
     if args.json {
         let text = serde_json::to_string_pretty(&as_json(&probed)).context("cannot print the plugin")?;

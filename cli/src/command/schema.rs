@@ -12,8 +12,8 @@ use crate::{cases, plugins, registry};
 pub(super) fn run(args: &SchemaArgs) -> Result<(), Failure> {
     let mut registry = registry::built_in();
     for path in &args.plugin {
-        let plugin = PluginDecl { path: path.clone(), sha256: None, timeout: None };
-        let adopted = plugins::loader()?.adopt(&plugin, registry);
+        let plugin = PluginDecl { path: path.clone(), sha256: None, timeout: None, prefix: None };
+        let adopted = plugins::loader()?.adopt(&plugin, registry, &mut Vec::new());
         registry = adopted.map_err(|problem| Failure::configuration(problem.message))?;
     }
     if args.markdown {

@@ -24,15 +24,22 @@ pub struct PluginDecl {
     pub sha256: Option<String>,
     /// How long one call into it may take.
     pub timeout: Option<Duration>,
+    /// Stands before each of its types in this file, with a `_`.
+    pub prefix: Option<String>,
 }
 
 /// Turns what a file names into stage types.
 pub trait Plugins {
-    /// The registry with the stages of this library.
+    /// The registry with the stages of this library; `warnings` hears what a person should know of it.
     ///
     /// # Errors
     /// It cannot be used; the path leads to `path` or `sha256`.
-    fn adopt(&self, plugin: &PluginDecl, registry: Registry) -> Result<Registry, Problem>;
+    fn adopt(
+        &self,
+        plugin: &PluginDecl,
+        registry: Registry,
+        warnings: &mut Vec<Problem>,
+    ) -> Result<Registry, Problem>;
 }
 
 /// Where no plugin can be loaded.
@@ -40,7 +47,7 @@ pub trait Plugins {
 pub struct NoPlugins;
 
 impl Plugins for NoPlugins {
-    fn adopt(&self, _: &PluginDecl, _: Registry) -> Result<Registry, Problem> {
+    fn adopt(&self, _: &PluginDecl, _: Registry, _: &mut Vec<Problem>) -> Result<Registry, Problem> {
         Err(Problem::error(smiles_stage::Path::root(), "plugins cannot be loaded here"))
     }
 }
@@ -67,6 +74,10 @@ pub(crate) fn schema() -> Value {
                         "timeout": {
                             "type": "string", "format": "duration", "default": "30s",
                             "description": "how long one call into the plugin may take"
+                        },
+                        "prefix": {
+                            "type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 32,
+                            "description": "stands before each of its types in this file: with `my` its `csv` is `my_csv`"
                         }
                     }
                 }
@@ -99,9 +110,14 @@ impl Loader<'_> {
             return (registry, Value::Null);
         };
         for (item, value) in items.into_iter().zip(values) {
-            match self.plugin(item, value).and_then(|plugin| plugins.adopt(&plugin, registry.clone())) {
+            let mut warnings = Vec::new();
+            let adopted = self.plugin(item, value);
+            match adopted.and_then(|plugin| plugins.adopt(&plugin, registry.clone(), &mut warnings)) {
                 Ok(more) => registry = more,
                 Err(problem) => self.refused(item, problem),
+            }
+            for Problem { message, help, .. } in warnings {
+                self.out.push(Diagnostic::warning(self.document.anchor(item), message).help(help));
             }
         }
         (registry, typed.value)
@@ -120,7 +136,18 @@ impl Loader<'_> {
             return Err(problem.help("give the whole path, beginning with `/`"));
         };
         let timeout = value.get("timeout").and_then(duration);
-        Ok(PluginDecl { path, sha256: text("sha256").map(str::to_owned), timeout })
+        let (sha256, prefix) = (text("sha256").map(str::to_owned), text("prefix").map(str::to_owned));
+        let is_word = |prefix: &String| {
+            prefix.starts_with(|first: char| first.is_ascii_lowercase())
+                && prefix
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        if !prefix.as_ref().is_none_or(is_word) {
+            let at = smiles_stage::Path::root().key("prefix");
+            return Err(Problem::error(at, "a prefix is lower-case letters, digits and `_`, a letter first"));
+        }
+        Ok(PluginDecl { path, sha256, timeout, prefix })
     }
 
     fn refused(&mut self, item: NodeId, problem: Problem) {

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use smiles_stage::{Batch, Position, RunId, Seq, TargetId};
 use tokio::sync::watch;
 
+use crate::LetterId;
+
 /// How a journal is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -42,8 +44,61 @@ pub struct Entry {
     pub state: Vec<StateChange>,
     /// Becomes [`Batch::complete`].
     pub complete: bool,
+    /// Rows that did not become part of the batch, or were dead letters before it.
+    pub aside: Aside,
     /// The wall clock now; becomes [`Batch::accepted_at`].
     pub now: Timestamp,
+}
+
+/// What a record says of dead letters of transforms: it is durable with the batch, or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Aside {
+    /// Rows that transforms rejected: they become dead letters.
+    pub rejected: Vec<Rejected>,
+    /// Dead letters whose rows went through the transforms once more.
+    pub returned: Vec<Returned>,
+}
+
+impl Aside {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.rejected.is_empty() && self.returned.is_empty()
+    }
+}
+
+/// A row that a transform rejected.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// The transform's name in the pipeline.
+    pub transform: String,
+    /// The row within the batch that entered the transform, from 0.
+    pub row: u32,
+    /// The transform's code.
+    pub code: String,
+    /// Why, for the operator.
+    pub reason: String,
+    /// The row as it entered the transform.
+    pub values: RecordBatch,
+}
+
+/// A dead letter of a transform that was handed back to it, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Returned {
+    /// Which.
+    pub letter: HandedBack,
+    /// Rejected again, with this code and reason; `None`: the row went on.
+    pub again: Option<(String, String)>,
+}
+
+/// A dead letter of a transform whose row a person wants to go through the transforms once more.
+#[derive(Clone, Debug)]
+pub struct HandedBack {
+    /// The transform's name in the pipeline.
+    pub transform: String,
+    /// Which.
+    pub id: LetterId,
+    /// The row as it entered the transform.
+    pub row: RecordBatch,
 }
 
 /// A transform's put.
@@ -196,8 +251,13 @@ pub struct Status {
     pub books: Vec<Books>,
     /// Ranges lost.
     pub losses: Vec<Loss>,
-    /// Dead letters per sink are in the books; this is their number in all.
+    /// Per transform that ever rejected a row, by the name of its dead letters ([`transform_owner`](crate::transform_owner)):
+    /// accepted are the rows it rejected, delivered those that went on after a repair.
+    pub transforms: Vec<Books>,
+    /// Dead letters per sink and transform are in the books; this is their number in all.
     pub dead_letters: u64,
+    /// Dead letters of transforms that a person handed back and that wait for their turn.
+    pub handed_back: u64,
     /// What was repaired at opening, as sentences; empty: nothing.
     pub repairs: Vec<String>,
 }
@@ -341,6 +401,22 @@ pub trait Journal: Send + Sync {
         run: RunId,
         range: (Seq, Seq),
     ) -> Result<Vec<(Seq, u32)>, JournalError>;
+
+    /// The next dead letters that were handed back to a transform: of one transform and one batch.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    async fn handed_back(&self) -> Result<Vec<HandedBack>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    /// What became of dead letters that were handed back, where no batch came of it.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`]; [`JournalError::Refused`] where one was given up meanwhile.
+    async fn returned(&self, _letters: Vec<Returned>, _now: Timestamp) -> Result<(), JournalError> {
+        Ok(())
+    }
 
     /// Deletes what is delivered and older than `retain`, forgets runs after 400 days.
     ///

@@ -18,7 +18,7 @@ use crate::records::SinkRow;
 use crate::store::random_run;
 use crate::{
     Acknowledged, DeadLetter, JournalError, Letter, LetterId, OldBatches, OldCopy, books, layout, letters,
-    old_copy, rename, repair, replays,
+    old_copy, rename, repair, replays, transform_owner,
 };
 
 /// Letters given up in one transaction: the owner waits for it.
@@ -117,6 +117,19 @@ impl Guest {
     /// [`JournalError::Refused`]: there is no such sink; [`JournalError::Storage`].
     pub fn decide(&self, sink: &str, decision: OldBatches) -> Result<Option<OldCopy>, JournalError> {
         self.write("note a decision in", |connection| old_copy::decide(connection, sink, decision))
+    }
+
+    /// Hands dead letters back to their transform: the bridge takes them through it and the ones behind it once more, now
+    /// or when it next runs. How many were not on their way before.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`]; [`JournalError::Refused`] while others are replayed or dropped.
+    pub fn hand_back(&self, transform: &str, letters: &[LetterId]) -> Result<usize, JournalError> {
+        let _lock = self.only_one()?;
+        let owner = transform_owner(transform);
+        self.write("hand dead letters back in", |connection| {
+            replays::begin(connection, &owner, random_run()?, letters)
+        })
     }
 
     /// Gives everything of the sink `old` to the name `new`; `false`: that was done before.

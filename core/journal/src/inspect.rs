@@ -77,7 +77,8 @@ fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
     if damaged > 0 {
         sentences.push(format!("{damaged} batches are not what was written"));
     }
-    for books in report::status(connection)?.books {
+    let Status { books, transforms, .. } = report::status(connection)?;
+    for books in books.into_iter().chain(transforms) {
         let accounted = books.delivered + books.dead_lettered + books.dropped + books.lost + books.waiting;
         if accounted != books.accepted {
             sentences.push(format!(

@@ -8,6 +8,7 @@ use crate::codec::{Encoded, decode};
 use crate::failure::Failure;
 use crate::reading::prefix;
 use crate::records::{Place, Run, SinkRow, count, db, gaps, instant, rows_between};
+use crate::rejected::{self, transform_of};
 use crate::seal::put;
 use crate::store::Store;
 use crate::{DeadLetter, Letter, LetterId, Selection};
@@ -77,6 +78,16 @@ impl Store {
     pub(crate) fn dead_rows(&self, sink: &str, run: RunId, seq: u64) -> Result<u64, Failure> {
         dead_between(&self.connection, sink, run, seq, seq)
     }
+}
+
+/// Keeps a letter with its row.
+pub(crate) fn keep(
+    connection: &Connection,
+    owner: &str,
+    letter: &DeadLetter,
+    row: &Encoded,
+) -> Result<(), Failure> {
+    save(connection, owner, letter, false, Some((row.schema, row.payload())))
 }
 
 fn save(
@@ -186,6 +197,10 @@ pub(crate) fn give_up(connection: &Connection, letters: &[Letter]) -> Result<u64
         books.noted += one;
         books.save(connection)?;
         save(connection, sink, letter, true, None)?;
+        if transform_of(sink).is_some() {
+            // Wherever the row was on its way to, nothing of it is anywhere yet.
+            rejected::forget(connection, sink, letter.id())?;
+        }
         given += 1;
     }
     Ok(given)

@@ -20,6 +20,7 @@ mod pruning;
 mod reading;
 mod reconcile;
 mod records;
+mod rejected;
 mod rename;
 mod repair;
 mod replays;
@@ -35,11 +36,12 @@ mod wal;
 mod writer;
 
 pub use api::{
-    Accepted, Acknowledged, Books, Cursor, DeadLetter, Entry, From, Journal, JournalError, Loss, Maintained,
-    OnFull, Options, ReadLimit, Reconciled, StateChange, Status,
+    Accepted, Acknowledged, Aside, Books, Cursor, DeadLetter, Entry, From, HandedBack, Journal, JournalError,
+    Loss, Maintained, OnFull, Options, ReadLimit, Reconciled, Rejected, Returned, StateChange, Status,
 };
 pub use guest::{Guest, Replay};
 pub use inspect::{inspect, kept_state, letter_row, letters, verify};
 pub use old_copy::{OldBatches, OldCopy};
+pub use rejected::{transform_of, transform_owner};
 pub use selection::{Letter, LetterId, LetterName, NotALetterName, Selection};
 pub use sqlite::SqliteJournal;

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use smiles_stage::{RunId, TargetId};
 
 use crate::failure::Failure;
+use crate::rejected::transform_of;
 use crate::seal::put;
 
 /// A count as SQLite keeps it. Numbers of batches and rows stay far below the limit.
@@ -114,6 +115,17 @@ impl SinkRow {
     }
 
     pub(crate) fn all(connection: &Connection) -> Result<Vec<Self>, Failure> {
+        let every = Self::every(connection)?.into_iter();
+        Ok(every.filter(|sink| transform_of(&sink.name).is_none()).collect())
+    }
+
+    /// The books of transforms that rejected rows: they take no batches and hold up nothing.
+    pub(crate) fn transforms(connection: &Connection) -> Result<Vec<Self>, Failure> {
+        let every = Self::every(connection)?.into_iter();
+        Ok(every.filter(|sink| transform_of(&sink.name).is_some()).collect())
+    }
+
+    fn every(connection: &Connection) -> Result<Vec<Self>, Failure> {
         let mut statement = connection.prepare_cached(&format!("{SINK} ORDER BY sink"))?;
         let rows = statement.query_map([], Self::from)?;
         Ok(rows.collect::<Result<_, _>>()?)

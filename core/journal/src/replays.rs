@@ -11,6 +11,7 @@ use smiles_stage::{Position, RunId, Seq};
 use crate::books::present;
 use crate::failure::Failure;
 use crate::records::{Place, Run, SinkRow, count, db};
+use crate::rejected::transform_of;
 use crate::seal::put;
 use crate::{DeadLetter, LetterId, letters};
 
@@ -41,8 +42,8 @@ fn is_on_its_way(connection: &Connection, sink: &str, id: LetterId) -> Result<bo
 /// The sinks that have any.
 pub(crate) fn sinks(connection: &Connection) -> Result<Vec<String>, Failure> {
     let mut statement = connection.prepare_cached("SELECT DISTINCT sink FROM replays ORDER BY sink")?;
-    let sinks = statement.query_map([], |row| row.get(0))?;
-    Ok(sinks.collect::<Result<_, _>>()?)
+    let owners = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    Ok(owners.into_iter().filter(|owner| transform_of(owner).is_none()).collect())
 }
 
 /// The replays of a sink that were begun and are not forgotten yet.

@@ -7,7 +7,7 @@ use crate::books::{losses, waiting, waiting_since};
 use crate::failure::Failure;
 use crate::records::{Place, Run, SinkRow, count, instant};
 use crate::store::size;
-use crate::{Books, StateChange, Status};
+use crate::{Books, StateChange, Status, rejected};
 
 /// Everything the file says of itself at one moment: other processes may be writing to it.
 pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
@@ -43,6 +43,8 @@ fn now(connection: &Connection) -> Result<Status, Failure> {
             .map(|run| (run.id, instant(run.first_at), Seq(run.last), Seq(run.deleted)))
             .collect(),
         books,
+        transforms: SinkRow::transforms(connection)?.into_iter().map(|row| of(row, (0, 0))).collect(),
+        handed_back: rejected::waiting(connection)?,
         losses: losses(connection)?,
         dead_letters: one("SELECT count(*) FROM dead_letters WHERE dropped = 0")?,
         repairs,
@@ -54,8 +56,14 @@ fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, F
     for run in runs {
         watermarks.push((run.id, Seq(Place::load(connection, &sink.name, run.id)?.delivered)));
     }
-    let (waiting_batches, waiting) = waiting(connection, &sink.name)?;
-    Ok(Books {
+    let waiting = waiting(connection, &sink.name)?;
+    let waiting_since = waiting_since(connection, &sink.name)?;
+    Ok(Books { watermarks, waiting_since, ..of(sink, waiting) })
+}
+
+/// The books but for its watermarks; batches and rows wait for it.
+fn of(sink: SinkRow, (waiting_batches, waiting): (u64, u64)) -> Books {
+    Books {
         in_use: sink.in_use,
         accepted: sink.accepted,
         delivered: sink.delivered,
@@ -65,9 +73,9 @@ fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, F
         noted: sink.noted,
         waiting,
         waiting_batches,
-        waiting_since: waiting_since(connection, &sink.name)?,
-        watermarks,
+        waiting_since: None,
+        watermarks: Vec::new(),
         target: sink.target(),
         sink: sink.name,
-    })
+    }
 }

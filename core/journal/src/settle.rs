@@ -10,6 +10,7 @@ use crate::books::{NOBODY, lose_for_all, note_repair, present, waiting};
 use crate::failure::Failure;
 use crate::letters;
 use crate::records::{Ranges, Run, SinkRow, count, db, gaps, without};
+use crate::rejected::transform_of;
 use crate::seal::put;
 
 /// Settles everything and writes down what was found.
@@ -120,7 +121,8 @@ fn restore_sinks(connection: &Connection) -> Result<(), Failure> {
     )?;
     let orphans = statement.query_map([], |row| row.get::<_, String>(0))?;
     for name in orphans.collect::<Result<Vec<_>, _>>()? {
-        SinkRow { name, in_use: true, ..SinkRow::default() }.save(connection)?;
+        let in_use = transform_of(&name).is_none();
+        SinkRow { name, in_use, ..SinkRow::default() }.save(connection)?;
     }
     Ok(())
 }
@@ -137,8 +139,10 @@ pub(crate) fn missing_of(connection: &Connection, run: &Run) -> Result<Ranges, F
 /// Where parts of the books were lost they are begun anew, so that they balance; the sinks concerned.
 fn balance(connection: &Connection) -> Result<Vec<String>, Failure> {
     let mut mended = Vec::new();
-    for mut sink in SinkRow::all(connection)? {
-        let (_, waiting) = waiting(connection, &sink.name)?;
+    let transforms = SinkRow::transforms(connection)?;
+    for mut sink in SinkRow::all(connection)?.into_iter().chain(transforms) {
+        let waits = transform_of(&sink.name).is_none();
+        let (_, waiting) = if waits { waiting(connection, &sink.name)? } else { (0, 0) };
         let dead = letters::kept(connection, &sink.name)?;
         let accounted = sink.delivered + dead + sink.dropped + sink.lost + waiting;
         if sink.accepted != accounted || sink.dead != dead {

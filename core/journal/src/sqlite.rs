@@ -18,8 +18,8 @@ use crate::records::{Run, SinkRow};
 use crate::store::{Shared, Store};
 use crate::writer::{Call, Message, Touch, WAITING};
 use crate::{
-    Accepted, Cursor, DeadLetter, Entry, Journal, JournalError, Maintained, Options, ReadLimit, Reconciled,
-    StateChange, Status, repair, report, writer,
+    Accepted, Cursor, DeadLetter, Entry, HandedBack, Journal, JournalError, Maintained, Options, ReadLimit,
+    Reconciled, Returned, StateChange, Status, rejected, repair, report, writer,
 };
 
 /// One SQLite file per pipeline. Dropping it finishes what waits and closes the file.
@@ -224,6 +224,18 @@ impl Journal for SqliteJournal {
     ) -> Result<Vec<(Seq, u32)>, JournalError> {
         let sink = sink.to_owned();
         self.call("read", Touch::Reads, move |store| store.rows_set_aside(&sink, run, range)).await
+    }
+
+    async fn handed_back(&self) -> Result<Vec<HandedBack>, JournalError> {
+        self.call("read", Touch::Writes, |store| rejected::next(&store.connection)).await
+    }
+
+    async fn returned(&self, letters: Vec<Returned>, now: Timestamp) -> Result<(), JournalError> {
+        self.call("write dead letters to", Touch::Writes, move |store| {
+            store.now = store.now.max(now);
+            store.take_back(&letters)
+        })
+        .await
     }
 
     async fn maintain(&self, now: Timestamp) -> Result<Maintained, JournalError> {

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::hot::Hot;
 use crate::layout;
 use crate::records::{Run, SinkRow, db, extend};
+use crate::rejected;
 use crate::seal::put;
 use crate::{Accepted, Entry, Options, StateChange};
 
@@ -134,7 +135,9 @@ impl Store {
     pub(crate) fn append(&mut self, entry: &Entry, encoded: &Encoded) -> Result<Accepted, Failure> {
         self.now = self.now.max(entry.now);
         let state: usize = entry.state.iter().map(|change| change.key.len() + change.value.len()).sum();
-        let dropped_rows = self.make_room(encoded.payload().len() + state)?;
+        let rejected = rejected::encoded(&entry.aside.rejected)?;
+        let letters: usize = rejected.iter().map(|(_, values)| values.payload().len()).sum();
+        let dropped_rows = self.make_room(encoded.payload().len() + state + letters)?;
         self.keep_schema(encoded)?;
         let rows = rows_of(&entry.records);
         let at = entry.now.as_microsecond();
@@ -158,6 +161,8 @@ impl Store {
         }
         self.keep_state(&entry.state)?;
         let position = Position { run: run.id, seq: Seq(run.last) };
+        self.keep_rejected(position, &rejected)?;
+        self.take_back(&entry.aside.returned)?;
         let (complete, records) = (entry.complete, entry.records.clone());
         let batch = Batch { position, complete, accepted_at: crate::records::instant(at), records };
         self.hot.push(ordinal, batch.clone(), encoded.payload().len());
@@ -192,7 +197,7 @@ impl Store {
         self.shared.transactions.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn keep_schema(&mut self, encoded: &Encoded) -> Result<(), Failure> {
+    pub(crate) fn keep_schema(&mut self, encoded: &Encoded) -> Result<(), Failure> {
         if self.schema == Some(encoded.schema) {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use smiles_journal::{Books, Loss, Status};
+use smiles_journal::{Books, Loss, Status, transform_of};
 use smiles_stage::{
     Clock, Health, HealthView, JournalHealth, Position, Seq, SinkHealth, SinkState, SourceHealth, SourceState,
 };
@@ -36,6 +36,8 @@ struct State {
     /// Per sink, for which reasons it sets rows aside.
     aside: Vec<Vec<String>>,
     repairs: Vec<String>,
+    /// Per transform that has dead letters, how many.
+    rejected: Vec<(String, u64)>,
 }
 
 impl Board {
@@ -59,8 +61,8 @@ impl Board {
             warnings: Vec::new(),
             queued: 0,
         };
-        let (losses, repairs) = (Vec::new(), Vec::new());
-        let state = State { health, heard, broken: None, losses, dropped, done, aside, repairs };
+        let (losses, repairs, rejected) = (Vec::new(), Vec::new(), Vec::new());
+        let state = State { health, heard, broken: None, losses, dropped, done, aside, repairs, rejected };
         let (clock, begun) = (Arc::clone(clock), clock.monotonic());
         Arc::new(Self { clock, begun, state: Mutex::new(state), dirty: Notify::new() })
     }
@@ -145,6 +147,9 @@ impl Board {
                 done[place] = marks.map(|&(run, seq)| Position { run, seq }).collect();
             }
         }
+        let of_transform = |books: &Books| Some((transform_of(&books.sink)?.to_owned(), books.dead_lettered));
+        state.rejected =
+            status.transforms.iter().filter_map(of_transform).filter(|(_, rows)| *rows > 0).collect();
         state.losses = status.losses;
         state.repairs = status.repairs;
     }
@@ -269,6 +274,12 @@ fn warnings(state: &State) -> Vec<String> {
         let reasons: String = reasons.iter().map(|reason| format!("; {reason}")).collect();
         all.push(format!(
             "{rows} rows of `{name}` are set aside: `smiles journal dead-letter list` says why{reasons}"
+        ));
+    }
+    for (transform, rows) in &state.rejected {
+        all.push(format!(
+            "{rows} rows that the transform `{transform}` rejected are set aside: `smiles journal dead-letter list` says \
+             why"
         ));
     }
     all.extend(state.repairs.iter().cloned());

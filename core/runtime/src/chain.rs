@@ -5,13 +5,14 @@ use std::sync::Arc;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
-use smiles_journal::StateChange;
+use smiles_journal::{Rejected, StateChange};
 use smiles_stage::{
     Action, Clock, OpenContext, PassInfo, Query, Rejection, StageError, StagedState, Transform, TransformPlan,
 };
 
 use crate::guard::{Failure, guarded_now};
 use crate::meter::TransformMeters;
+use crate::teller::Teller;
 
 /// All transforms of a pipeline.
 pub(crate) struct Chain {
@@ -42,6 +43,9 @@ pub(crate) struct Link {
     /// What the store answered; `None`: nothing yet.
     pub(crate) known: Option<Answers>,
     pub(crate) meters: TransformMeters,
+    /// Rows of the batch under way that it rejected.
+    pub(crate) rejected: Vec<Rejected>,
+    pub(crate) teller: Teller,
 }
 
 /// A transform that failed on a batch.
@@ -107,11 +111,28 @@ impl Chain {
     /// The same; `watch` is shown what leaves each transform.
     pub(crate) fn apply_watched(
         &mut self,
+        batch: RecordBatch,
+        pass: &PassInfo,
+        watch: &mut dyn FnMut(&str, &RecordBatch),
+    ) -> Result<RecordBatch, ChainError> {
+        self.apply_from(0, batch, pass, watch)
+    }
+
+    /// Where this transform stands, and the columns that enter it.
+    pub(crate) fn find(&self, transform: &str) -> Option<(usize, SchemaRef)> {
+        let index = self.links.iter().position(|link| link.name == transform)?;
+        Some((index, Arc::clone(&self.links[index].input)))
+    }
+
+    /// As [`Chain::apply_watched`], beginning with the transform at this place.
+    pub(crate) fn apply_from(
+        &mut self,
+        first: usize,
         mut batch: RecordBatch,
         pass: &PassInfo,
         watch: &mut dyn FnMut(&str, &RecordBatch),
     ) -> Result<RecordBatch, ChainError> {
-        for index in 0..self.links.len() {
+        for index in first..self.links.len() {
             let link = &mut self.links[index];
             match link.apply(batch, pass, self.clock.as_ref()) {
                 Ok(output) => {
@@ -147,13 +168,22 @@ impl Chain {
         index.chain(self.links.iter().flat_map(of)).collect()
     }
 
-    /// The batch is durable, and with it the puts.
+    /// The rows of the batch under way that were rejected, for its journal record.
+    pub(crate) fn rejected(&self) -> Vec<Rejected> {
+        self.links.iter().flat_map(|link| link.rejected.iter().cloned()).collect()
+    }
+
+    /// The batch is durable, and with it the puts and the dead letters.
     pub(crate) fn keep(&mut self) {
         self.whole = false;
+        let now = self.clock.monotonic();
         for link in &mut self.links {
             link.memory.keep();
             // What was known is in the state now.
             link.known = link.known.take().map(|_| Answers::new());
+            let rejected = std::mem::take(&mut link.rejected);
+            link.meters.rejected.inc_by(u64::try_from(rejected.len()).unwrap_or(u64::MAX));
+            link.teller.tell(&link.context.pipeline, &rejected, now);
         }
     }
 
@@ -164,15 +194,19 @@ impl Chain {
 
     /// As after a start of the process: every transform is made anew and knows what the journal kept.
     pub(crate) fn restart(&mut self, state: Vec<StateChange>) {
+        self.discard();
         for link in &mut self.links {
             (link.transform, link.memory) = (None, StagedState::default());
         }
         self.remember(state);
     }
 
-    /// The batch came to nothing, and with it the puts.
+    /// The batch came to nothing, and with it the puts and the rejections.
     pub(crate) fn discard(&mut self) {
-        self.links.iter_mut().for_each(|link| link.memory.discard());
+        for link in &mut self.links {
+            link.memory.discard();
+            link.rejected.clear();
+        }
     }
 }
 
@@ -192,12 +226,15 @@ impl Link {
         Ok(output)
     }
 
-    /// A transform has no dead letters (its rows have no position yet): rows it rejects are counted, named and left out.
+    /// Rows it rejects are set aside as they entered it, and the rest goes on.
     fn apply_without_rejects(
         &mut self,
         mut batch: RecordBatch,
         pass: &PassInfo,
     ) -> Result<RecordBatch, StageError> {
+        let entered = batch.clone();
+        // Which of the rows that entered these are; known once some were taken out.
+        let mut numbers: Option<Vec<u32>> = None;
         loop {
             let error = match self.call(batch.clone(), pass) {
                 Ok(output) => return Ok(output),
@@ -211,13 +248,23 @@ impl Link {
             self.memory.discard();
             let Action::Reject { rows } = error.action() else { return Err(error) };
             let Some(rest) = without(&batch, rows) else { return Err(error) };
-            let transform = self.name.as_str();
-            for Rejection { row, code, reason, .. } in rows {
-                tracing::error!(transform, row, code, reason, "a row is rejected and left out");
-            }
-            self.meters.rejected.inc_by(count(&batch) - count(&rest));
+            let numbers = numbers.get_or_insert_with(|| (0..).take(entered.num_rows()).collect());
+            self.set_aside(&entered, numbers, rows);
             batch = rest;
         }
+    }
+
+    /// `numbers`: which rows of those that entered it was given; those that stay are left in it.
+    fn set_aside(&mut self, entered: &RecordBatch, numbers: &mut Vec<u32>, rejections: &[Rejection]) {
+        let of_row = |row| rejections.iter().find(|rejection| rejection.row == row);
+        let mut given = 0..;
+        numbers.retain(|number| {
+            let Some(Rejection { code, reason, .. }) = given.next().and_then(of_row) else { return true };
+            let values = entered.slice(usize::try_from(*number).unwrap_or(0), 1);
+            let (transform, code, reason) = (self.name.clone(), code.clone(), reason.clone());
+            self.rejected.push(Rejected { transform, row: *number, code, reason, values });
+            false
+        });
     }
 
     fn call(&mut self, batch: RecordBatch, pass: &PassInfo) -> Result<RecordBatch, Failure> {

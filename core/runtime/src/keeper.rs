@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smiles_journal::Journal;
 use smiles_stage::{Clock, RunId};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
@@ -26,6 +26,8 @@ pub(crate) struct Keeper {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) board: Arc<Board>,
+    /// Rung when dead letters were handed back to transforms.
+    pub(crate) again: Arc<Notify>,
     /// One per sink with a cursor.
     pub(crate) forgotten: Vec<mpsc::Sender<Vec<RunId>>>,
 }
@@ -64,7 +66,12 @@ impl Keeper {
     /// What the journal holds, onto the board.
     pub(crate) async fn copy(&self) {
         match self.journal.status().await {
-            Ok(status) => self.board.publish(status),
+            Ok(status) => {
+                if status.handed_back > 0 {
+                    self.again.notify_one();
+                }
+                self.board.publish(status);
+            }
             Err(error) => {
                 tracing::debug!(pipeline = self.pipeline, %error, "the journal's status is not known")
             }

@@ -4,6 +4,7 @@
 //! delivers until the end. Each source and each sink is a task of its own; one loop ([`pump`]) between them moves
 //! batches, and retry, schedule, health and meters are values the tasks call.
 
+mod again;
 mod board;
 mod chain;
 mod clock;
@@ -32,6 +33,7 @@ mod source_report;
 mod stages;
 mod stop;
 mod target;
+mod teller;
 mod trial;
 mod unconverted;
 mod wire;

@@ -135,6 +135,7 @@ impl Wired {
             board,
             stop: Stop::new(),
             room: Arc::new(Notify::new()),
+            again: Arc::new(Notify::new()),
             live: broadcast::Sender::new(BEHIND_MAX),
         };
         let Self { pipeline, sources, transforms, sinks, input, .. } = self;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use jiff::Timestamp;
-use smiles_journal::{Accepted, Entry, Journal, JournalError};
+use smiles_journal::{Accepted, Aside, Entry, Journal, JournalError};
 use smiles_stage::prometheus::Histogram;
 use smiles_stage::{Batch, Clock, HealthView, PassInfo, RunId, SourcePasses, SourceState};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
@@ -37,6 +37,8 @@ pub(crate) struct Pump {
     pub(crate) append_seconds: Histogram,
     /// Rung when a sink delivered: a full journal may have room again.
     pub(crate) room: Arc<Notify>,
+    /// Rung when dead letters were handed back to transforms.
+    pub(crate) again: Arc<Notify>,
     pub(crate) backoff: Backoff,
     /// Per source, whether it has made a complete pass.
     pub(crate) complete: Vec<bool>,
@@ -49,7 +51,18 @@ pub(crate) struct Pump {
 /// # Errors
 /// The journal has stopped under us.
 pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
-    while let Some(Heard { source, records, began, complete }) = pump.inbox.recv().await {
+    // What was handed back while nothing ran.
+    pump.go_through_again().await?;
+    loop {
+        let heard = tokio::select! {
+            biased;
+            heard = pump.inbox.recv() => heard,
+            () = pump.again.notified() => {
+                pump.go_through_again().await?;
+                continue;
+            }
+        };
+        let Some(Heard { source, records, began, complete }) = heard else { return Ok(()) };
         if let Some(answers) = recalled(&mut pump.recall).await {
             pump.chain.answered(answers);
         }
@@ -57,19 +70,23 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
         let records = pump.transformed(records, &pass).await;
         let accepted = pump.durable(records, complete).await?;
         pump.board.queue(-1);
-        pump.chain.keep();
-        if pump.run != pump.journal.run() {
-            pump.run = pump.journal.run();
-            pump.chain.write_whole();
-        }
+        pump.kept();
         pump.done_with(source, accepted);
     }
-    Ok(())
 }
 
 impl Pump {
+    /// The batch is durable.
+    pub(crate) fn kept(&mut self) {
+        self.chain.keep();
+        if self.run != self.journal.run() {
+            self.run = self.journal.run();
+            self.chain.write_whole();
+        }
+    }
+
     /// What is known of a pass and of the sources, this pass counted.
-    fn pass(&mut self, source: usize, began: Timestamp, complete: bool) -> PassInfo {
+    pub(crate) fn pass(&mut self, source: usize, began: Timestamp, complete: bool) -> PassInfo {
         if let Some(once) = self.complete.get_mut(source) {
             *once |= complete;
         }
@@ -114,15 +131,18 @@ impl Pump {
         records: RecordBatch,
         complete: bool,
     ) -> Result<Option<Accepted>, JournalError> {
-        let state = self.chain.staged();
-        if records.num_rows() == 0 && state.is_empty() {
+        let (state, rejected) = (self.chain.staged(), self.chain.rejected());
+        if records.num_rows() == 0 && state.is_empty() && rejected.is_empty() {
             return Ok(None);
         }
+        // Of what was rejected nothing is known either.
+        let complete = complete && rejected.is_empty();
+        let aside = Aside { rejected, returned: Vec::new() };
         self.begin_run_if_clocks_parted().await?;
         let mut trouble = false;
         loop {
-            let (records, state, now) = (records.clone(), state.clone(), self.clock.now());
-            let entry = Entry { records, state, complete, now };
+            let (records, state, aside) = (records.clone(), state.clone(), aside.clone());
+            let entry = Entry { records, state, complete, aside, now: self.clock.now() };
             let begun = self.clock.monotonic();
             let appended = self.journal.append(entry).await;
             match appended {

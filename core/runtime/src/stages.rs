@@ -28,6 +28,7 @@ use crate::schedule::Schedule;
 use crate::schema::Stamp;
 use crate::source_report::SourceReport;
 use crate::stop::Stop;
+use crate::teller::Teller;
 use crate::wire::{WiredSink, WiredTransform};
 
 /// What all stages of the pipeline are opened with.
@@ -38,6 +39,8 @@ pub(crate) struct Common {
     pub(crate) board: Arc<Board>,
     pub(crate) stop: Stop,
     pub(crate) room: Arc<Notify>,
+    /// Rung when dead letters were handed back to transforms.
+    pub(crate) again: Arc<Notify>,
     pub(crate) live: broadcast::Sender<Batch>,
 }
 
@@ -82,6 +85,7 @@ impl Common {
             board: Arc::clone(&self.board),
             append_seconds: self.options.meters.append_seconds(&self.pipeline),
             room: Arc::clone(&self.room),
+            again: Arc::clone(&self.again),
             backoff: self.backoff("journal"),
             dropping: false,
         }
@@ -93,6 +97,7 @@ impl Common {
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.options.clock),
             board: Arc::clone(&self.board),
+            again: Arc::clone(&self.again),
             forgotten,
         }
     }
@@ -116,7 +121,21 @@ pub(crate) fn open_transforms(
         let meters = common.options.meters.transform(&common.pipeline, &name);
         let (transform, memory) = (Some(transform), StagedState::default());
         let asks = mapping.map_or_else(Vec::new, |mapping| plan.asks(mapping));
-        Ok(Link { name, handle, plan, input, context, transform, memory, asks, known: None, meters })
+        let (known, rejected, teller) = (None, Vec::new(), Teller::default());
+        Ok(Link {
+            name,
+            handle,
+            plan,
+            input,
+            context,
+            transform,
+            memory,
+            asks,
+            known,
+            meters,
+            rejected,
+            teller,
+        })
     };
     let transforms = pipeline.transforms.iter().zip(wired).zip(&settled.handles);
     let links = transforms.map(open).collect::<Result<_, _>>()?;

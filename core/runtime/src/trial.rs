@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use jiff::Timestamp;
-use smiles_journal::{Entry, Journal, JournalError, OnFull, Options, SqliteJournal};
+use smiles_journal::{Aside, Entry, Journal, JournalError, OnFull, Options, SqliteJournal};
 use smiles_stage::{OpenContext, PassInfo, Source, SourcePasses, SourcePlan, StageError};
 use tokio::sync::{Notify, broadcast};
 
@@ -89,6 +89,7 @@ impl Wired {
             board,
             stop: Stop::new(),
             room: Arc::new(Notify::new()),
+            again: Arc::new(Notify::new()),
             live: broadcast::Sender::new(1),
         };
         let mut chain = open_transforms(&common, &pipeline, transforms, &settled, Vec::new(), None)?;
@@ -127,9 +128,10 @@ impl Trial {
         complete: bool,
     ) -> Result<Vec<Left>, TrialError> {
         let (left, records) = self.apply(source, rows, began, complete)?;
-        let state = self.chain.staged();
-        if records.num_rows() > 0 || !state.is_empty() {
-            let appended = self.journal.append(Entry { records, state, complete, now: began }).await;
+        let (state, rejected) = (self.chain.staged(), self.chain.rejected());
+        if records.num_rows() > 0 || !state.is_empty() || !rejected.is_empty() {
+            let aside = Aside { rejected, returned: Vec::new() };
+            let appended = self.journal.append(Entry { records, state, complete, aside, now: began }).await;
             if let Err(error) = appended {
                 self.chain.discard();
                 return Err(error.into());

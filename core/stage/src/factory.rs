@@ -43,6 +43,11 @@ pub trait Factory<P: ?Sized>: Send + Sync {
     /// JSON Schema of the options.
     fn schema(&self) -> Value;
 
+    /// The plugin that it is of; `None`: it is built in.
+    fn plugin(&self) -> Option<&str> {
+        None
+    }
+
     /// Options (already valid by [`Factory::schema`]) to a plan.
     ///
     /// # Errors
@@ -111,6 +116,7 @@ macro_rules! role {
         #[doc = concat!("Adds a ", $word, " by its factory; one of the same name is replaced.")]
         #[must_use]
         pub fn $adopt(mut self, factory: Arc<dyn Factory<dyn $plan>>) -> Self {
+            self.others.remove(factory.name());
             self.$map.insert(factory.name().to_owned(), factory);
             self
         }

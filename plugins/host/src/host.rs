@@ -29,6 +29,8 @@ pub struct PluginFile {
     pub sha256: Option<String>,
     /// How long one call may take; default 30 s.
     pub timeout: Option<Duration>,
+    /// Stands before each of its types, with a `_`.
+    pub prefix: Option<String>,
 }
 
 /// Loads plugins.
@@ -61,6 +63,9 @@ pub struct ProbedStage {
     pub streamed: bool,
 }
 
+/// Built-in types that those of a plugin stand in for: role and name.
+pub type Replaced = Vec<(&'static str, String)>;
+
 impl PluginHost {
     /// Children are started by `prober`.
     pub fn new(prober: Prober) -> Self {
@@ -83,11 +88,12 @@ impl PluginHost {
         Ok(Probed { stages: stages.collect(), metadata: examined.metadata.clone(), sha256: examined.sha256 })
     }
 
-    /// The registry with the stages of this file.
+    /// The registry with the stages of this file, and which built-in types these stand in for, by role: a pipeline that
+    /// named the plugin before there was such a type goes on to have the plugin's.
     ///
     /// # Errors
-    /// It cannot be used, or it adds a type that is there already.
-    pub fn adopt(&self, file: &PluginFile, mut registry: Registry) -> Result<Registry, Refusal> {
+    /// It cannot be used, or it adds a type that another plugin has added.
+    pub fn adopt(&self, file: &PluginFile, mut registry: Registry) -> Result<(Registry, Replaced), Refusal> {
         let (Examined { metadata, sha256 }, answers) = self.ask(file)?;
         let plugin = Arc::new(Plugin {
             path: real(&file.path),
@@ -96,19 +102,25 @@ impl PluginHost {
             limit: file.timeout.unwrap_or(LIMIT),
             prober: self.prober.clone(),
         });
+        let mut replaced = Vec::new();
         for (index, answer) in answers.into_iter().enumerate() {
-            let Some(meta) = plugin.metadata.stages.get(index).cloned() else { continue };
-            let taken = match meta.role {
-                Role::Source => registry.find_source(&meta.type_name).is_ok(),
-                Role::Transform => registry.find_transform(&meta.type_name).is_ok(),
-                Role::Sink => registry.find_sink(&meta.type_name).is_ok(),
-            };
-            if taken {
-                let (word, name) = (meta.role.word(), &meta.type_name);
-                return Err(refusal(
-                    file,
-                    format!("it adds the {word} `{name}`, and there is one of that type already"),
-                ));
+            let Some(mut meta) = plugin.metadata.stages.get(index).cloned() else { continue };
+            if let Some(prefix) = &file.prefix {
+                meta.type_name = format!("{prefix}_{}", meta.type_name);
+            }
+            let (word, name) = (meta.role.word(), meta.type_name.as_str());
+            match owner(&registry, meta.role, name) {
+                Some(Owner::Plugin) => {
+                    let advice = "give one of the two plugins a `prefix:`";
+                    return Err(refusal(
+                        file,
+                        format!(
+                            "it adds the {word} `{name}`, and there is one of that type already: {advice}"
+                        ),
+                    ));
+                }
+                Some(Owner::BuiltIn) => replaced.push((word, name.to_owned())),
+                None => {}
             }
             let stage = StageType { plugin: Arc::clone(&plugin), index, meta, answer };
             registry = match stage.meta.role {
@@ -117,7 +129,7 @@ impl PluginHost {
                 Role::Sink => registry.adopt_sink(Arc::new(sink::PluginSink(stage))),
             };
         }
-        Ok(registry)
+        Ok((registry, replaced))
     }
 
     fn ask(&self, file: &PluginFile) -> Result<(Examined, Vec<StageAnswer>), Refusal> {
@@ -135,6 +147,21 @@ impl PluginHost {
             Err(reason) => Err(refusal(file, reason)),
         }
     }
+}
+
+/// Whose a type is.
+enum Owner {
+    BuiltIn,
+    Plugin,
+}
+
+fn owner(registry: &Registry, role: Role, name: &str) -> Option<Owner> {
+    let of_plugin = match role {
+        Role::Source => registry.find_source(name).ok()?.plugin().is_some(),
+        Role::Transform => registry.find_transform(name).ok()?.plugin().is_some(),
+        Role::Sink => registry.find_sink(name).ok()?.plugin().is_some(),
+    };
+    Some(if of_plugin { Owner::Plugin } else { Owner::BuiltIn })
 }
 
 fn refusal(file: &PluginFile, reason: String) -> Refusal {

@@ -20,5 +20,5 @@ mod source;
 mod transform;
 
 pub use file::{Metadata, MetricMeta, Refusal, Role, StageMeta, read_metadata};
-pub use host::{PluginFile, PluginHost, Probed, ProbedStage};
+pub use host::{PluginFile, PluginHost, Probed, ProbedStage, Replaced};
 pub use probe::{Prober, answer_probe};

@@ -42,6 +42,10 @@ impl Factory<dyn SinkPlan> for PluginSink {
         self.0.answer.schema.clone()
     }
 
+    fn plugin(&self) -> Option<&str> {
+        Some(&self.0.plugin.metadata.name)
+    }
+
     fn plan(&self, options: &Value, _: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
         self.0.plan(options, None, false).map_err(unsound)?;
         Ok(Box::new(Plan { stage: self.0.clone(), options: options.clone(), input: None }))

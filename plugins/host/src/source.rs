@@ -45,6 +45,10 @@ impl Factory<dyn SourcePlan> for PluginSource {
         self.0.answer.schema.clone()
     }
 
+    fn plugin(&self) -> Option<&str> {
+        Some(&self.0.plugin.metadata.name)
+    }
+
     fn plan(&self, options: &Value, _: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
         let output = self.0.plan(options, None, true).map_err(unsound)?;
         let output = output.ok_or_else(|| unsound(format!("`{}` says no columns", self.0.meta.type_name)))?;

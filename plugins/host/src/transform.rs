@@ -39,6 +39,10 @@ impl Factory<dyn TransformPlan> for PluginTransform {
         self.0.answer.schema.clone()
     }
 
+    fn plugin(&self) -> Option<&str> {
+        Some(&self.0.plugin.metadata.name)
+    }
+
     fn plan(&self, options: &Value, _: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         self.0.plan(options, None, false).map_err(unsound)?;
         Ok(Box::new(Plan { stage: self.0.clone(), options: options.clone() }))

@@ -75,7 +75,7 @@ static SmilesStr options_schema(void) {
   return smiles_str(
       "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
       "\"fault\":{\"enum\":[\"none\",\"retry\",\"unknown\",\"unterminated\",\"silent\",\"stall\",\"reject\",\"lie\",\"halt\",\"open\","
-      "\"columns\",\"null\",\"plan\",\"stranger\",\"few\",\"hang\",\"last\",\"beside\",\"scribble\",\"scale\"],\"description\":\"what goes wrong, once\"},"
+      "\"columns\",\"null\",\"plan\",\"stranger\",\"few\",\"hang\",\"last\",\"beside\",\"scribble\",\"scale\",\"blind\"],\"description\":\"what goes wrong, once\"},"
       "\"into\":{\"type\":\"string\",\"description\":\"where rows go\"}}}");
 #endif
 }
@@ -211,6 +211,19 @@ static int32_t transform_apply(void *self, struct ArrowArray *in, struct ArrowAr
     in->release(in);
     return status;
   }
+  if (strcmp(faulty->fault, "reject") == 0) {
+    const struct ArrowArray *numbers = in->children[2];
+    int64_t row, rejected = 0;
+    for (row = 0; row < in->length; row++) {
+      if (((const int64_t *)numbers->buffers[1])[in->offset + numbers->offset + row] % 7 != 0) continue;
+      faulty->host->reject(faulty->host->ctx, 0, (uint64_t)row, smiles_str("E7"), smiles_str("sevens are odd"));
+      rejected++;
+    }
+    if (rejected > 0) {
+      in->release(in);
+      return smiles_fail(error, SMILES_REJECT, "rows are odd");
+    }
+  }
   if (strcmp(faulty->fault, "scale") == 0) {
     const struct ArrowArray *numbers = in->children[2];
     int64_t row;
@@ -223,6 +236,13 @@ static int32_t transform_apply(void *self, struct ArrowArray *in, struct ArrowAr
   *out = *in;
   in->release = NULL;
   if (once(faulty, "few")) out->n_children--;
+  if (strcmp(faulty->fault, "blind") == 0) {
+    int64_t child;
+    for (out->offset = child = 0; child < out->n_children; child++) {
+      out->children[child]->offset = 0;
+      out->children[child]->null_count = -1;
+    }
+  }
   return SMILES_OK;
 }
 

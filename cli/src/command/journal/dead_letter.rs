@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use arrow_array::RecordBatch;
 use serde_json::{Map, Value, json};
-use smiles_journal::{Guest, Letter, LetterName, Selection, letter_row, letters};
+use smiles_journal::{Guest, Letter, LetterName, Selection, letter_row, letters, transform_of};
 use smiles_stage::tables::row_objects;
 
 use super::table::table;
@@ -91,7 +91,9 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
             .and_then(|guest| guest.give_up(&letters))
             .with_context(|| format!("cannot drop dead letters of {}", path.display()))?;
         let mut text = format!("{pipeline}: dropped {}\n", counted(dropped, "dead letter", "dead letters"));
-        let doubtful = letters.iter().filter(|letter| letter.in_replay).count();
+        let doubtful =
+            letters.iter().filter(|letter| letter.in_replay && transform_of(&letter.sink).is_none());
+        let doubtful = doubtful.count();
         if doubtful > 0 {
             _ = writeln!(text, "  {doubtful} of a replay that was interrupted: they may be in the target");
         }
@@ -148,6 +150,7 @@ fn as_table(pipeline: &str, letters: &[Letter]) -> String {
 fn cells(letter: &Letter) -> [String; 5] {
     let Letter { sink, letter, in_replay, has_row } = letter;
     let note = match (in_replay, has_row) {
+        (true, _) if transform_of(sink).is_some() => " (handed back)",
         (true, _) => " (a replay was interrupted)",
         (false, false) => " (its row could not be kept)",
         (false, true) => "",
@@ -183,7 +186,9 @@ fn as_text(pipeline: &str, letter: &Letter, row: Option<&Map<String, Value>>) ->
     line("refused", &second(letter));
     line("code", &letter.code);
     line("reason", &letter.reason);
-    if *in_replay {
+    if *in_replay && transform_of(sink).is_some() {
+        line("replay", "handed back: the running bridge takes it, or the next one");
+    } else if *in_replay {
         line("replay", "interrupted: the row may be in the target; the next replay settles it");
     }
     match row {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use smiles_config::Environment;
-use smiles_journal::{Guest, LetterId, LetterName, Selection};
+use smiles_journal::{Guest, Letter, LetterId, LetterName, Selection, transform_of};
 use smiles_runtime::{Replayed, SystemClock, replay};
 use smiles_stage::Delivery;
 
@@ -49,13 +49,13 @@ fn one(
         crate::command::print(&format!("{pipeline}: no dead letter is selected: nothing to replay\n"))?;
         return Ok(0);
     }
+    let mut left = hand_back(&guest, &project, &found)?;
     let options = crate::command::errand(data_dir)?;
     crate::command::block_on(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sinks.contains(sink);
         let shown = project.shown;
         let mut targets = project.wired.targets(options, wanted).await.context("cannot open the sinks")?;
-        let mut left = 0;
-        for sink in &sinks {
+        for sink in sinks.iter().filter(|sink| transform_of(sink).is_none()) {
             let own = found.iter().filter(|letter| letter.sink == *sink);
             let letters: Vec<LetterId> = own.map(|letter| letter.letter.id()).collect();
             let told = match targets.iter_mut().find(|target| target.name == *sink) {
@@ -76,6 +76,34 @@ fn one(
         }
         Ok(left)
     })
+}
+
+/// Letters of transforms go to whoever runs the transforms, since these remember; how many the file has no transform for.
+fn hand_back(guest: &Guest, project: &Project, found: &[Letter]) -> Result<u64, Failure> {
+    let (pipeline, shown) = (project.wired.name(), &project.shown);
+    let transforms: BTreeSet<&str> = found.iter().filter_map(|letter| transform_of(&letter.sink)).collect();
+    let named = project.loaded.pipeline.iter().flat_map(|pipeline| &pipeline.transforms);
+    let named: Vec<&str> = named.map(|transform| transform.stage.name.as_str()).collect();
+    let mut left = 0;
+    for transform in transforms {
+        let own = found.iter().filter(|letter| transform_of(&letter.sink) == Some(transform));
+        let letters: Vec<LetterId> = own.map(|letter| letter.letter.id()).collect();
+        let rows = counted(u64::try_from(letters.len()).unwrap_or(u64::MAX), "row", "rows");
+        if !named.contains(&transform) {
+            let said = format!("{pipeline}: {shown} has no transform `{transform}`; its dead letters stay\n");
+            crate::command::print(&said)?;
+            left += u64::try_from(letters.len()).unwrap_or(u64::MAX);
+            continue;
+        }
+        guest.hand_back(transform, &letters).with_context(|| {
+            format!("{pipeline}: the rows could not be handed back to `{transform}`; repeat it")
+        })?;
+        crate::command::print(&format!(
+            "{pipeline}: {rows} handed back to the transform `{transform}`: the bridge that runs takes them within \
+             seconds, else the next one; `smiles journal dead-letter list` shows what is rejected again\n"
+        ))?;
+    }
+    Ok(left)
 }
 
 /// What became of the letters of a sink; `left` did not arrive.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use smiles_journal::{Books, Status, inspect};
+use smiles_journal::{Books, Status, inspect, transform_of};
 
 use super::table::table;
 use crate::args::JournalArgs;
@@ -30,7 +30,10 @@ fn as_text(path: &Path, status: &Status) -> String {
         status.runs.len()
     );
     let header = ["sink", "accepted", "delivered", "dead letters", "dropped", "lost", "waiting", ""];
-    text.push_str(&table(&header, &status.books.iter().map(row).collect::<Vec<_>>()));
+    text.push_str(&table(
+        &header,
+        &status.books.iter().chain(&status.transforms).map(row).collect::<Vec<_>>(),
+    ));
     for loss in &status.losses {
         let (first, last) = loss.range;
         let said = if loss.acknowledged { "" } else { ", not acknowledged" };
@@ -48,7 +51,11 @@ fn as_text(path: &Path, status: &Status) -> String {
 
 fn row(books: &Books) -> [String; 8] {
     let number = |value: u64| value.to_string();
-    let note = if books.in_use { "" } else { "not in the running file; pins nothing" };
+    let note = match transform_of(&books.sink) {
+        Some(_) => "rows that a transform rejected",
+        None if books.in_use => "",
+        None => "not in the running file; pins nothing",
+    };
     [
         books.sink.clone(),
         number(books.accepted),
@@ -62,6 +69,12 @@ fn row(books: &Books) -> [String; 8] {
 }
 
 fn as_json(name: &str, status: &Status) -> Value {
+    let transforms = status.transforms.iter().map(|books| {
+        json!({
+            "transform": transform_of(&books.sink), "rejected": books.accepted, "went_on": books.delivered,
+            "dead_lettered": books.dead_lettered, "dropped": books.dropped,
+        })
+    });
     let books = status.books.iter().map(|books| {
         json!({
             "sink": books.sink, "in_use": books.in_use, "accepted": books.accepted, "delivered": books.delivered,
@@ -78,6 +91,7 @@ fn as_json(name: &str, status: &Status) -> Value {
     json!({
         "pipeline": name, "size_bytes": status.size_bytes, "batches": status.batches, "rows": status.rows,
         "runs": status.runs.iter().map(|(run, ..)| run.to_string()).collect::<Vec<_>>(),
-        "sinks": books.collect::<Vec<_>>(), "losses": losses.collect::<Vec<_>>(), "repairs": status.repairs,
+        "sinks": books.collect::<Vec<_>>(), "transforms": transforms.collect::<Vec<_>>(),
+        "losses": losses.collect::<Vec<_>>(), "repairs": status.repairs,
     })
 }

@@ -50,7 +50,7 @@ fn with_any_device(environment: Environment) -> Environment {
 
 /// A line per sink and per run: whether it is as it should be, and what is.
 async fn compare(status: &Status, targets: Vec<Target>) -> Vec<(bool, String)> {
-    let mut lines: Vec<_> = status.books.iter().map(balance).collect();
+    let mut lines: Vec<_> = status.books.iter().chain(&status.transforms).map(balance).collect();
     for mut target in targets {
         let books = status.books.iter().find(|books| books.sink == target.name);
         for (run, delivered) in books.map_or(&[][..], |books| &books.watermarks) {

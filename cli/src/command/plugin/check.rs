@@ -14,12 +14,18 @@ use crate::args::PluginCheckArgs;
 use crate::exit::Failure;
 use crate::plugins;
 
+/// What the child says where nothing is wrong and not everything was tried.
+const INCOMPLETE: i32 = 3;
+
 pub(super) fn run(args: &PluginCheckArgs) -> Result<(), Failure> {
     if args.here {
         return here(args);
     }
-    let file = PluginFile { path: args.path.clone(), sha256: None, timeout: None };
-    plugins::host()?.probe(&file).map_err(Failure::configuration)?;
+    let file = PluginFile { path: args.path.clone(), sha256: None, timeout: None, prefix: None };
+    let probed = plugins::host()?.probe(&file).map_err(Failure::configuration)?;
+    for stage in &probed.stages {
+        super::warn_if_built_in(stage.meta.role, &stage.meta.type_name)?;
+    }
     let program = std::env::current_exe().context("cannot find this program to start it again")?;
     let mut child = Command::new(program);
     child.args(["plugin", "check", "--here"]).arg(&args.path);
@@ -30,6 +36,11 @@ pub(super) fn run(args: &PluginCheckArgs) -> Result<(), Failure> {
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
         (Some(2), _) => Err(Failure::Configuration(String::new())),
+        (Some(INCOMPLETE), _) => Err(Failure::Incomplete(format!(
+            "{} breaks no rule that could be tried, and some could not be: give options that reach its target or device \
+             with --options",
+            args.path.display()
+        ))),
         (Some(_), _) => {
             Err(anyhow!("{} does not keep the rules; they are in smiles_plugin.h", args.path.display())
                 .into())
@@ -60,6 +71,10 @@ fn here(args: &PluginCheckArgs) -> Result<(), Failure> {
         drop(folder);
         // The parent says the last word.
         std::process::exit(1);
+    }
+    if skipped > 0 {
+        drop(folder);
+        std::process::exit(INCOMPLETE);
     }
     Ok(())
 }

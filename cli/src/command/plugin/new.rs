@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use smiles_plugin_abi::HEADER;
+use smiles_plugin_host::Role;
 
 use crate::args::{Kind, Lang, PluginNewArgs};
 use crate::exit::Failure;
@@ -32,6 +33,12 @@ pub(super) fn run(args: &PluginNewArgs) -> Result<(), Failure> {
         );
         return Err(Failure::configuration(text));
     }
+    let kind = match args.kind {
+        Kind::Source => Role::Source,
+        Kind::Transform => Role::Transform,
+        Kind::Sink => Role::Sink,
+    };
+    super::warn_if_built_in(kind, name)?;
     let folder = Path::new(name);
     if folder.exists() {
         return Err(Failure::configuration(format!("`{name}` exists already")));

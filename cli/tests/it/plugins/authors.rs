@@ -131,6 +131,79 @@ fn a_plugin_that_breaks_the_rules_is_told_which() {
     assert!(text.contains("does not keep the rules"), "{text}");
 }
 
+/// Authors that ignore offsets or write to what they are given are found; one that rejects rows does nothing wrong.
+#[test]
+fn what_an_author_does_to_rows_is_judged_rightly() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
+    let into = folder.path().join("rows").display().to_string();
+    let offsets = "rows come out the same wherever they begin in their memory";
+    let shapes = "every type and shape of rows is taken, transformed and released";
+    let left = "the rows it is given are left as they were";
+    let says = "FAILED: no nulls, no validity bitmaps: it writes into the rows that it is given";
+    let rows = [
+        ("blind", offsets, "FAILED: a slice that begins at row 13: other rows come out"),
+        ("blind", left, "ok"),
+        ("reject", shapes, "ok"),
+        ("reject", offsets, "ok"),
+        ("scale", left, says),
+        ("scribble", left, says),
+    ];
+    for (fault, rule, verdict) in rows {
+        let options = format!("{{\"fault\": \"{fault}\", \"into\": {into:?}}}");
+        let args = ["plugin", "check", library.to_str().unwrap(), "--options", &options];
+        let text = said(&finish(&args, &[], folder.path()));
+        let line = format!("{rule} ... {verdict}");
+        assert!(text.contains(&line), "{fault}: no `{line}` in {text}");
+    }
+}
+
+#[test]
+fn what_could_not_be_tried_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = compile("plugins/examples/temperature/temperature.c", folder.path(), &[]);
+    let root = folder.path().join("nothing").display().to_string();
+    let options = format!("{{\"root\": {root:?}}}");
+    let args = ["plugin", "check", library.to_str().unwrap(), "--options", &options];
+    let output = finish(&args, &[], folder.path());
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("could not be tried here, 0 failed") && text.contains("--options"), "{text}");
+}
+
+/// A type that the program has itself is warned of, and a pipeline has the plugin's, or both.
+#[test]
+fn a_type_of_the_program_does_not_turn_a_plugin_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    let begun = finish(&["plugin", "new", "sqlite", "--lang", "c", "--kind", "sink"], &[], place);
+    assert!(
+        begun.status.success() && said(&begun).contains("there is a built-in sink `sqlite`"),
+        "{}",
+        said(&begun)
+    );
+    let made = Command::new("make").arg("-s").current_dir(place.join("sqlite")).output().unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    let checked = passes_check(&place.join("sqlite/libsqlite.so"), None);
+    assert!(checked.contains("there is a built-in sink `sqlite`"), "{checked}");
+    let check = |plugin: &str, sinks: &str| {
+        let yaml = format!(
+            "pipeline: p\njournal: memory\nplugins: [{plugin}]\nsources: {{a: {{type: synthetic, rows: 1, passes: 1, columns: {{id: {{type: int, pattern: sequence}}}}}}}}\nsinks: {{{sinks}}}\n"
+        );
+        fs::write(place.join("pipeline.yaml"), yaml).unwrap();
+        let output = finish(&["check", "pipeline.yaml"], &[], place);
+        (output.status.success(), said(&output))
+    };
+    let built_in = "path: good.db, tables: {rows: {mode: append, create: true, columns: {id: id}}}";
+    let (fine, text) = check("sqlite/libsqlite.so", "out: {type: sqlite, path: rows.txt}");
+    assert!(fine && text.contains("is the sink of this plugin here, not the built-in one"), "{text}");
+    let both = format!("out: {{type: my_sqlite, path: rows.txt}}, store: {{type: sqlite, {built_in}}}");
+    let (fine, text) = check("{path: sqlite/libsqlite.so, prefix: my}", &both);
+    assert!(fine && !text.contains("not the built-in one"), "{text}");
+    let (fine, text) = check("{path: sqlite/libsqlite.so, prefix: My}", &both);
+    assert!(!fine && text.contains("pipeline.yaml:3"), "{text}");
+}
+
 #[test]
 fn a_plugin_works_whatever_it_was_optimised_for() {
     let folder = tempfile::tempdir().unwrap();

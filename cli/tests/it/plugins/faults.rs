@@ -171,6 +171,61 @@ fn broken_answers_of_transforms_and_sources_are_tried_again() {
     }
 }
 
+/// Rows that a transform rejects are kept as they entered it, told of once, and after a repair go on through the
+/// transforms to every sink, once.
+#[test]
+fn rows_that_a_transform_rejects_become_dead_letters_and_go_on_after_a_repair() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    compile("plugins/testing/faulty/faulty.c", place, &[]);
+    let yaml = |fault: &str| {
+        let sinks = pipeline("libfaulty.so", "{type: faulty, into: rows}").replace("journal: memory\n", "");
+        format!("{sinks}transforms: [{{type: faulty, name: checks, fault: {fault}}}]\n")
+    };
+    let smiles = |args: &[&str]| {
+        let output = finish(args, &[], place);
+        let said = super::said(&output);
+        assert!(output.status.success(), "{args:?}: {said}");
+        said
+    };
+    let said = run(place, &yaml("reject"));
+    let told: Vec<&str> = said.lines().filter(|line| line.contains("a transform rejects rows")).collect();
+    assert!(matches!(told.as_slice(), [line] if line.contains("sevens are odd")), "{said}");
+    assert_eq!((stored(place), numbers(&place.join("rows")).len()), (25, 25), "{said}");
+    let list = smiles(&["journal", "dead-letter", "list"]);
+    assert!(list.contains("5 dead letters"), "{list}");
+    assert_eq!(list.matches("transform:checks").count(), 5, "{list}");
+    let listed = smiles(&["journal", "dead-letter", "list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let names: Vec<&str> =
+        listed.as_array().unwrap().iter().map(|letter| letter["id"].as_str().unwrap()).collect();
+    let shown = smiles(&[&["journal", "dead-letter", "show", "--json"], names.as_slice()].concat());
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let ids: Vec<i64> =
+        shown.as_array().unwrap().iter().map(|letter| letter["row_values"]["id"].as_i64().unwrap()).collect();
+    assert_eq!(ids, [0, 7, 14, 21, 28]);
+    let verified = smiles(&["journal", "verify", "pipeline.yaml"]);
+    assert!(verified.contains("transform:checks: 5 accepted = 0 delivered + 5 dead letters"), "{verified}");
+
+    fs::write(place.join("pipeline.yaml"), yaml("none")).unwrap();
+    smiles(&["journal", "dead-letter", "drop", "--yes", names[4]]);
+    let said = smiles(&["journal", "dead-letter", "replay", "--file", "pipeline.yaml"]);
+    assert!(said.contains("4 rows handed back to the transform `checks`"), "{said}");
+    assert_eq!(smiles(&["journal", "dead-letter", "list"]).matches("handed back").count(), 4);
+    let said = run(place, &yaml("none"));
+    assert!(smiles(&["journal", "dead-letter", "list"]).contains("no dead letters"), "{said}");
+    // The source brought all thirty once more.
+    let expected: Vec<i64> = (0..30).flat_map(|id| if id == 28 { vec![id] } else { vec![id, id] }).collect();
+    assert_eq!(numbers(&place.join("rows")), expected, "{said}");
+    let rows: i64 = good(place).query_row("SELECT count(*) FROM rows", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 59, "{said}");
+    let verified = smiles(&["journal", "verify", "pipeline.yaml"]);
+    assert!(
+        verified.contains("transform:checks: 5 accepted = 4 delivered + 0 dead letters + 1 dropped"),
+        "{verified}"
+    );
+}
+
 /// What comes with an end or an error is taken; the error is told, and the end kept.
 #[test]
 fn rows_that_come_with_a_status_are_taken() {

@@ -21,7 +21,7 @@ fn a_library_that_hangs_when_it_is_loaded_is_refused_and_killed() {
     let hung = folder.path().join("hung");
     let flag = format!("-DHANG_ON_LOAD={:?}", hung.display().to_string());
     let path = compile("plugins/testing/faulty/faulty.c", folder.path(), &[&flag]);
-    let file = PluginFile { path, sha256: None, timeout: None };
+    let file = PluginFile { path, sha256: None, timeout: None, prefix: None };
     // A busy machine may not have come as far as the library's own code when the first limits are over.
     for limit in [500, 2000, 10_000].map(Duration::from_millis) {
         let began = now();

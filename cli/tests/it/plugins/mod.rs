@@ -95,13 +95,14 @@ fn rust_plugin_with(folder: &str, into: &Path, extra: &[&str]) -> PathBuf {
     copy
 }
 
-/// `smiles plugin check`, which must pass.
+/// `smiles plugin check`, which must pass; what needs a device or target that is not there may stay untried.
 fn passes_check(library: &Path, options: Option<&str>) -> String {
     let mut args = vec!["plugin", "check", library.to_str().expect("UTF-8")];
     args.extend(options.iter().flat_map(|options| ["--options", options]));
     let output = finish(&args, &[], Path::new("."));
     let said = said(&output);
-    assert!(output.status.success(), "{}: {said}", library.display());
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}: {said}", library.display());
+    assert!(said.contains(" 0 failed"), "{}: {said}", library.display());
     said
 }
 

@@ -15,7 +15,7 @@ use crate::stages::registry;
 struct Shelf(RefCell<Vec<PluginDecl>>);
 
 impl Plugins for Shelf {
-    fn adopt(&self, plugin: &PluginDecl, _: Registry) -> Result<Registry, Problem> {
+    fn adopt(&self, plugin: &PluginDecl, _: Registry, _: &mut Vec<Problem>) -> Result<Registry, Problem> {
         self.0.borrow_mut().push(plugin.clone());
         if plugin.path.ends_with("good.so") {
             return Ok(registry());

@@ -7,5 +7,6 @@ mod full;
 mod guest;
 mod model;
 mod place;
+mod rejected;
 mod rules;
 mod writing;

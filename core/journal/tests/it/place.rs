@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use smiles_journal::{
-    Accepted, Books, Cursor, Entry, From, Journal, OnFull, Options, ReadLimit, SqliteJournal, StateChange,
+    Accepted, Aside, Books, Cursor, Entry, From, Journal, OnFull, Options, ReadLimit, SqliteJournal,
+    StateChange,
 };
 use smiles_stage::{Batch, TargetId};
 use smiles_testkit::{ids, numbered};
@@ -64,7 +65,13 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 }
 
 pub(crate) fn entry(rows: impl IntoIterator<Item = i64>, seconds: i64) -> Entry {
-    Entry { records: numbered(rows), state: Vec::new(), complete: true, now: at(seconds) }
+    Entry {
+        records: numbered(rows),
+        state: Vec::new(),
+        complete: true,
+        aside: Aside::default(),
+        now: at(seconds),
+    }
 }
 
 pub(crate) fn put(stage: &str, key: &[u8], value: &[u8]) -> StateChange {

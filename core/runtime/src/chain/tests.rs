@@ -62,6 +62,8 @@ fn chain(names: &[&str], state: Vec<StateChange>) -> Chain {
         asks: Vec::new(),
         known: None,
         meters: meters.transform("test", name),
+        rejected: Vec::new(),
+        teller: Teller::default(),
     };
     Chain::new(names.iter().map(link).collect(), Vec::new(), state, clock)
 }
@@ -118,7 +120,34 @@ fn a_failed_batch_leaves_no_state_and_names_its_transform() {
 fn rejected_rows_are_left_out_and_counted() {
     let mut chain = chain(&["a"], Vec::new());
     assert_eq!(ids(&chain.apply(numbered([1, REJECTED, 2, REJECTED]), &pass()).ok().unwrap()), [3]);
+    let aside = chain.rejected();
+    let told: Vec<_> = aside.iter().map(|row| (row.transform.as_str(), row.row, ids(&row.values))).collect();
+    assert_eq!(told, [("a", 1, vec![REJECTED]), ("a", 3, vec![REJECTED])], "as they entered it");
+    assert_eq!((aside[0].code.as_str(), aside[0].reason.as_str()), ("sum", "too much"));
+    assert_eq!(chain.links[0].meters.rejected.get(), 0, "nothing is durable yet");
+    chain.keep();
     assert_eq!(chain.links[0].meters.rejected.get(), 2);
+    assert!(chain.rejected().is_empty(), "they were told");
+}
+
+#[test]
+fn what_was_rejected_of_a_batch_that_came_to_nothing_is_forgotten() {
+    let mut chain = chain(&["a", "b"], Vec::new());
+    // The first makes 100 of what is left, which the second cannot add.
+    assert!(chain.apply(numbered([60, REJECTED, 40]), &pass()).is_err());
+    assert!(chain.rejected().is_empty() && chain.staged().is_empty());
+    assert_eq!(ids(&chain.apply(numbered([REJECTED, 1]), &pass()).ok().unwrap()), [1]);
+    assert_eq!(chain.rejected().len(), 1);
+}
+
+#[test]
+fn rows_can_enter_at_the_transform_that_rejected_them() {
+    let mut chain = chain(&["a", "b"], vec![change("a", "sum", "10"), change("b", "sum", "20")]);
+    let (second, _) = chain.find("b").unwrap();
+    assert!(chain.find("c").is_none());
+    let again = chain.apply_from(second, numbered([1]), &pass(), &mut |_, _| {}).ok().unwrap();
+    assert_eq!(ids(&again), [21]);
+    assert_eq!(chain.staged(), [change("b", "sum", "21"), change("b", "seen", "yes")]);
 }
 
 #[test]

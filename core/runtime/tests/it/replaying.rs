@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use smiles_journal::{
-    Cursor, DeadLetter, Entry, From, Guest, Journal, LetterId, OnFull, Options, Selection, SqliteJournal,
-    letters, verify,
+    Aside, Cursor, DeadLetter, Entry, From, Guest, Journal, LetterId, OnFull, Options, Selection,
+    SqliteJournal, letters, verify,
 };
 use smiles_runtime::{ReplayError, Replayed, Target, replay};
 use smiles_stage::{Clock, Position, RunId, Seq, Sink};
@@ -52,7 +52,8 @@ impl World {
         journal.reconcile("store", watermark.target, &[(run, Seq::ZERO)]).await.unwrap();
         for batch in 0..BATCHES {
             let records = numbered(batch * 3..batch * 3 + 3);
-            let entry = Entry { records, state: Vec::new(), complete: true, now: Timestamp::UNIX_EPOCH };
+            let (aside, now) = (Aside::default(), Timestamp::UNIX_EPOCH);
+            let entry = Entry { records, state: Vec::new(), complete: true, aside, now };
             let mut batch = journal.append(entry).await.unwrap().batch;
             let letters = [0, 2].map(|row| letter(batch.position, row));
             journal.set_aside("store", letters.to_vec()).await.unwrap();

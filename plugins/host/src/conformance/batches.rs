@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, BooleanBuilder, StringBuilder};
 use arrow_array::{
-    ArrayRef, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
+    RecordBatch, StringArray, TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_select::filter::filter_record_batch;
 use smiles_stage::{Kind, source_field, time_field, with_kind, with_unit};
+
+use crate::rows::copied;
 
 /// `time`, `source`, a plain `value` and `count`, then a nullable column of every type.
 pub(crate) fn schema() -> SchemaRef {
@@ -99,6 +102,27 @@ pub(crate) fn shapes() -> Vec<(&'static str, RecordBatch)> {
         ("buffers aligned to 8 bytes", aligned_to_8(&rows(0, 10, |_| false))),
         ("1,000 rows", rows(0, 1000, |row| row % 7 == 0)),
     ]
+}
+
+/// Rows that stand somewhere within their memory, with the same rows in memory of their own.
+pub(crate) fn offset() -> Vec<(&'static str, RecordBatch, RecordBatch)> {
+    let mixed = rows(0, 40, |row| row % 3 == 0);
+    let parts = [
+        ("a slice that begins at row 13", mixed.slice(13, 11)),
+        ("a slice of one row", mixed.slice(39, 1)),
+        ("a slice that begins with a null", mixed.slice(3, 8)),
+        ("a slice of rows without nulls", rows(0, 20, |_| false).slice(5, 9)),
+    ];
+    parts.map(|(name, part)| (name, part.clone(), copied(&part))).into()
+}
+
+/// The rows that the sink or transform did not reject. `None`: it names none that it was given.
+pub(crate) fn without(batch: &RecordBatch, rejected: &[usize]) -> Option<RecordBatch> {
+    let keep: BooleanArray = (0..batch.num_rows()).map(|row| Some(!rejected.contains(&row))).collect();
+    if keep.true_count() == batch.num_rows() {
+        return None;
+    }
+    filter_record_batch(batch, &keep).ok()
 }
 
 /// The same rows; the numbers of `count` begin 8 bytes into an allocation.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::RecordBatch;
 use arrow_array::ffi::FFI_ArrowArray;
+use smiles_plugin_abi::ArrowArray;
 
 use crate::rows::export;
 
@@ -56,6 +57,17 @@ impl Count {
             array.set_private_data(Box::into_raw(Box::new(wrapped)).cast());
             array.set_release(Some(released));
         }
+        array
+    }
+
+    /// As [`Count::give`], of some of the rows: the struct says where they begin, its columns begin before.
+    pub(crate) fn give_within(&mut self, rows: &RecordBatch, first: usize, length: usize) -> FFI_ArrowArray {
+        let mut array = self.give(rows);
+        let whole: *mut FFI_ArrowArray = &raw mut array;
+        // SAFETY: the same struct by the C data interface.
+        let within = unsafe { &mut *whole.cast::<ArrowArray>() };
+        within.offset = i64::try_from(first).unwrap_or(0);
+        within.length = i64::try_from(length).unwrap_or(0);
         array
     }
 

@@ -185,6 +185,9 @@ impl Subject {
     }
 }
 
+/// What is said of a plugin that changes the rows it is given.
+pub(crate) const WRITES: &str = "it writes into the rows that it is given: their buffers are for reading only, by the Arrow C data interface";
+
 fn schema_describes(subject: &Subject) -> Result<(), Verdict> {
     let Some(Value::Object(properties)) = subject.schema.get("properties") else { return Ok(()) };
     let silent = properties.iter().find(|(_, option)| option.get("description").is_none());

@@ -4,27 +4,58 @@ use std::collections::HashMap;
 use std::sync::mpsc::channel;
 
 use arrow_array::RecordBatch;
+use arrow_array::ffi::FFI_ArrowArray;
+use smiles_stage::Action;
 
 use super::count::Count;
-use super::{Check, Subject, Verdict, batches};
+use super::{Check, Subject, Verdict, WRITES, batches};
 use crate::context::{Asked, Memory};
-use crate::held::Held;
+use crate::held::{Failed, Held};
+use crate::rows::copied;
 
 pub(super) const CHECKS: &[Check] = &[
     ("every type and shape of rows is taken, transformed and released", every_shape),
+    ("the rows it is given are left as they were", leaves_rows),
+    ("rows come out the same wherever they begin in their memory", any_offset),
     ("the same rows and the same state give the same rows", replay),
     ("rows outlive their instance", rows_outlive),
 ];
 
 type Kept = HashMap<Vec<u8>, Vec<u8>>;
 
-/// One batch through, with its state.
+/// One batch through, with its state. Rows that it rejects are taken out and the rest comes again, as in a run.
 fn apply(
     held: &mut Held,
     rows: &RecordBatch,
     count: &mut Count,
     state: &mut Kept,
 ) -> Result<RecordBatch, Verdict> {
+    let mut rows = rows.clone();
+    loop {
+        let failed = match once(held, &rows, count.give(&rows), state) {
+            Ok(made) => return Ok(made),
+            Err(failed) => failed,
+        };
+        rows = rest(&rows, failed)?;
+    }
+}
+
+/// The rows that were not rejected; any other failure is one.
+fn rest(rows: &RecordBatch, failed: Failed) -> Result<RecordBatch, Verdict> {
+    let rejected: Vec<usize> = match failed.error.action() {
+        Action::Reject { rows } => rows.iter().map(|rejection| rejection.row).collect(),
+        _ => Vec::new(),
+    };
+    batches::without(rows, &rejected).ok_or_else(|| failed.into())
+}
+
+/// One call.
+fn once(
+    held: &mut Held,
+    rows: &RecordBatch,
+    given: FFI_ArrowArray,
+    state: &mut Kept,
+) -> Result<RecordBatch, Failed> {
     let (ask, asked) = channel();
     let memory = Memory { ask: ask.clone(), puts: HashMap::new() };
     let before = state.clone();
@@ -34,12 +65,14 @@ fn apply(
             drop(answer.send(before.get(&key).cloned()));
         }
     });
-    let result = held.apply_array(count.give(rows), rows, memory);
+    let result = held.apply_array(given, rows, memory);
     // The thread may have gone already: then there is nothing to end.
     drop(ask.send(Asked::Done));
     drop(answering.join());
-    state.extend(held.context().puts());
-    Ok(result?)
+    let puts = held.context().puts();
+    let made = result?;
+    state.extend(puts);
+    Ok(made)
 }
 
 fn through(subject: &Subject, count: &mut Count) -> Result<Vec<RecordBatch>, Verdict> {
@@ -62,6 +95,56 @@ fn every_shape(subject: &Subject) -> Result<(), Verdict> {
     let made = through(subject, &mut count).map(drop);
     count.verdict()?;
     made
+}
+
+fn leaves_rows(subject: &Subject) -> Result<(), Verdict> {
+    let mut count = Count::default();
+    let (mut held, _) = subject.bound("leaving")?;
+    let mut state = Kept::new();
+    for ((name, rows), (_, before)) in batches::shapes().into_iter().zip(batches::shapes()) {
+        let made = once(&mut held, &rows, count.give(&rows), &mut state);
+        if rows != before {
+            return Err(Verdict::Fail(format!("{name}: {WRITES}")));
+        }
+        drop(made);
+    }
+    Ok(())
+}
+
+/// What comes of rows in memory of their own must come of them wherever they are.
+fn any_offset(subject: &Subject) -> Result<(), Verdict> {
+    let mut count = Count::default();
+    for (name, part, alone) in batches::offset() {
+        let fresh = || subject.bound("offset").map(|(held, _)| (held, Kept::new()));
+        let ((mut one, mut kept), (mut other, mut kept_other)) = (fresh()?, fresh()?);
+        let expected = apply(&mut one, &alone, &mut count, &mut kept)?;
+        let made = apply(&mut other, &part, &mut count, &mut kept_other)?;
+        same(name, &expected, &made)?;
+    }
+    let whole = batches::rows(0, 40, |row| row % 3 == 0);
+    let (first, length) = (13, 11);
+    let part = copied(&whole.slice(first, length));
+    let ((mut one, _), (mut other, _)) = (subject.bound("offset")?, subject.bound("offset")?);
+    let expected = once(&mut one, &part, count.give(&part), &mut Kept::new());
+    let made = once(&mut other, &part, count.give_within(&whole, first, length), &mut Kept::new());
+    match (expected, made) {
+        (Ok(expected), Ok(made)) => same("an offset in the struct", &expected, &made),
+        (Err(expected), Err(made)) if expected.error.action() == made.error.action() => Ok(()),
+        (_, Err(failed)) => Err(failed.into()),
+        (Err(_), Ok(_)) => {
+            Err("an offset in the struct: rows are taken that are rejected elsewhere".to_owned().into())
+        }
+    }
+}
+
+fn same(name: &str, expected: &RecordBatch, made: &RecordBatch) -> Result<(), Verdict> {
+    if expected == made {
+        return Ok(());
+    }
+    let advice = "value i of a column is at place `offset` of the struct + `offset` of the column + i";
+    Err(Verdict::Fail(format!(
+        "{name}: other rows come out than of the same rows in memory of their own ({advice})"
+    )))
 }
 
 fn replay(subject: &Subject) -> Result<(), Verdict> {
