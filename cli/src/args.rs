@@ -1,6 +1,7 @@
 //! The command line, as declared to clap.
 
 mod journal;
+mod total;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ pub(crate) use journal::{
     DeadLetterCommand, DropArgs, JournalArgs, JournalCommand, ListArgs, OldArgs, OldDecision, RenameSinkArgs,
     ReplayArgs, Selected, ShowArgs,
 };
+pub(crate) use total::{TotalCommand, TotalMoveArgs, TotalPlace, TotalSetArgs};
 
 #[derive(Debug, Parser)]
 #[command(name = "smiles", version, about, max_term_width = 110, arg_required_else_help = true)]
@@ -45,6 +47,9 @@ pub(crate) enum Command {
     /// Look into the journal of a pipeline, and act on what its sinks did not get
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// List the lifetime totals that are published, and correct one that is wrong for good
+    #[command(subcommand)]
+    Total(TotalCommand),
     /// Look at plugins, test them, begin one
     #[command(subcommand)]
     Plugin(PluginCommand),

@@ -22,6 +22,8 @@ use crate::exit::Failure;
 use crate::project::{self, Project};
 use crate::registry;
 
+pub(super) use table::table;
+
 const EXTENSION: &str = "journal";
 
 pub(super) fn run(command: &JournalCommand) -> Result<(), Failure> {
@@ -36,7 +38,7 @@ pub(super) fn run(command: &JournalCommand) -> Result<(), Failure> {
 }
 
 /// The journals of these pipelines, or all under the data folder: name and file.
-fn journals(pipelines: &[String], data: &DataDir) -> Result<Vec<(String, PathBuf)>, Failure> {
+pub(super) fn journals(pipelines: &[String], data: &DataDir) -> Result<Vec<(String, PathBuf)>, Failure> {
     let folder = project::data_dir(data.data_dir.as_deref(), &Environment::from_process());
     if !pipelines.is_empty() {
         return pipelines.iter().map(|name| named(&folder, name)).collect();
@@ -111,6 +113,6 @@ fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     SystemClock::new().now()
 }

@@ -12,6 +12,7 @@ mod run;
 mod schema;
 mod simulate;
 mod test;
+mod total;
 
 use std::io::Write;
 use std::path::Path;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Schema(args) => schema::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Journal(command) => journal::run(&command),
+        Command::Total(command) => total::run(&command),
         Command::Migrate(args) => migrate::run(&args),
         Command::Plugin(command) => plugin::run(&command),
         Command::Import(args) => import::run(&args),

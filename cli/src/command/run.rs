@@ -114,6 +114,7 @@ async fn open(projects: Vec<Project>, data_dir: &Path) -> Result<Vec<Running>, F
     let process = Arc::new(Process {
         id: identity::of(data_dir),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        built: built(),
         pipelines,
     });
     let options = RunOptions { data_dir: PathBuf::from(data_dir), clock, meters, grace: GRACE, process };
@@ -123,6 +124,16 @@ async fn open(projects: Vec<Project>, data_dir: &Path) -> Result<Vec<Running>, F
         running.push(opened.with_context(|| format!("cannot start {}", project.shown))?);
     }
     Ok(running)
+}
+
+/// No machine had this version before (2025-01-01). Who builds it says better (`SOURCE_DATE_EPOCH`), and a build stays
+/// reproducible.
+const BEGUN: i64 = 1_735_689_600;
+
+/// When the program was built, or a time before.
+fn built() -> Option<jiff::Timestamp> {
+    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
+    jiff::Timestamp::from_second(said.unwrap_or(BEGUN)).ok()
 }
 
 /// What the process was told.

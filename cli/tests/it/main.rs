@@ -32,5 +32,6 @@ mod sequence;
 mod service;
 mod structure;
 mod sums;
+mod totals;
 mod verdicts;
 mod year;

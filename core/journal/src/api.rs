@@ -337,6 +337,15 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Storage`].
     async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError>;
 
+    /// State of transforms that a person has corrected since: to be taken over before the next batch, and written with it
+    /// together with [`crate::order_done`] of each.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    async fn orders(&self) -> Result<Vec<StateChange>, JournalError> {
+        Ok(Vec::new())
+    }
+
     /// Declares the sinks of the running file. Cursors it does not name are kept but pin nothing.
     ///
     /// # Errors

@@ -17,8 +17,8 @@ use crate::lock::Lock;
 use crate::records::SinkRow;
 use crate::store::random_run;
 use crate::{
-    Acknowledged, DeadLetter, JournalError, Letter, LetterId, OldBatches, OldCopy, books, layout, letters,
-    old_copy, rename, repair, replays, transform_owner,
+    Acknowledged, DeadLetter, JournalError, Letter, LetterId, OldBatches, OldCopy, StateChange, books,
+    correction, layout, letters, old_copy, rename, repair, replays, transform_owner,
 };
 
 /// Letters given up in one transaction: the owner waits for it.
@@ -101,6 +101,37 @@ impl Guest {
     pub fn replay(&self, sink: &str) -> Result<Replay<'_>, JournalError> {
         let _lock = self.only_one()?;
         Ok(Replay { guest: self, sink: sink.to_owned(), _lock })
+    }
+
+    /// All state of transforms.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    pub fn state(&self) -> Result<Vec<StateChange>, JournalError> {
+        self.write("read", correction::state)
+    }
+
+    /// What was corrected by hand so far, as sentences, oldest first.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    pub fn corrections(&self) -> Result<Vec<String>, JournalError> {
+        self.write("read", correction::corrections)
+    }
+
+    /// Puts state of transforms in place and books the sentence. A guest beside the owner, who keeps that state in
+    /// memory, leaves an order for it ([`crate::Journal::orders`]).
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    pub fn correct(
+        &self,
+        changes: &[StateChange],
+        sentence: &str,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        let how = (now, self._alone.is_some());
+        self.write("correct state in", |connection| correction::correct(connection, changes, sentence, how))
     }
 
     /// What is held back because this file may be an old copy.

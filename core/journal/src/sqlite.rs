@@ -157,6 +157,10 @@ impl Journal for SqliteJournal {
         self.call("write state to", Touch::Writes, move |store| store.keep_state(&state)).await
     }
 
+    async fn orders(&self) -> Result<Vec<StateChange>, JournalError> {
+        self.call("read", Touch::Reads, |store| crate::correction::orders(&store.connection)).await
+    }
+
     async fn enlist(&self, sinks: &[Cursor]) -> Result<(), JournalError> {
         let sinks = sinks.to_vec();
         self.call("enlist sinks in", Touch::Writes, move |store| store.enlist(&sinks)).await

@@ -13,6 +13,8 @@ use smiles_stage::{
 };
 use tokio::sync::Notify;
 
+use crate::trust::Judge;
+
 /// One pipeline's state.
 pub(crate) struct Board {
     clock: Arc<dyn Clock>,
@@ -38,6 +40,7 @@ struct State {
     repairs: Vec<String>,
     /// Per transform that has dead letters, how many.
     rejected: Vec<(String, u64)>,
+    judge: Option<Arc<Judge>>,
 }
 
 impl Board {
@@ -61,10 +64,15 @@ impl Board {
             warnings: Vec::new(),
             queued: 0,
         };
-        let (losses, repairs, rejected) = (Vec::new(), Vec::new(), Vec::new());
-        let state = State { health, heard, broken: None, losses, dropped, done, aside, repairs, rejected };
+        let (losses, repairs, rejected, judge) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let state = State { health, heard, broken: None, losses, dropped, done, aside, repairs, rejected, judge };
         let (clock, begun) = (Arc::clone(clock), clock.monotonic());
         Arc::new(Self { clock, begun, state: Mutex::new(state), dirty: Notify::new() })
+    }
+
+    /// Who knows whether the clock can be right.
+    pub(crate) fn judged_by(&self, judge: &Arc<Judge>) {
+        self.state().judge = Some(Arc::clone(judge));
     }
 
     /// A pass ended: with rows, with an error, or both.
@@ -169,6 +177,7 @@ impl HealthView for Board {
             source.since_success = heard.map(|heard| now.saturating_sub(heard));
         }
         health.warnings = warnings(&state);
+        health.warnings.extend(state.judge.as_ref().and_then(|judge| judge.warning(now)));
         health
     }
 

@@ -76,6 +76,13 @@ impl Chain {
         }
     }
 
+    /// Takes over state that a person corrected; it becomes durable with the next batch.
+    pub(crate) fn correct(&mut self, orders: Vec<StateChange>) {
+        // Made anew: a transform may remember what it read.
+        self.links.iter_mut().for_each(|link| link.transform = None);
+        self.remember(orders);
+    }
+
     /// The questions of each transform that has no state; nothing of one that has, or asks nothing.
     pub(crate) fn unanswered(&mut self) -> Vec<Vec<Option<Query>>> {
         let of = |link: &mut Link| {

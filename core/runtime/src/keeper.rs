@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
+use crate::trust::Judge;
 
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -25,6 +26,7 @@ pub(crate) struct Keeper {
     pub(crate) pipeline: String,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) judge: Arc<Judge>,
     pub(crate) board: Arc<Board>,
     /// Rung when dead letters were handed back to transforms.
     pub(crate) again: Arc<Notify>,
@@ -79,7 +81,7 @@ impl Keeper {
     }
 
     async fn tidy(&self) {
-        match self.journal.maintain(self.clock.now()).await {
+        match self.journal.maintain(self.judge.now(self.clock.as_ref())).await {
             Ok(done) => {
                 if !done.forgotten.is_empty() {
                     let runs = done.forgotten.len();

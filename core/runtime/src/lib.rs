@@ -35,6 +35,7 @@ mod stop;
 mod target;
 mod teller;
 mod trial;
+mod trust;
 mod unconverted;
 mod wire;
 

@@ -17,6 +17,7 @@ use crate::recall::Recall;
 use crate::running::Running;
 use crate::stages::{Common, open_sinks, open_sources, open_transforms};
 use crate::stop::Stop;
+use crate::trust::{Judge, Trusted};
 use crate::wire::Wired;
 
 /// How a pipeline is opened and run.
@@ -117,13 +118,17 @@ impl Wired {
     ) -> Result<Running, OpenError> {
         let failed = |source| OpenError::Journal { pipeline: self.pipeline.name.clone(), source };
         journal.enlist(&self.cursors()).await.map_err(failed)?;
-        let state = journal.load_state().await.map_err(failed)?;
+        let mut state = journal.load_state().await.map_err(failed)?;
+        let trusted = Trusted::take(&mut state);
+        let judge = Judge::new(options.process.built, trusted.last(), options.clock.monotonic());
+        let judge = Arc::new(judge);
         let settled = self.settle(&state);
         if !settled.changes.is_empty() {
             journal.keep_state(settled.changes.clone()).await.map_err(failed)?;
         }
         tell_memory(&self.pipeline.name, &settled);
         let board = self.board(&options);
+        board.judged_by(&judge);
         let status = journal.status().await.map_err(failed)?;
         tell(&self.pipeline.name, &status);
         board.publish(status);
@@ -137,6 +142,7 @@ impl Wired {
             room: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
             live: broadcast::Sender::new(BEHIND_MAX),
+            judge,
         };
         let Self { pipeline, sources, transforms, sinks, input, .. } = self;
         let kept =
@@ -150,7 +156,7 @@ impl Wired {
         if recall.is_none() {
             chain.answered_nothing();
         }
-        let pump = common.pump(inbox, chain, durable, recall);
+        let pump = common.pump(inbox, chain, durable, recall, trusted);
         let keeper = common.keeper(forgotten);
         let RunOptions { clock, grace, .. } = common.options;
         let (name, journal) = (common.pipeline, common.journal);

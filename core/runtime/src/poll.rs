@@ -14,6 +14,7 @@ use crate::schedule::Schedule;
 use crate::schema::Stamp;
 use crate::source_report::SourceReport;
 use crate::stop::Stop;
+use crate::trust::{Dated, Judge};
 
 /// A source without a period is made to wait for its commits after so many passes.
 const UNCOMMITTED_MAX: u64 = 64;
@@ -27,6 +28,8 @@ pub(crate) struct Heard {
     pub(crate) records: RecordBatch,
     /// When the pass began.
     pub(crate) began: Timestamp,
+    /// What the clock was worth then; `None`: the source dates its rows itself.
+    pub(crate) dated: Option<Dated>,
     /// Whether it reached every record.
     pub(crate) complete: bool,
 }
@@ -49,6 +52,7 @@ pub(crate) struct Poll {
     pub(crate) schedule: Option<Schedule>,
     pub(crate) stamp: Stamp,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) judge: Arc<Judge>,
     pub(crate) journal: mpsc::Sender<Heard>,
     pub(crate) durable: watch::Receiver<Durable>,
     pub(crate) stop: Stop,
@@ -73,6 +77,7 @@ enum Visit {
 pub(crate) async fn poll(mut poll: Poll) {
     while let Some(slot) = poll.turn().await {
         let (began, begun) = (poll.clock.now(), poll.clock.monotonic());
+        let dated = poll.judge.look(began, begun);
         if let Some(schedule) = &mut poll.schedule {
             schedule.began(begun);
         }
@@ -84,7 +89,9 @@ pub(crate) async fn poll(mut poll: Poll) {
                 if records.num_rows() > 0 || pass.complete {
                     poll.sent += 1;
                     poll.report.handed_over();
-                    slot.send(Heard { source: poll.index, records, began, complete: pass.complete });
+                    let (source, complete) = (poll.index, pass.complete);
+                    let dated = poll.stamp.dates().then_some(dated);
+                    slot.send(Heard { source, records, began, dated, complete });
                 }
             }
             Visit::Failed(failure) => poll.failed(&failure, took),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use jiff::Timestamp;
-use smiles_journal::{Accepted, Aside, Entry, Journal, JournalError};
+use smiles_journal::{Accepted, Aside, Entry, Journal, JournalError, StateChange, order_done};
 use smiles_stage::prometheus::Histogram;
-use smiles_stage::{Batch, Clock, HealthView, PassInfo, RunId, SourcePasses, SourceState};
+use smiles_stage::{Batch, Clock, HealthView, PassInfo, RunId, SourcePasses, SourceState, mark_misdated};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::board::Board;
@@ -18,6 +18,7 @@ use crate::clock::ClockWatch;
 use crate::poll::{Durable, Heard};
 use crate::recall::{Recall, recalled};
 use crate::retry::{Backoff, Verdict};
+use crate::trust::{Judge, Trusted};
 
 /// What the loop needs.
 pub(crate) struct Pump {
@@ -31,6 +32,10 @@ pub(crate) struct Pump {
     pub(crate) run: RunId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clock_watch: ClockWatch,
+    pub(crate) judge: Arc<Judge>,
+    pub(crate) trusted: Trusted,
+    /// State corrected by hand that becomes durable with the batch under way.
+    pub(crate) ordered: Vec<StateChange>,
     pub(crate) durable: Vec<watch::Sender<Durable>>,
     pub(crate) live: broadcast::Sender<Batch>,
     pub(crate) board: Arc<Board>,
@@ -62,14 +67,21 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
                 continue;
             }
         };
-        let Some(Heard { source, records, began, complete }) = heard else { return Ok(()) };
+        let Some(Heard { source, records, began, dated, complete }) = heard else { return Ok(()) };
         if let Some(answers) = recalled(&mut pump.recall).await {
             pump.chain.answered(answers);
         }
-        let pass = pump.pass(source, began, complete);
+        let trusted = dated.is_none_or(|dated| dated.trusted);
+        let pass = pump.pass(source, began, complete).dated(trusted);
+        pump.take_orders().await;
         let records = pump.transformed(records, &pass).await;
+        let records = match dated.filter(|_| !trusted && records.num_rows() > 0) {
+            Some(dated) => mark_misdated(records, dated.estimate.is_some()),
+            None => records,
+        };
         let accepted = pump.durable(records, complete).await?;
         pump.board.queue(-1);
+        pump.ordered.clear();
         pump.kept();
         pump.done_with(source, accepted);
     }
@@ -98,6 +110,27 @@ impl Pump {
             complete: *complete,
         });
         PassInfo::new(name, began, complete).among(sources.collect())
+    }
+
+    /// Takes over what a person corrected meanwhile.
+    async fn take_orders(&mut self) {
+        let orders = match self.journal.orders().await {
+            Ok(orders) if orders.is_empty() => return,
+            Ok(orders) => orders,
+            // The append will say what is wrong with the journal, and the orders stay in it.
+            Err(error) => return tracing::debug!(pipeline = self.pipeline, %error, "no orders can be read"),
+        };
+        for order in &orders {
+            let key = String::from_utf8_lossy(&order.key).replace('\0', "/");
+            tracing::warn!(
+                pipeline = self.pipeline,
+                stage = order.stage,
+                key,
+                "a total was corrected by hand"
+            );
+        }
+        self.chain.correct(orders.clone());
+        self.ordered = orders;
     }
 
     /// The rows after all transforms, however often these must be tried.
@@ -131,10 +164,14 @@ impl Pump {
         records: RecordBatch,
         complete: bool,
     ) -> Result<Option<Accepted>, JournalError> {
-        let (state, rejected) = (self.chain.staged(), self.chain.rejected());
+        let rejected = self.chain.rejected();
+        // What the batch itself changed comes last: it was made of what was ordered.
+        let done: Vec<StateChange> = self.ordered.iter().map(order_done).collect();
+        let mut state = [self.ordered.clone(), done, self.chain.staged()].concat();
         if records.num_rows() == 0 && state.is_empty() && rejected.is_empty() {
             return Ok(None);
         }
+        state.extend(self.trusted.staged(&self.judge));
         // Of what was rejected nothing is known either.
         let complete = complete && rejected.is_empty();
         let aside = Aside { rejected, returned: Vec::new() };
@@ -142,7 +179,7 @@ impl Pump {
         let mut trouble = false;
         loop {
             let (records, state, aside) = (records.clone(), state.clone(), aside.clone());
-            let entry = Entry { records, state, complete, aside, now: self.clock.now() };
+            let entry = Entry { records, state, complete, aside, now: self.judge.now(self.clock.as_ref()) };
             let begun = self.clock.monotonic();
             let appended = self.journal.append(entry).await;
             match appended {
@@ -168,7 +205,7 @@ impl Pump {
             "the wall clock was stepped or the machine slept; a new run begins"
         );
         let mut trouble = false;
-        while let Err(error) = self.journal.begin_run(self.clock.now()).await {
+        while let Err(error) = self.journal.begin_run(self.judge.now(self.clock.as_ref())).await {
             self.endure(error, &mut trouble).await?;
         }
         self.recovered(trouble);

@@ -77,6 +77,11 @@ impl Stamp {
         Self { schema: Arc::clone(schema), from, source: source.to_owned() }
     }
 
+    /// Whether the rows get their `time` here.
+    pub(crate) fn dates(&self) -> bool {
+        self.from.index_of(TIME).is_err()
+    }
+
     /// The rows with `time` (when their pass began) and `source`, where they do not bring them.
     pub(crate) fn apply(&self, rows: &RecordBatch, began: Timestamp) -> Result<RecordBatch, StageError> {
         let columns = self.schema.fields().iter().map(|field| self.column(rows, field, began));

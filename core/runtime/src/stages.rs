@@ -29,6 +29,7 @@ use crate::schema::Stamp;
 use crate::source_report::SourceReport;
 use crate::stop::Stop;
 use crate::teller::Teller;
+use crate::trust::{Judge, Trusted};
 use crate::wire::{WiredSink, WiredTransform};
 
 /// What all stages of the pipeline are opened with.
@@ -42,6 +43,7 @@ pub(crate) struct Common {
     /// Rung when dead letters were handed back to transforms.
     pub(crate) again: Arc<Notify>,
     pub(crate) live: broadcast::Sender<Batch>,
+    pub(crate) judge: Arc<Judge>,
 }
 
 impl Common {
@@ -69,6 +71,7 @@ impl Common {
         chain: Chain,
         durable: Vec<watch::Sender<Durable>>,
         recall: Option<Recall>,
+        trusted: Trusted,
     ) -> Pump {
         Pump {
             pipeline: self.pipeline.clone(),
@@ -79,6 +82,9 @@ impl Common {
             run: self.journal.run(),
             clock: Arc::clone(&self.options.clock),
             clock_watch: ClockWatch::new(self.options.clock.as_ref()),
+            judge: Arc::clone(&self.judge),
+            trusted,
+            ordered: Vec::new(),
             complete: vec![false; durable.len()],
             durable,
             live: self.live.clone(),
@@ -96,6 +102,7 @@ impl Common {
             pipeline: self.pipeline.clone(),
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.options.clock),
+            judge: Arc::clone(&self.judge),
             board: Arc::clone(&self.board),
             again: Arc::clone(&self.again),
             forgotten,
@@ -171,6 +178,7 @@ pub(crate) async fn open_sources(
             source: Some(source),
             schedule: decl.every.map(|every| Schedule::new(every, decl.stretch_after)),
             clock: Arc::clone(&common.options.clock),
+            judge: Arc::clone(&common.judge),
             journal: inbox_in.clone(),
             durable: durable_out,
             stop: common.stop.clone(),

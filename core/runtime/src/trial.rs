@@ -18,6 +18,7 @@ use crate::open::{OpenError, RunOptions};
 use crate::schema::Stamp;
 use crate::stages::{Common, open_transforms};
 use crate::stop::Stop;
+use crate::trust::Judge;
 use crate::wire::Wired;
 
 /// Far more than anybody tries.
@@ -82,6 +83,7 @@ impl Wired {
         let name = pipeline.name.clone();
         let opened = in_memory(&name, options.clock.now()).await;
         let journal = opened.map_err(|source| OpenError::Journal { pipeline: name.clone(), source })?;
+        let judge = Arc::new(Judge::new(None, None, options.clock.monotonic()));
         let common = Common {
             pipeline: name.clone(),
             options,
@@ -91,6 +93,7 @@ impl Wired {
             room: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
             live: broadcast::Sender::new(1),
+            judge,
         };
         let mut chain = open_transforms(&common, &pipeline, transforms, &settled, Vec::new(), None)?;
         chain.answered_nothing();

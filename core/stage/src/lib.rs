@@ -8,6 +8,7 @@ mod answer;
 mod batch;
 mod clock;
 mod column;
+mod dated;
 mod decimal;
 mod error;
 mod factory;
@@ -40,6 +41,7 @@ pub use column::{
     Kind, SOURCE, TIME, column_kind, column_resolution, column_unit, copy_of, is_copy, is_json, json_field,
     source_field, time_field, with_kind, with_resolution, with_unit,
 };
+pub use dated::{Misdated, mark_misdated, misdated};
 pub use decimal::{product, widened};
 pub use error::{Action, Rejection, StageError};
 pub use factory::{Factory, Registry, Stage, UnknownType};

@@ -12,6 +12,8 @@ pub struct PassInfo {
     pub source: String,
     /// When the pass began.
     pub began: Timestamp,
+    /// Whether the clock that dated it can be right.
+    pub dated: bool,
     /// Whether every record was reached ([`crate::Pass::complete`]); so without rows too.
     pub complete: bool,
     /// Every enabled source of the pipeline as it is now, this pass counted, in the order of the file.
@@ -33,13 +35,20 @@ impl PassInfo {
     /// Of the only source of a pipeline.
     pub fn new(source: &str, began: Timestamp, complete: bool) -> Self {
         let sources = vec![SourcePasses { name: source.to_owned(), reachable: true, complete }];
-        Self { source: source.to_owned(), began, complete, sources }
+        Self { source: source.to_owned(), began, dated: true, complete, sources }
     }
 
     /// The same with these sources.
     #[must_use]
     pub fn among(mut self, sources: Vec<SourcePasses>) -> Self {
         self.sources = sources;
+        self
+    }
+
+    /// The same; `dated`: whether the clock can be right.
+    #[must_use]
+    pub fn dated(mut self, dated: bool) -> Self {
+        self.dated = dated;
         self
     }
 

@@ -1,5 +1,6 @@
 //! What the process knows of itself, for stages that report on it.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// The program and everything that runs in it.
@@ -10,6 +11,8 @@ pub struct Process {
     pub id: String,
     /// The program's version.
     pub version: String,
+    /// When the program was built, if that is known: no reading can be of an earlier time.
+    pub built: Option<Timestamp>,
     /// The pipelines that run side by side, in the order of their files.
     pub pipelines: Vec<Configured>,
 }

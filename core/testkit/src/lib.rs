@@ -4,6 +4,7 @@
 //! Each check of a battery is itself tested to fail on a stage that is broken on purpose.
 
 mod clock;
+mod clock_steps;
 mod context;
 mod eventually;
 mod files;
@@ -19,6 +20,7 @@ pub mod store_conformance;
 mod target;
 
 pub use clock::ManualClock;
+pub use clock_steps::{clock_schema, clock_steps, clock_tables};
 pub use context::open_context;
 pub use eventually::eventually;
 pub use files::MemoryFiles;

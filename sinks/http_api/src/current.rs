@@ -215,6 +215,7 @@ async fn read(app: Arc<App>, store: Arc<dyn Store>, generation: u64) -> bool {
     let answers = tokio::time::timeout(app.api.bounds.answer, all).await;
     let answered = matches!(answers, Ok(Ok(_)));
     if let Ok(Ok(answers)) = answers {
+        app.memory.goes_on(app.clock.now());
         app.memory.stored(answers, &done);
     } else if answers.is_err() {
         app.says_nothing("current values are served from memory");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use smiles_stage::{Batch, OpenContext, Position, RunId, Sink, StageError, Store, Watermark};
+use smiles_stage::{Batch, Clock, OpenContext, Position, RunId, Sink, StageError, Store, Watermark};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -23,6 +23,7 @@ use crate::{connections, current};
 pub(crate) struct ApiSink {
     shared: Shared,
     offline_after: Duration,
+    clock: Arc<dyn Clock>,
     last: Option<Position>,
     // Owns the server: aborted when dropped.
     _server: JoinSet<()>,
@@ -61,20 +62,22 @@ pub(crate) async fn open(
         .discovery
         .as_ref()
         .and_then(|declared| Announcement::new(declared, local, &context.process, access.token.is_some()));
+    let clock = Arc::clone(&context.clock);
     let app = Arc::new(App::new(api, access, context, store, shared.clone())?);
     let meters = app.connections.clone();
     let mut server = JoinSet::new();
     server.spawn(current::keep(Arc::clone(&app)));
     server.spawn(connections::serve(listener, router::router(app), bounds, meters));
     tracing::info!(sink, address = %format_args!("http://{local}"), "http api listening");
-    Ok(ApiSink { shared, offline_after, last: None, _server: server, _announcement: announcement })
+    Ok(ApiSink { shared, clock, offline_after, last: None, _server: server, _announcement: announcement })
 }
 
 #[async_trait]
 impl Sink for ApiSink {
     async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
         self.shared.latest.put(batch, self.offline_after);
-        self.shared.memory.accept(batch.position, &batch.records);
+        self.shared.memory.goes_by(batch, self.clock.now());
+        self.shared.memory.accept(batch.position, &batch.rows());
         self.shared.events.accept(batch);
         self.last = Some(batch.position);
         Ok(())

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use postgres_types::Type;
 use smiles_stage::tables::{Bundle, Mode, Part, Piece, Place, TablePlan, merge};
 use tokio::sync::mpsc;
@@ -56,7 +57,7 @@ pub(crate) fn begin(
     settings: Arc<Settings>,
     statements: Arc<[Statement]>,
     bundles: impl FnOnce() -> Vec<Bundle> + Send + 'static,
-    late: bool,
+    (late, latest): (bool, Option<Timestamp>),
 ) -> (mpsc::Receiver<Result<Step, NoFit>>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let made = tokio::task::spawn_blocking(move || {
@@ -64,7 +65,7 @@ pub(crate) fn begin(
         for (index, (table, statement)) in settings.tables.written().zip(statements.iter()).enumerate() {
             let pieces = bundles.iter().map(|bundle| table.piece(bundle).map_err(|_| NoFit));
             let send = |load| sender.blocking_send(Ok(Step { table: index, load })).map_err(|_| Stop::Gone);
-            match make(table, statement, late, pieces, send) {
+            match make(table, statement, (late, latest), pieces, send) {
                 Ok(()) => {}
                 Err(Stop::NoFit) => {
                     // Nobody listens: then nobody needs to know.
@@ -83,7 +84,7 @@ pub(crate) fn chosen(
     parts: &[Part<'_>],
     statements: &[Statement],
     places: &[Place],
-    late: bool,
+    (late, latest): (bool, Option<Timestamp>),
 ) -> Vec<Result<Step, NoFit>> {
     let mut steps = Vec::new();
     for (index, (part, statement)) in parts.iter().zip(statements).enumerate() {
@@ -92,7 +93,7 @@ pub(crate) fn chosen(
             steps.push(Ok(Step { table: index, load }));
             Ok(())
         };
-        if make(part.table, statement, late, pieces, send).is_err() {
+        if make(part.table, statement, (late, latest), pieces, send).is_err() {
             steps.push(Err(NoFit));
             break;
         }
@@ -103,12 +104,12 @@ pub(crate) fn chosen(
 fn make(
     table: &TablePlan,
     statement: &Statement,
-    late: bool,
+    (late, latest): (bool, Option<Timestamp>),
     pieces: impl Iterator<Item = Result<Piece, NoFit>>,
     send: impl FnMut(Load) -> Heard,
 ) -> Heard {
     if statement.by_arrays(table, late).is_some() {
-        arrays(table, statement, pieces, send)
+        arrays(table, statement, latest, pieces, send)
     } else {
         copy(statement, pieces, send)
     }
@@ -144,12 +145,13 @@ fn copy(
 fn arrays(
     table: &TablePlan,
     statement: &Statement,
+    latest: Option<Timestamp>,
     pieces: impl Iterator<Item = Result<Piece, NoFit>>,
     mut send: impl FnMut(Load) -> Heard,
 ) -> Heard {
     let pieces: Vec<Piece> = pieces.collect::<Result<_, _>>()?;
     let records: Vec<_> = pieces.iter().map(|piece| &piece.records).collect();
-    let folded = merge(table, &records);
+    let folded = merge(table, &records, latest);
     if folded.num_rows() == 0 {
         return Ok(());
     }

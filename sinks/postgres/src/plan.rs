@@ -99,6 +99,7 @@ impl Plan {
             owner: Owner { pipeline: context.pipeline, sink: context.stage },
             tables,
             migrations: self.migrations.clone(),
+            clock: context.clock,
         })
     }
 }

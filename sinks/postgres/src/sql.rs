@@ -53,9 +53,17 @@ pub(crate) fn upsert(table: &TablePlan, wires: &[Wire], types: &[&str]) -> Strin
         "INSERT INTO {} AS old ({}) SELECT {cells} FROM unnest({arrays}) AS new ({places}) {}",
         qualified(table.name()),
         columns(table),
-        conflict(table),
+        conflict(table, types),
     )
 }
+
+/// Where [`upsert`] takes the latest time that a stored row can have, as text.
+pub(crate) fn latest(table: &TablePlan) -> Option<usize> {
+    (table.mode() == Mode::Upsert).then(|| table.newest_time()).flatten().map(|_| table.columns().len() + 1)
+}
+
+/// No reading is of an earlier time: such a date is that of a clock nobody had set.
+const FIRST_POSSIBLE: &str = "'2020-01-01 00:00:00+00'";
 
 /// Adds rows that come after the rest of their poll, each column as an array: a table that gets one row of several
 /// gets no second. `None`: this table has no such rule, and its rows are copied as ever.
@@ -103,8 +111,9 @@ fn arrays(wires: &[Wire]) -> String {
     wires.iter().enumerate().map(array).collect::<Vec<_>>().join(", ")
 }
 
-/// Null never overwrites a value, an older row nothing; `first` columns stay.
-fn conflict(table: &TablePlan) -> String {
+/// Null never overwrites a value, an older row nothing, but for a row that is dated later than can be; `first` columns
+/// stay, but for dates that cannot be.
+fn conflict(table: &TablePlan, types: &[&str]) -> String {
     let named = |role| table.with_role(role).map(|column| table.columns()[column].name.as_str());
     let key = list(named(Role::Key));
     let set: Vec<String> = named(Role::Value)
@@ -115,10 +124,24 @@ fn conflict(table: &TablePlan) -> String {
     if set.is_empty() {
         return format!("ON CONFLICT ({key}) DO NOTHING");
     }
-    let newer = named(Role::Newest)
-        .next()
-        .map(quoted)
-        .map_or(String::new(), |name| format!(" WHERE old.{name} IS NULL OR excluded.{name} >= old.{name}"));
+    let latest = latest(table);
+    let bound = |place: usize, column: usize| format!("${place}::text::{}", types[column]);
+    let newer = table.with_role(Role::Newest).next().map_or(String::new(), |column| {
+        let name = quoted(&table.columns()[column].name);
+        let ahead =
+            latest.map_or(String::new(), |place| format!(" OR old.{name} > {}", bound(place, column)));
+        format!(" WHERE old.{name} IS NULL OR excluded.{name} >= old.{name}{ahead}")
+    });
+    let is_time = |column: &usize| table.columns()[*column].column_type == ColumnType::Time;
+    let first = table.with_role(Role::First).filter(is_time).filter_map(|column| {
+        let (name, latest) = (quoted(&table.columns()[column].name), bound(latest?, column));
+        Some(format!(
+            "{name} = CASE WHEN old.{name} < {FIRST_POSSIBLE}::{} OR old.{name} > {latest} \
+             THEN coalesce(excluded.{name}, old.{name}) ELSE old.{name} END",
+            types[column]
+        ))
+    });
+    let set: Vec<String> = set.into_iter().chain(first).collect();
     format!("ON CONFLICT ({key}) DO UPDATE SET {}{newer}", set.join(", "))
 }
 

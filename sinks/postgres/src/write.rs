@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{SinkExt, Stream, StreamExt, stream};
+use jiff::Timestamp;
 use postgres_types::{ToSql, Type};
-use smiles_stage::tables::{Bundle, Part, Place, Rejected, TablePlan};
+use smiles_stage::tables::{Bundle, Part, Place, Rejected, TablePlan, latest_plausible};
 use smiles_stage::{Batch, RunId, Seq, StageError};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, CopyInSink};
@@ -18,7 +19,7 @@ use crate::error::told;
 use crate::load::{self, Load, NoFit, Step};
 use crate::watermark::Begun;
 use crate::writer::{Settings, Statement, Writer};
-use crate::{bisect, watermark};
+use crate::{bisect, sql, watermark};
 
 /// Consecutive batches of one run.
 pub(crate) struct Write<'a> {
@@ -26,6 +27,8 @@ pub(crate) struct Write<'a> {
     pub(crate) client: &'a Client,
     statements: &'a Arc<[Statement]>,
     late: bool,
+    /// The latest time that a stored row can have.
+    latest: Option<Timestamp>,
     guard: &'a Guard,
     batches: &'a [Batch],
     run: RunId,
@@ -66,6 +69,7 @@ pub(crate) async fn store(writer: &mut Writer, batches: &[Batch], late: bool) ->
         client: &writer.connected.client,
         statements: &writer.statements,
         late,
+        latest: latest_plausible(batches, settings.clock.now()),
         guard: &writer.guard,
         batches,
         run,
@@ -103,7 +107,7 @@ impl Write<'_> {
             Arc::clone(self.settings),
             Arc::clone(self.statements),
             move || Bundle::all(&batches),
-            self.late,
+            (self.late, self.latest),
         );
         self.begin().await?;
         let sent = self.send(stream::poll_fn(|context| steps.poll_recv(context))).await;
@@ -198,7 +202,7 @@ impl Write<'_> {
 
     /// Writes the rows of these places into every table.
     pub(crate) async fn chosen(&self, parts: &[Part<'_>], places: &[Place]) -> Result<(), Refusal> {
-        self.send(stream::iter(load::chosen(parts, self.statements, places, self.late))).await
+        self.send(stream::iter(load::chosen(parts, self.statements, places, (self.late, self.latest)))).await
     }
 
     /// Sends everything, table by table.
@@ -229,7 +233,8 @@ impl Write<'_> {
                 }
                 Load::Arrays(arrays) => {
                     let sql = statement.by_arrays(table, self.late).unwrap_or_default();
-                    self.insert(sql, &arrays).await.map_err(refused)?;
+                    let latest = sql::latest(table).map(|_| self.latest.map(|latest| latest.to_string()));
+                    self.insert(sql, &arrays, latest.as_ref()).await.map_err(refused)?;
                 }
             }
         }
@@ -250,9 +255,11 @@ impl Write<'_> {
         &self,
         sql: &str,
         arrays: &[(ArrayParameter, Type)],
+        latest: Option<&Option<String>>,
     ) -> Result<(), tokio_postgres::Error> {
-        let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
+        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
             arrays.iter().map(|(array, of)| (array as &(dyn ToSql + Sync), of.clone())).collect();
+        parameters.extend(latest.map(|latest| (latest as &(dyn ToSql + Sync), Type::TEXT)));
         self.client.execute_typed(sql, &parameters).await.map(drop)
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use smiles_stage::tables::{Mode, TablePlan, TablesPlan};
-use smiles_stage::{Migrated, Migration, RunId, Seq, StageError, TargetId, Watermark};
+use smiles_stage::{Clock, Migrated, Migration, RunId, Seq, StageError, TargetId, Watermark};
 use tokio_postgres::Client;
 
 use crate::catalog::Guard;
@@ -21,6 +21,7 @@ pub(crate) struct Settings {
     pub(crate) owner: Owner,
     pub(crate) tables: TablesPlan,
     pub(crate) migrations: Vec<Migration>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// How one table of the mapping is written here.

@@ -39,7 +39,16 @@ pub(crate) fn insert_late(table: &TablePlan) -> String {
     )
 }
 
-/// Null never overwrites a value, an older row nothing; `first` columns stay.
+/// Where [`insert`] takes the latest time that a stored row can have.
+pub(crate) fn latest(table: &TablePlan) -> Option<usize> {
+    (table.mode() == Mode::Upsert).then(|| table.newest_time()).flatten().map(|_| table.columns().len() + 1)
+}
+
+/// No reading is of an earlier time: such a date is that of a clock nobody had set.
+const FIRST_POSSIBLE: &str = "'2020-01-01'";
+
+/// Null never overwrites a value, an older row nothing, but for a row that is dated later than can be; `first` columns
+/// stay, but for dates that cannot be.
 fn conflict(table: &TablePlan) -> String {
     let named = |role| table.with_role(role).map(|column| table.columns()[column].name.as_str());
     let (key, old) = (list(named(Role::Key)), quoted(table.name()));
@@ -51,9 +60,22 @@ fn conflict(table: &TablePlan) -> String {
     if set.is_empty() {
         return format!("ON CONFLICT ({key}) DO NOTHING");
     }
+    let latest = latest(table);
     let newer = named(Role::Newest).next().map(quoted).map_or(String::new(), |name| {
-        format!(" WHERE {old}.{name} IS NULL OR excluded.{name} >= {old}.{name}")
+        let ahead = latest.map_or(String::new(), |place| format!(" OR {old}.{name} > ?{place}"));
+        format!(" WHERE {old}.{name} IS NULL OR excluded.{name} >= {old}.{name}{ahead}")
     });
+    let times = table.with_role(Role::First).map(|column| &table.columns()[column]);
+    let times =
+        times.filter(|column| column.column_type == ColumnType::Time).map(|column| quoted(&column.name));
+    let first = times.filter_map(|name| {
+        let place = latest?;
+        Some(format!(
+            "{name} = CASE WHEN {old}.{name} < {FIRST_POSSIBLE} OR {old}.{name} > ?{place} \
+             THEN coalesce(excluded.{name}, {old}.{name}) ELSE {old}.{name} END"
+        ))
+    });
+    let set: Vec<String> = set.into_iter().chain(first).collect();
     format!("ON CONFLICT ({key}) DO UPDATE SET {}{newer}", set.join(", "))
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
-use smiles_stage::tables::{Mode, Part, Piece, Place, Rejected, TablePlan, merge};
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
+use smiles_stage::tables::{Mode, Part, Piece, Place, Rejected, TablePlan, latest_plausible, merge, write_time};
 use smiles_stage::{Batch, RunId, Seq, StageError};
 
 use crate::bind::{Binder, RowError};
@@ -26,7 +27,8 @@ pub(crate) fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Resul
     };
     let insert = if late { sql::insert_late } else { sql::insert };
     let parts = settings.tables.project(batches)?.into_iter();
-    let parts = parts.map(|part| Insert { sql: insert(part.table), part }).collect();
+    let latest = latest_plausible(batches, settings.clock.now());
+    let parts = parts.map(|part| Insert { sql: insert(part.table), part, latest }).collect();
     let write = Write { settings: &settings, run, expected, seq, parts, batches: batches.len() };
     if !write.merged(&mut writer.connection)? && !write.row_by_row(&mut writer.connection)? {
         orphans::store(&write, &mut writer.connection)?;
@@ -39,6 +41,8 @@ pub(crate) fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Resul
 pub(crate) struct Insert<'a> {
     pub(crate) part: Part<'a>,
     sql: String,
+    /// The latest time that a stored row can have.
+    latest: Option<Timestamp>,
 }
 
 pub(crate) struct Write<'a> {
@@ -149,6 +153,7 @@ impl Write<'_> {
     ) -> Result<(), StageError> {
         let tell = |error| self.tell(error);
         let mut statement = connection.prepare_cached(&insert.sql).map_err(tell)?;
+        insert.bind(&mut statement).map_err(tell)?;
         let table = insert.part.table;
         let of_batch = |piece: &&Piece| piece.origin.iter().any(|place| place.0 == batch);
         let Some(piece) = insert.part.pieces.iter().find(of_batch) else { return Ok(()) };
@@ -180,11 +185,20 @@ impl Write<'_> {
 }
 
 impl Insert<'_> {
+    /// What the statement takes beside the row; it stays bound from row to row.
+    fn bind(&self, statement: &mut Statement<'_>) -> Result<(), rusqlite::Error> {
+        let Some(place) = sql::latest(self.part.table) else { return Ok(()) };
+        let mut text = String::new();
+        let said = self.latest.is_some_and(|latest| write_time(latest.as_microsecond(), &mut text));
+        statement.raw_bind_parameter(place, said.then_some(text))
+    }
+
     fn write(&self, connection: &Connection) -> Result<(), RowError> {
         let mut statement = connection.prepare_cached(&self.sql)?;
+        self.bind(&mut statement)?;
         let folded;
         let batches: Vec<_> = if self.part.table.mode() == Mode::Upsert {
-            folded = merge(self.part.table, &self.part.records());
+            folded = merge(self.part.table, &self.part.records(), self.latest);
             vec![&folded]
         } else {
             self.part.records()
@@ -200,6 +214,7 @@ impl Insert<'_> {
     pub(crate) fn write_each(&self, connection: &Connection, places: &[Place]) -> Result<(), RowError> {
         let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(()) };
         let mut statement = connection.prepare_cached(&self.sql)?;
+        self.bind(&mut statement)?;
         for piece in &self.part.pieces {
             let mut binder = Binder::new(&piece.records);
             let chosen = |place: &Place| (first..=last).contains(&place);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// The rows below their header, each line indented by two.
-pub(super) fn table<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
+pub(in crate::command) fn table<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([header[column].chars().count()]).max().unwrap_or(0)

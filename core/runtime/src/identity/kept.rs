@@ -14,6 +14,9 @@ use super::Stage;
 /// The stage under which the journal keeps what each handle belongs to: key is the handle, value a [`Record`] as JSON.
 pub(crate) const INDEX: &str = "smiles:memory";
 
+/// A name that begins so is no transform's: what the journal keeps for the clock and for corrections by hand.
+const RESERVED: char = '@';
+
 /// What a handle belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -74,7 +77,8 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(crate) fn of(state: &[StateChange]) -> Self {
-        let (index, state): (Vec<_>, Vec<_>) = state.iter().partition(|change| change.stage == INDEX);
+        let state = state.iter().filter(|change| !change.stage.starts_with(RESERVED));
+        let (index, state): (Vec<_>, Vec<_>) = state.partition(|change| change.stage == INDEX);
         let record = |change: &&StateChange| {
             let handle = String::from_utf8(change.key.clone()).ok()?;
             Some((handle, serde_json::from_slice(&change.value).ok()?))

@@ -26,16 +26,16 @@ impl Bundle {
     pub fn all(batches: &[Batch]) -> Vec<Self> {
         let mut bundles = Vec::new();
         let mut first = 0;
+        let batches: Vec<RecordBatch> = batches.iter().map(Batch::rows).collect();
         while let Some(next) = batches.get(first) {
-            let schema = next.records.schema_ref();
+            let schema = next.schema_ref();
             let mut rows = 0;
-            let fits = |batch: &&Batch| {
+            let fits = |batch: &&RecordBatch| {
                 let begun = rows > 0;
-                rows += batch.records.num_rows();
-                batch.records.schema_ref() == schema && (!begun || rows <= ROWS)
+                rows += batch.num_rows();
+                batch.schema_ref() == schema && (!begun || rows <= ROWS)
             };
-            let many: Vec<&RecordBatch> =
-                batches[first..].iter().take_while(fits).map(|batch| &batch.records).collect();
+            let many: Vec<&RecordBatch> = batches[first..].iter().take_while(fits).collect();
             bundles.push(Self::of(first, &many));
             first += many.len();
         }

@@ -110,19 +110,27 @@ impl<'a> Check<'a> {
         self.name(name, "column", &at);
         let (field, origin) = match column {
             Column::Name(from) => self.plain(name, from, None, &at, &at),
-            Column::Options(ColumnOptions { column: Some(from), stored_as, json: None }) => {
+            Column::Options(ColumnOptions { column: Some(from), stored_as, json: None, misdated: None }) => {
                 self.plain(name, from, *stored_as, &at.key("column"), &at.key("type"))
             }
-            Column::Options(ColumnOptions { column: None, stored_as: None, json: Some(members) }) => {
+            Column::Options(ColumnOptions {
+                column: None,
+                stored_as: None,
+                json: Some(members),
+                misdated,
+            }) => {
                 for (member, from) in members.iter() {
                     self.stored(from, &at.key("json").key(member));
                 }
-                (ColumnType::Json.field(name), Origin::Json(members.0.clone()))
+                (
+                    ColumnType::Json.field(name),
+                    Origin::Json { members: members.0.clone(), misdated: misdated.clone() },
+                )
             }
             Column::Options(_) => {
                 let help = "write `{column: name, type: float64}` or `{json: {name: column}}`";
                 self.error(at.clone(), "give either `column` (with an optional `type`) or `json`", help);
-                (ColumnType::Text.field(name), Origin::Json(Vec::new()))
+                (ColumnType::Text.field(name), Origin::Json { members: Vec::new(), misdated: None })
             }
         };
         let column_type = ColumnType::of(&field).unwrap_or(ColumnType::Text);

@@ -83,6 +83,9 @@ pub struct ColumnOptions {
     pub stored_as: Option<ColumnType>,
     /// Name in the object -> pipeline column; a null stays in the object as null.
     pub json: Option<Ordered<String>>,
+    /// With `json`: the object of a row that was dated by a clock that cannot be right gets a member of this name, which is
+    /// true; no other object has it.
+    pub misdated: Option<String>,
 }
 
 /// What a pipeline column must be for a row to be written.

@@ -9,9 +9,16 @@ use arrow_schema::DataType;
 use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave;
 use hashbrown::HashMap;
+use jiff::{SignedDuration, Timestamp};
 
 use super::key::KeyColumns;
 use super::{Mode, Role, TablePlan};
+use crate::Batch;
+
+/// No reading is of an earlier time (2020-01-01).
+const FIRST_POSSIBLE: i64 = 1_577_836_800;
+/// Clocks of two machines may differ by so much.
+const SLACK: SignedDuration = SignedDuration::from_mins(2);
 
 /// A cell's place: the part, the row in it.
 type Cell = (usize, usize);
@@ -23,12 +30,14 @@ type Cell = (usize, usize);
 /// Upserting the folded row gives what upserting them one by one gives, except where the table already holds a row
 /// that is newer than some of them and older than others: then a value that only the older ones had counts as new
 /// as the newest of them.
+///
+/// A row that is dated later than `latest` (see [`latest_plausible`]) is older than any.
 #[expect(clippy::expect_used, reason = "all parts have the table's schema, and cells are taken from them")]
-pub fn merge(table: &TablePlan, parts: &[&RecordBatch]) -> RecordBatch {
+pub fn merge(table: &TablePlan, parts: &[&RecordBatch], latest: Option<Timestamp>) -> RecordBatch {
     if table.mode != Mode::Upsert {
         return concat_batches(&table.schema, parts.iter().copied()).expect("batches of one schema");
     }
-    let rows = fold(table, parts);
+    let rows = fold(table, parts, latest);
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let columns = (0..table.columns.len())
         .map(|column| {
@@ -43,16 +52,27 @@ pub fn merge(table: &TablePlan, parts: &[&RecordBatch]) -> RecordBatch {
     RecordBatch::try_new_with_options(Arc::clone(&table.schema), columns, &options).expect("fits its schema")
 }
 
+/// The latest time that a stored row can have, if these are written now: what is later was dated by a clock that ran
+/// ahead, and must not keep out what is right. `None`: the clock cannot be right itself, and says nothing about others.
+pub fn latest_plausible(batches: &[Batch], now: Timestamp) -> Option<Timestamp> {
+    let last = batches.last().filter(|batch| batch.is_dated())?;
+    let now = last.accepted_at.max(now);
+    // A clock nobody had set knows nothing of what is stored.
+    let set = now.as_second() >= FIRST_POSSIBLE;
+    set.then(|| now.saturating_add(SLACK).ok()).flatten()
+}
+
 fn cells(parts: &[&RecordBatch]) -> impl Iterator<Item = Cell> {
     parts.iter().enumerate().flat_map(|(part, records)| (0..records.num_rows()).map(move |row| (part, row)))
 }
 
 /// One row per key, each cell from the row it is to be taken from.
-fn fold(table: &TablePlan, parts: &[&RecordBatch]) -> Vec<Vec<Cell>> {
+fn fold(table: &TablePlan, parts: &[&RecordBatch], latest: Option<Timestamp>) -> Vec<Vec<Cell>> {
     let key: Vec<usize> = table.with_role(Role::Key).collect();
     let keys: Vec<KeyColumns<'_>> =
         parts.iter().map(|part| KeyColumns::new(key.iter().map(|&column| part.column(column)))).collect();
     let newest = table.with_role(Role::Newest).next();
+    let latest = latest.filter(|_| table.newest_time().is_some()).map(Timestamp::as_microsecond);
     let age = |cell: Cell| newest.and_then(|column| instant(parts[cell.0].column(column), cell.1));
     let (mut places, mut key): (HashMap<Vec<u8>, usize>, _) = (HashMap::new(), Vec::new());
     let mut rows: Vec<Vec<Cell>> = Vec::new();
@@ -66,7 +86,11 @@ fn fold(table: &TablePlan, parts: &[&RecordBatch]) -> Vec<Vec<Cell>> {
             None => rows.push(vec![cell; table.columns.len()]),
             Some(row) => {
                 // `newest` is a column like any other: its cell in the folded row says how new that is.
-                if newest.is_none_or(|column| age(cell) >= age(row[column])) {
+                let counts = |column: usize| {
+                    let known = age(row[column]);
+                    age(cell) >= known || known.zip(latest).is_some_and(|(known, latest)| known > latest)
+                };
+                if newest.is_none_or(counts) {
                     overwrite(table, parts, row, cell);
                 }
             }

@@ -61,7 +61,11 @@ pub(super) enum Origin {
     /// A pipeline column; whether it may be missing from an older batch.
     Column { name: String, nullable: bool },
     /// An object of pipeline columns: name in the object, column.
-    Json(Vec<(String, String)>),
+    Json {
+        members: Vec<(String, String)>,
+        /// The member that rows get whose time is not to be trusted.
+        misdated: Option<String>,
+    },
 }
 
 impl TablesPlan {
@@ -125,8 +129,13 @@ impl TablePlan {
     pub fn takes(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().filter_map(|column| match &column.origin {
             Origin::Column { name, .. } => Some(name.as_str()),
-            Origin::Json(_) => None,
+            Origin::Json { .. } => None,
         })
+    }
+
+    /// The column of a time that says how new a row is, as an index into [`TablePlan::columns`].
+    pub fn newest_time(&self) -> Option<usize> {
+        self.with_role(Role::Newest).find(|&column| self.columns[column].column_type == ColumnType::Time)
     }
 
     /// The columns of this role, as indices into [`TablePlan::columns`].
@@ -153,7 +162,7 @@ impl TablePlan {
         let from = |names: &[&str]| -> Vec<usize> {
             let columns = self.columns.iter().enumerate().filter(|(_, column)| match &column.origin {
                 Origin::Column { name, .. } => names.contains(&name.as_str()),
-                Origin::Json(_) => false,
+                Origin::Json { .. } => false,
             });
             columns.map(|(index, _)| index).collect()
         };

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
-use arrow_array::{Array, ArrayRef, NullArray, RecordBatch, RecordBatchOptions, UInt64Array, new_null_array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, NullArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray,
+    UInt64Array, new_null_array,
+};
 use arrow_select::take::take;
 
 use super::convert::{convert, lost};
@@ -13,7 +16,7 @@ use super::json::{Member, objects, printable};
 use super::plan::Origin;
 use super::select::select;
 use super::{ColumnType, PlannedColumn, Role, TablePlan};
-use crate::is_json;
+use crate::{Misdated, TIME, is_json, misdated};
 
 /// Rows of a table, and where they came from.
 #[derive(Clone, Debug)]
@@ -67,9 +70,10 @@ struct Projection<'a> {
 impl Projection<'_> {
     fn column(&mut self, column: &PlannedColumn) -> ArrayRef {
         let cells = match &column.origin {
-            Origin::Json(members) => self.object(members),
+            Origin::Json { members, misdated } => self.object(members, misdated.as_deref()),
             Origin::Column { name, nullable } => self.plain(column, name, *nullable),
         };
+        let cells = self.better_time(column).unwrap_or(cells);
         if column.role == Role::Key {
             let nulls: Vec<usize> = (0..cells.len()).filter(|&row| cells.is_null(row)).collect();
             self.misfit(&nulls, "null_key", column, "is part of the key and null");
@@ -97,14 +101,33 @@ impl Projection<'_> {
         cells
     }
 
-    fn object(&self, members: &[(String, String)]) -> ArrayRef {
-        let members: Vec<Member> = members
+    /// What says how new a row is, or when it first was, of rows that are dated wrongly: the best that is known.
+    fn better_time(&self, column: &PlannedColumn) -> Option<ArrayRef> {
+        let of_time = matches!(&column.origin, Origin::Column { name, .. } if name == TIME)
+            && column.column_type == ColumnType::Time;
+        let mark = misdated(self.records.schema_ref()).filter(|_| of_time)?;
+        let better = match (column.role, mark) {
+            (Role::First | Role::Newest, Misdated::Better(time)) => time,
+            // A date that says of itself that it is none, for columns that take no null.
+            (Role::First, Misdated::Unknown) => 0,
+            _ => return None,
+        };
+        let cells = TimestampMicrosecondArray::from_value(better, self.rows.len()).with_timezone("UTC");
+        Some(Arc::new(cells))
+    }
+
+    fn object(&self, members: &[(String, String)], mark: Option<&str>) -> ArrayRef {
+        let mut members: Vec<Member> = members
             .iter()
             .map(|(name, from)| {
                 let (column, json) = self.member(from).unwrap_or_else(|| (nulls(self.rows.len()), false));
                 Member::new(name, column, json)
             })
             .collect();
+        if let Some(name) = mark.filter(|_| misdated(self.records.schema_ref()).is_some()) {
+            let marked: ArrayRef = Arc::new(BooleanArray::from(vec![true; self.rows.len()]));
+            members.push(Member::new(name, marked, false));
+        }
         Arc::new(objects(&members, self.rows.len()))
     }
 

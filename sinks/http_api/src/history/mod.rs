@@ -127,6 +127,23 @@ impl Asked {
     }
 }
 
+/// Nobody's clock was right before (2000-01-02): what is earlier was dated by one that had never been set.
+const NEVER_SET: i64 = 946_771_200;
+
+impl Asked {
+    /// Without what was dated by a clock that ran ahead (`bound` is behind all that can be true), or that nobody had set:
+    /// newest first it would lead for ever, and spans of such days are none. Who names a time gets what is there.
+    pub(crate) fn plausible(mut self, bound: Option<Timestamp>) -> Self {
+        let named = |bound: &Timestamp| self.start.is_some_and(|start| start >= *bound);
+        self.end = self.end.or(bound.filter(|bound| !named(bound)));
+        if self.interval.is_some() && self.start.is_none() {
+            let first = Timestamp::from_second(NEVER_SET).ok();
+            self.start = first.filter(|first| self.end.is_none_or(|end| end > *first));
+        }
+        self
+    }
+}
+
 /// The `Link` header for the page that begins behind this place.
 pub(crate) fn link(path: &str, query: Option<&str>, place: &[Value]) -> String {
     let kept = query.unwrap_or_default().split('&').filter(|pair| {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use arrow_select::interleave::interleave;
+use jiff::Timestamp;
 
 use crate::json::{self, Cell};
 
@@ -33,12 +34,25 @@ pub(crate) struct Rule {
     pub of_store: Vec<usize>,
 }
 
+/// Whether a row of the same age counts, and which is older than any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Newer {
+    /// A row that is as new as the known one counts.
+    pub or_equal: bool,
+    /// What is dated later than this was dated by a clock that ran ahead.
+    pub latest: Option<Timestamp>,
+}
+
 /// A cell's place: the part, the row in it; `None`: null.
 type Place = Option<(usize, usize)>;
 
-/// One row per key, in the order the keys first appear. A later row counts if it is newer; `or_equal`: also if it is
-/// as new. Rows with a null in the key belong to none.
+/// As [`fold_within`], where any time can be.
 pub(crate) fn fold(rule: &Rule, parts: &[&RecordBatch], or_equal: bool) -> RecordBatch {
+    fold_within(rule, parts, Newer { or_equal, latest: None })
+}
+
+/// One row per key, in the order the keys first appear. A later row counts if it is newer. Rows with a null in the key belong to none.
+pub(crate) fn fold_within(rule: &Rule, parts: &[&RecordBatch], newer: Newer) -> RecordBatch {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut rows: Vec<Vec<Place>> = Vec::new();
     let width = rule.schema.fields().len();
@@ -48,7 +62,7 @@ pub(crate) fn fold(rule: &Rule, parts: &[&RecordBatch], or_equal: bool) -> Recor
             let place = *places.entry(key).or_insert(rows.len());
             match rows.get_mut(place) {
                 None => rows.push(vec![Some((part, row)); width]),
-                Some(known) if counts(rule, parts, known, (part, row), or_equal) => {
+                Some(known) if counts(rule, parts, known, (part, row), newer) => {
                     overwrite(rule, batch, known, (part, row));
                 }
                 Some(_) => {}
@@ -58,7 +72,7 @@ pub(crate) fn fold(rule: &Rule, parts: &[&RecordBatch], or_equal: bool) -> Recor
     gather(&rule.schema, parts, &rows)
 }
 
-fn counts(rule: &Rule, parts: &[&RecordBatch], known: &[Place], new: (usize, usize), or_equal: bool) -> bool {
+fn counts(rule: &Rule, parts: &[&RecordBatch], known: &[Place], new: (usize, usize), newer: Newer) -> bool {
     let Some(newest) = rule.newest else { return true };
     let age = |(part, row): (usize, usize)| match json::cell(parts[part].column(newest), row) {
         Cell::Time(time) => Some(time.as_microsecond()),
@@ -66,7 +80,11 @@ fn counts(rule: &Rule, parts: &[&RecordBatch], known: &[Place], new: (usize, usi
         _ => None,
     };
     let (known, new) = (known[newest].and_then(age), age(new));
-    if or_equal { new >= known } else { new > known }
+    let of_time = matches!(rule.schema.field(newest).data_type(), DataType::Timestamp(..));
+    let latest = newer.latest.filter(|_| of_time).map(Timestamp::as_microsecond);
+    let impossible = |age: Option<i64>| age.zip(latest).is_some_and(|(age, latest)| age > latest);
+    let counts = if newer.or_equal { new >= known } else { new > known };
+    counts || impossible(known)
 }
 
 fn overwrite(rule: &Rule, batch: &RecordBatch, known: &mut [Place], new: (usize, usize)) {

@@ -12,13 +12,16 @@ mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, new_null_array,
+};
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
-use smiles_stage::tables::{Mode, Role, TablePlan, TablesPlan};
-use smiles_stage::{Position, Query};
+use jiff::Timestamp;
+use smiles_stage::tables::{Mode, Role, TablePlan, TablesPlan, latest_plausible};
+use smiles_stage::{Batch, Misdated, Position, Query, misdated};
 
-use fold::{Kind, Rule, fold, without_store};
+use fold::{Kind, Newer, Rule, fold, fold_within, without_store};
 
 /// Accepted rows are kept in so many parts: while the store is down, the oldest two become one.
 const PARTS_MAX: usize = 8;
@@ -115,6 +118,22 @@ impl View {
 
     /// The rows of a batch as this table would get them; what does not fit the table is not in it.
     fn rows(&self, batch: &RecordBatch) -> Option<RecordBatch> {
+        let rows = self.projected(batch)?;
+        let (Some(Misdated::Better(time)), Some(newest)) = (misdated(batch.schema_ref()), self.rule.newest)
+        else {
+            return Some(rows);
+        };
+        // What was just heard is the latest, whatever a clock in doubt makes of it.
+        let better = TimestampMicrosecondArray::from_value(time, rows.num_rows()).with_timezone("UTC");
+        let mut columns = rows.columns().to_vec();
+        if columns[newest].data_type() == better.data_type() {
+            columns[newest] = Arc::new(better);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        RecordBatch::try_new_with_options(rows.schema(), columns, &options).ok()
+    }
+
+    fn projected(&self, batch: &RecordBatch) -> Option<RecordBatch> {
         let projected = match self.plan.project(batch) {
             Ok(projected) => projected,
             Err(misfits) => {
@@ -150,6 +169,8 @@ struct State {
     generation: u64,
     /// Whether the store was read since the start.
     read: bool,
+    /// The latest time that a row can have.
+    latest: Option<Timestamp>,
     held: Vec<Held>,
 }
 
@@ -182,20 +203,20 @@ impl Part {
 
 impl Held {
     /// Takes rows that were accepted behind all others.
-    fn accept(&mut self, rule: &Rule, part: Part) {
+    fn accept(&mut self, rule: &Rule, part: Part, newer: Newer) {
         self.accepted.push(part);
         if self.accepted.len() > PARTS_MAX {
             let oldest = self.accepted.remove(0);
             let next = &mut self.accepted[0];
-            next.rows = fold(rule, &[&oldest.rows, &next.rows], true);
+            next.rows = fold_within(rule, &[&oldest.rows, &next.rows], newer);
         }
         self.current = None;
     }
 
     /// All rows that are not known to be in the store, as one.
-    fn own(&self, rule: &Rule) -> Option<RecordBatch> {
+    fn own(&self, rule: &Rule, newer: Newer) -> Option<RecordBatch> {
         let parts: Vec<&RecordBatch> = self.accepted.iter().map(|part| &part.rows).collect();
-        (!parts.is_empty()).then(|| fold(rule, &parts, true))
+        (!parts.is_empty()).then(|| fold_within(rule, &parts, newer))
     }
 }
 
@@ -220,12 +241,30 @@ impl Memory {
         self.lock().read
     }
 
+    /// A batch is about to be accepted; `now` is what the wall clock shows.
+    pub(crate) fn goes_by(&self, batch: &Batch, now: Timestamp) {
+        let mut state = self.lock();
+        state.latest = latest_plausible(std::slice::from_ref(batch), now).or(state.latest);
+    }
+
+    /// Others may have written since the last batch was accepted here.
+    pub(crate) fn goes_on(&self, now: Timestamp) {
+        let mut state = self.lock();
+        state.latest = state.latest.map(|latest| latest.max(now));
+    }
+
+    /// Behind everything that can be true by now; `None`: no batch came yet by which to tell.
+    pub(crate) fn bound(&self, now: Timestamp) -> Option<Timestamp> {
+        self.lock().latest.map(|latest| latest.max(now))
+    }
+
     /// A batch was accepted.
     pub(crate) fn accept(&self, position: Position, batch: &RecordBatch) {
         let mut state = self.lock();
+        let newer = Newer { or_equal: true, latest: state.latest };
         for (view, held) in self.views.iter().zip(&mut state.held) {
             let Some(rows) = view.rows(batch).filter(|rows| rows.num_rows() > 0) else { continue };
-            held.accept(&view.rule, Part { upto: position, rows: fold(&view.rule, &[&rows], true) });
+            held.accept(&view.rule, Part { upto: position, rows: fold(&view.rule, &[&rows], true) }, newer);
         }
         state.generation += 1;
     }
@@ -256,14 +295,16 @@ impl Memory {
     /// All rows of a view; `None`: there are too many to keep.
     pub(crate) fn all(&self, view: usize) -> Option<RecordBatch> {
         let mut state = self.lock();
+        let newer = Newer { or_equal: true, latest: state.latest };
         let (view, held) = (&self.views[view], &mut state.held[view]);
         if held.given_up {
             return None;
         }
         if held.current.is_none() {
-            held.current = Some(match (&held.stored, held.own(&view.rule)) {
+            held.current = Some(match (&held.stored, held.own(&view.rule, newer)) {
                 (Some(stored), Some(accepted)) => {
-                    let fresh = fold(&view.rule, &[stored, &accepted], false);
+                    let fresh =
+                        fold_within(&view.rule, &[stored, &accepted], Newer { or_equal: false, ..newer });
                     // Rows the store does not have yet lack what only it can say.
                     strip_new(view, stored, &fresh)
                 }

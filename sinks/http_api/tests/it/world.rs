@@ -84,6 +84,7 @@ impl World {
             process: Arc::new(Process {
                 id: "0f".repeat(16),
                 version: "3.0.0".into(),
+                built: None,
                 pipelines: Vec::new(),
             }),
         };

@@ -4,6 +4,7 @@
 
 mod adoption;
 mod blame;
+mod clocks;
 mod conformance;
 mod faults;
 mod fixture;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod blame;
+mod clocks;
 mod conformance;
 mod delivery;
 mod fixture;

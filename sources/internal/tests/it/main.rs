@@ -53,7 +53,8 @@ fn context() -> OpenContext {
         fingerprint: "00ff".into(),
         settings: json!({ "HOST": "10.0.0.5", "PASSWORD": "***" }),
     };
-    let process = Process { id: String::new(), version: "3.0.0".into(), pipelines: vec![configured] };
+    let process =
+        Process { id: String::new(), version: "3.0.0".into(), built: None, pipelines: vec![configured] };
     OpenContext {
         pipeline: "system".into(),
         meters: meters(),

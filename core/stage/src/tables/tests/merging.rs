@@ -68,10 +68,10 @@ fn the_newest_wins_and_null_overwrites_nothing() {
         for split in
             [vec![part(&plan, rows)], vec![part(&plan, &rows[..middle]), part(&plan, &rows[middle..])]]
         {
-            assert_eq!(lines(&merge(&plan, &split.iter().collect::<Vec<_>>())), expected, "{rows:?}");
+            assert_eq!(lines(&merge(&plan, &split.iter().collect::<Vec<_>>(), None)), expected, "{rows:?}");
         }
     }
-    assert_eq!(lines(&merge(&plan(true), &[])), [""; 0]);
+    assert_eq!(lines(&merge(&plan(true), &[], None)), [""; 0]);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_append_keeps_every_row() {
         part(&plan, &[("a", None, Some(1), None), ("a", None, Some(1), None)]),
         part(&plan, &[("b", None, None, None)]),
     ];
-    assert_eq!(lines(&merge(&plan, &parts.each_ref())), ["a|1", "a|1", "b|-"]);
+    assert_eq!(lines(&merge(&plan, &parts.each_ref(), None)), ["a|1", "a|1", "b|-"]);
 }
 
 /// What upserting the rows one by one leaves, by the rules of the delivery half.
@@ -112,7 +112,7 @@ proptest! {
     ) {
         let plan = plan(newest);
         let cut = cut.min(rows.len());
-        let folded = merge(&plan, &[&part(&plan, &rows[..cut]), &part(&plan, &rows[cut..])]);
+        let folded = merge(&plan, &[&part(&plan, &rows[..cut]), &part(&plan, &rows[cut..])], None);
         let mut folded = lines(&folded);
         folded.sort();
         let cell = |value: Option<i64>| value.map_or("-".to_owned(), |value| value.to_string());

@@ -1,0 +1,90 @@
+//! Totals that a person corrects, beside a running bridge and without one.
+
+use std::fs;
+use std::path::Path;
+
+use crate::bridge::{Bridge, PATIENCE, finish, now, pause};
+use crate::sequence::{Device, pipeline};
+
+const ONE: &str = "116182800001/1";
+const TWO: &str = "116182800001/2";
+
+fn say(args: &[&str], folder: &Path) -> (Option<i32>, String) {
+    let output = finish(args, &[], folder);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+/// What is published of a key, as `smiles total list` says.
+fn published(folder: &Path, key: &str) -> Option<f64> {
+    let (_, said) = say(&["total", "list"], folder);
+    let line = said.lines().find(|line| line.trim_start().starts_with(key))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn eventually(what: &str, bridge: &Bridge, mut holds: impl FnMut() -> bool) {
+    let deadline = now() + PATIENCE;
+    while !holds() {
+        assert!(now() < deadline, "not {what}:\n{}", bridge.log());
+        pause();
+    }
+}
+
+/// The highest and the last total of a port that the store has.
+fn stored(folder: &Path, port: u8) -> (f64, f64) {
+    let store = rusqlite::Connection::open(folder.join("data/store.db")).unwrap();
+    store.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let one = |sql: &str| store.query_row(sql, [port], |row| row.get(0)).unwrap_or(0.0);
+    (
+        one("SELECT max(pass) FROM readings WHERE port = ?1"),
+        one("SELECT pass FROM readings WHERE port = ?1 ORDER BY rowid DESC LIMIT 1"),
+    )
+}
+
+#[test]
+fn a_total_is_corrected_and_handed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let device = Device::start();
+    pipeline(&device, folder, "20ms");
+    let path = folder.join("sequence.yaml");
+    let counter = "  - type: unit_conversion
+  - type: counter
+    key: [serial_number, port_number]
+    column: total_production
+    max_rate: 2000 Wh/h
+";
+    let text = fs::read_to_string(&path).unwrap().replace("  - type: unit_conversion\n", counter);
+    fs::write(&path, text).unwrap();
+    let bridge = Bridge::start(&["run", "sequence.yaml"], &[], folder);
+    eventually("heard", &bridge, || published(folder, ONE).is_some_and(|total| total > 3.0));
+
+    let (code, said) = say(&["total", "set", ONE, "5000000"], folder);
+    assert!(code == Some(2) && said.contains("say --yes"), "nobody can be asked: {said}");
+    let (code, said) = say(&["total", "set", "nobody/1", "5", "--yes"], folder);
+    assert!(code == Some(1) && said.contains("there is no total of `nobody/1`"), "{said}");
+    let (code, said) = say(&["total", "set", ONE, "5000000", "--yes"], folder);
+    assert!(code == Some(0) && said.contains("to 5000000 (set by hand); the running bridge"), "{said}");
+    eventually("taken over", &bridge, || stored(folder, 1).1 > 5_000_000.0);
+    assert!(bridge.log().contains("a total was corrected by hand"), "{}", bridge.log());
+    assert!(stored(folder, 1).1 < 5_100_000.0, "it goes on from there by what the device counts");
+    assert!(stored(folder, 2).0 < 100_000.0, "no other key changes");
+    bridge.kill();
+    assert!(published(folder, ONE).unwrap() > 5_000_000.0, "it lasts, also if the bridge is killed");
+
+    let (code, said) = say(&["total", "set", ONE, "1000", "--yes"], folder);
+    assert!(code == Some(0) && !said.contains("running bridge"), "{said}");
+    assert_eq!(published(folder, ONE), Some(1000.0));
+    let own = published(folder, TWO).unwrap();
+    assert_eq!(say(&["total", "move", ONE, TWO, "--yes"], folder).0, Some(0));
+    assert_eq!(published(folder, TWO), Some(own + 1000.0));
+    let (code, said) = say(&["total", "move", ONE, TWO, "--yes"], folder);
+    assert!(code == Some(1) && said.contains("goes on from"), "not twice: {said}");
+    let rows = stored(folder, 2).1;
+    let bridge = Bridge::start(&["run", "sequence.yaml"], &[], folder);
+    eventually("going on", &bridge, || stored(folder, 2).1 > rows + 1000.0);
+    assert!(stored(folder, 1).1 < 100_000.0);
+    bridge.interrupt();
+    let (_, said) = say(&["total", "list"], folder);
+    assert_eq!(said.matches("corrected 116182800001").count(), 3, "{said}");
+}
