@@ -1,7 +1,8 @@
-//! Lists the stock pipelines and migrations, so that the binary carries them wherever it goes.
+//! Lists the stock pipelines and migrations, so that the binary carries them wherever it goes, and dates the program.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
@@ -21,8 +22,24 @@ fn main() -> io::Result<()> {
             .map_err(io::Error::other)?;
     }
     code.push_str("]\n");
+    if let Some(seconds) = written(&root) {
+        println!("cargo::rustc-env=SMILES_WRITTEN={seconds}");
+    }
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;
     fs::write(Path::new(&out).join("stock_files.rs"), code)
+}
+
+/// When this source was written, in seconds since 1970: as who builds it says, else the date of the commit. So the same
+/// source gives the same program; a build that goes on from an earlier commit may keep its date.
+fn written(root: &Path) -> Option<i64> {
+    let said = env::var("SOURCE_DATE_EPOCH").ok();
+    let commit = || {
+        let git =
+            Command::new("git").arg("-C").arg(root).args(["show", "-s", "--format=%ct", "HEAD"]).output();
+        git.ok().and_then(|git| String::from_utf8(git.stdout).ok())
+    };
+    said.or_else(commit)?.trim().parse().ok()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -108,6 +108,17 @@ fn poll(number: usize) -> RecordBatch {
             columns.push((field, Arc::clone(column)));
         }
     }
+    // Sums that are not established yet leave no rows: `psql` writes none either.
+    let absent = |data_type: DataType, name: String| {
+        let none = arrow_array::new_null_array(&data_type, rows);
+        (Field::new(name, data_type, true), none)
+    };
+    columns.push(absent(DataType::Utf8, "plant".to_owned()));
+    for sum in ["plant", "dtu", "inverter"] {
+        columns.extend(
+            ["today", "total"].map(|what| absent(DataType::Int64, format!("{sum}_{what}_production"))),
+        );
+    }
     let (fields, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("the columns fit the schema")
 }

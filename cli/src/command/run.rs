@@ -126,13 +126,12 @@ async fn open(projects: Vec<Project>, data_dir: &Path) -> Result<Vec<Running>, F
     Ok(running)
 }
 
-/// No machine had this version before (2025-01-01). Who builds it says better (`SOURCE_DATE_EPOCH`), and a build stays
-/// reproducible.
+/// No machine had this version before (2025-01-01): where neither the commit nor who builds it says a date.
 const BEGUN: i64 = 1_735_689_600;
 
-/// When the program was built, or a time before.
+/// When the program was built, or a time before; the build script knows.
 fn built() -> Option<jiff::Timestamp> {
-    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
+    let said = option_env!("SMILES_WRITTEN").and_then(|seconds| seconds.parse().ok());
     jiff::Timestamp::from_second(said.unwrap_or(BEGUN)).ok()
 }
 

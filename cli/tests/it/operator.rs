@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use smiles_journal::{Cursor, Entry, From, Journal, OnFull, Options, SqliteJournal};
+use smiles_journal::{Aside, Cursor, Entry, From, Journal, OnFull, Options, SqliteJournal};
 use smiles_stage::{Seq, TargetId};
 use smiles_testkit::numbered;
 
@@ -141,7 +141,13 @@ fn what_an_old_copy_holds_back_is_a_persons_decision() {
             journal.enlist(&[cursor]).await.unwrap();
             let (target, mut marks) = (TargetId([1; 16]), vec![(journal.run(), Seq::ZERO)]);
             journal.reconcile("store", target, &marks).await.unwrap();
-            let entry = |now| Entry { records: numbered([1, 2]), state: Vec::new(), complete: true, now };
+            let entry = |now| Entry {
+                records: numbered([1, 2]),
+                state: Vec::new(),
+                complete: true,
+                aside: Aside::default(),
+                now,
+            };
             journal.append(entry(then)).await.unwrap();
             drop(journal);
             let journal = SqliteJournal::open(options.clone(), today).await.unwrap();

@@ -65,7 +65,8 @@ impl Board {
             queued: 0,
         };
         let (losses, repairs, rejected, judge) = (Vec::new(), Vec::new(), Vec::new(), None);
-        let state = State { health, heard, broken: None, losses, dropped, done, aside, repairs, rejected, judge };
+        let state =
+            State { health, heard, broken: None, losses, dropped, done, aside, repairs, rejected, judge };
         let (clock, begun) = (Arc::clone(clock), clock.monotonic());
         Arc::new(Self { clock, begun, state: Mutex::new(state), dirty: Notify::new() })
     }

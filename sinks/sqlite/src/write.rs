@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
-use smiles_stage::tables::{Mode, Part, Piece, Place, Rejected, TablePlan, latest_plausible, merge, write_time};
+use smiles_stage::tables::{
+    Mode, Part, Piece, Place, Rejected, TablePlan, latest_plausible, merge, write_time,
+};
 use smiles_stage::{Batch, RunId, Seq, StageError};
 
 use crate::bind::{Binder, RowError};

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::convert::{Clock, TextRow, time};
-use super::rules::Step;
+use super::rules::{Step, Type};
 
 /// Leaves out rows that repeat the one before of their key within a span; says how many.
 pub(super) fn without_repeats(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone) -> u64 {
@@ -41,6 +41,13 @@ pub(super) fn end_at_pause(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone
     if let Some(pause) = pause {
         rows.truncate(pause);
     }
+}
+
+/// When a row of a table that only grows is of: its first instant.
+pub(super) fn at(step: &Step, row: &TextRow, zone: &TimeZone) -> Option<i64> {
+    step.number.as_ref()?;
+    let place = step.columns.iter().position(|(_, of_type)| *of_type == Type::Time)?;
+    instant(&row.1, place, zone)
 }
 
 fn instant(cells: &[Option<String>], at: usize, zone: &TimeZone) -> Option<i64> {

@@ -185,15 +185,28 @@ impl Import<'_> {
     async fn proofread(&mut self, step: &Step, columns: &[String]) -> Result<(), Failure> {
         let schema = convert::schema(step);
         let (mut after, mut bad) = (0, Vec::new());
+        let (mut oldest_first, mut first) = (true, None);
         loop {
             let rows = self.source.rows(&step.table, columns, Some("line"), after, PIECE).await?;
-            let Some((last, _)) = rows.last() else { break };
-            after = *last;
+            let Some(last) = rows.last() else { break };
+            first = first.or_else(|| rows.first().and_then(|row| repeats::at(step, row, &self.zone)));
+            oldest_first = first <= repeats::at(step, last, &self.zone).or(first);
+            after = last.0;
             if let Err(more) = convert::batch(step, &schema, &rows, &self.zone, &mut Clock::default()) {
                 bad.extend(more);
             }
         }
-        if bad.is_empty() { Ok(()) } else { Err(wrong_cells(&step.table, &bad)) }
+        match (bad.is_empty(), oldest_first) {
+            (false, _) => Err(wrong_cells(&step.table, &bad)),
+            // The file is known by its first row. One that grows at the front would be another one each time, and all
+            // of its rows would be taken again.
+            (true, false) => Err(Failure::configuration(format!(
+                "the rows of `{}` come newest first: write them oldest first, so that a longer file of the same rows is \
+                 known again; `(head -n 1 FILE; tail -n +2 FILE | tac) > SORTED.csv` turns them round",
+                step.table
+            ))),
+            (true, true) => Ok(()),
+        }
     }
 
     /// A database is not taken over into itself.

@@ -110,6 +110,13 @@ fn a_csv_file_is_read_by_its_first_line_and_every_mistake_has_a_place() {
     let rows: i64 = store.query_row("SELECT count(*) FROM port_data", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 3);
 
+    // One that begins with its newest row would be another one whenever it grew.
+    let newest = write(
+        "newest.csv",
+        "serial_number,port_number,timestamp\nA1,1,2025-06-21T12:05:00Z\nA1,1,2025-06-21T12:04:00Z\n",
+    );
+    refused(&import(&[&newest, "--table", "port_data"], &data, folder.path()), 2, &["newest first", "tac"]);
+
     refused(&import(&[&good], &data, folder.path()), 1, &["needs --table"]);
     refused(
         &import(&[&good, "--table", "ports"], &data, folder.path()),

@@ -159,6 +159,34 @@ pub(crate) fn link(path: &str, query: Option<&str>, place: &[Value]) -> String {
 mod tests {
     use super::*;
 
+    fn second(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn what_a_wrong_clock_dated_is_shown_only_to_who_names_the_time() {
+        const NOW: i64 = 1_800_000_000;
+        const AHEAD: i64 = NOW + 86_400 * 365;
+        // What was asked (start, end, in spans), and what is looked at.
+        let rows = [
+            ((None, None, false), (None, Some(NOW))),
+            ((None, None, true), (Some(NEVER_SET), Some(NOW))),
+            ((Some(NOW - 60), None, false), (Some(NOW - 60), Some(NOW))),
+            ((Some(NOW - 60), Some(AHEAD), true), (Some(NOW - 60), Some(AHEAD))),
+            ((Some(AHEAD), None, false), (Some(AHEAD), None)),
+            ((Some(0), None, true), (Some(0), Some(NOW))),
+            ((None, Some(60), true), (None, Some(60))),
+        ];
+        for ((start, end, spans), expected) in rows {
+            let interval = spans.then(|| Interval::parse("1d").unwrap());
+            let (start, end) = (start.map(second), end.map(second));
+            let asked = Asked { limit: 1, start, end, descending: true, cursor: None, interval };
+            let asked = asked.plausible(Some(second(NOW)));
+            let looked = (asked.start.map(Timestamp::as_second), asked.end.map(Timestamp::as_second));
+            assert_eq!(looked, expected);
+        }
+    }
+
     #[test]
     fn a_link_keeps_everything_but_the_place() {
         let place = [Value::Time(Timestamp::from_microsecond(7).unwrap()), Value::Int(3)];

@@ -74,6 +74,37 @@ fn a_row_prints_as_an_object_of_all_its_columns() {
     }
 }
 
+/// Rows of a clock in doubt say so in their object; a table of current values gets the better time, a history the one
+/// that was read.
+#[test]
+fn what_is_dated_wrongly_is_marked_and_dated_better_where_current_values_are() {
+    let history = json!({
+        "columns": { "at": "time", "raw": { "json": { "v": "voltage" }, "misdated": "time_distrusted" } },
+    });
+    let current = json!({
+        "mode": "upsert", "key": ["s"], "newest": "last", "first": ["seen"],
+        "columns": { "s": "serial", "seen": "time", "last": "time" },
+    });
+    let heard = batch(&rows()[1..2]);
+    let marked = |known: bool| crate::mark_misdated(heard.clone(), known);
+    let accepted = |records: RecordBatch| crate::Batch {
+        position: crate::Position { run: crate::RunId([1; 16]), seq: crate::Seq(1) },
+        complete: true,
+        accepted_at: jiff::Timestamp::from_microsecond(7 * MINUTE).unwrap(),
+        records,
+    };
+    let cases = [
+        (heard.clone(), r#"@60000000|{"v":230.5}"#, "a|@60000000|@60000000"),
+        (marked(true), r#"@60000000|{"v":230.5,"time_distrusted":true}"#, "a|@420000000|@420000000"),
+        (marked(false), r#"@60000000|{"v":230.5,"time_distrusted":true}"#, "a|@0|@60000000"),
+    ];
+    for (records, past, now) in cases {
+        let rows = accepted(records).rows();
+        let of = |options: &Value| lines(&table(options.clone()).project(&rows).unwrap().records);
+        assert_eq!((of(&history), of(&current)), (vec![past.to_owned()], vec![now.to_owned()]));
+    }
+}
+
 #[test]
 fn a_table_gets_its_columns_and_rows() {
     let cases: [(Value, &[&str]); 12] = [
