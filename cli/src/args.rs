@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// Ask a running bridge whether it is ready (for container health checks)
     Health(HealthArgs),
     /// Print the version, as --version does
-    #[command(hide = true)]
+    #[command(hide = true, after_help = "Example:\n  smiles version")]
     Version,
 }
 

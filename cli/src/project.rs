@@ -173,15 +173,24 @@ pub(crate) fn open_all(
     if complaints.is_empty() { Ok(projects) } else { Err(Failure::Configuration(complaints)) }
 }
 
-/// Files that share a part complain of it in the same words; once is enough.
+/// Files that share a part or a variable complain of it in the same words; once is enough.
 fn unsaid(text: &str, said: &mut Vec<String>) -> String {
     let new = |piece: &&str| {
-        let piece = piece.trim_end().to_owned();
+        let piece = mistake(piece);
         let is_new = !said.contains(&piece);
         said.push(piece);
         is_new
     };
     text.split_inclusive("\n\n").filter(new).collect()
+}
+
+/// What tells one mistake from another: that of a variable is the same in whatever file.
+fn mistake(piece: &str) -> String {
+    let notes: Vec<&str> = piece.lines().filter(|line| line.trim_start().starts_with("= ")).collect();
+    match notes.iter().any(|note| note.trim_start().starts_with("= note: `")) {
+        true => piece.lines().take(1).chain(notes).collect::<Vec<_>>().join("\n"),
+        false => piece.trim_end().to_owned(),
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "diagnostics are for the terminal, also before logging has begun")]

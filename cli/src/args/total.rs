@@ -9,7 +9,7 @@ pub(crate) enum TotalCommand {
     /// List the lifetime totals that are published, and what the devices themselves say
     #[command(after_help = "Examples:
   smiles total list                            every total of every journal under DATA_DIR
-  smiles total list --pipeline hoymiles")]
+  smiles total list --pipeline meters")]
     List(TotalListArgs),
     /// Correct a published total that is wrong for good
     Set(TotalSetArgs),

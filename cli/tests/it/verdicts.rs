@@ -44,7 +44,8 @@ fn one_mistake_hides_no_other_and_is_said_once() {
         ["LOG_LEVEL is `debugg`", "DTU_PORT", "DTU_HOST"].iter().all(|word| said.contains(word)),
         "{said}"
     );
-    let (code, said) = say(&["check"], &[("DTU_HOST", "10.0.0.5"), ("DB_TYPE", "mysql")], &[]);
+    let (code, said) =
+        say(&["check"], &[("DTU_HOST", "10.0.0.5"), ("DB_HOST", "db"), ("DB_TYPE", "mysql")], &[]);
     assert!(code == Some(2) && said.matches("error: DB_TYPE").count() == 1, "{said}");
 }
 
@@ -52,7 +53,7 @@ fn one_mistake_hides_no_other_and_is_said_once() {
 fn limits_of_nothing_do_not_pass() {
     let file = |name: &str, every: &str, journal: &str, path: &str| {
         format!(
-            "pipeline: {name}\njournal: {journal}\nsources:\n  s: {{type: synthetic, every: {every}, columns: {{n: {{pattern: index}}}}}}\n\
+            "pipeline: {name}\njournal: {journal}\nsources:\n  s: {{type: synthetic, rows: 1, every: {every}, columns: {{n: {{pattern: index}}}}}}\n\
              sinks:\n  store: {{type: sqlite, path: {path}, tables: {{t: {{create: true, columns: {{n: n}}}}}}}}\n"
         )
     };

@@ -27,6 +27,9 @@ pub(crate) struct Context {
     table: OnceLock<Table>,
 }
 
+/// The contexts of all stages that were ever opened.
+static FOR_EVER: Mutex<Vec<Arc<Context>>> = Mutex::new(Vec::new());
+
 /// What the instances of a stage call, at the address that they keep.
 struct Table(&'static SmilesHost);
 
@@ -91,7 +94,10 @@ impl Context {
     /// The table that every instance of the stage gets. It and the context stay for ever, a few hundred bytes for each
     /// stage that is opened: a thread of a plugin may call the host at any time, also after `close`.
     pub(crate) fn table(self: &Arc<Self>) -> &'static SmilesHost {
-        let table = || Table(Box::leak(Box::new(Self::services(Arc::into_raw(Arc::clone(self))))));
+        let table = || {
+            FOR_EVER.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(self));
+            Table(Box::leak(Box::new(Self::services(Arc::as_ptr(self)))))
+        };
         self.table.get_or_init(table).0
     }
 

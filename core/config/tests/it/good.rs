@@ -192,7 +192,11 @@ LOG_LEVEL: {unused: true, one_of: [INFO, DEBUG]}
 #[test]
 fn the_schema_knows_every_stage() {
     let schema = schema(&registry());
-    assert_eq!(schema["properties"]["sources"]["additionalProperties"]["$ref"], json!("#/$defs/source"));
+    let stages = &schema["properties"]["sources"]["additionalProperties"]["anyOf"];
+    assert_eq!(
+        (&stages[0]["$ref"], &stages[1]["$ref"]),
+        (&json!("#/$defs/source"), &json!("#/$defs/include"))
+    );
     assert_eq!(schema["$defs"]["sink"]["properties"]["type"]["enum"], json!(["api", "tables"]));
     assert!(schema["$defs"]["source.meter.Device"]["properties"]["blocks"].is_object());
     let text = schema.to_string();

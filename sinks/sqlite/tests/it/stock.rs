@@ -164,6 +164,7 @@ fn stock() -> Fixture {
     let tables: Value = serde_yaml::from_str(&read("pipelines/hoymiles/tables.yaml")).unwrap();
     Fixture::new(tables, columns())
         .with_migration("001_tables.sql", &read("migrations/sqlite/001_tables.sql"))
+        .with_migration("002_sums.sql", &read("migrations/sqlite/002_sums.sql"))
 }
 
 #[tokio::test]
