@@ -1,7 +1,8 @@
 //! `smiles total`: the lifetime totals that are published, and how a person corrects one.
 //!
 //! What a counter keeps of a key is an object with `published`; other stages that follow the published total of a key
-//! keep the last they saw as `total`. A correction moves all of them by as much, so that it is no production to anyone.
+//! keep the last they saw as `total`. A correction moves all of them by as much, so that it is no production to anyone. It
+//! says what to add and not what to have: while a person thinks about it, the bridge goes on counting.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use serde_json::{Map, Value};
 use smiles_journal::{Guest, JournalError, StateChange};
+use smiles_runtime::corrected;
 
 use super::journal::{journals, now, table};
 use crate::args::{TotalCommand, TotalMoveArgs, TotalPlace, TotalSetArgs};
@@ -16,6 +18,10 @@ use crate::exit::Failure;
 
 /// Before the key of what a sum remembers of it.
 const OF_SUM: &[u8] = b"key\0";
+/// The stage under which the journal keeps what the state of each other one is about.
+const INDEX: &str = "smiles:memory";
+/// Beyond this not every whole number can be told from the next.
+const VALUE_MAX: f64 = 9_007_199_254_740_992.0;
 
 pub(super) fn run(command: &TotalCommand) -> Result<(), Failure> {
     match command {
@@ -66,35 +72,65 @@ impl Place {
         self.state.iter().filter_map(Total::of).filter(wanted)
     }
 
-    /// Everything that follows the total of the key, moved by as much; the counter's own first.
+    /// What is to be added to everything that follows the total of the key; the counter's own first.
     fn moved(&self, total: &Total, by: f64) -> Result<Vec<StateChange>, Failure> {
-        let mut kept = total.kept.clone();
-        kept.insert("published".to_owned(), Value::from(total.published() + by));
-        let mut changes = vec![(total.stage.clone(), total.key.clone(), kept)];
         let of_sum = [OF_SUM, &total.key].concat();
-        for change in self.state.iter().filter(|change| change.key == total.key || change.key == of_sum) {
-            let Ok(mut kept) = serde_json::from_slice::<Map<String, Value>>(&change.value) else { continue };
-            let Some(last) = kept.get("total").and_then(Value::as_f64) else { continue };
-            kept.insert("total".to_owned(), Value::from(last + by));
-            changes.push((change.stage.clone(), change.key.clone(), kept));
-        }
-        let written = changes.into_iter().map(|(stage, key, kept)| {
-            let value = serde_json::to_vec(&kept).context("cannot write a total")?;
-            Ok(StateChange { stage, key, value })
+        let follows = |change: &&StateChange| {
+            (change.key == total.key || change.key == of_sum)
+                && self.follows(&change.stage, &total.stage)
+                && serde_json::from_slice::<Map<String, Value>>(&change.value)
+                    .is_ok_and(|kept| kept.get("total").is_some_and(Value::is_number))
+        };
+        let followers = self.state.iter().filter(follows).map(|change| (&change.stage, &change.key, "total"));
+        let all = std::iter::once((&total.stage, &total.key, "published")).chain(followers);
+        let written = all.map(|(stage, key, name)| {
+            let by = Map::from_iter([(name.to_owned(), Value::from(by))]);
+            let value = serde_json::to_vec(&by).context("cannot write a correction")?;
+            Ok(StateChange { stage: stage.clone(), key: key.clone(), value })
         });
         written.collect()
     }
 
-    /// Writes the correction; whether a bridge has to take it over first.
-    fn correct(&self, changes: &[StateChange], sentence: &str) -> Result<bool, Failure> {
-        let (guest, beside) = match Guest::alone(&self.path, &self.pipeline, now()) {
-            Err(JournalError::Locked { .. }) => (Guest::enter(&self.path, &self.pipeline, now()), true),
-            alone => (alone, false),
+    /// Whether a stage follows the column that the counter publishes. Where the journal does not say what they are about (it
+    /// is of an earlier version), there is one counter, or a person named it.
+    fn follows(&self, stage: &str, counter: &str) -> bool {
+        let about = |stage: &str, part: &str| {
+            let row = self.state.iter().find(|row| row.stage == INDEX && row.key == stage.as_bytes())?;
+            let record: Value = serde_json::from_slice(&row.value).ok()?;
+            record.pointer(&format!("/about/{part}"))?.as_str().map(str::to_owned)
         };
-        let done = guest.and_then(|guest| guest.correct(changes, sentence, now()));
-        done.with_context(|| format!("cannot correct a total in {}", self.path.display()))?;
-        Ok(beside)
+        match (about(stage, "total"), about(counter, "column")) {
+            (Some(followed), Some(published)) => followed == published,
+            _ => true,
+        }
     }
+
+    /// Writes the correction; whether a bridge has to take it over first.
+    fn correct(&self, by: &[StateChange], sentence: &str) -> Result<bool, Failure> {
+        let guest = match Guest::alone(&self.path, &self.pipeline, now()) {
+            Err(JournalError::Locked { .. }) => Guest::enter(&self.path, &self.pipeline, now()),
+            alone => alone,
+        };
+        let done = guest.and_then(|guest| {
+            // Alone with the journal the state is what it is; a bridge adds to what it has in memory.
+            let changes = match guest.is_alone() {
+                true => added(&guest.state()?, by),
+                false => by.to_vec(),
+            };
+            guest.correct(&changes, sentence, now())?;
+            Ok(!guest.is_alone())
+        });
+        Ok(done.with_context(|| format!("cannot correct a total in {}", self.path.display()))?)
+    }
+}
+
+/// The states that come of adding to them, only those.
+fn added(state: &[StateChange], by: &[StateChange]) -> Vec<StateChange> {
+    let add = |by: &StateChange| {
+        let own = state.iter().find(|own| own.stage == by.stage && own.key == by.key)?;
+        Some(StateChange { value: corrected(&own.value, &by.value)?, ..by.clone() })
+    };
+    by.iter().filter_map(add).collect()
 }
 
 fn places(place: &TotalPlace) -> Result<Vec<Place>, Failure> {
@@ -107,7 +143,17 @@ fn places(place: &TotalPlace) -> Result<Vec<Place>, Failure> {
 
 fn read(path: &Path, pipeline: &str) -> Result<(Vec<StateChange>, Vec<String>), Failure> {
     let guest = Guest::enter(path, pipeline, now());
-    let read = guest.and_then(|guest| Ok((guest.state()?, guest.corrections()?)));
+    let read = guest.and_then(|guest| {
+        let mut state = guest.state()?;
+        // What the bridge has not taken over yet counts: the next correction is made of it.
+        for order in guest.orders()? {
+            for changed in added(&state, std::slice::from_ref(&order.change)) {
+                state.retain(|own| own.stage != changed.stage || own.key != changed.key);
+                state.push(changed);
+            }
+        }
+        Ok((state, guest.corrections()?))
+    });
     Ok(read.with_context(|| format!("cannot read {}", path.display()))?)
 }
 
@@ -118,7 +164,8 @@ fn list(place: &TotalPlace) -> Result<(), Failure> {
             let (published, own) = (total.published().to_string(), total.number("raw").to_string());
             [total.shown(), published, own, at, total.stage]
         };
-        let rows: Vec<_> = found.totals(place).map(cells).collect();
+        let mut rows: Vec<_> = found.totals(place).map(cells).collect();
+        rows.sort();
         let text = if rows.is_empty() {
             format!("{}: no totals\n", found.pipeline)
         } else {
@@ -158,8 +205,8 @@ fn find(places: Vec<Place>, key: &str, place: &TotalPlace) -> Result<(Place, Tot
 }
 
 fn set(args: &TotalSetArgs) -> Result<(), Failure> {
-    if !args.value.is_finite() || args.value < 0.0 {
-        return Err(Failure::configuration("VALUE must be a number that is not negative"));
+    if !(0.0..=VALUE_MAX).contains(&args.value) {
+        return Err(Failure::configuration(format!("VALUE must be a number from 0 to {VALUE_MAX}")));
     }
     let (journal, total) = find(places(&args.place)?, &args.key, &args.place)?;
     let (old, new) = (total.published(), args.value);

@@ -69,6 +69,13 @@ fn a_total_is_corrected_and_handed_on() {
     assert!(bridge.log().contains("a total was corrected by hand"), "{}", bridge.log());
     assert!(stored(folder, 1).1 < 5_100_000.0, "it goes on from there by what the device counts");
     assert!(stored(folder, 2).0 < 100_000.0, "no other key changes");
+    let (code, said) = say(&["total", "set", ONE, "1e20", "--yes"], folder);
+    assert!(code == Some(2) && said.contains("from 0 to 9007199254740992"), "no column holds it: {said}");
+    // Two at once, before the bridge took the first over: the second is made of the first.
+    assert_eq!(say(&["total", "set", ONE, "6000000", "--yes"], folder).0, Some(0));
+    assert_eq!(say(&["total", "set", ONE, "5000000", "--yes"], folder).0, Some(0));
+    let settled = |total: f64| (5_000_000.0..5_100_000.0).contains(&total);
+    eventually("taken over both", &bridge, || settled(stored(folder, 1).1));
     bridge.kill();
     assert!(published(folder, ONE).unwrap() > 5_000_000.0, "it lasts, also if the bridge is killed");
 

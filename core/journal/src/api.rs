@@ -337,12 +337,12 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Storage`].
     async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError>;
 
-    /// State of transforms that a person has corrected since: to be taken over before the next batch, and written with it
-    /// together with [`crate::order_done`] of each.
+    /// What a person has corrected of the state of transforms: to be taken over before the next batch, and written with it
+    /// together with [`crate::Order::done`] of each.
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    async fn orders(&self) -> Result<Vec<StateChange>, JournalError> {
+    async fn orders(&self) -> Result<Vec<crate::Order>, JournalError> {
         Ok(Vec::new())
     }
 

@@ -1,5 +1,6 @@
 //! State of transforms corrected by a person: at once where nobody works with the file, else as an order that the
-//! process which does takes over with its next batch, because it keeps that state in memory.
+//! process which does takes over with its next batch, because it keeps that state in memory. An order says what to add, not
+//! what to have: meanwhile the state goes on.
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -12,31 +13,47 @@ use crate::seal::put;
 pub(crate) const ORDERS: &str = "@orders";
 /// What was corrected, as sentences, by when.
 const CORRECTIONS: &str = "@corrections";
-/// Between stage and key in the key of an order.
+/// Between the parts of an order's key: when it was given, the stage, the key.
 const BETWEEN: u8 = 1;
 
-/// State as an order to keep it.
-pub(crate) fn order(change: &StateChange) -> StateChange {
-    let key = [change.stage.as_bytes(), &[BETWEEN], &change.key].concat();
-    StateChange { stage: ORDERS.to_owned(), key, value: change.value.clone() }
+/// State that a person has corrected and that was not taken over yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    id: Vec<u8>,
+    /// Whose state of which key; the value says what to add.
+    pub change: StateChange,
 }
 
-/// The order as it is kept once it was taken over.
-pub fn order_done(change: &StateChange) -> StateChange {
-    StateChange { value: Vec::new(), ..order(change) }
+impl Order {
+    fn new(change: &StateChange, now: Timestamp) -> Self {
+        let between: &[u8] = &[BETWEEN];
+        let (now, stage) = (now.to_string(), change.stage.as_bytes());
+        let id = [now.as_bytes(), between, stage, between, change.key.as_slice()].concat();
+        Self { id, change: change.clone() }
+    }
+
+    fn read(id: Vec<u8>, value: Vec<u8>) -> Option<Self> {
+        let mut parts = id.splitn(3, |byte| *byte == BETWEEN).skip(1);
+        let stage = String::from_utf8(parts.next()?.to_vec()).ok()?;
+        let key = parts.next()?.to_vec();
+        Some(Self { id, change: StateChange { stage, key, value } })
+    }
+
+    /// What the journal is to keep of it once it was taken over.
+    pub fn done(&self) -> StateChange {
+        StateChange { stage: ORDERS.to_owned(), key: self.id.clone(), value: Vec::new() }
+    }
 }
 
-/// Everything that is ordered and not taken over yet.
-pub(crate) fn orders(connection: &Connection) -> Result<Vec<StateChange>, Failure> {
+/// Everything that is ordered and not taken over yet, oldest first.
+pub(crate) fn orders(connection: &Connection) -> Result<Vec<Order>, Failure> {
     let mut statement = connection
         .prepare_cached("SELECT key, value FROM state WHERE stage = ?1 AND length(value) > 0 ORDER BY key")?;
     let rows = statement.query_map([ORDERS], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))?;
     let mut orders = Vec::new();
     for row in rows {
-        let (key, value) = row?;
-        let Some(cut) = key.iter().position(|byte| *byte == BETWEEN) else { continue };
-        let Ok(stage) = String::from_utf8(key[..cut].to_vec()) else { continue };
-        orders.push(StateChange { stage, key: key[cut + 1..].to_vec(), value });
+        let (id, value) = row?;
+        orders.extend(Order::read(id, value));
     }
     Ok(orders)
 }
@@ -58,7 +75,7 @@ pub(crate) fn corrections(connection: &Connection) -> Result<Vec<String>, Failur
     rows.map(|value| Ok(String::from_utf8_lossy(&value?).into_owned())).collect()
 }
 
-/// Puts the state in place, or orders it, and books the sentence.
+/// Puts the state in place, or orders what to add to it, and books the sentence.
 pub(crate) fn correct(
     connection: &Connection,
     changes: &[StateChange],
@@ -66,8 +83,11 @@ pub(crate) fn correct(
     (now, alone): (Timestamp, bool),
 ) -> Result<(), Failure> {
     for change in changes {
-        let change = if alone { change.clone() } else { order(change) };
-        put(connection, "state", &[&change.stage, &change.key, &change.value])?;
+        if alone {
+            put(connection, "state", &[&change.stage, &change.key, &change.value])?;
+        } else {
+            put(connection, "state", &[&ORDERS, &Order::new(change, now).id, &change.value])?;
+        }
     }
     let key = now.to_string().into_bytes();
     put(connection, "state", &[&CORRECTIONS, &key, &sentence.as_bytes()])

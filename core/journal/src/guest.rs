@@ -17,7 +17,7 @@ use crate::lock::Lock;
 use crate::records::SinkRow;
 use crate::store::random_run;
 use crate::{
-    Acknowledged, DeadLetter, JournalError, Letter, LetterId, OldBatches, OldCopy, StateChange, books,
+    Acknowledged, DeadLetter, JournalError, Letter, LetterId, OldBatches, OldCopy, Order, StateChange, books,
     correction, layout, letters, old_copy, rename, repair, replays, transform_owner,
 };
 
@@ -111,6 +111,19 @@ impl Guest {
         self.write("read", correction::state)
     }
 
+    /// What was ordered and not taken over yet.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    pub fn orders(&self) -> Result<Vec<Order>, JournalError> {
+        self.write("read", correction::orders)
+    }
+
+    /// Whether nobody else works with the journal.
+    pub fn is_alone(&self) -> bool {
+        self._alone.is_some()
+    }
+
     /// What was corrected by hand so far, as sentences, oldest first.
     ///
     /// # Errors
@@ -120,7 +133,7 @@ impl Guest {
     }
 
     /// Puts state of transforms in place and books the sentence. A guest beside the owner, who keeps that state in
-    /// memory, leaves an order for it ([`crate::Journal::orders`]).
+    /// memory, leaves orders for it ([`crate::Journal::orders`]): their values say what to add.
     ///
     /// # Errors
     /// [`JournalError::Storage`].

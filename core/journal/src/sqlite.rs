@@ -157,7 +157,7 @@ impl Journal for SqliteJournal {
         self.call("write state to", Touch::Writes, move |store| store.keep_state(&state)).await
     }
 
-    async fn orders(&self) -> Result<Vec<StateChange>, JournalError> {
+    async fn orders(&self) -> Result<Vec<crate::Order>, JournalError> {
         self.call("read", Touch::Reads, |store| crate::correction::orders(&store.connection)).await
     }
 

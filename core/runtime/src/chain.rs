@@ -5,11 +5,13 @@ use std::sync::Arc;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
-use smiles_journal::{Rejected, StateChange};
+use smiles_journal::{Order, Rejected, StateChange};
 use smiles_stage::{
-    Action, Clock, OpenContext, PassInfo, Query, Rejection, StageError, StagedState, Transform, TransformPlan,
+    Action, Clock, OpenContext, PassInfo, Query, Rejection, StageError, StagedState, State, Transform,
+    TransformPlan,
 };
 
+use crate::corrected::corrected;
 use crate::guard::{Failure, guarded_now};
 use crate::meter::TransformMeters;
 use crate::teller::Teller;
@@ -76,11 +78,22 @@ impl Chain {
         }
     }
 
-    /// Takes over state that a person corrected; it becomes durable with the next batch.
-    pub(crate) fn correct(&mut self, orders: Vec<StateChange>) {
-        // Made anew: a transform may remember what it read.
-        self.links.iter_mut().for_each(|link| link.transform = None);
-        self.remember(orders);
+    /// Takes over what a person corrected: the order and the state that comes of it, which is to become durable with the
+    /// next batch. A correction of what no transform of the file keeps waits.
+    pub(crate) fn correct(&mut self, orders: Vec<Order>) -> Vec<(Order, StateChange)> {
+        let mut done = Vec::new();
+        for order in orders {
+            let Order { change: StateChange { stage, key, value: by }, .. } = &order;
+            let link = self.links.iter_mut().find(|link| link.handle == *stage);
+            let Some(link) = link else { continue };
+            let Some(value) = link.memory.get(key).and_then(|state| corrected(&state, by)) else { continue };
+            // Made anew: a transform may remember what it read.
+            link.transform = None;
+            link.memory.remember(key, value.clone());
+            let change = StateChange { stage: stage.clone(), key: key.clone(), value };
+            done.push((order, change));
+        }
+        done
     }
 
     /// The questions of each transform that has no state; nothing of one that has, or asks nothing.

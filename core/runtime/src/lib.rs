@@ -8,6 +8,7 @@ mod again;
 mod board;
 mod chain;
 mod clock;
+mod corrected;
 mod delivery;
 mod graph;
 mod grievances;
@@ -40,6 +41,7 @@ mod unconverted;
 mod wire;
 
 pub use clock::SystemClock;
+pub use corrected::corrected;
 pub use graph::{Role, StageSummary};
 pub use identity::Forgotten;
 pub use meter::Meters;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use jiff::Timestamp;
-use smiles_journal::{Accepted, Aside, Entry, Journal, JournalError, StateChange, order_done};
+use smiles_journal::{Accepted, Aside, Entry, Journal, JournalError, StateChange};
 use smiles_stage::prometheus::Histogram;
 use smiles_stage::{Batch, Clock, HealthView, PassInfo, RunId, SourcePasses, SourceState, mark_misdated};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
@@ -120,17 +120,12 @@ impl Pump {
             // The append will say what is wrong with the journal, and the orders stay in it.
             Err(error) => return tracing::debug!(pipeline = self.pipeline, %error, "no orders can be read"),
         };
-        for order in &orders {
-            let key = String::from_utf8_lossy(&order.key).replace('\0', "/");
-            tracing::warn!(
-                pipeline = self.pipeline,
-                stage = order.stage,
-                key,
-                "a total was corrected by hand"
-            );
+        for (order, state) in self.chain.correct(orders) {
+            let (pipeline, stage) = (self.pipeline.as_str(), state.stage.as_str());
+            let key = String::from_utf8_lossy(&state.key).replace('\0', "/");
+            tracing::warn!(pipeline, stage, key, "a total was corrected by hand");
+            self.ordered.extend([order.done(), state]);
         }
-        self.chain.correct(orders.clone());
-        self.ordered = orders;
     }
 
     /// The rows after all transforms, however often these must be tried.
@@ -166,8 +161,7 @@ impl Pump {
     ) -> Result<Option<Accepted>, JournalError> {
         let rejected = self.chain.rejected();
         // What the batch itself changed comes last: it was made of what was ordered.
-        let done: Vec<StateChange> = self.ordered.iter().map(order_done).collect();
-        let mut state = [self.ordered.clone(), done, self.chain.staged()].concat();
+        let mut state = [self.ordered.clone(), self.chain.staged()].concat();
         if records.num_rows() == 0 && state.is_empty() && rejected.is_empty() {
             return Ok(None);
         }
