@@ -322,6 +322,9 @@ async fn the_api_s_questions_go_through_the_indexes() {
             ("inverter_data", 2),
             ("port_data", 3),
             ("production_cache", 3),
+            ("plant_production", 1),
+            ("dtu_production", 1),
+            ("inverter_production", 2),
             ("config_cache", 0),
             ("system_metrics", 0)
         ]
