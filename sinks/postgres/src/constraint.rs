@@ -191,7 +191,7 @@ fn weigh<'a>(
     let counted = others.iter().all(|column| column.counted);
     let foreign = !constant && !near_ours;
     Concerned {
-        written: (near_written && !(of_domain && !others.is_empty())) || (far_written && !near_ours),
+        written: (near_written && (others.is_empty() || !of_domain)) || (far_written && !near_ours),
         unclear: foreign
             || (of_domain && near_written)
             || far_written
