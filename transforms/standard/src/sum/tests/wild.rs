@@ -61,6 +61,8 @@ struct Said {
     pass: usize,
     key: usize,
     source: usize,
+    /// It left the stage; otherwise it is what the store knew when the journal was lost.
+    shown: bool,
     total: Option<i64>,
     today: Option<i64>,
 }
@@ -89,9 +91,27 @@ impl History {
         self.rows.iter().rev().find(|said| said.key == key && said.pass <= upto && said.total.is_some())
     }
 
-    /// The pass after which the sum of a group is there.
+    /// The source that a unit was last heard by: a store has one row for it, whatever its keys said before.
+    fn source_of(&self, key: usize) -> Option<usize> {
+        self.rows.iter().rev().find(|said| said.key / 2 == key / 2).map(|said| said.source)
+    }
+
+    /// The pass after which the sum of a group is there for good. One that no row has shown yet is in no store: it is
+    /// lost with the journal, and is waited for again.
     fn established(&self, whole: bool, is_of: IsOf<'_>) -> Option<usize> {
-        (0..self.passes.len()).find(|&pass| {
+        let mut since = self.established_from(0, whole, is_of)?;
+        while let Some(lost) = (since + 1..self.passes.len()).find(|pass| self.passes[*pass].lost) {
+            let shows = |said: &Said| said.shown && is_of(said.key, said.source);
+            if self.rows.iter().any(|said| (since..lost).contains(&said.pass) && shows(said)) {
+                break;
+            }
+            since = self.established_from(lost, whole, is_of)?;
+        }
+        Some(since)
+    }
+
+    fn established_from(&self, begin: usize, whole: bool, is_of: IsOf<'_>) -> Option<usize> {
+        (begin..self.passes.len()).find(|&pass| {
             let mut known: BTreeMap<usize, usize> = BTreeMap::new();
             for said in self.rows.iter().filter(|said| said.pass <= pass) {
                 known.insert(said.key, said.source);
@@ -172,8 +192,8 @@ struct Wild {
     period: i64,
     keys: [Truth; KEYS],
     history: History,
-    /// What the store holds: per key total, today, time and source; per group total, today, time.
-    store: BTreeMap<usize, (Option<i64>, Option<i64>, i64, usize)>,
+    /// What the store holds: per key and per group total, today, time.
+    store: BTreeMap<usize, (Option<i64>, Option<i64>, i64)>,
     sums: [BTreeMap<String, (Option<i64>, Option<i64>, i64)>; 3],
     lost: bool,
 }
@@ -230,6 +250,10 @@ impl Wild {
         crash: bool,
     ) -> Result<(), TestCaseError> {
         self.now += MINUTE;
+        if self.lost {
+            // The period is lost with the journal; the clock it is taken from anew is right.
+            self.now = self.now.max(self.period);
+        }
         let own = self.now.div_euclid(DAY) * DAY;
         // Rows older than the period are counted into it; no clock here is a day behind.
         let period = self.period.max(own);
@@ -270,19 +294,24 @@ impl Wild {
         let pass = self.history.passes.len();
         let lost = std::mem::take(&mut self.lost);
         self.history.passes.push(Happened { period, sources: self.world.sources.clone(), lost });
+        for &key in self.store.keys().filter(|_| lost) {
+            let source = self.history.source_of(key).unwrap();
+            self.history.rows.push(Said { pass, key, source, shown: false, total: None, today: None });
+        }
         for (key, total, today) in rows {
-            self.history.rows.push(Said { pass, key, source, total, today });
+            self.history.rows.push(Said { pass, key, source, shown: true, total, today });
         }
         self.compare(&out, source)
     }
 
-    /// What left the stage against the model; the store takes it, whatever its time: that a store which goes by the time
-    /// of rows may lack those of a clock that was set back is a matter of its own.
+    /// What left the stage against the model; the store takes it, as of the period it was counted into: that a store
+    /// which goes by the time of rows may lack those of a clock that was set back is a matter of its own.
     fn compare(&mut self, out: &RecordBatch, source: usize) -> Result<(), TestCaseError> {
         let value = |name: &str, row: usize| {
             let column = out.column_by_name(name).unwrap().as_primitive::<Int64Type>();
             column.is_valid(row).then(|| column.value(row))
         };
+        let time = self.now.max(self.period);
         for row in 0..out.num_rows() {
             let key = value("port", row).unwrap() as usize;
             let expected = [
@@ -301,20 +330,21 @@ impl Wild {
                     key,
                     self.history.passes.len()
                 );
-                let held = self.sums[place].entry(names[place].clone()).or_insert((None, None, self.now));
-                *held = (shown.map(|it| it.0).or(held.0), shown.map(|it| it.1).or(held.1), self.now);
+                let held = self.sums[place].entry(names[place].clone()).or_insert((None, None, time));
+                *held = (shown.map(|it| it.0).or(held.0), shown.map(|it| it.1).or(held.1), time);
             }
             let (total, today) = (value("total", row), value("today", row));
-            let held = self.store.entry(key).or_insert((None, None, self.now, source));
-            *held = (total.or(held.0), today.or(held.1), self.now, source);
+            let held = self.store.entry(key).or_insert((None, None, time));
+            *held = (total.or(held.0), today.or(held.1), time);
         }
         Ok(())
     }
 
     fn answers(&self) -> Vec<Option<RecordBatch>> {
-        let keys = self.store.iter().map(|(key, (total, today, time, source))| {
+        let keys = self.store.iter().map(|(key, (total, today, time))| {
+            let source = self.history.source_of(*key).unwrap();
             let time = Timestamp::from_microsecond(*time).unwrap().to_string();
-            batch(&time, SOURCES[*source], &[(unit(*key).as_str(), *key as i64, *total, *today)])
+            batch(&time, SOURCES[source], &[(unit(*key).as_str(), *key as i64, *total, *today)])
         });
         let keys: Vec<RecordBatch> = keys.collect();
         let keys = arrow_select::concat::concat_batches(&schema(), &keys).unwrap();
