@@ -416,7 +416,7 @@ async fn a_person_decides_about_an_old_copy() {
         let told = journal.reconcile("store", HERE, &marks).await.unwrap();
         assert!(told.refused.unwrap().contains("smiles journal old deliver store"));
         let held = OldCopy { sink: "store".into(), batches: 1, rows: 2, last: at(0) };
-        assert_eq!(guest.old_copies().unwrap(), [held.clone()]);
+        assert_eq!(guest.old_copies().unwrap(), std::slice::from_ref(&held));
         assert_eq!(guest.decide("store", decision).unwrap(), Some(held));
         assert_eq!(guest.old_copies().unwrap(), []);
         let told = journal.reconcile("store", HERE, &marks).await.unwrap();

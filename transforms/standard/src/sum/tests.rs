@@ -269,7 +269,8 @@ fn wrong_options_and_columns_are_named() {
             Err(problems) => Some(problems),
         }
     };
-    let rows: [(&dyn Fn(&mut Options), &str); 5] = [
+    type Change<'a> = &'a dyn Fn(&mut Options);
+    let rows: [(Change<'_>, &str); 5] = [
         (&|options| options.sums = BTreeMap::new(), "no sum is named"),
         (&|options| _ = options.sums.insert("a".into(), vec!["total".into()]), "neither in `key`"),
         (&|options| options.reset_hour = 24, "not an hour"),
