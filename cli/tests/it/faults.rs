@@ -73,7 +73,7 @@ fn a_broken_device_is_named_once_and_harms_no_other() {
     // The stock file, asked more often than it allows so that the test takes seconds.
     let stock = std::fs::read_to_string(root().join("pipelines/hoymiles-sqlite.yaml")).unwrap();
     let quick =
-        stock.replace("every: ${QUERY_PERIOD:-60}s", "every: 100ms").replace("${COMM_TIMEOUT:-3}s", "200ms");
+        stock.replace("every: ${QUERY_PERIOD:-60}s", "every: 100ms").replace("${COMM_TIMEOUT:-3}s", "500ms");
     assert_ne!(stock, quick);
     std::fs::write(folder.path().join("quick.yaml"), quick).unwrap();
     let variables = [
