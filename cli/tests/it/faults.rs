@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bridge::{Bridge, root};
 
-const MIN_DELAY: Duration = Duration::from_millis(20);
+const MIN_DELAY: Duration = Duration::from_millis(60);
 
 /// Two simulated devices in this process, stopped when dropped.
 struct Devices {
@@ -80,7 +80,7 @@ fn a_broken_device_is_named_once_and_harms_no_other() {
         ("DTU_CONFIGS", configs.as_str()),
         ("HEALTH_HOST", "127.0.0.1"),
         ("HEALTH_PORT", "0"),
-        ("DTU_MIN_DELAY", "20ms"),
+        ("DTU_MIN_DELAY", "60ms"),
         ("CIRCUIT_BREAKER_THRESHOLD", "0"),
     ];
     let bridge = Bridge::start(&["run", "quick.yaml"], &variables, folder.path());

@@ -14,7 +14,7 @@ use smiles_source_modbus::device::Device;
 use smiles_source_simulator::{Faults, Handle, Options, Simulator};
 use smiles_stage::{Clock, Registry, prometheus};
 use smiles_testkit::ManualClock;
-use smiles_transform_standard::{Counter, DailyReset, UnitConversion, Validity};
+use smiles_transform_standard::{Counter, DailyReset, Sum, UnitConversion, Validity};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -146,6 +146,7 @@ impl Plant {
             .transform::<Validity>()
             .transform::<Counter>()
             .transform::<DailyReset>()
+            .transform::<Sum>()
             .sink::<Sqlite>()
             .sink::<HttpApi>();
         let (port, every) = (self.port.to_string(), self.every.as_secs().to_string());
