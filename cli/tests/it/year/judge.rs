@@ -162,7 +162,8 @@ impl Judge {
             }
         }
         known.mirrors = known.day.is_none() || known.mirrors && !new_day;
-        for (moved, was, now) in [(0, known.today, today), (1, known.total, total)] {
+        // A reset is no reading: what an outage over it held comes with the reading that is believed.
+        for (moved, was, now) in [(0, since_today, today), (1, known.total, total)] {
             if now != was {
                 known.moved[moved] = Some(time);
             }
