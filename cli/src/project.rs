@@ -139,13 +139,23 @@ pub(crate) fn open(
     environment: &Environment,
     registry: &Registry,
 ) -> Result<Project, Failure> {
+    open_beside(entry, environment, registry, &mut Vec::new())
+}
+
+/// The same, without the complaints that were `said` already.
+fn open_beside(
+    entry: &Entry,
+    environment: &Environment,
+    registry: &Registry,
+    said: &mut Vec<String>,
+) -> Result<Project, Failure> {
     let plugins = plugins::loader()?;
     let mut loaded = load_with(Arc::clone(&entry.tree), &entry.file, environment, registry, &plugins);
     let wired = loaded
         .pipeline
         .as_ref()
         .and_then(|pipeline| wire(pipeline, &loaded.registry, &loaded.files, &mut loaded.diagnostics));
-    let text = loaded.diagnostics.render(std::io::stderr().is_terminal());
+    let text = unsaid(&loaded.diagnostics.render(std::io::stderr().is_terminal()), said);
     match wired {
         Some(wired) if !loaded.diagnostics.has_errors() => {
             warn(&text);
@@ -161,16 +171,19 @@ pub(crate) fn open_all(
     environment: &Environment,
     registry: &Registry,
 ) -> Result<Vec<Project>, Failure> {
-    let (mut complaints, mut said) = (String::new(), Vec::new());
+    let (mut complaints, mut said, mut failed) = (String::new(), Vec::new(), false);
     let mut projects = Vec::new();
     for entry in entries {
-        match open(entry, environment, registry) {
+        match open_beside(entry, environment, registry, &mut said) {
             Ok(project) => projects.push(project),
-            Err(Failure::Configuration(text)) => complaints.push_str(&unsaid(&text, &mut said)),
+            Err(Failure::Configuration(text)) => {
+                failed = true;
+                complaints.push_str(&text);
+            }
             Err(other) => return Err(other),
         }
     }
-    if complaints.is_empty() { Ok(projects) } else { Err(Failure::Configuration(complaints)) }
+    if failed { Err(Failure::Configuration(complaints)) } else { Ok(projects) }
 }
 
 /// Files that share a part or a variable complain of it in the same words; once is enough.

@@ -22,9 +22,7 @@ impl Times {
         });
         let zone = match zone {
             None => TimeZone::UTC,
-            Some(name) => {
-                TimeZone::get(name).map_err(|_| ("timezone", format!("unknown time zone `{name}`")))?
-            }
+            Some(name) => smiles_stage::time_zone(name).map_err(|(message, _)| ("timezone", message))?,
         };
         Ok(Self { date: date.transpose()?, zone })
     }

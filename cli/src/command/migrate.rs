@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use smiles_config::Environment;
-use smiles_stage::{Migrate, Migrated};
+use smiles_stage::{Migrate, Migrated, time_zone};
 
 use crate::args::MigrateArgs;
 use crate::exit::Failure;
@@ -19,10 +19,9 @@ pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::start(&environment)?;
     if let Some(zone) = &args.timezone
-        && jiff::tz::TimeZone::get(zone).is_err()
+        && let Err((message, help)) = time_zone(zone)
     {
-        let help = "write an IANA name such as Europe/Berlin, or UTC";
-        return Err(Failure::configuration(format!("--timezone: no such time zone `{zone}`; {help}")));
+        return Err(Failure::configuration(format!("--timezone: {message}; {help}")));
     }
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     let load = || {

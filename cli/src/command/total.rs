@@ -20,6 +20,8 @@ use crate::exit::Failure;
 const OF_SUM: &[u8] = b"key\0";
 /// The stage under which the journal keeps what the state of each other one is about.
 const INDEX: &str = "smiles:memory";
+/// In the sentence of a total that was handed on, before the key it came from.
+const GOES_ON: &str = " (goes on from ";
 /// Beyond this not every whole number can be told from the next.
 const VALUE_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -103,6 +105,22 @@ impl Place {
             (Some(followed), Some(published)) => followed == published,
             _ => true,
         }
+    }
+
+    /// Whose histories were handed on to a key, directly or to one of those.
+    fn goes_on_from(&self, key: &str) -> Vec<String> {
+        let mut all = vec![key.to_owned()];
+        let mut next = 0;
+        while let Some(heir) = all.get(next) {
+            let heir = format!("{heir} from ");
+            for sentence in &self.corrections {
+                let handed = sentence.strip_prefix(&heir).and_then(|rest| rest.split_once(GOES_ON));
+                let old = handed.and_then(|(_, old)| old.strip_suffix(')'));
+                all.extend(old.filter(|old| !all.iter().any(|known| known == old)).map(str::to_owned));
+            }
+            next += 1;
+        }
+        all.split_off(1)
     }
 
     /// Writes the correction; whether a bridge has to take it over first.
@@ -226,12 +244,14 @@ fn hand_on(args: &TotalMoveArgs) -> Result<(), Failure> {
     if from.path != journal.path || old.stage != new.stage {
         return Err(Failure::configuration("OLD and NEW are counted by different stages"));
     }
-    let what = format!("(goes on from {})", old.shown());
-    if journal.corrections.iter().any(|known| known.starts_with(&new.shown()) && known.ends_with(&what)) {
-        return Err(anyhow!("{} goes on from {} already", new.shown(), old.shown()).into());
+    let advice = "its total is in there already; `smiles total set` undoes it";
+    for (heir, from) in [(&new, &old), (&old, &new)] {
+        if journal.goes_on_from(&heir.shown()).contains(&from.shown()) {
+            return Err(anyhow!("{} goes on from {} already: {advice}", heir.shown(), from.shown()).into());
+        }
     }
     let (own, by) = (new.published(), old.published());
-    let sentence = format!("{} from {own} to {} {what}", new.shown(), own + by);
+    let sentence = format!("{} from {own} to {}{GOES_ON}{})", new.shown(), own + by, old.shown());
     confirm(&sentence, args.yes)?;
     finish(&journal, &new, by, &sentence)
 }

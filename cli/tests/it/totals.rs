@@ -88,6 +88,8 @@ fn a_total_is_corrected_and_handed_on() {
     assert_eq!(published(folder, TWO), Some(own + 1000.0));
     let (code, said) = say(&["total", "move", ONE, TWO, "--yes"], folder);
     assert!(code == Some(1) && said.contains("goes on from"), "not twice: {said}");
+    let (code, said) = say(&["total", "move", TWO, ONE, "--yes"], folder);
+    assert!(code == Some(1) && said.contains("smiles total set"), "nor back: {said}");
     let rows = stored(folder, 2).1;
     let bridge = Bridge::start(&["run", "sequence.yaml"], &[], folder);
     eventually("going on", &bridge, || stored(folder, 2).1 > rows + 1000.0);

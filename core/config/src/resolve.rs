@@ -11,6 +11,7 @@ use crate::expression::{Form, Malformed, Otherwise, Part, Reference, parse};
 use crate::loader::Loader;
 use crate::secret::is_secret_name;
 use crate::tree::{beside, reason};
+use crate::variables::unread;
 
 /// Far more than a pipeline has; aliases of aliases reach it before they fill the memory.
 const MAX_NODES: usize = 200_000;
@@ -236,7 +237,7 @@ impl Loader<'_> {
     }
 
     /// What an operator can do about an unset variable.
-    fn unset_help(&self, name: &str, items: &Items<'_>) -> Option<String> {
+    fn unset_help(&mut self, name: &str, items: &Items<'_>) -> Option<String> {
         if let Some(field) = name.strip_prefix("item.") {
             return Some(match items {
                 Items::Set(item) => {
@@ -253,10 +254,12 @@ impl Loader<'_> {
     }
 
     /// A variable of nearly that name that is set.
-    fn near(&self, name: &str) -> Option<String> {
+    fn near(&mut self, name: &str) -> Option<String> {
         let others = self.environment.names().filter(|other| *other != name);
         let near = did_you_mean(name, others)?;
         let near = near.strip_prefix("did you mean `")?.strip_suffix("`?")?;
+        let warned = unread(near);
+        self.out.retain(|diagnostic| diagnostic.message != warned);
         Some(format!("`{near}` is set; it must be called `{name}`"))
     }
 

@@ -23,12 +23,17 @@ const WORDS: &[&str] = &[
 /// Words in front of `key` that make it a secret; a bare `key` is a column.
 const KEYS: &[&str] = &["api", "private", "secret", "access", "signing", "encryption", "tls", "ssl"];
 
-/// Whether a variable or field of this name holds a secret: `DB_PASSWORD`, `token`, `api_key`, `keyFile`.
+/// The last word of what names a place, not what is there.
+const PLACES: &[&str] = &["file", "path", "folder", "dir", "directory"];
+
+/// Whether a variable or field of this name holds a secret: `DB_PASSWORD`, `token`, `api_key`. `API_TOKEN_FILE` holds
+/// only where it is.
 pub(crate) fn is_secret_name(name: &str) -> bool {
     let words = words(name);
-    let key_pair = |pair: &[String]| {
-        (pair[1] == "key" && KEYS.contains(&pair[0].as_str())) || (pair[0] == "key" && pair[1] == "file")
-    };
+    if words.last().is_some_and(|last| PLACES.contains(&last.as_str())) {
+        return false;
+    }
+    let key_pair = |pair: &[String]| pair[1] == "key" && KEYS.contains(&pair[0].as_str());
     words.iter().any(|word| WORDS.contains(&word.as_str()) || word.ends_with("password"))
         || words.windows(2).any(key_pair)
 }
@@ -73,19 +78,20 @@ mod tests {
 
     #[test]
     fn names_tell_secrets_from_columns() {
-        for name in [
-            "DB_PASSWORD",
-            "password",
-            "token",
-            "API_TOKEN",
-            "apiKey",
-            "api_key",
-            "key_file",
-            "client-secret",
-        ] {
+        for name in ["DB_PASSWORD", "password", "token", "API_TOKEN", "apiKey", "api_key", "client-secret"] {
             assert!(is_secret_name(name), "{name}");
         }
-        for name in ["key", "keys", "DB_HOST", "keyboard", "primary_key", "tokenizer", "serial_number"] {
+        for name in [
+            "key",
+            "keys",
+            "DB_HOST",
+            "keyboard",
+            "primary_key",
+            "tokenizer",
+            "serial_number",
+            "API_TOKEN_FILE",
+            "key_file",
+        ] {
             assert!(!is_secret_name(name), "{name}");
         }
     }

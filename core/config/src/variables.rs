@@ -204,8 +204,7 @@ impl Loader<'_> {
             strangers.filter_map(|name| Some((name, known.iter().find(|known| is_near(name, known))?)));
         let near: Vec<Diagnostic> = near
             .map(|(name, known)| {
-                let message = format!("`{name}` is set in the environment, and nothing reads it");
-                Diagnostic::warning(None, message).help(format!("did you mean `{known}`?"))
+                Diagnostic::warning(None, unread(name)).help(format!("did you mean `{known}`?"))
             })
             .collect();
         self.out.extend(near);
@@ -353,6 +352,11 @@ fn value_schema(variable: &Variable) -> Value {
         schema["enum"] = json!(variable.one_of);
     }
     schema
+}
+
+/// The warning about a variable that is set for nothing.
+pub(crate) fn unread(name: &str) -> String {
+    format!("`{name}` is set in the environment, and nothing reads it")
 }
 
 /// Whether the list has an error.

@@ -82,6 +82,8 @@ pub(crate) fn correct(
     sentence: &str,
     (now, alone): (Timestamp, bool),
 ) -> Result<(), Failure> {
+    // Those that were taken over are empty, and of no use any more.
+    connection.execute("DELETE FROM state WHERE stage = ?1 AND length(value) = 0", [ORDERS])?;
     for change in changes {
         if alone {
             put(connection, "state", &[&change.stage, &change.key, &change.value])?;

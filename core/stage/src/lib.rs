@@ -33,6 +33,7 @@ mod subject;
 pub mod tables;
 pub mod unit;
 mod unit_advice;
+mod zone;
 
 pub use answer::{Answer, Cells};
 pub use batch::Batch;
@@ -67,3 +68,4 @@ pub use subject::Subject;
 
 /// Re-exported so that a stage registers its own series without choosing a version.
 pub use prometheus;
+pub use zone::{time_zone, time_zone_at};

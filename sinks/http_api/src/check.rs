@@ -4,10 +4,11 @@ mod metrics;
 mod route;
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use smiles_stage::{Path, Problem, Problems};
+use smiles_stage::{Path, Problem, Problems, time_zone_at};
 
 use crate::access::Origins;
 use crate::config::{Config, Discovery, Limits, Resources, duration};
@@ -90,10 +91,8 @@ pub(crate) fn check(config: &Config) -> Result<Checked, Problems> {
     let bounds = check_limits(&config.limits, &root.key("limits"), &mut problems);
     let resources = check_resources(&config.resources, &root.key("resources"), &mut problems);
     metrics::check(&config.metrics, &config.resources, &root.key("metrics"), &mut problems);
-    let zone = TimeZone::get(&config.timezone).unwrap_or_else(|_| {
-        let message = format!("`{}` is no time zone", config.timezone);
-        let problem = Problem::error(root.key("timezone"), message);
-        problems.push(problem.help("write an IANA name such as `Europe/Berlin` or `UTC`"));
+    let zone = time_zone_at(root.key("timezone"), &config.timezone).unwrap_or_else(|problem| {
+        problems.push(problem);
         TimeZone::UTC
     });
     if !(0..=23).contains(&config.reset_hour) {
@@ -135,6 +134,9 @@ fn parse_address(listen: &str) -> Result<Address, String> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if host.is_empty() || host.contains(char::is_whitespace) || host.contains(['[', ']', '/']) {
         return Err(format!("`{listen}` has no host before the port"));
+    }
+    if host.contains(':') && host.parse::<Ipv6Addr>().is_err() {
+        return Err(format!("`{listen}` has more than one port"));
     }
     Ok(Address { host: host.to_owned(), port })
 }

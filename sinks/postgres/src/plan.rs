@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
     Delivery, Migrate, Migrated, Migration, OpenContext, OpenSink, Path, PlanContext, Problem, Problems,
-    SinkPlan, Stage, StageError, Store, StoreSchema,
+    SinkPlan, Stage, StageError, Store, StoreSchema, time_zone,
 };
 
 use crate::config::{Config, SslMode};
@@ -79,8 +79,10 @@ fn check(config: &Config) -> Problems {
         let help = "write `sslmode: verify-full`, or remove `sslrootcert`";
         error("sslrootcert", "nothing is verified with this `sslmode`", help);
     }
-    if !config.timezone.is_empty() && jiff::tz::TimeZone::get(&config.timezone).is_err() {
-        error("timezone", "no such time zone", "write an IANA name such as `Europe/Berlin`, or `UTC`");
+    if !config.timezone.is_empty()
+        && let Err((message, help)) = time_zone(&config.timezone)
+    {
+        error("timezone", &message, &help);
     }
     problems
 }

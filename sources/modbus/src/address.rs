@@ -28,6 +28,9 @@ pub(crate) enum AddressError {
     /// Something that is neither a name nor an address.
     #[error("`{0}` is not a host name or IP address")]
     Host(String),
+    /// The last part may be a port or belong to the address.
+    #[error("`{0}` may mean two things: write `[{1}]:{2}`, or the whole address in brackets")]
+    Ambiguous(String, String, String),
     /// Not 1 to 65535.
     #[error("`{0}` is not a port from 1 to 65535")]
     Port(String),
@@ -44,7 +47,8 @@ impl FromStr for Address {
             Some(bracketed) => {
                 bracketed.split_once(']').ok_or_else(|| AddressError::Host(rest.to_owned()))?
             }
-            None if rest.parse::<Ipv6Addr>().is_ok() => (rest, ""),
+            None if rest.contains("://") => return Err(AddressError::Host(rest.to_owned())),
+            None if rest.parse::<Ipv6Addr>().is_ok() => unbracketed(rest)?,
             None => rest.find(':').map_or((rest, ""), |colon| rest.split_at(colon)),
         };
         if host.is_empty() {
@@ -54,6 +58,16 @@ impl FromStr for Address {
             return Err(AddressError::Host(host.to_owned()));
         }
         Ok(Self { host: host.to_owned(), port: parse_port(port)? })
+    }
+}
+
+/// An IPv6 address that has no brackets. `::1:502` is one, and few mean it.
+fn unbracketed(text: &str) -> Result<(&str, &str), AddressError> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok() => {
+            Err(AddressError::Ambiguous(text.to_owned(), host.to_owned(), port.to_owned()))
+        }
+        _ => Ok((text, "")),
     }
 }
 
@@ -116,6 +130,11 @@ mod tests {
             ("tcp://dtu:0", "`0` is not a port from 1 to 65535"),
             ("tcp://dtu:70000", "`70000` is not a port from 1 to 65535"),
             ("tcp://dtu:", "`` is not a port from 1 to 65535"),
+            ("tcp://http://10.0.0.5:502", "`http://10.0.0.5:502` is not a host name or IP address"),
+            (
+                "tcp://::1:502",
+                "`::1:502` may mean two things: write `[::1]:502`, or the whole address in brackets",
+            ),
             ("tcp://[::1", "`[::1` is not a host name or IP address"),
             ("tcp://[dtu]", "`dtu` is not a host name or IP address"),
         ];

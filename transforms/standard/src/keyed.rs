@@ -150,11 +150,6 @@ impl<T: Copy + PartialEq + Serialize + DeserializeOwned> Memory<T> {
     }
 }
 
-/// The key of these texts, as [`Key::write`] writes it.
-pub(crate) fn joined<'a>(parts: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
-    parts.into_iter().map(str::as_bytes).collect::<Vec<_>>().join(&0)
-}
-
 /// A key for a log line.
 pub(crate) fn shown(key: &[u8]) -> String {
     String::from_utf8_lossy(key).replace('\0', "/")

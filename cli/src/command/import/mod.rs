@@ -87,10 +87,8 @@ fn read_rules(args: &ImportArgs) -> Result<Rules, Failure> {
 }
 
 fn zone(name: &str) -> Result<TimeZone, Failure> {
-    TimeZone::get(name).map_err(|_| {
-        let help = "write an IANA name such as Europe/Berlin, or UTC (--timezone)";
-        Failure::configuration(format!("no such time zone `{name}`; {help}"))
-    })
+    smiles_stage::time_zone(name)
+        .map_err(|(message, help)| Failure::configuration(format!("{message} (--timezone); {help}")))
 }
 
 /// Adopts the pipeline's own database, then mends what stands in it.

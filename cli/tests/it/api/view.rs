@@ -19,12 +19,8 @@ struct Twice<'a> {
 }
 
 impl Twice<'_> {
-    /// Another program writes the same into both.
     fn write(&self, sql: &str) {
-        self.database.sql(sql);
-        let lite = rusqlite::Connection::open(self.folder.join("data/hoymiles.db")).unwrap();
-        lite.busy_timeout(Duration::from_secs(20)).unwrap();
-        lite.execute_batch(sql).unwrap();
+        write(self.database, self.folder, sql);
     }
 
     /// What both APIs come to answer.
@@ -42,6 +38,14 @@ impl Twice<'_> {
             |health: &Value| ["store", "lite"].iter().any(|sink| health["sinks"][sink]["waiting"] != 0);
         self.bridge.eventually("/health", |health| !owed(health));
     }
+}
+
+/// Another program writes the same into both.
+fn write(database: &Database, folder: &Path, sql: &str) {
+    database.sql(sql);
+    let lite = rusqlite::Connection::open(folder.join("data/hoymiles.db")).unwrap();
+    lite.busy_timeout(Duration::from_secs(20)).unwrap();
+    lite.execute_batch(sql).unwrap();
 }
 
 fn count(list: &Value) -> usize {
@@ -91,6 +95,18 @@ fn what_others_change_or_delete_is_changed_or_gone_also_after_a_restart() {
     let twice = open();
     twice.settles();
     gone(&twice);
+    let other = twice.bridge.json("/api/inverters")[0]["serial_number"].as_str().unwrap().to_owned();
+    assert!(twice.bridge.interrupt().0.success());
+
+    // Deleted while no bridge runs, and then no reading comes that would tell.
+    for table in tables {
+        let sql = format!("DELETE FROM {table} WHERE serial_number = '{other}'");
+        write(&database, folder.path(), &sql);
+    }
+    let twice = open();
+    twice.answers("/api/inverters", |list| count(list) == 1 && !list.to_string().contains(&other));
+    twice.answers("/api/ports", |list| count(list) == 2);
+    twice.answers("/api/production/current", |list| count(list) == 2);
     for table in tables {
         twice.write(&format!("DELETE FROM {table}"));
     }

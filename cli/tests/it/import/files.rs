@@ -159,7 +159,7 @@ fn what_is_no_source_is_named() {
     refused(
         &import(&[note.to_str().unwrap(), "--timezone", "Berlin"], &data, folder.path()),
         2,
-        &["no such time zone `Berlin`"],
+        &["unknown time zone `Berlin` (--timezone); did you mean `Europe/Berlin`?"],
     );
 }
 

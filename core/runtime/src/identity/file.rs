@@ -23,12 +23,6 @@ impl Wired {
         settle(&stages, &Kept::of(state))
     }
 
-    /// Under what a journal that keeps this state keeps that of the transform called so ([`StateChange::stage`]).
-    pub fn state_stage(&self, transform: &str, state: &[StateChange]) -> Option<String> {
-        let place = self.pipeline.transforms.iter().position(|decl| decl.stage.name == transform)?;
-        self.settle(state).handles.into_iter().nth(place)
-    }
-
     /// The transforms that would begin afresh with a journal that keeps this state, though it keeps some of their type.
     pub fn forgotten(&self, state: &[StateChange]) -> Vec<Forgotten> {
         self.settle(state).forgotten

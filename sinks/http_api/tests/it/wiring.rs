@@ -324,7 +324,7 @@ fn every_mistake_is_named_at_its_place() {
         (
             "/timezone".into(),
             json!("Europe/Berlni"),
-            "timezone: `Europe/Berlni` is no time zone (write an IANA name such as `Europe/Berlin` or `UTC`)",
+            "timezone: unknown time zone `Europe/Berlni` (did you mean `Europe/Berlin`?)",
         ),
         (
             "/allow_origins".into(),

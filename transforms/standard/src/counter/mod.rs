@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::accepted::Accepted;
 use crate::columns;
-use crate::keyed::{self, Key, Memory, shown};
+use crate::keyed::{Key, Memory, shown};
 use crate::quantity::Quantity;
 use crate::rate::RateText;
 pub use total::Total;
@@ -45,11 +45,6 @@ pub struct Options {
     /// The device's total loses exactly so much when an inner counter of it overflows, for example `65536 Wh`: such a
     /// fall is believed after `confirm.readings`, and nothing is lost.
     wrap: Option<Quantity>,
-}
-
-/// The key of a state: the texts of its key columns.
-pub fn state_key<'a>(parts: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
-    keyed::joined(parts)
 }
 
 /// How long a value that cannot follow the last one must last to be believed.

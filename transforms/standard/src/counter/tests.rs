@@ -156,11 +156,6 @@ fn what_version_3_0_0_kept_is_understood_and_goes_on() {
     assert_eq!(total.published, 1_053_410.0);
 }
 
-#[test]
-fn a_key_is_the_texts_of_its_columns() {
-    assert_eq!(state_key(["116182800001", "1"]), b"116182800001\x001");
-}
-
 fn input() -> SchemaRef {
     Arc::new(Schema::new(vec![
         time_field(),

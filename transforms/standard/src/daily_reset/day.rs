@@ -5,7 +5,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use smiles_stage::StageError;
 
 use crate::candidate::Candidate;
 use crate::rate::Rate;
@@ -119,22 +118,6 @@ pub(super) struct Aside {
 
 fn is_false(value: &bool) -> bool {
     !value
-}
-
-/// A state as the journal holds it, without the lifetime total of its last reading: whoever changes that total by hand
-/// takes it away here, or the change would pass for production.
-///
-/// # Errors
-/// When the bytes are no state of `daily_reset`.
-pub fn without_total(bytes: &[u8]) -> Result<Vec<u8>, StageError> {
-    let mut day: Day = serde_json::from_slice(bytes).map_err(|error| {
-        StageError::halt("the journal holds a state of daily_reset that cannot be read").because(error)
-    })?;
-    day.total = None;
-    day.fell = day.fell.map(|before| Before { total: None, ..before });
-    day.late = None;
-    serde_json::to_vec(&day)
-        .map_err(|error| StageError::halt("cannot write a state of daily_reset").because(error))
 }
 
 impl Day {

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::{
     OpenContext, Path, Periods, PlanContext, Problem, Problems, Stage, StageError, State, Subject, Transform,
-    TransformPlan, column_unit,
+    TransformPlan, column_unit, time_zone_at,
 };
 
 use crate::accepted::Accepted;
@@ -23,7 +23,6 @@ use crate::columns;
 use crate::keyed::{Key, Memory, shown};
 use crate::quantity::Quantity;
 use crate::rate::RateText;
-pub use day::without_total;
 use day::{Day, Event, Limits, Reading};
 use total::TotalColumn;
 
@@ -90,13 +89,8 @@ impl Stage for DailyReset {
 
     fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         let mut problems = Problems::new();
-        let zone = TimeZone::get(&config.timezone).map_err(|_| {
-            let at = Path::root().key("timezone");
-            problems.push(
-                Problem::error(at, format!("unknown time zone `{}`", config.timezone))
-                    .help("use an IANA name such as `Europe/Berlin` or `UTC`"),
-            );
-        });
+        let zone = time_zone_at(Path::root().key("timezone"), &config.timezone)
+            .map_err(|problem| problems.push(problem));
         if !(0..=23).contains(&config.reset_hour) {
             let at = Path::root().key("reset_hour");
             problems.push(Problem::error(

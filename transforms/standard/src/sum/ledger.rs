@@ -250,17 +250,3 @@ fn write<T: Serialize>(state: &mut dyn State, entry: &[u8], value: &T) -> Result
     state.put(entry, bytes);
     Ok(())
 }
-
-/// The kept state of a summed thing with another last total, for a total that was set by a person: what it changed by
-/// is not production, so no sum moves. `None`: the bytes are no such state.
-pub fn with_total(kept: &[u8], total: f64) -> Option<Vec<u8>> {
-    let mut key: Key = serde_json::from_slice(kept).ok()?;
-    key.total = Some(total);
-    serde_json::to_vec(&key).ok()
-}
-
-/// The entry of the state in which the last total of a summed thing is kept; `key` is its key values as texts, joined by
-/// zero bytes, as for every keyed stage.
-pub fn total_entry(key: &[u8]) -> Vec<u8> {
-    [b"key\0", key].concat()
-}

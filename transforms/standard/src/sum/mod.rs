@@ -19,14 +19,13 @@ use serde::Deserialize;
 use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
     OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage, StageError,
-    State, Subject, Transform, TransformPlan,
+    State, Subject, Transform, TransformPlan, time_zone_at,
 };
 
 use crate::columns;
 use crate::keyed::Key;
 use clock::period_of;
 use ledger::{Ledger, Row};
-pub use ledger::{total_entry, with_total};
 
 /// The stage type `sum`.
 pub struct Sum;
@@ -66,13 +65,8 @@ impl Stage for Sum {
 
     fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         let mut problems = Problems::new();
-        let zone = TimeZone::get(&config.timezone).map_err(|_| {
-            let at = Path::root().key("timezone");
-            problems.push(
-                Problem::error(at, format!("unknown time zone `{}`", config.timezone))
-                    .help("use an IANA name such as `Europe/Berlin` or `UTC`"),
-            );
-        });
+        let zone = time_zone_at(Path::root().key("timezone"), &config.timezone)
+            .map_err(|problem| problems.push(problem));
         if !(0..=23).contains(&config.reset_hour) {
             let said = format!("`{}` is not an hour of the day (0 to 23)", config.reset_hour);
             problems.push(Problem::error(Path::root().key("reset_hour"), said));

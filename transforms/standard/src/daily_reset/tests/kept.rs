@@ -35,11 +35,3 @@ fn what_version_3_0_0_kept_is_understood_and_goes_on() {
     assert_eq!(next(&mut ordinary, "0 12:02", 5020.0), (Event::None, 3020.0));
     assert_eq!(next(&mut first, "1 06:34", 10.0), (Event::Fall, 10.0));
 }
-
-#[test]
-fn a_state_can_be_told_to_forget_the_total() {
-    let day: Day = serde_json::from_str(KEPT_BY_3_0_0[0]).unwrap();
-    let bytes = without_total(KEPT_BY_3_0_0[0].as_bytes()).unwrap();
-    assert_eq!(serde_json::from_slice::<Day>(&bytes).unwrap(), Day { total: None, ..day });
-    assert!(without_total(b"[]").is_err());
-}
