@@ -41,12 +41,42 @@ fn stored(folder: &Path, port: u8) -> (f64, f64) {
     )
 }
 
+/// Several at once; how many were done.
+fn at_once(commands: &[Vec<&str>], folder: &Path) -> usize {
+    let say = |args: &Vec<&str>| say(args, folder).0 == Some(0);
+    std::thread::scope(|scope| {
+        let all: Vec<_> = commands.iter().map(|args| scope.spawn(move || say(args))).collect();
+        all.into_iter().map(|one| usize::from(one.join().unwrap())).sum()
+    })
+}
+
 #[test]
-fn a_total_is_corrected_and_handed_on() {
+fn corrections_at_once_are_made_one_after_the_other() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let device = Device::start();
-    pipeline(&device, folder, "20ms");
+    let (folder, device) = (folder.path(), Device::start());
+    counted(&device, folder);
+    let bridge = Bridge::start(&["run", "sequence.yaml"], &[], folder);
+    eventually("heard", &bridge, || published(folder, TWO).is_some_and(|total| total > 3.0));
+    let set = |value| vec!["total", "set", ONE, value, "--yes"];
+    let beside = |total: f64| (4_000_001.0..4_100_000.0).contains(&total);
+    assert_eq!(at_once(&[set("4000001"), set("4000002"), set("4000003")], folder), 3);
+    assert!(beside(published(folder, ONE).unwrap()), "each is made of the one before");
+    eventually("taken over", &bridge, || beside(stored(folder, 1).1));
+    assert!(stored(folder, 1).0 < 4_100_000.0, "and nothing else was ever published");
+    bridge.interrupt();
+    at_once(&[set("101"), set("102"), set("103")], folder);
+    assert!((101.0..=103.0).contains(&published(folder, ONE).unwrap()));
+    let own = published(folder, TWO).unwrap();
+    let mv = || vec!["total", "move", ONE, TWO, "--yes"];
+    assert_eq!(at_once(&[mv(), mv(), mv()], folder), 1, "a history is handed on once");
+    assert!((own + 101.0..=own + 103.0).contains(&published(folder, TWO).unwrap()));
+    assert_eq!(say(&["total", "set", TWO, "7", "--yes"], folder).0, Some(0));
+    assert_eq!(say(&mv(), folder).0, Some(0), "what was undone can be done again");
+}
+
+/// The pipeline of a device whose passes are counted.
+fn counted(device: &Device, folder: &Path) {
+    pipeline(device, folder, "20ms");
     let path = folder.join("sequence.yaml");
     let counter = "  - type: unit_conversion
   - type: counter
@@ -56,6 +86,14 @@ fn a_total_is_corrected_and_handed_on() {
 ";
     let text = fs::read_to_string(&path).unwrap().replace("  - type: unit_conversion\n", counter);
     fs::write(&path, text).unwrap();
+}
+
+#[test]
+fn a_total_is_corrected_and_handed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let device = Device::start();
+    counted(&device, folder);
     let bridge = Bridge::start(&["run", "sequence.yaml"], &[], folder);
     eventually("heard", &bridge, || published(folder, ONE).is_some_and(|total| total > 3.0));
 

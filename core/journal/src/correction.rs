@@ -58,8 +58,33 @@ pub(crate) fn orders(connection: &Connection) -> Result<Vec<Order>, Failure> {
     Ok(orders)
 }
 
+/// What a person may correct.
+#[derive(Clone, Debug)]
+pub struct Corrigible {
+    /// All state of transforms.
+    pub state: Vec<StateChange>,
+    /// What was ordered and not taken over yet, oldest first.
+    pub orders: Vec<Order>,
+    /// What was corrected so far, as sentences, oldest first.
+    pub corrections: Vec<String>,
+}
+
+/// State to put in place, or orders of what to add, and the sentence to book.
+#[derive(Clone, Debug)]
+pub struct Correction {
+    /// Whose state of which key.
+    pub changes: Vec<StateChange>,
+    /// What a person is told of it for ever.
+    pub sentence: String,
+}
+
+pub(crate) fn corrigible(connection: &Connection) -> Result<Corrigible, Failure> {
+    let (state, orders) = (state(connection)?, orders(connection)?);
+    Ok(Corrigible { state, orders, corrections: corrections(connection)? })
+}
+
 /// All state of stages.
-pub(crate) fn state(connection: &Connection) -> Result<Vec<StateChange>, Failure> {
+fn state(connection: &Connection) -> Result<Vec<StateChange>, Failure> {
     let mut statement = connection.prepare(
         "SELECT stage, key, value FROM state WHERE substr(stage, 1, 1) <> '@' ORDER BY stage, key",
     )?;
@@ -69,7 +94,7 @@ pub(crate) fn state(connection: &Connection) -> Result<Vec<StateChange>, Failure
 }
 
 /// What was corrected so far, oldest first.
-pub(crate) fn corrections(connection: &Connection) -> Result<Vec<String>, Failure> {
+fn corrections(connection: &Connection) -> Result<Vec<String>, Failure> {
     let mut statement = connection.prepare("SELECT value FROM state WHERE stage = ?1 ORDER BY key")?;
     let rows = statement.query_map([CORRECTIONS], |row| row.get::<_, Vec<u8>>(0))?;
     rows.map(|value| Ok(String::from_utf8_lossy(&value?).into_owned())).collect()
@@ -78,8 +103,7 @@ pub(crate) fn corrections(connection: &Connection) -> Result<Vec<String>, Failur
 /// Puts the state in place, or orders what to add to it, and books the sentence.
 pub(crate) fn correct(
     connection: &Connection,
-    changes: &[StateChange],
-    sentence: &str,
+    Correction { changes, sentence }: &Correction,
     (now, alone): (Timestamp, bool),
 ) -> Result<(), Failure> {
     // Those that were taken over are empty, and of no use any more.

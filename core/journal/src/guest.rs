@@ -17,8 +17,8 @@ use crate::lock::Lock;
 use crate::records::SinkRow;
 use crate::store::random_run;
 use crate::{
-    Acknowledged, DeadLetter, JournalError, Letter, LetterId, OldBatches, OldCopy, Order, StateChange, books,
-    correction, layout, letters, old_copy, rename, repair, replays, transform_owner,
+    Acknowledged, Correction, Corrigible, DeadLetter, JournalError, Letter, LetterId, OldBatches, OldCopy,
+    books, correction, layout, letters, old_copy, rename, repair, replays, transform_owner,
 };
 
 /// Letters given up in one transaction: the owner waits for it.
@@ -103,20 +103,12 @@ impl Guest {
         Ok(Replay { guest: self, sink: sink.to_owned(), _lock })
     }
 
-    /// All state of transforms.
+    /// All that a person may correct, and has corrected.
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    pub fn state(&self) -> Result<Vec<StateChange>, JournalError> {
-        self.write("read", correction::state)
-    }
-
-    /// What was ordered and not taken over yet.
-    ///
-    /// # Errors
-    /// [`JournalError::Storage`].
-    pub fn orders(&self) -> Result<Vec<Order>, JournalError> {
-        self.write("read", correction::orders)
+    pub fn corrigible(&self) -> Result<Corrigible, JournalError> {
+        self.write("read", correction::corrigible)
     }
 
     /// Whether nobody else works with the journal.
@@ -124,27 +116,25 @@ impl Guest {
         self._alone.is_some()
     }
 
-    /// What was corrected by hand so far, as sentences, oldest first.
+    /// Puts state of transforms in place and books a sentence, as decided by what the journal holds at that moment: nobody
+    /// else writes in between. A guest beside the owner, who keeps that state in memory, leaves orders for it
+    /// ([`crate::Journal::orders`]): their values say what to add.
     ///
     /// # Errors
-    /// [`JournalError::Storage`].
-    pub fn corrections(&self) -> Result<Vec<String>, JournalError> {
-        self.write("read", correction::corrections)
-    }
-
-    /// Puts state of transforms in place and books the sentence. A guest beside the owner, who keeps that state in
-    /// memory, leaves orders for it ([`crate::Journal::orders`]): their values say what to add.
-    ///
-    /// # Errors
-    /// [`JournalError::Storage`].
+    /// [`JournalError::Refused`]: the decision was not to; [`JournalError::Storage`].
     pub fn correct(
         &self,
-        changes: &[StateChange],
-        sentence: &str,
         now: Timestamp,
-    ) -> Result<(), JournalError> {
-        let how = (now, self._alone.is_some());
-        self.write("correct state in", |connection| correction::correct(connection, changes, sentence, how))
+        decide: impl FnOnce(Corrigible) -> Result<Correction, String>,
+    ) -> Result<Correction, JournalError> {
+        let decided = self.write("correct state in", |connection| {
+            let decided = decide(correction::corrigible(connection)?);
+            if let Ok(decided) = &decided {
+                correction::correct(connection, decided, (now, self.is_alone()))?;
+            }
+            Ok(decided)
+        });
+        decided?.map_err(JournalError::Refused)
     }
 
     /// What is held back because this file may be an old copy.

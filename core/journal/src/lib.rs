@@ -40,7 +40,7 @@ pub use api::{
     Accepted, Acknowledged, Aside, Books, Cursor, DeadLetter, Entry, From, HandedBack, Journal, JournalError,
     Loss, Maintained, OnFull, Options, ReadLimit, Reconciled, Rejected, Returned, StateChange, Status,
 };
-pub use correction::Order;
+pub use correction::{Correction, Corrigible, Order};
 pub use guest::{Guest, Replay};
 pub use inspect::{inspect, kept_state, letter_row, letters, verify};
 pub use old_copy::{OldBatches, OldCopy};

@@ -1,0 +1,202 @@
+//! `smiles total`: the lifetime totals that are published, and how a person corrects one.
+
+mod kept;
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use smiles_journal::{Correction, Guest, JournalError, StateChange};
+
+use super::journal::{journals, now, table};
+use crate::args::{TotalCommand, TotalMoveArgs, TotalPlace, TotalSetArgs};
+use crate::exit::Failure;
+use kept::{Kept, Total, handed_on, set_by_hand};
+
+/// Beyond this not every whole number can be told from the next.
+const VALUE_MAX: f64 = 9_007_199_254_740_992.0;
+
+pub(super) fn run(command: &TotalCommand) -> Result<(), Failure> {
+    match command {
+        TotalCommand::List(args) => list(&args.place),
+        TotalCommand::Set(args) => set(args),
+        TotalCommand::Move(args) => hand_on(args),
+    }
+}
+
+/// The journal of a pipeline, and what it keeps of totals.
+struct Place {
+    pipeline: String,
+    path: PathBuf,
+    kept: Kept,
+}
+
+impl Place {
+    fn totals<'a>(&'a self, place: &'a TotalPlace) -> impl Iterator<Item = Total> + 'a {
+        let wanted = |total: &Total| place.stage.as_ref().is_none_or(|stage| *stage == total.stage);
+        self.kept.totals().filter(wanted)
+    }
+
+    /// Decides by what the journal holds once nobody else writes, and corrects. `decide` says what to add, and the sentence.
+    fn correct(
+        &self,
+        decide: impl FnOnce(&Kept) -> Result<(Vec<StateChange>, String), String>,
+    ) -> Result<(), Failure> {
+        let guest = match Guest::alone(&self.path, &self.pipeline, now()) {
+            Err(JournalError::Locked { .. }) => Guest::enter(&self.path, &self.pipeline, now()),
+            alone => alone,
+        };
+        let done = guest.and_then(|guest| {
+            // Alone with the journal the state is what it is; a bridge adds to what it has in memory.
+            let alone = guest.is_alone();
+            let corrected = guest.correct(now(), |held| {
+                let kept = Kept::new(held);
+                let (by, sentence) = decide(&kept)?;
+                let changes = if alone { kept.added(&by) } else { by };
+                Ok(Correction { changes, sentence })
+            });
+            Ok((corrected?.sentence, alone))
+        });
+        let (sentence, alone) =
+            done.with_context(|| format!("cannot correct a total in {}", self.path.display()))?;
+        let when = if alone { "" } else { "; the running bridge takes it over with its next readings" };
+        crate::command::print(&format!("{}: {sentence}{when}\n", self.pipeline))
+    }
+}
+
+fn places(place: &TotalPlace) -> Result<Vec<Place>, Failure> {
+    let read = |(pipeline, path): (String, PathBuf)| {
+        let kept = read(&path, &pipeline)?;
+        Ok(Place { pipeline, path, kept })
+    };
+    journals(&place.pipelines, &place.data)?.into_iter().map(read).collect()
+}
+
+fn read(path: &Path, pipeline: &str) -> Result<Kept, Failure> {
+    let read = Guest::enter(path, pipeline, now()).and_then(|guest| guest.corrigible());
+    Ok(Kept::new(read.with_context(|| format!("cannot read {}", path.display()))?))
+}
+
+fn list(place: &TotalPlace) -> Result<(), Failure> {
+    for found in places(place)? {
+        let mut held = Vec::new();
+        let cells = |total: Total| {
+            held.extend(total.held().map(|(value, since)| {
+                format!(
+                    "  {}: the device says {value} since {since}, held until it is confirmed\n",
+                    total.shown()
+                )
+            }));
+            let (published, own) = (total.published().to_string(), total.raw().to_string());
+            [total.shown(), published, own, total.read_at().to_owned(), total.stage]
+        };
+        let mut rows: Vec<_> = found.totals(place).map(cells).collect();
+        rows.sort();
+        held.sort();
+        let text = if rows.is_empty() {
+            format!("{}: no totals\n", found.pipeline)
+        } else {
+            format!("{}\n{}", found.pipeline, table(&["key", "published", "device", "read", "stage"], &rows))
+        };
+        crate::command::print(&text)?;
+        let corrected = found.kept.corrections.iter().map(|sentence| format!("  corrected {sentence}\n"));
+        for line in held.into_iter().chain(corrected) {
+            crate::command::print(&line)?;
+        }
+    }
+    Ok(())
+}
+
+/// The one total of a key.
+fn find(places: Vec<Place>, key: &str, place: &TotalPlace) -> Result<(Place, Total), Failure> {
+    let wanted = key.replace('/', "\0").into_bytes();
+    let mut found = Vec::new();
+    for journal in places {
+        let totals: Vec<Total> = journal.totals(place).filter(|total| total.key == wanted).collect();
+        if totals.len() > 1 {
+            let stages: Vec<&str> = totals.iter().map(|total| total.stage.as_str()).collect();
+            let advice = "say which with --stage";
+            return Err(Failure::configuration(format!(
+                "several stages count for `{key}`: {}; {advice}",
+                stages.join(", ")
+            )));
+        }
+        found.extend(totals.into_iter().next().map(|total| (journal, total)));
+    }
+    match found.len() {
+        1 => found.pop().ok_or_else(|| anyhow!("the total is gone").into()),
+        0 => Err(anyhow!("there is no total of `{key}`: `smiles total list` prints the keys").into()),
+        _ => Err(Failure::configuration(format!(
+            "several pipelines have a total of `{key}`: say which with --pipeline"
+        ))),
+    }
+}
+
+fn set(args: &TotalSetArgs) -> Result<(), Failure> {
+    let value = args.value;
+    if !(0.0..=VALUE_MAX).contains(&value) {
+        return Err(Failure::configuration(format!("VALUE must be a number from 0 to {VALUE_MAX}")));
+    }
+    let (journal, total) = find(places(&args.place)?, &args.key, &args.place)?;
+    if value.fract() != 0.0 && total.published().fract() == 0.0 && total.raw().fract() == 0.0 {
+        return Err(Failure::configuration(format!(
+            "`{}` counts in whole units: VALUE has a fraction",
+            args.key
+        )));
+    }
+    confirm(&set_by_hand(&total, value), args.yes)?;
+    journal.correct(|kept| {
+        let total = kept.now(&total)?;
+        Ok((kept.moved(&total, value - total.published()), set_by_hand(&total, value)))
+    })
+}
+
+fn hand_on(args: &TotalMoveArgs) -> Result<(), Failure> {
+    if args.old == args.new {
+        return Err(Failure::configuration("OLD and NEW are the same"));
+    }
+    let (from, old) = find(places(&args.place)?, &args.old, &args.place)?;
+    let (journal, new) = find(places(&args.place)?, &args.new, &args.place).map_err(|_| {
+        anyhow!("there is no total of `{}`: a replacement must have been heard once", args.new)
+    })?;
+    if from.path != journal.path || old.stage != new.stage {
+        return Err(Failure::configuration("OLD and NEW are counted by different stages"));
+    }
+    apart(&journal.kept, &new, &old).map_err(|message| anyhow!(message))?;
+    confirm(&handed_on(&new, &old), args.yes)?;
+    journal.correct(|kept| {
+        apart(kept, &new, &old)?;
+        let (new, old) = (kept.now(&new)?, kept.now(&old)?);
+        Ok((kept.moved(&new, old.published()), handed_on(&new, &old)))
+    })
+}
+
+/// Neither has the history of the other yet.
+fn apart(kept: &Kept, new: &Total, old: &Total) -> Result<(), String> {
+    for (heir, from) in [(new, old), (old, new)] {
+        if kept.goes_on_from(&heir.shown()).contains(&from.shown()) {
+            let advice = "its total is in there already; `smiles total set` undoes it";
+            return Err(format!("{} goes on from {} already: {advice}", heir.shown(), from.shown()));
+        }
+    }
+    Ok(())
+}
+
+/// Asks on the terminal; nobody to ask is an error.
+fn confirm(sentence: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        let message = "correcting a total asks first, and standard input is no terminal: say --yes";
+        return Err(Failure::configuration(format!("{sentence}: {message}")));
+    }
+    crate::command::print(&format!("{sentence}? [y/N] "))?;
+    std::io::stdout().flush().context("cannot write to standard output")?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(anyhow!("nothing was changed").into())
+}
