@@ -178,7 +178,7 @@ impl HealthView for Board {
             source.since_success = heard.map(|heard| now.saturating_sub(heard));
         }
         health.warnings = warnings(&state);
-        health.warnings.extend(state.judge.as_ref().and_then(|judge| judge.warning(now)));
+        health.warnings.extend(state.judge.as_ref().and_then(|judge| judge.warning(self.clock.as_ref())));
         health
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smiles_config::StartFrom;
-use smiles_journal::{Cursor, Journal, JournalError, Options, SqliteJournal};
+use smiles_journal::{Cursor, Journal, JournalError, Options, ReadLimit, SqliteJournal};
 use smiles_stage::{Clock, Delivery as Promise, Process, StageError};
 use tokio::sync::{Notify, broadcast};
 
@@ -120,7 +120,9 @@ impl Wired {
         journal.enlist(&self.cursors()).await.map_err(failed)?;
         let mut state = journal.load_state().await.map_err(failed)?;
         let trusted = Trusted::take(&mut state);
-        let judge = Judge::new(options.process.built, trusted.last(), options.clock.monotonic());
+        let newest = journal.newest(ReadLimit { rows: 1, bytes: 1 }).await.map_err(failed)?;
+        let known = trusted.known().and_accepted(newest.last().map(|batch| batch.accepted_at));
+        let judge = Judge::new(options.process.built, known, options.clock.monotonic());
         let judge = Arc::new(judge);
         let settled = self.settle(&state);
         if !settled.changes.is_empty() {

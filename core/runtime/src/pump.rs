@@ -18,7 +18,7 @@ use crate::clock::ClockWatch;
 use crate::poll::{Durable, Heard};
 use crate::recall::{Recall, recalled};
 use crate::retry::{Backoff, Verdict};
-use crate::trust::{Judge, Trusted};
+use crate::trust::{Dated, Judge, Trusted};
 
 /// What the loop needs.
 pub(crate) struct Pump {
@@ -33,6 +33,8 @@ pub(crate) struct Pump {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clock_watch: ClockWatch,
     pub(crate) judge: Arc<Judge>,
+    /// Whether the wall clock was in doubt at the last pass.
+    pub(crate) doubting: bool,
     pub(crate) trusted: Trusted,
     /// State corrected by hand that becomes durable with the batch under way.
     pub(crate) ordered: Vec<StateChange>,
@@ -72,6 +74,9 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
             pump.chain.answered(answers);
         }
         let trusted = dated.is_none_or(|dated| dated.trusted);
+        if let Some(dated) = dated {
+            pump.tell_doubt(dated);
+        }
         let pass = pump.pass(source, began, complete).dated(trusted);
         pump.take_orders().await;
         let records = pump.transformed(records, &pass).await;
@@ -88,6 +93,24 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
 }
 
 impl Pump {
+    /// One line when a doubt begins, and one when it ends.
+    fn tell_doubt(&mut self, dated: Dated) {
+        if std::mem::replace(&mut self.doubting, !dated.trusted) != dated.trusted {
+            return;
+        }
+        let pipeline = self.pipeline.as_str();
+        if dated.trusted {
+            tracing::info!(pipeline, "the wall clock is trusted again");
+        } else {
+            let at_least = dated.estimate.map(tracing::field::display);
+            tracing::warn!(
+                pipeline,
+                at_least,
+                "the wall clock cannot be right; readings are marked as dated wrongly"
+            );
+        }
+    }
+
     /// The batch is durable.
     pub(crate) fn kept(&mut self) {
         self.chain.keep();

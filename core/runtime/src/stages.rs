@@ -8,7 +8,8 @@ use smiles_config::Pipeline;
 use smiles_journal::{Journal, StateChange};
 use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
-    Batch, Delivery as Promise, HealthView, OpenContext, OpenSink, RunId, SourcePlan, StagedState, Store,
+    Batch, Clock, Delivery as Promise, HealthView, OpenContext, OpenSink, RunId, SourcePlan, StagedState,
+    Store,
 };
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
@@ -29,7 +30,7 @@ use crate::schema::Stamp;
 use crate::source_report::SourceReport;
 use crate::stop::Stop;
 use crate::teller::Teller;
-use crate::trust::{Judge, Trusted};
+use crate::trust::{Judge, Judged, Trusted};
 use crate::wire::{WiredSink, WiredTransform};
 
 /// What all stages of the pipeline are opened with.
@@ -61,6 +62,11 @@ impl Common {
         }
     }
 
+    /// The clock of sinks.
+    fn judged(&self) -> Arc<dyn Clock> {
+        Arc::new(Judged { clock: Arc::clone(&self.options.clock), judge: Arc::clone(&self.judge) })
+    }
+
     fn backoff(&self, stage: &str) -> Backoff {
         Backoff::new((self.journal.run(), stage))
     }
@@ -84,6 +90,7 @@ impl Common {
             clock_watch: ClockWatch::new(self.options.clock.as_ref()),
             judge: Arc::clone(&self.judge),
             trusted,
+            doubting: false,
             ordered: Vec::new(),
             complete: vec![false; durable.len()],
             durable,
@@ -211,7 +218,7 @@ pub(crate) async fn open_sinks(
         let decl = &pipeline.sinks[index];
         let name = decl.stage.name.clone();
         let store = store.and_then(|store| stores[store].clone().flatten());
-        let context = common.context(&name);
+        let context = OpenContext { clock: common.judged(), ..common.context(&name) };
         let opened = plan.open(context.clone(), store.clone()).await;
         let OpenSink { sink, store: offered } =
             opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;

@@ -18,7 +18,7 @@ use crate::open::{OpenError, RunOptions};
 use crate::schema::Stamp;
 use crate::stages::{Common, open_transforms};
 use crate::stop::Stop;
-use crate::trust::Judge;
+use crate::trust::{Judge, Known};
 use crate::wire::Wired;
 
 /// Far more than anybody tries.
@@ -83,7 +83,7 @@ impl Wired {
         let name = pipeline.name.clone();
         let opened = in_memory(&name, options.clock.now()).await;
         let journal = opened.map_err(|source| OpenError::Journal { pipeline: name.clone(), source })?;
-        let judge = Arc::new(Judge::new(None, None, options.clock.monotonic()));
+        let judge = Arc::new(Judge::new(None, Known::default(), options.clock.monotonic()));
         let common = Common {
             pipeline: name.clone(),
             options,

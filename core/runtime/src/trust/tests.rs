@@ -39,7 +39,7 @@ fn steps_are_doubted_until_they_have_lasted() {
     ];
     for (steps, doubted, what) in cases {
         let clock = ManualClock::new();
-        let judge = Judge::new(None, None, clock.monotonic());
+        let judge = Judge::new(None, Known::default(), clock.monotonic());
         assert_eq!(untrusted(&looks(&judge, &clock, 12, steps)), doubted, "{what}");
     }
 }
@@ -49,13 +49,16 @@ fn a_date_before_the_build_is_never_right() {
     let clock = ManualClock::new();
     let built = clock.now().checked_sub(SignedDuration::from_hours(48)).unwrap();
     clock.step_wall(SignedDuration::from_secs(-3650 * DAY));
-    let judge = Judge::new(Some(built), None, clock.monotonic());
+    let judge = Judge::new(Some(built), Known::default(), clock.monotonic());
     let seen = looks(&judge, &clock, 30, &[(20, 3650 * DAY)]);
     assert_eq!(untrusted(&seen), (0..20).collect::<Vec<_>>(), "and right at once when it comes right");
-    let warning = judge.warning(clock.monotonic()).unwrap();
-    assert!(warning.contains("was wrong; 20 readings since 2016-"), "{warning}");
+    let warning = judge.warning(&clock).unwrap();
+    assert!(
+        warning.contains("was wrong and is right again; nothing is to be done; 20 passes, from 2016-"),
+        "{warning}"
+    );
     clock.advance(Duration::from_secs(86_400 + 600));
-    assert_eq!(judge.warning(clock.monotonic()), None, "a day later all is said");
+    assert_eq!(judge.warning(&clock), None, "a day later all is said");
 }
 
 #[test]
@@ -64,7 +67,7 @@ fn after_a_restart_the_journal_says_what_was_trusted() {
     for (step, doubted) in [(0, 0), (20 * DAY, 0), (365 * DAY, 5), (-DAY, 5), (-60, 0)] {
         let clock = ManualClock::at(last);
         clock.step_wall(SignedDuration::from_secs(step));
-        let judge = Judge::new(None, Some(last), clock.monotonic());
+        let judge = Judge::new(None, Known::last(last), clock.monotonic());
         assert_eq!(untrusted(&looks(&judge, &clock, 12, &[])).len(), doubted, "off by {step}");
     }
 }
@@ -72,7 +75,7 @@ fn after_a_restart_the_journal_says_what_was_trusted() {
 #[test]
 fn housekeeping_goes_by_the_best_that_is_known() {
     let clock = ManualClock::new();
-    let judge = Judge::new(None, None, clock.monotonic());
+    let judge = Judge::new(None, Known::default(), clock.monotonic());
     let right = || clock.now();
     judge.look(clock.now(), clock.monotonic());
     let before = right();
@@ -91,17 +94,17 @@ proptest! {
     #[test]
     fn every_clock_that_goes_on_is_believed(steps in prop::collection::vec((0..40_usize, -500 * DAY..500 * DAY), 0..8)) {
         let clock = ManualClock::new();
-        let judge = Judge::new(None, None, clock.monotonic());
+        let judge = Judge::new(None, Known::default(), clock.monotonic());
         let seen = looks(&judge, &clock, 60, &steps);
         prop_assert!(seen[46..].iter().all(|trusted| *trusted), "{seen:?}");
-        prop_assert_eq!(judge.last(), Some(clock.now()));
+        prop_assert_eq!(judge.known(), Known { told: judge.known().told, ..Known::last(clock.now()) });
     }
 
     /// A clock that is right but for single passes is trusted at all others.
     #[test]
     fn single_passes_spoil_nothing(glitches in prop::collection::btree_map(1..40_usize, prop_oneof![-500 * DAY..-600, 2 * DAY..500 * DAY], 0..8)) {
         let clock = ManualClock::new();
-        let judge = Judge::new(None, None, clock.monotonic());
+        let judge = Judge::new(None, Known::default(), clock.monotonic());
         let mut steps = Vec::new();
         for (at, by) in &glitches {
             steps.extend([(2 * at, *by), (2 * at + 1, -by)]);

@@ -4,12 +4,19 @@
 //! the last trusted reading and the time since then (by the monotonic clock) make of it: backwards at all, or forwards by
 //! more than a day. A doubted clock that goes on evenly for a while is believed in the end: somebody set it.
 
+mod judged;
+mod kept;
+mod told;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use smiles_journal::StateChange;
 use smiles_stage::Clock;
+
+pub(crate) use judged::Judged;
+pub(crate) use kept::{Known, Trusted};
+use told::Told;
 
 /// Steps up to this are none.
 const STEP: SignedDuration = SignedDuration::from_mins(2);
@@ -23,46 +30,6 @@ const PASSES: u32 = 3;
 const LASTED: Duration = Duration::from_secs(5 * 60);
 /// The build may be dated by a machine in another time zone.
 const BUILD_SLACK: SignedDuration = SignedDuration::from_hours(24);
-/// How long /health speaks of a clock that came right.
-const TOLD: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Whose state the last trusted time is in the journal: no stage's.
-const STAGE: &str = "@clock";
-const KEY: &[u8] = b"trusted";
-/// It is written so often.
-const WRITTEN: SignedDuration = SignedDuration::from_hours(1);
-
-/// The last trusted time as the journal keeps it.
-#[derive(Debug, Default)]
-pub(crate) struct Trusted {
-    written: Option<Timestamp>,
-}
-
-impl Trusted {
-    /// Takes it out of the state that a journal holds.
-    pub(crate) fn take(state: &mut Vec<StateChange>) -> Self {
-        let place = state.iter().position(|change| change.stage == STAGE && change.key == KEY);
-        let kept = place.map(|place| state.remove(place));
-        let text = kept.and_then(|kept| String::from_utf8(kept.value).ok());
-        Self { written: text.and_then(|text| text.parse().ok()) }
-    }
-
-    pub(crate) fn last(&self) -> Option<Timestamp> {
-        self.written
-    }
-
-    /// What the next record is to keep of it, now and then.
-    pub(crate) fn staged(&mut self, judge: &Judge) -> Option<StateChange> {
-        let last = judge.last()?;
-        if self.written.is_some_and(|written| last.duration_since(written).abs() < WRITTEN) {
-            return None;
-        }
-        self.written = Some(last);
-        let value = last.to_string().into_bytes();
-        Some(StateChange { stage: STAGE.to_owned(), key: KEY.to_vec(), value })
-    }
-}
-
 /// What is known of the clock at a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dated {
@@ -101,16 +68,15 @@ struct State {
     /// By how much the wall clock was ahead of the monotonic one at the last pass.
     line: Option<SignedDuration>,
     doubt: Option<Doubt>,
-    /// Passes with a date that is not trusted, the first and the last of these dates, and when the last came.
-    told: Option<(u64, Timestamp, Timestamp, Duration)>,
+    told: Option<Told>,
 }
 
 impl Judge {
-    /// `built`: when the program was built; `last`: what the journal kept of [`Judge::last`], in a process that began at
+    /// `built`: when the program was built; `known`: what the journal kept of [`Judge::known`], in a process that began at
     /// this monotonic time.
-    pub(crate) fn new(built: Option<Timestamp>, last: Option<Timestamp>, monotonic: Duration) -> Self {
-        let anchor = last.map(|wall| Anchor { wall, monotonic, seen: false });
-        Self { built, state: Mutex::new(State { anchor, ..State::default() }) }
+    pub(crate) fn new(built: Option<Timestamp>, known: Known, monotonic: Duration) -> Self {
+        let anchor = known.last.map(|wall| Anchor { wall, monotonic, seen: false });
+        Self { built, state: Mutex::new(State { anchor, told: known.told, ..State::default() }) }
     }
 
     /// A pass begins.
@@ -134,10 +100,12 @@ impl Judge {
         state.doubt = doubted;
         let trusted = doubted.is_none();
         if trusted {
+            // One that did not move and is trusted all the same was believed.
+            let believed = same && estimate.is_some_and(|estimate| !near(ahead(estimate, monotonic), line));
+            state.told = state.told.map(|told| told.over(wall, believed));
             state.anchor = Some(Anchor { wall, monotonic, seen: true });
         } else {
-            let (passes, first, ..) = state.told.unwrap_or((0, wall, wall, monotonic));
-            state.told = Some((passes + 1, first, wall, monotonic));
+            state.told = Some(Told::another(state.told, wall));
         }
         Dated { trusted, estimate }
     }
@@ -146,34 +114,29 @@ impl Judge {
     pub(crate) fn now(&self, clock: &dyn Clock) -> Timestamp {
         let (wall, monotonic) = (clock.now(), clock.monotonic());
         let state = self.state();
-        let same = state.line.is_none_or(|line| near(line, ahead(wall, monotonic)));
+        let same = match state.line {
+            Some(line) => near(line, ahead(wall, monotonic)),
+            None => !state.parts(wall, monotonic),
+        };
         if state.doubt.is_none() && same && !self.is_before_built(wall) {
             return wall;
         }
         state.estimate(monotonic).unwrap_or(wall)
     }
 
-    /// The last time that was trusted, for the journal.
-    pub(crate) fn last(&self) -> Option<Timestamp> {
-        self.state().anchor.map(|anchor| anchor.wall)
+    /// What the journal is to keep of it.
+    pub(crate) fn known(&self) -> Known {
+        let state = self.state();
+        Known { last: state.anchor.map(|anchor| anchor.wall), told: state.told }
     }
 
     /// A sentence for /health while the clock is doubted, and for a day after.
-    pub(crate) fn warning(&self, monotonic: Duration) -> Option<String> {
+    pub(crate) fn warning(&self, clock: &dyn Clock) -> Option<String> {
+        let (now, monotonic) = (self.now(clock), clock.monotonic());
+        let impossible = self.is_before_built(clock.now());
         let state = self.state();
-        let (passes, first, last, at) = state.told?;
-        if state.doubt.is_none() && monotonic.saturating_sub(at) > TOLD {
-            return None;
-        }
-        let begin = match (state.doubt, state.estimate(monotonic)) {
-            (None, _) => "the clock of this machine was wrong".to_owned(),
-            (Some(_), None) => "the clock of this machine cannot be right".to_owned(),
-            (Some(_), Some(estimate)) => {
-                format!("the clock of this machine is in doubt: it should be {} at least", second(estimate))
-            }
-        };
-        let (first, last) = (second(first), second(last));
-        Some(format!("{begin}; {passes} readings since {first} (last {last}) are marked as dated wrongly"))
+        let doubted = state.doubt.map(|_| (state.estimate(monotonic), !impossible));
+        state.told?.sentence(doubted, now)
     }
 
     fn is_before_built(&self, wall: Timestamp) -> bool {
@@ -207,10 +170,6 @@ fn ahead(wall: Timestamp, monotonic: Duration) -> SignedDuration {
 
 fn near(one: SignedDuration, other: SignedDuration) -> bool {
     one.saturating_sub(other).abs() <= STEP
-}
-
-fn second(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -1,0 +1,33 @@
+//! The clock as sinks see it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use smiles_stage::Clock;
+
+use super::Judge;
+
+/// A clock whose wall time is the best that is known of it: what a sink says of ages and days would else be wrong for as
+/// long as the machine's clock is, though every batch says when it was accepted.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) judge: Arc<Judge>,
+}
+
+#[async_trait]
+impl Clock for Judged {
+    fn now(&self) -> Timestamp {
+        self.judge.now(self.clock.as_ref())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    async fn sleep_until(&self, deadline: Duration) {
+        self.clock.sleep_until(deadline).await;
+    }
+}

@@ -1,0 +1,72 @@
+//! What is said of a clock that was doubted: on /health, until a day after it came right, also by the next process.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How long /health speaks of a clock that came right.
+const TOLD: SignedDuration = SignedDuration::from_hours(24);
+
+/// Passes with a date that was not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Told {
+    passes: u64,
+    /// The first and the last of these dates.
+    first: Timestamp,
+    last: Timestamp,
+    /// Since when the clock is trusted again, and whether it came right or was believed as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    over: Option<(Timestamp, bool)>,
+}
+
+impl Told {
+    /// One more pass with this date.
+    pub(super) fn another(before: Option<Self>, wall: Timestamp) -> Self {
+        let (passes, first) = before.map_or((0, wall), |told| (told.passes, told.first));
+        Self { passes: passes + 1, first, last: wall, over: None }
+    }
+
+    /// The clock is trusted again.
+    pub(super) fn over(self, since: Timestamp, believed: bool) -> Self {
+        Self { over: self.over.or(Some((since, believed))), ..self }
+    }
+
+    /// A sentence; `None`: it is long over. `doubted`: the time it should be at least, where that is known; and whether a
+    /// clock that goes on so is ever believed.
+    pub(super) fn sentence(
+        self,
+        doubted: Option<(Option<Timestamp>, bool)>,
+        now: Timestamp,
+    ) -> Option<String> {
+        let set = "set it, or let a time server do so (`timedatectl`)";
+        let begin = match (doubted, self.over) {
+            (Some((None, _)), _) => format!("the clock of this machine cannot be right: {set}"),
+            (Some((Some(at_least), believed)), _) => {
+                let or = if believed { "; if it is right, it is believed within minutes" } else { "" };
+                let at_least = second(at_least);
+                format!("the clock of this machine is in doubt, it should be {at_least} at least: {set}{or}")
+            }
+            (None, Some((since, _))) if now.duration_since(since) > TOLD => return None,
+            (None, Some((_, true))) => {
+                "the clock of this machine was stepped and is believed since; if it is wrong, set it"
+                    .to_owned()
+            }
+            (None, _) => {
+                "the clock of this machine was wrong and is right again; nothing is to be done".to_owned()
+            }
+        };
+        let Self { passes, first, last, .. } = self;
+        let marked = match passes {
+            1 => format!("one pass, at {}, is marked as dated wrongly", second(first)),
+            _ => format!(
+                "{passes} passes, from {} to {}, are marked as dated wrongly",
+                second(first),
+                second(last)
+            ),
+        };
+        Some(format!("{begin}; {marked}"))
+    }
+}
+
+fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
