@@ -133,6 +133,7 @@ impl App {
             refusals: &self.refusals,
             now: self.clock.monotonic(),
             memory: &self.memory,
+            latest: self.memory.goes_on(self.clock.now()),
             day: (today, Periods::new(self.api.zone.clone(), self.api.reset_hour)),
         }
     }

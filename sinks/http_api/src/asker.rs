@@ -1,5 +1,6 @@
 //! Asks a store or memory, never more than so many questions at a time and never for more than so many rows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use smiles_stage::{Action, Periods, Query, Rows, StageError, Store, StoreStats};
+use smiles_stage::{Action, Comparison, Filter, Periods, Query, Rows, StageError, Store, StoreStats, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::json::{self, Cell};
@@ -37,6 +38,8 @@ pub(crate) struct Asker<'a> {
     pub now: Duration,
     /// Current rows.
     pub memory: &'a Memory,
+    /// What is dated later than this was dated by a clock that ran ahead.
+    pub latest: Option<Timestamp>,
     /// The day it is: its first instant, and how to find that of another instant.
     pub day: (Option<Timestamp>, Periods),
 }
@@ -55,6 +58,17 @@ impl Found {
         self.0.iter().enumerate().flat_map(|(batch, rows)| (0..rows.num_rows()).map(move |row| (batch, row)))
     }
 
+    /// These rows, and behind them those of others whose keys are not among them.
+    fn or_else(mut self, others: Self, query: &Query) -> Self {
+        let place = |name: &String| query.columns.iter().position(|column| column == name);
+        let Some(key) = query.latest_by.iter().map(place).collect::<Option<Vec<_>>>() else { return self };
+        let of = |(batch, row): (usize, usize), found: &Self| json::key(&found.0[batch], row, &key);
+        let own: HashSet<_> = self.places().map(|place| of(place, &self)).collect();
+        let new: Vec<_> = others.places().filter(|&place| !own.contains(&of(place, &others))).collect();
+        self.0.extend(new.into_iter().map(|(batch, row)| others.0[batch].slice(row, 1)));
+        self
+    }
+
     /// The first so many rows.
     pub(crate) fn truncate(&mut self, rows: usize) {
         let mut left = rows;
@@ -64,6 +78,25 @@ impl Found {
             left -= kept;
         }
     }
+}
+
+/// The same question for the newest rows by what they are dated, without those dated later than any can be; `None`: none of
+/// the answer is.
+pub(crate) fn possible(query: &Query, answer: &[RecordBatch], latest: Option<Timestamp>) -> Option<Query> {
+    let (newest, latest) = (query.newest.as_deref()?, latest?);
+    let column = query.columns.iter().position(|column| column == newest)?;
+    let later = |rows: &RecordBatch| {
+        (0..rows.num_rows()).any(|row| match json::cell(rows.column(column), row) {
+            Cell::Time(time) => time > latest,
+            _ => false,
+        })
+    };
+    answer.iter().any(later).then(|| {
+        let mut query = query.clone();
+        let (column, value) = (newest.to_owned(), Value::Time(latest));
+        query.filters.push(Filter { column, comparison: Comparison::Le, value });
+        query
+    })
 }
 
 impl Asker<'_> {
@@ -80,7 +113,13 @@ impl Asker<'_> {
         let kept = selection.view.and_then(|view| self.memory.answer(view, query));
         let mut found = match kept {
             Some(rows) => Found(vec![rows]),
-            None => self.ask(query).await?,
+            None => {
+                let found = self.ask(query).await?;
+                match possible(query, &found.0, self.latest) {
+                    Some(possible) => self.ask(&possible).await?.or_else(found, query),
+                    None => found,
+                }
+            }
         };
         for rows in &mut found.0 {
             for &(column, time) in &selection.resets {

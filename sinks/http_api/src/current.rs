@@ -8,7 +8,7 @@ use std::time::Duration;
 use smiles_stage::{Position, SinkState, Store};
 
 use crate::app::App;
-use crate::asker::STORE_RETRY;
+use crate::asker::{STORE_RETRY, possible};
 use crate::cache::{Kept, Stamp};
 use crate::format::Format;
 use crate::job::{Job, PATIENCE};
@@ -208,14 +208,18 @@ async fn read(app: Arc<App>, store: Arc<dyn Store>, generation: u64) -> bool {
     let all = async {
         let mut answers = Vec::new();
         for query in app.memory.queries() {
-            answers.push(asker.ask_unbounded(&query).await?);
+            let mut answer = asker.ask_unbounded(&query).await?;
+            // Rows that are dated impossibly hide the newest of their keys.
+            if let Some(query) = possible(&query, &answer, asker.latest) {
+                answer.extend(asker.ask_unbounded(&query).await?);
+            }
+            answers.push(answer);
         }
         Ok::<_, Failure>(answers)
     };
     let answers = tokio::time::timeout(app.api.bounds.answer, all).await;
     let answered = matches!(answers, Ok(Ok(_)));
     if let Ok(Ok(answers)) = answers {
-        app.memory.goes_on(app.clock.now());
         app.memory.stored(answers, &done);
     } else if answers.is_err() {
         app.says_nothing("current values are served from memory");

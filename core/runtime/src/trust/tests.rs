@@ -73,6 +73,25 @@ fn after_a_restart_the_journal_says_what_was_trusted() {
 }
 
 #[test]
+fn a_batch_accepted_since_says_more_than_what_was_last_written_down() {
+    let clock = ManualClock::new();
+    let last = clock.now();
+    let accepted = last + SignedDuration::from_mins(30);
+    let known = Known::last(last);
+    assert_eq!(known.and_accepted(Some(last - SignedDuration::from_mins(1))), known);
+    clock.step_wall(SignedDuration::from_hours(-24 * 365 * 50));
+    let judge = Judge::new(None, known.and_accepted(Some(accepted)), clock.monotonic());
+    assert_eq!(judge.now(&clock), accepted, "before any pass");
+    let dated = judge.look(clock.now(), clock.monotonic());
+    assert_eq!(dated, Dated { trusted: false, estimate: Some(accepted) });
+    assert_eq!(
+        Known::default().and_accepted(Some(accepted)),
+        Known::default(),
+        "of a version without a judge"
+    );
+}
+
+#[test]
 fn housekeeping_goes_by_the_best_that_is_known() {
     let clock = ManualClock::new();
     let judge = Judge::new(None, Known::default(), clock.monotonic());

@@ -51,6 +51,8 @@ async fn readings_of_a_clock_in_doubt_are_marked_and_told() {
     bench.clock.step_wall(days(365));
     let started = bench.start(KEPT).await;
     standing(|| target.ids() == up_to(4)).await;
+    let warning = &started.health().warnings[0];
+    assert!(warning.contains("2 passes, from 2027-06-21"), "what came before is told too: {warning}");
     for id in 5..=10 {
         poll(&started, &target, SignedDuration::ZERO, id).await;
     }

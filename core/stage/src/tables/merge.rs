@@ -56,8 +56,11 @@ pub fn merge(table: &TablePlan, parts: &[&RecordBatch], latest: Option<Timestamp
 /// ahead, and must not keep out what is right. `None`: the clock cannot be right itself, and says nothing about others.
 pub fn latest_plausible(batches: &[Batch], now: Timestamp) -> Option<Timestamp> {
     let last = batches.last().filter(|batch| batch.is_dated())?;
-    let now = last.accepted_at.max(now);
-    // A clock nobody had set knows nothing of what is stored.
+    plausible_until(last.accepted_at.max(now))
+}
+
+/// The same by a clock that is trusted. `None`: nobody has set it, and it knows nothing of what is stored.
+pub fn plausible_until(now: Timestamp) -> Option<Timestamp> {
     let set = now.as_second() >= FIRST_POSSIBLE;
     set.then(|| now.saturating_add(SLACK).ok()).flatten()
 }

@@ -25,7 +25,7 @@ pub use bundle::{Bundle, Place};
 pub use column_type::ColumnType;
 pub use config::{Column, ColumnOptions, Condition, Mode, Table, Tables};
 pub use json::{row_objects, write_time};
-pub use merge::{latest_plausible, merge};
+pub use merge::{latest_plausible, merge, plausible_until};
 pub use ordered::Ordered;
 pub use plan::{PlannedColumn, Role, TablePlan, TablesPlan};
 pub use project::{Misfit, Projected};

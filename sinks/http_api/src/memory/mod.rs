@@ -18,7 +18,7 @@ use arrow_array::{
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use jiff::Timestamp;
-use smiles_stage::tables::{Mode, Role, TablePlan, TablesPlan, latest_plausible};
+use smiles_stage::tables::{Mode, Role, TablePlan, TablesPlan, latest_plausible, plausible_until};
 use smiles_stage::{Batch, Misdated, Position, Query, misdated};
 
 use fold::{Kind, Newer, Rule, fold, fold_within, without_store};
@@ -247,15 +247,12 @@ impl Memory {
         state.latest = latest_plausible(std::slice::from_ref(batch), now).or(state.latest);
     }
 
-    /// Others may have written since the last batch was accepted here.
-    pub(crate) fn goes_on(&self, now: Timestamp) {
+    /// Behind everything that can be true by now, also where others have written since the last batch was accepted here;
+    /// `None`: nothing tells.
+    pub(crate) fn goes_on(&self, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.lock();
-        state.latest = state.latest.map(|latest| latest.max(now));
-    }
-
-    /// Behind everything that can be true by now; `None`: no batch came yet by which to tell.
-    pub(crate) fn bound(&self, now: Timestamp) -> Option<Timestamp> {
-        self.lock().latest.map(|latest| latest.max(now))
+        state.latest = state.latest.map_or_else(|| plausible_until(now), |latest| Some(latest.max(now)));
+        state.latest
     }
 
     /// A batch was accepted.
@@ -277,12 +274,13 @@ impl Memory {
     /// What the store answered to them. `done`: what its sink had been done with before it was asked.
     pub(crate) fn stored(&self, answers: Vec<Vec<RecordBatch>>, done: &[Position]) {
         let mut state = self.lock();
+        let newer = Newer { or_equal: true, latest: state.latest };
         for ((view, held), answer) in self.views.iter().zip(&mut state.held).zip(answers) {
-            let rows: usize = answer.iter().map(RecordBatch::num_rows).sum();
-            held.given_up = rows > self.rows_max;
             let parts: Option<Vec<RecordBatch>> = answer.iter().map(|part| view.served(part)).collect();
-            let parts = parts.filter(|_| !held.given_up).unwrap_or_default();
-            held.stored = Some(fold(&view.rule, &parts.iter().collect::<Vec<_>>(), true));
+            let parts = parts.unwrap_or_default();
+            let rows = fold_within(&view.rule, &parts.iter().collect::<Vec<_>>(), newer);
+            held.given_up = rows.num_rows() > self.rows_max;
+            held.stored = (!held.given_up).then_some(rows);
             let first_own =
                 held.accepted.iter().rposition(|part| part.is_done(done)).map_or(0, |last| last + 1);
             held.accepted.drain(..first_own);

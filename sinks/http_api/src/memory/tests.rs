@@ -95,3 +95,13 @@ fn a_row_that_others_changed_is_theirs_until_a_newer_reading() {
     memory.stored(vec![vec![rows(&[])]], &[at(2, 9)]);
     assert_eq!(served(&memory), BTreeMap::from([("a".into(), 6)]));
 }
+
+#[test]
+fn a_row_that_is_dated_impossibly_gives_way_to_the_newest_that_is_not() {
+    let memory = memory();
+    let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+    let (right, ahead) = (now.as_microsecond() - 1, now.as_microsecond() + 3_600_000_000);
+    memory.goes_on(now);
+    memory.stored(vec![vec![rows(&[("a", ahead, 1), ("b", ahead, 2)]), rows(&[("a", right, 3)])]], &[]);
+    assert_eq!(served(&memory), BTreeMap::from([("a".into(), 3), ("b".into(), 2)]));
+}

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
+
 use crate::fake_store::FakeStore;
 use crate::stock;
 use crate::world::{World, plan};
@@ -20,6 +22,32 @@ async fn an_answer_that_was_kept_for_long_is_no_older_than_a_second() {
     set(&world.store.emptied);
     world.clock.advance(Duration::from_secs(3600));
     assert_eq!(world.get(HISTORY).await.status, 404, "the first to ask already hears that nothing is left");
+}
+
+#[tokio::test]
+async fn a_row_dated_by_a_clock_that_ran_ahead_hides_none_that_is_right() {
+    let mut store = stock::store();
+    let ports = store.tables.get_mut("port_data").unwrap();
+    let ahead = |serial: &str| {
+        let mut row = ports.rows[0].clone();
+        row["serial_number"] = json!(serial);
+        row["timestamp"] = json!("2027-11-30T00:00:00Z");
+        row["pv_power"] = json!(999.0);
+        row
+    };
+    // One has been heard since, the other only then.
+    ports.rows.extend([ahead("102162804827"), ahead("999999999999")]);
+    let world = World::open(&stock::options(), &stock::input(), store).await;
+    let power = |serial: &'static str| {
+        let world = &world;
+        async move {
+            let ports = world.get("/api/ports").await.json();
+            let of = |port: &Json| (port["serial_number"] == serial).then(|| port["pv_power"].clone());
+            ports.as_array().unwrap().iter().filter_map(of).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(power("102162804827").await, [json!(35.8)]);
+    assert_eq!(power("999999999999").await, [json!(999.0)], "there is nothing better");
 }
 
 #[tokio::test]

@@ -72,7 +72,8 @@ impl World {
     pub(crate) async fn serve_with(plan: &dyn SinkPlan, store: Option<FakeStore>, meters: Meters) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let health = Arc::new(SetHealth(Mutex::new(healthy())));
-        let clock = ManualClock::new();
+        // Behind the rows of the stock store.
+        let clock = ManualClock::at("2026-11-23T20:00:00Z".parse().unwrap());
         let context = OpenContext {
             pipeline: "test".into(),
             stage: "api".into(),
