@@ -2,15 +2,21 @@
 //! increase and by nothing else. Pure: what is kept of keys and groups is read from and put into the stage's state.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use smiles_stage::{PassInfo, StageError, State};
 
 use super::clock::Clock;
+use crate::keyed;
+use crate::rate::Rate;
 
 /// Two reset instants that follow each other are no further apart.
 const LONGEST_PERIOD: i64 = 36 * 3_600_000_000;
+
+/// The name of a group by the id of its sum.
+pub(super) type Groups = BTreeMap<String, String>;
 
 /// What is remembered of one summed thing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,7 +34,10 @@ pub(super) struct Key {
     /// The source that heard it last.
     pub(super) source: String,
     /// Its group in each sum.
-    pub(super) groups: Vec<String>,
+    pub(super) groups: Groups,
+    /// Where all this is what a store knew: of when. Until it is heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recalled: Option<i64>,
 }
 
 /// What is remembered of one group.
@@ -52,17 +61,26 @@ pub(super) struct Group {
 pub(super) struct Row {
     pub(super) key: String,
     pub(super) source: String,
-    pub(super) groups: Vec<String>,
+    pub(super) groups: Groups,
     pub(super) total: Option<f64>,
     pub(super) today: Option<f64>,
+}
+
+/// How a key is counted that this process has not heard before: what feeds the sum may have been changed meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reunion {
+    /// When.
+    pub(super) time: i64,
+    /// How fast it can have grown since.
+    pub(super) rate: Option<Rate>,
 }
 
 /// Everything remembered, while a batch is counted.
 pub(super) struct Ledger {
     pub(super) clock: Clock,
     pub(super) keys: BTreeMap<String, Key>,
-    /// By the place of their sum and their name.
-    pub(super) groups: BTreeMap<(usize, String), Group>,
+    /// By the id of their sum and their name.
+    pub(super) groups: BTreeMap<(String, String), Group>,
 }
 
 impl Ledger {
@@ -72,14 +90,32 @@ impl Ledger {
     }
 
     /// Counts a row into the clock's period.
-    pub(super) fn count(&mut self, row: Row) {
+    pub(super) fn count(&mut self, row: Row, reunion: Option<Reunion>) {
         let period = self.clock.period;
-        let key = self.keys.entry(row.key).or_default();
+        let key = self.keys.entry(row.key.clone()).or_default();
         let first = key.total.is_none();
-        let more = key.grow(row.total, row.today, period);
+        let known = key.last_known();
+        let recalled = row.total.and_then(|_| key.recalled.take()).is_some();
+        let mut more = key.grow(row.total, row.today, period);
+        if recalled {
+            // The counter of the day may have begun anew with the journal; the total did not.
+            more.1 = more.1.min(more.0);
+        }
+        if let Some(Reunion { time, rate: Some(rate) }) = reunion.filter(|_| !first) {
+            let possible = (possible(rate, more.0, time - known), possible(rate, more.1, time - known));
+            if possible != more {
+                let (key, step) = (keyed::shown(row.key.as_bytes()), more.0);
+                tracing::warn!(
+                    key,
+                    step,
+                    "counted otherwise than before the start; sums go on without that step"
+                );
+            }
+            more = possible;
+        }
         (key.source, key.groups) = (row.source, row.groups);
-        for (sum, group) in key.groups.iter().enumerate() {
-            let group = self.groups.entry((sum, group.clone())).or_insert_with(|| Group::new(period));
+        for (sum, group) in &key.groups {
+            let group = self.groups.entry((sum.clone(), group.clone())).or_insert_with(|| Group::new(period));
             group.enter(period);
             if let Some(total) = group.total.as_mut().filter(|_| !first) {
                 *total += more.0;
@@ -94,7 +130,7 @@ impl Ledger {
         let waiting = self.groups.iter_mut().filter(|(_, group)| group.total.is_none());
         for ((sum, name), group) in waiting {
             let members: Vec<&Key> =
-                self.keys.values().filter(|key| key.groups.get(*sum) == Some(name)).collect();
+                self.keys.values().filter(|key| key.groups.get(sum) == Some(name)).collect();
             let over = group.waited(period);
             let heard = members.iter().filter(|key| key.total.is_some()).count();
             let listed = if name.is_empty() { pass.all_complete() } else { all_listed(pass, &members) };
@@ -103,6 +139,15 @@ impl Ledger {
             }
         }
         self.groups.values_mut().for_each(|group| group.enter(period));
+    }
+}
+
+/// What grew faster than anything can was counted otherwise before: that is no production.
+fn possible(rate: Rate, more: f64, microseconds: i64) -> f64 {
+    if rate.allows(more, Duration::from_micros(microseconds.max(0).unsigned_abs()).as_secs_f64()) {
+        more
+    } else {
+        0.0
     }
 }
 
@@ -115,9 +160,14 @@ fn all_listed(pass: &PassInfo, members: &[&Key]) -> bool {
 }
 
 impl Key {
-    /// One that a store knows: its total, and what it published of a period.
-    pub(super) fn known(total: Option<f64>, of: (i64, f64), source: String, groups: Vec<String>) -> Self {
-        Self { total, today: of.1, period: of.0, aside: None, source, groups }
+    /// One that a store knows: its total, and what it published of a period, and when.
+    pub(super) fn known(total: Option<f64>, of: (i64, f64), when: Option<i64>, source: String) -> Self {
+        Self { total, today: of.1, period: of.0, recalled: when.or(Some(of.0)), source, ..Self::default() }
+    }
+
+    /// When it was known last, or some time before.
+    fn last_known(&self) -> i64 {
+        self.recalled.unwrap_or(self.period)
     }
 
     /// What it has grown by: in all, and in the period. Only of a key heard before is that production.
@@ -180,13 +230,13 @@ impl Group {
 }
 
 const CLOCK: &[u8] = b"clock";
-const NAMES: &[u8] = b"names";
+const NAMES: &[u8] = b"members";
 
 /// The names under which keys and groups are kept.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
 struct Names {
     keys: Vec<String>,
-    groups: Vec<(usize, String)>,
+    groups: Vec<(String, String)>,
 }
 
 /// Under which key of the state a summed thing is kept.
@@ -194,27 +244,30 @@ pub(super) fn entry_of_key(key: &str) -> Vec<u8> {
     [b"key\0", key.as_bytes()].concat()
 }
 
-fn entry_of_group(sum: usize, group: &str) -> Vec<u8> {
+fn entry_of_group(sum: &str, group: &str) -> Vec<u8> {
     format!("sum\0{sum}\0{group}").into_bytes()
 }
 
 impl Ledger {
     /// Whether anything was ever kept.
     pub(super) fn is_kept(state: &dyn State) -> bool {
-        state.get(CLOCK).is_some()
+        state.get(NAMES).is_some()
     }
 
-    /// As it was kept; `None`: it never was.
-    pub(super) fn load(state: &dyn State) -> Result<Option<Self>, StageError> {
-        let Some(clock) = read(state, CLOCK)? else { return Ok(None) };
-        let names: Names = read(state, NAMES)?.unwrap_or_default();
+    /// As it was kept, of sums with these ids: others are no more, and begin anew should they come back. `None`: it never
+    /// was.
+    pub(super) fn load(state: &dyn State, sums: &[String]) -> Result<Option<Self>, StageError> {
+        let (Some(clock), Some(names)) = (read(state, CLOCK)?, read::<Names>(state, NAMES)?) else {
+            return Ok(None);
+        };
         let mut ledger = Self { clock, keys: BTreeMap::new(), groups: BTreeMap::new() };
         for name in names.keys {
-            let key = read(state, &entry_of_key(&name))?.unwrap_or_default();
+            let mut key: Key = read(state, &entry_of_key(&name))?.unwrap_or_default();
+            key.groups.retain(|sum, _| sums.contains(sum));
             ledger.keys.insert(name, key);
         }
-        for (sum, name) in names.groups {
-            let group = read(state, &entry_of_group(sum, &name))?.unwrap_or_default();
+        for (sum, name) in names.groups.into_iter().filter(|(sum, _)| sums.contains(sum)) {
+            let group = read(state, &entry_of_group(&sum, &name))?.unwrap_or_default();
             ledger.groups.insert((sum, name), group);
         }
         Ok(Some(ledger))
@@ -232,7 +285,7 @@ impl Ledger {
             write(state, &entry_of_key(name), key)?;
         }
         for ((sum, name), group) in &self.groups {
-            write(state, &entry_of_group(*sum, name), group)?;
+            write(state, &entry_of_group(sum, name), group)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ mod clock;
 mod ledger;
 mod recall;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::builder::Float64Builder;
@@ -24,8 +24,9 @@ use smiles_stage::{
 
 use crate::columns;
 use crate::keyed::Key;
+use crate::rate::{Rate, RateText};
 use clock::period_of;
-use ledger::{Ledger, Row};
+use ledger::{Ledger, Reunion, Row};
 
 /// The stage type `sum`.
 pub struct Sum;
@@ -40,6 +41,9 @@ pub struct Options {
     total: String,
     /// The column with its production since the last reset, as `daily_reset` gives it.
     today: Option<String>,
+    /// How fast one of them can possibly grow, for example `2000 Wh/h`. What the first reading after a start has grown by
+    /// beyond that is no production: the stages before this one were changed, or the journal was lost.
+    max_rate: Option<RateText>,
     /// The sums: name -> the columns whose values make a group, of the key or `source`; none: the whole pipeline. Each
     /// adds the columns `<name>_<total>` and `<name>_<today>`; one over the whole also the column `<name>`, with the
     /// name of the pipeline, for a table to be keyed by.
@@ -55,6 +59,15 @@ pub struct Options {
 
 fn utc() -> String {
     "UTC".to_owned()
+}
+
+impl Options {
+    /// What each sum is known by in the journal: its name and of what it is.
+    fn ids(&self) -> impl Iterator<Item = String> {
+        self.sums
+            .iter()
+            .map(|(name, by)| if by.is_empty() { name.clone() } else { format!("{name}({})", by.join(",")) })
+    }
 }
 
 impl Stage for Sum {
@@ -105,6 +118,7 @@ struct Columns {
     today: Option<usize>,
     /// Per sum, its group's columns; `None`: the whole.
     groups: Vec<Option<Key>>,
+    rate: Option<Rate>,
     schema: SchemaRef,
 }
 
@@ -119,6 +133,9 @@ impl Plan {
         let today = today.map(|today| columns::find_number(input, today, root.key("today"))).transpose();
         let time = columns::find_time(input);
         let source = columns::find(input, SOURCE, root.clone());
+        let unit = columns::unit(input, &options.total);
+        let rate = options.max_rate.as_ref();
+        let rate = rate.map(|rate| rate.resolve(unit.as_deref(), &root.key("max_rate"))).transpose();
         let mut groups = Vec::new();
         for (name, by) in &options.sums {
             let group = (!by.is_empty()).then(|| Key::resolve(input, by, &root.key("sums").key(name)));
@@ -127,18 +144,21 @@ impl Plan {
                 Err(more) => problems.extend(more),
             }
         }
-        if let (Ok(key), Ok(total), Ok(today), Ok(time), Ok(source)) = (&key, &total, &today, &time, &source)
+        if let (Ok(key), Ok(total), Ok(today), Ok(time), Ok(source), Ok(rate)) =
+            (&key, &total, &today, &time, &source, &rate)
             && problems.is_empty()
         {
             let schema = self.schema(input, *total, *today)?;
             let (total, today, time, source) = (*total, *today, *time, *source);
-            return Ok(Columns { time, source, key: key.clone(), total, today, groups, schema });
+            let (key, rate) = (key.clone(), *rate);
+            return Ok(Columns { time, source, key, total, today, groups, rate, schema });
         }
         problems.extend(key.err().into_iter().flatten());
         problems.extend(total.err());
         problems.extend(today.err());
         problems.extend(time.err());
         problems.extend(source.err());
+        problems.extend(rate.err());
         Err(problems)
     }
 
@@ -191,7 +211,8 @@ impl TransformPlan for Plan {
             .map_err(|_| StageError::halt("sum was opened with columns it had refused"))?;
         let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
         let (options, pipeline) = (self.options.clone(), context.pipeline);
-        Ok(Box::new(Summer { options, pipeline, columns, periods, pass: None }))
+        let ids = options.ids().collect();
+        Ok(Box::new(Summer { options, pipeline, columns, periods, pass: None, ids, heard: HashSet::new() }))
     }
 }
 
@@ -201,6 +222,9 @@ struct Summer {
     columns: Columns,
     periods: Periods,
     pass: Option<PassInfo>,
+    ids: Vec<String>,
+    /// The keys heard since the stage was opened.
+    heard: HashSet<String>,
 }
 
 impl Transform for Summer {
@@ -221,7 +245,7 @@ impl Transform for Summer {
 
     fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
         let rows = self.rows(&batch)?;
-        let Some(mut ledger) = Ledger::load(state)? else {
+        let Some(mut ledger) = Ledger::load(state, &self.ids)? else {
             // What the store knows is not known here yet: no sum can be told.
             return self.with_sums(&batch, &rows, None);
         };
@@ -229,7 +253,9 @@ impl Transform for Summer {
             let period = self.period(*time)?;
             ledger.clock.look(*time, period);
             if let Some(row) = row {
-                ledger.count(row.clone());
+                let reunion = Reunion { time: *time, rate: self.columns.rate };
+                let new = row.total.is_some() && self.heard.insert(row.key.clone());
+                ledger.count(row.clone(), new.then_some(reunion));
             }
         }
         if let Some(pass) = self.pass.take() {
@@ -269,7 +295,13 @@ impl Summer {
                 Some(Row {
                     key: text(key, row)?,
                     source: text(&source, row)?,
-                    groups: groups.iter().map(group).collect::<Option<_>>()?,
+                    groups: self
+                        .ids
+                        .iter()
+                        .cloned()
+                        .zip(groups)
+                        .map(|(id, by)| Some((id, group(by)?)))
+                        .collect::<Option<_>>()?,
                     total: columns::value(&totals, row),
                     today: todays.as_ref().and_then(|todays| columns::value(todays, row)),
                 })
@@ -287,7 +319,7 @@ impl Summer {
         ledger: Option<&Ledger>,
     ) -> Result<RecordBatch, StageError> {
         let mut arrays = batch.columns().to_vec();
-        for (sum, by) in self.options.sums.values().enumerate() {
+        for (id, by) in self.ids.iter().zip(self.options.sums.values()) {
             if by.is_empty() {
                 let names = std::iter::repeat_n(&self.pipeline, rows.len());
                 arrays.push(Arc::new(StringArray::from_iter_values(names)));
@@ -295,10 +327,11 @@ impl Summer {
             let (mut totals, mut todays) = (Float64Builder::new(), Float64Builder::new());
             for (_, row) in rows {
                 let name = match row {
-                    Some(row) => row.groups.get(sum).cloned(),
+                    Some(row) => row.groups.get(id).cloned(),
                     None => by.is_empty().then(String::new),
                 };
-                let group = name.zip(ledger).and_then(|(name, ledger)| ledger.groups.get(&(sum, name)));
+                let group =
+                    name.zip(ledger).and_then(|(name, ledger)| ledger.groups.get(&(id.clone(), name)));
                 totals.append_option(group.and_then(|group| group.total).map(decimal));
                 todays.append_option(
                     group.filter(|group| group.total.is_some()).map(|group| decimal(group.today)),

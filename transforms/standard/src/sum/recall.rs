@@ -9,7 +9,7 @@ use smiles_stage::{Path, Periods, Query, SOURCE, StageError, TIME};
 
 use super::Options;
 use super::clock::period_of;
-use super::ledger::{Group, Key, Ledger};
+use super::ledger::{Group, Groups, Key, Ledger};
 use crate::columns;
 use crate::keyed;
 
@@ -101,11 +101,13 @@ impl Told<'_> {
             let groups = self.groups(&key, &source);
             let (today, of) =
                 (kept.today.unwrap_or(0.0), kept.time.and_then(|time| period_of(periods, time)));
-            let known = Key::known(kept.total, (of.unwrap_or(period), today), source, groups);
+            let mut known = Key::known(kept.total, (of.unwrap_or(period), today), kept.time, source);
+            known.groups = groups;
             ledger.keys.insert(key, known);
         }
-        for (sum, by) in self.options.sums.values().enumerate() {
-            self.sum(&mut ledger, sum, by, period, periods)?;
+        for (place, (id, by)) in self.options.ids().zip(self.options.sums.values()).enumerate() {
+            let had = self.rows(place + 2, by.len().max(1))?;
+            self.sum(&mut ledger, (&id, by), had.into_iter().collect(), period, periods);
         }
         Ok(ledger)
     }
@@ -115,12 +117,11 @@ impl Told<'_> {
     fn sum(
         &self,
         ledger: &mut Ledger,
-        sum: usize,
-        by: &[String],
+        (sum, by): (&str, &[String]),
+        mut had: BTreeMap<String, Kept>,
         period: i64,
         periods: &mut Periods,
-    ) -> Result<(), StageError> {
-        let mut had: BTreeMap<String, Kept> = self.rows(sum + 2, by.len().max(1))?.into_iter().collect();
+    ) {
         if by.is_empty() {
             had = had.remove(self.pipeline).map(|kept| (String::new(), kept)).into_iter().collect();
         }
@@ -143,20 +144,19 @@ impl Told<'_> {
                     }
                 }
             }
-            ledger.groups.insert((sum, name), group);
+            ledger.groups.insert((sum.to_owned(), name), group);
         }
-        Ok(())
     }
 
     /// The groups of a key of which only these texts are known.
-    fn groups(&self, key: &str, source: &str) -> Vec<String> {
+    fn groups(&self, key: &str, source: &str) -> Groups {
         let parts: Vec<&str> = key.split('\0').collect();
         let part = |column: &String| {
             let place = self.options.key.iter().position(|name| name == column);
             place.and_then(|place| parts.get(place).copied()).unwrap_or(source)
         };
         let group = |by: &Vec<String>| by.iter().map(part).collect::<Vec<_>>().join("\0");
-        self.options.sums.values().map(group).collect()
+        self.options.ids().zip(self.options.sums.values().map(group)).collect()
     }
 
     /// The first parts of keys, and the source of each.

@@ -49,6 +49,7 @@ fn options() -> Options {
         key: vec!["serial".into(), "port".into()],
         total: "total".into(),
         today: Some("today".into()),
+        max_rate: None,
         sums: sums.into_iter().map(|(name, by)| (name.to_owned(), by)).collect(),
         reset_hour: 0,
         timezone: utc(),
@@ -63,14 +64,23 @@ struct World {
 }
 
 fn world_of(sources: &[&str]) -> World {
-    let plan = Plan { options: options(), zone: TimeZone::UTC };
-    let context = open_context(std::path::Path::new("."), Arc::new(ManualClock::new()));
     let source = |name: &&str| SourcePasses { name: (*name).to_owned(), reachable: true, complete: false };
-    let stage = plan.open(&schema(), context).unwrap();
-    World { stage, state: StagedState::default(), sources: sources.iter().map(source).collect() }
+    let sources = sources.iter().map(source).collect();
+    World { stage: opened(options()), state: StagedState::default(), sources }
+}
+
+fn opened(options: Options) -> Box<dyn Transform> {
+    let plan = Plan { options, zone: TimeZone::UTC };
+    let context = open_context(std::path::Path::new("."), Arc::new(ManualClock::new()));
+    plan.open(&schema(), context).unwrap()
 }
 
 impl World {
+    /// The process restarts with this file.
+    fn restarts(&mut self, options: Options) {
+        self.stage = opened(options);
+    }
+
     /// Feeds a pass; the sums as the last row has them: plant, its today, the source's, the unit's.
     fn feed(&mut self, time: &str, source: &str, complete: bool, ports: &[Port<'_>]) -> [Option<i64>; 4] {
         self.told(time, source, complete, ports, &[])
@@ -245,6 +255,92 @@ fn an_update_goes_on_from_what_the_store_sums_to_and_a_lost_journal_from_its_sum
     let waiting = answers(&keys, [None, Some(plant), None]);
     let mut world = world_of(&["A"]);
     assert_eq!(world.told(DAWN[0], "A", true, &awake, &waiting)[0], None, "`old` is known and was not heard");
+}
+
+/// The journal was lost after the reset; the device still shows the day before, and so does a counter that begins anew.
+#[test]
+fn a_counter_of_the_day_that_begins_anew_with_the_journal_is_no_production() {
+    let (reset, next) = ("2026-06-21T00:00:05Z", "2026-06-21T00:00:15Z");
+    let name = open_context(std::path::Path::new("."), Arc::new(ManualClock::new())).pipeline;
+    let keys = batch(reset, "A", &[("x", 1, Some(1000), Some(0))]);
+    let plant = batch(reset, &name, &[("", 1, Some(1000), Some(0))]);
+    let mut world = world_of(&["A"]);
+    let lost = answers(&keys, [None, Some(plant), None]);
+    let ports = |total, today| [("x", 1, Some(total), Some(today))];
+    assert_eq!(world.told(next, "A", true, &ports(1002, 12_100), &lost)[..2], [Some(1002), Some(2)]);
+    assert_eq!(
+        world.feed("2026-06-21T06:00:00Z", "A", true, &ports(1005, 12_103))[..2],
+        [Some(1005), Some(5)]
+    );
+}
+
+/// What feeds a sum is edited between two processes: switched off and on, its key changed.
+#[test]
+fn a_total_that_is_counted_otherwise_after_a_start_is_no_production() {
+    let limited = || Options { max_rate: serde_json::from_str(r#""2000 1/h""#).unwrap(), ..options() };
+    let mut world = world_of(&["A"]);
+    world.restarts(limited());
+    let at = |world: &mut World, time: &str, total: i64, today: i64| {
+        world.feed(&format!("2026-06-21T{time}:00Z"), "A", true, &[("x", 1, Some(total), Some(today))])[..2]
+            .to_vec()
+    };
+    assert_eq!(at(&mut world, "06:00", 1_000_000, 100), [Some(1_000_000), Some(100)]);
+    world.restarts(limited());
+    // Six hours of the day at most; nothing is known of when it was heard but the day.
+    assert_eq!(at(&mut world, "12:00", 1_009_000, 9_100), [Some(1_009_000), Some(9_100)], "away for hours");
+    world.restarts(limited());
+    assert_eq!(at(&mut world, "12:01", 7_000_000, 9_110), [Some(1_009_000), Some(9_110)]);
+    assert_eq!(at(&mut world, "12:02", 7_000_007, 9_117), [Some(1_009_007), Some(9_117)]);
+    world.restarts(limited());
+    assert_eq!(at(&mut world, "12:03", 1_009_030, 9_130), [Some(1_009_007), Some(9_130)], "and back");
+    assert_eq!(at(&mut world, "12:04", 1_009_031, 9_131), [Some(1_009_008), Some(9_131)]);
+    // While it runs, what the stages before it believe is production.
+    assert_eq!(at(&mut world, "12:05", 1_209_031, 9_132), [Some(1_209_008), Some(9_132)]);
+    world.restarts(options());
+    assert_eq!(
+        at(&mut world, "12:06", 2_209_031, 9_133),
+        [Some(2_209_008), Some(9_133)],
+        "where no rate is said"
+    );
+}
+
+#[test]
+fn a_sum_is_known_by_its_name_and_of_what_it_is() {
+    let mut world = world_of(&["A"]);
+    let feed = |world: &mut World, minute: usize, total: i64| {
+        world.feed(DAWN[minute], "A", true, &[("x", 1, Some(total), Some(3)), ("y", 1, Some(5000), Some(3))])
+    };
+    let more = |name: &str, by: &[&str]| {
+        let mut options = options();
+        options.sums.insert(name.to_owned(), by.iter().map(|&column| column.to_owned()).collect());
+        options
+    };
+    assert_eq!(feed(&mut world, 0, 1000)[0], Some(6000));
+    // One that joins later adds nothing of its own.
+    let joined = |world: &mut World, minute: usize, options: Options| {
+        world.restarts(options);
+        let ports = [
+            ("x", 1, Some(1010), Some(3)),
+            ("y", 1, Some(5000), Some(3)),
+            ("z", 1, Some(9_000_000), Some(0)),
+        ];
+        world.feed(DAWN[minute], "A", true, &ports)[0]
+    };
+    assert_eq!(joined(&mut world, 1, options()), Some(6010));
+    for sums in [more("aport", &["port"]), options(), more("zport", &["port"])] {
+        assert_eq!(joined(&mut world, 2, sums), Some(6010), "another sum moves none");
+    }
+    let ledger =
+        |world: &World| Ledger::load(&world.state, &options().ids().collect::<Vec<_>>()).unwrap().unwrap();
+    assert_eq!(ledger(&world).groups[&("plant".to_owned(), String::new())].total, Some(6010.0));
+    // Of another kind under the same name it is another sum.
+    world.restarts(more("plant", &["serial"]));
+    world.feed(DAWN[3], "A", true, &[("x", 1, Some(1010), Some(3))]);
+    let of = |options: &Options| options.ids().find(|id| id.starts_with("plant")).unwrap();
+    assert_eq!(
+        (of(&options()), of(&more("plant", &["serial"]))),
+        ("plant".to_owned(), "plant(serial)".to_owned())
+    );
 }
 
 #[test]
