@@ -271,6 +271,9 @@ pub(crate) struct ImportArgs {
     /// Which tables are taken over and what is mended [default: built in]
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
+    /// Leave out for good what the target refuses; else the import stops there, to go on once that is mended
+    #[arg(long)]
+    pub(crate) skip_refused: bool,
     /// Only say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -148,9 +148,13 @@ fn another_zone_is_taken_on_demand() {
     let server = Server::shared();
     let (source, target, folder) = (earlier(server), server.database(), tempfile::tempdir().unwrap());
     let arguments = [&*address(&source), "--timezone", "America/New_York", "--table", "port_data"];
-    // Alone, the readings of inverters that nobody knows are refused one by one.
-    let report = said(&import(&arguments, &target.variables(), folder.path()));
-    holds(&report, &["port_data: 0 rows", "160 refused by the target", "23503"]);
+    // Alone, the readings of inverters that nobody knows are refused: nothing is written, and nothing taken for written.
+    let stopped = import(&arguments, &target.variables(), folder.path());
+    refused(
+        &stopped,
+        1,
+        &["the target refuses rows of `port_data`", "row 1: ", "23503", "and 140 more", "--skip-refused"],
+    );
     let whole = [&*address(&source), "--timezone", "America/New_York"];
     said(&import(&whole, &target.variables(), folder.path()));
     assert_eq!(target.sql("SELECT min(last_updated) FROM production_cache").trim(), "2025-06-21 16:39:00+00");

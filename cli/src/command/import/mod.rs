@@ -63,8 +63,14 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
             }
         };
         let shown = source.shown(argument);
-        let mut import =
-            Import { workshop: &workshop, source, zone, dry_run: args.dry_run, stop: Stop::listen() };
+        let mut import = Import {
+            workshop: &workshop,
+            source,
+            zone,
+            dry_run: args.dry_run,
+            skip_refused: args.skip_refused,
+            stop: Stop::listen(),
+        };
         let report = import.all(&rules, args.table.as_deref(), &shown).await?;
         super::print(&report.to_string())?;
         if import.stop.asked() {

@@ -157,8 +157,8 @@ pub(super) struct Target {
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) rows: u64,
-    /// Rows that the target refuses for good, and why.
-    pub(super) refused: Vec<String>,
+    /// Rows that the target refuses, by their place, and why.
+    pub(super) refused: Vec<(usize, String)>,
 }
 
 impl Target {
@@ -169,8 +169,15 @@ impl Target {
         Ok((number, mark.map(|mark| RunId(mark.target.0).to_string())))
     }
 
-    /// Writes a piece that ends with the row of this number. Rows that the target refuses are left out and named.
-    pub(super) async fn write(&mut self, number: i64, records: RecordBatch) -> anyhow::Result<Written> {
+    /// Writes a piece that ends with the row of this number. Rows that the target refuses are named: they are left out
+    /// where that is wanted (`skip`), else nothing is written.
+    pub(super) async fn write(
+        &mut self,
+        number: i64,
+        records: RecordBatch,
+        skip: bool,
+    ) -> anyhow::Result<Written> {
+        let mut places: Vec<usize> = (0..records.num_rows()).collect();
         let position = Position { run: self.run, seq: Seq(u64::try_from(number).unwrap_or(0)) };
         let mut written = Written::default();
         let mut batch = Batch { position, complete: true, accepted_at: self.clock.now(), records };
@@ -188,17 +195,23 @@ impl Target {
                 Err(error) => error,
             };
             let Action::Reject { rows } = error.action() else { return Err(told(error)) };
-            let mut keep = vec![true; batch.records.num_rows()];
+            let mut keep = vec![true; places.len()];
             for refused in rows {
-                written.refused.push(format!("{} ({})", refused.reason, refused.code));
+                let place = places.get(refused.row).copied().unwrap_or(refused.row);
+                written.refused.push((place, format!("{} ({})", refused.reason, refused.code)));
                 if let Some(keep) = keep.get_mut(refused.row) {
                     *keep = false;
                 }
             }
-            batch.records =
-                arrow_select::filter::filter_record_batch(&batch.records, &BooleanArray::from(keep))?;
             // After an error the target forgets what was written and wants to be asked.
             self.mark().await?;
+            if !skip {
+                return Ok(written);
+            }
+            let mut kept = keep.iter();
+            places.retain(|_| kept.next().copied().unwrap_or(true));
+            batch.records =
+                arrow_select::filter::filter_record_batch(&batch.records, &BooleanArray::from(keep))?;
         }
     }
 }

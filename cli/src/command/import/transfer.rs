@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use jiff::tz::TimeZone;
@@ -28,6 +29,8 @@ pub(super) struct Import<'a> {
     /// Of instants without one.
     pub(super) zone: TimeZone,
     pub(super) dry_run: bool,
+    /// Whether rows that the target refuses are left out for good.
+    pub(super) skip_refused: bool,
     pub(super) stop: Stop,
 }
 
@@ -138,14 +141,19 @@ impl Import<'_> {
             after = last;
             mark = if remembers { last } else { mark + 1 };
             bar.inc(rows.len() as u64);
-            let mended = self.mended(step, &schema, rows, clock, &mut chain, &mut taken)?;
+            let (mended, numbers) = self.mended(step, &schema, rows, clock, &mut chain, &mut taken)?;
             let rows = mended.num_rows() as u64;
             let written = match &mut target {
-                Some(target) => target.write(mark, mended).await?,
+                Some(target) => target.write(mark, mended, self.skip_refused).await?,
                 None => Written { rows, refused: Vec::new() },
             };
             taken.written += written.rows;
-            taken.refused.extend(written.refused);
+            let refused = written.refused.into_iter().map(|(row, reason)| self.at(&numbers, row, &reason));
+            taken.refused.extend(refused);
+            if !self.skip_refused && !taken.refused.is_empty() {
+                bar.finish_and_clear();
+                return Err(stopped(&step.table, &taken.refused));
+            }
             if number.is_none() {
                 break;
             }
@@ -162,7 +170,7 @@ impl Import<'_> {
         }
     }
 
-    /// A piece as it goes to the target, and the count of what was mended.
+    /// A piece as it goes to the target with the numbers of its rows, and the count of what was mended.
     fn mended(
         &self,
         step: &Step,
@@ -171,14 +179,20 @@ impl Import<'_> {
         clock: &mut Clock,
         chain: &mut Chain,
         taken: &mut Taken,
-    ) -> Result<RecordBatch, Failure> {
+    ) -> Result<(RecordBatch, Vec<i64>), Failure> {
         taken.read += rows.len() as u64;
         taken.repeated += repeats::without_repeats(step, &mut rows, &self.zone);
         let batch = convert::batch(step, schema, &rows, &self.zone, clock)
             .map_err(|bad| wrong_cells(&step.table, &bad))?;
         let mended = chain.apply(batch.clone()).map_err(|error| Failure::Runtime(told(error)))?;
         taken.not_heard += rows_with_new_nulls(&batch, &mended);
-        Ok(mended)
+        Ok((mended, rows.into_iter().map(|(number, _)| number).collect()))
+    }
+
+    /// A refusal with the place of its row in the source.
+    fn at(&self, numbers: &[i64], row: usize, reason: &str) -> String {
+        let what = if matches!(self.source, Source::Csv(_)) { "line" } else { "row" };
+        numbers.get(row).map_or_else(|| reason.to_owned(), |number| format!("{what} {number}: {reason}"))
     }
 
     /// Reads all of a file for its mistakes alone.
@@ -247,6 +261,21 @@ fn rows_with_new_nulls(before: &RecordBatch, after: &RecordBatch) -> u64 {
     let changed =
         |row: &usize| pairs.iter().any(|(before, after)| before.is_valid(*row) && after.is_null(*row));
     (0..before.num_rows()).filter(changed).count() as u64
+}
+
+/// The target refuses rows: nothing of their piece was written.
+fn stopped(table: &str, refused: &[String]) -> Failure {
+    let mut named: Vec<&str> = refused.iter().take(NAMED).map(String::as_str).collect();
+    let more = format!("... and {} more", refused.len().saturating_sub(NAMED));
+    if refused.len() > NAMED {
+        named.push(&more);
+    }
+    Failure::Runtime(anyhow!(
+        "the target refuses rows of `{table}`, and nothing from there on was written:\n  {}\nmend what they say (rows of \
+         inverters that are not known: import `inverters` first), and the same command goes on there; --skip-refused \
+         leaves them out for good",
+        named.join("\n  ")
+    ))
 }
 
 fn wrong_cells(table: &str, bad: &[BadCell]) -> Failure {

@@ -97,6 +97,25 @@ fn a_csv_file_is_read_by_its_first_line_and_every_mistake_has_a_place() {
     said(&import(&[&more, "--table", "inverters"], &data, folder.path()));
     let other = write("other.csv", "serial_number,port_number,timestamp\nA2,1,2025-06-21T12:00:00Z\n");
     holds(&said(&import(&[&other, "--table", "port_data"], &data, folder.path())), &["port_data: 1 rows"]);
+    // What the target refuses is told by its line, and taken once it is mended.
+    let lost = write(
+        "lost.csv",
+        "serial_number,port_number,timestamp\nA2,1,2025-06-21T13:00:00Z\nA3,1,2025-06-21T13:00:00Z\n",
+    );
+    let lost = [&*lost, "--table", "port_data"];
+    refused(&import(&lost, &data, folder.path()), 1, &["line 3: ", "FOREIGN KEY", "goes on there"]);
+    let third = write(
+        "third.csv",
+        "serial_number,first_seen,last_seen\nA3,2025-06-21 00:00:00,2025-06-22T00:00:00Z\n",
+    );
+    said(&import(&[&third, "--table", "inverters"], &data, folder.path()));
+    holds(&said(&import(&lost, &data, folder.path())), &["port_data: 2 rows"]);
+    let skipped = write(
+        "skipped.csv",
+        "serial_number,port_number,timestamp\nA4,1,2025-06-21T12:00:00Z\nA3,1,2025-06-21T12:01:00Z\n",
+    );
+    let report = said(&import(&[&skipped, "--table", "port_data", "--skip-refused"], &data, folder.path()));
+    holds(&report, &["port_data: 1 rows", "1 refused by the target", "line 2: "]);
     // The file grew.
     let good = write(
         "good.csv",
@@ -108,7 +127,7 @@ fn a_csv_file_is_read_by_its_first_line_and_every_mistake_has_a_place() {
     );
     let store = rusqlite::Connection::open(folder.path().join("hoymiles.db")).unwrap();
     let rows: i64 = store.query_row("SELECT count(*) FROM port_data", [], |row| row.get(0)).unwrap();
-    assert_eq!(rows, 3);
+    assert_eq!(rows, 6);
 
     // One that begins with its newest row would be another one whenever it grew.
     let newest = write(
