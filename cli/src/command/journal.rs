@@ -44,7 +44,8 @@ pub(super) fn journals(pipelines: &[String], data: &DataDir) -> Result<Vec<(Stri
         return pipelines.iter().map(|name| named(&folder, name)).collect();
     }
     let entries = std::fs::read_dir(&folder).map_err(|error| {
-        Failure::configuration(format!("cannot read the data folder {}: {error}", folder.display()))
+        let advice = "name the bridge's with --data-dir or DATA_DIR";
+        Failure::configuration(format!("cannot read the data folder {}: {error}; {advice}", folder.display()))
     })?;
     let mut found = Vec::new();
     for entry in entries {

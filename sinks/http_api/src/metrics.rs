@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use prometheus::proto::{Metric, MetricFamily, MetricType};
+use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 use smiles_stage::{Health, SourceState};
 
 use crate::config::{HealthSeries, Ordered, RuntimeSeries, SeriesType};
 use crate::latest::Rows;
 use crate::series::{Series, pair, sample};
+
+/// The label of the runtime's meters that names their pipeline.
+const PIPELINE: &str = "pipeline";
 
 /// The text of all series.
 ///
@@ -53,6 +56,11 @@ fn rename(
         family.set_help(help.clone());
     }
     let mut metrics = family.take_metric();
+    // Without that label, series of other pipelines of the process would pass for this one's.
+    if series.without.iter().any(|name| name == PIPELINE) {
+        let own = |label: &LabelPair| label.name() != PIPELINE || label.value() == health.pipeline;
+        metrics.retain(|metric| metric.get_label().iter().all(own));
+    }
     for metric in &mut metrics {
         let mut labels = metric.take_label();
         labels.retain(|label| !series.without.iter().any(|name| name == label.name()));

@@ -31,7 +31,9 @@ pub(crate) fn reason(table: &str, error: &DbError) -> String {
     } else {
         said
     };
-    format!("table `{table}` refused the row: {said}")
+    // A trigger that refuses at COMMIT does not say of which table.
+    let table = if table.is_empty() { "the database".to_owned() } else { format!("table `{table}`") };
+    format!("{table} refused the row: {said}")
 }
 
 /// The error of an action on the database, told to the operator. Everything unknown is tried again.

@@ -42,8 +42,14 @@ pub(super) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
         .rename_sink(&args.old, &args.new)
         .with_context(|| format!("the target knows `{}` now, the journal not yet; repeat this", args.new))?;
     let RenameSinkArgs { old, new, .. } = args;
-    let said = if news { format!("`{old}` is `{new}` now") } else { format!("`{old}` was `{new}` already") };
-    crate::command::print(&format!("{pipeline}: {said}, in target and journal\n"))
+    let said = if news {
+        format!("`{old}` is `{new}` now, in target and journal")
+    } else {
+        format!(
+            "nothing to do: there is no place of `{old}` (it was renamed before, or never was), and one of `{new}`"
+        )
+    };
+    crate::command::print(&format!("{pipeline}: {said}\n"))
 }
 
 /// The new name is in the file, the old one is not.

@@ -246,7 +246,10 @@ impl Resetter {
     fn tell(&self, key: &[u8], event: Event, time: Timestamp) {
         let (name, said) = match event {
             Event::None => return,
-            Event::Behind => (None, "row is older than the current day: the clock stepped back"),
+            Event::Behind => (
+                None,
+                "row is older than the current day: the clock stepped back, or the time zone was changed",
+            ),
             Event::Fall => (Some("fall"), "counter of the day restarted"),
             Event::Correction => {
                 (Some("correction"), "counter of the day fell a little and stayed: it goes on")

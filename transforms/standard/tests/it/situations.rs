@@ -189,7 +189,7 @@ fn what_is_believed_in_the_end_is_said_once() {
         [
             "daily_reset: 1161/1: counter of the day restarted",
             "daily_reset: 1161/1: counter of the day was cleared while nobody looked",
-            "daily_reset: 1161/1: row is older than the current day: the clock stepped back",
+            "daily_reset: 1161/1: row is older than the current day: the clock stepped back, or the time zone was changed",
         ]
     );
     let rises: Vec<Row> =
