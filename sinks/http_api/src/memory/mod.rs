@@ -192,6 +192,8 @@ struct Part {
     /// The last of the batches.
     upto: Position,
     rows: RecordBatch,
+    /// Dated by a clock in doubt. The store has only that date of it, and cannot say that it is the newest.
+    misdated: bool,
 }
 
 impl Part {
@@ -210,6 +212,14 @@ impl Held {
             let next = &mut self.accepted[0];
             next.rows = fold_within(rule, &[&oldest.rows, &next.rows], newer);
         }
+        self.current = None;
+    }
+
+    /// Gives up what the store has, but not what was heard last if only memory knows when.
+    fn delivered(&mut self, done: &[Position]) {
+        let own = self.accepted.iter().rposition(|part| part.is_done(done)).map_or(0, |last| last + 1);
+        let dated = self.accepted.iter().rposition(|part| !part.misdated).map_or(0, |last| last + 1);
+        self.accepted.drain(..own.min(dated));
         self.current = None;
     }
 
@@ -259,9 +269,11 @@ impl Memory {
     pub(crate) fn accept(&self, position: Position, batch: &RecordBatch) {
         let mut state = self.lock();
         let newer = Newer { or_equal: true, latest: state.latest };
+        let misdated = misdated(batch.schema_ref()).is_some();
         for (view, held) in self.views.iter().zip(&mut state.held) {
             let Some(rows) = view.rows(batch).filter(|rows| rows.num_rows() > 0) else { continue };
-            held.accept(&view.rule, Part { upto: position, rows: fold(&view.rule, &[&rows], true) }, newer);
+            let rows = fold(&view.rule, &[&rows], true);
+            held.accept(&view.rule, Part { upto: position, rows, misdated }, newer);
         }
         state.generation += 1;
     }
@@ -281,10 +293,7 @@ impl Memory {
             let rows = fold_within(&view.rule, &parts.iter().collect::<Vec<_>>(), newer);
             held.given_up = rows.num_rows() > self.rows_max;
             held.stored = (!held.given_up).then_some(rows);
-            let first_own =
-                held.accepted.iter().rposition(|part| part.is_done(done)).map_or(0, |last| last + 1);
-            held.accepted.drain(..first_own);
-            held.current = None;
+            held.delivered(done);
         }
         state.read = true;
         state.generation += 1;

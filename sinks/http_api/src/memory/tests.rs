@@ -97,6 +97,34 @@ fn a_row_that_others_changed_is_theirs_until_a_newer_reading() {
 }
 
 #[test]
+fn what_a_clock_in_doubt_dated_is_kept_until_something_else_is_heard() {
+    let memory = memory();
+    let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+    let at_second = |second: i64| now.as_microsecond() + second * 1_000_000;
+    let year = 365 * 86_400;
+    let better = |second: i64, energy: i64| {
+        let batch = rows(&[("a", at_second(year + second), energy)]);
+        Batch {
+            position: at(1, 2),
+            complete: true,
+            accepted_at: Timestamp::from_microsecond(at_second(second)).unwrap(),
+            records: smiles_stage::mark_misdated(batch, true),
+        }
+        .rows()
+    };
+    memory.goes_on(now);
+    let stored = || vec![vec![rows(&[("a", at_second(year + 2), 7)]), rows(&[("a", at_second(0), 5)])]];
+    memory.accept(at(1, 1), &rows(&[("a", at_second(0), 5)]));
+    memory.accept(at(1, 2), &better(2, 7));
+    memory.stored(stored(), &[at(1, 2)]);
+    assert_eq!(served(&memory), BTreeMap::from([("a".into(), 7)]), "the store has it under another date");
+    assert_eq!(memory.lock().held[0].accepted.len(), 1);
+    memory.accept(at(1, 3), &rows(&[("a", at_second(4), 9)]));
+    memory.stored(vec![vec![rows(&[("a", at_second(4), 9)])]], &[at(1, 3)]);
+    assert_eq!(memory.lock().held[0].accepted.len(), 0);
+}
+
+#[test]
 fn a_row_that_is_dated_impossibly_gives_way_to_the_newest_that_is_not() {
     let memory = memory();
     let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
