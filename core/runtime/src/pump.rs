@@ -92,6 +92,11 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
     }
 }
 
+/// The published total in the state of a counter.
+fn published(state: &[u8]) -> Option<f64> {
+    serde_json::from_slice::<serde_json::Value>(state).ok()?.get("published")?.as_f64()
+}
+
 impl Pump {
     /// One line when a doubt begins, and one when it ends.
     fn tell_doubt(&mut self, dated: Dated) {
@@ -146,7 +151,12 @@ impl Pump {
         for (order, state) in self.chain.correct(orders) {
             let (pipeline, stage) = (self.pipeline.as_str(), state.stage.as_str());
             let key = String::from_utf8_lossy(&state.key).replace('\0', "/");
-            tracing::warn!(pipeline, stage, key, "a total was corrected by hand");
+            match published(&state.value) {
+                Some(published) => {
+                    tracing::warn!(pipeline, stage, key, published, "a total was corrected by hand");
+                }
+                None => tracing::debug!(pipeline, stage, key, "what follows a total was corrected with it"),
+            }
             self.ordered.extend([order.done(), state]);
         }
     }

@@ -59,6 +59,7 @@ impl Common {
             health,
             every: None,
             process: Arc::clone(&self.options.process),
+            upstream: Vec::new(),
         }
     }
 
@@ -125,11 +126,11 @@ pub(crate) fn open_transforms(
     state: Vec<StateChange>,
     mapping: Option<&TablesPlan>,
 ) -> Result<Chain, OpenError> {
-    let open = |((decl, wired), handle): ((&smiles_config::TransformDecl, WiredTransform), &String)| {
-        let handle = handle.clone();
+    let open = |(place, (decl, wired)): (usize, (&smiles_config::TransformDecl, WiredTransform))| {
+        let (upstream, handle) = (settled.handles[..place].to_vec(), settled.handles[place].clone());
         let name = decl.stage.name.clone();
         let WiredTransform { plan, input, .. } = wired;
-        let context = common.context(&name);
+        let context = OpenContext { upstream, ..common.context(&name) };
         let transform = plan.open(&input, context.clone());
         let transform = transform.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
         let meters = common.options.meters.transform(&common.pipeline, &name);
@@ -151,8 +152,8 @@ pub(crate) fn open_transforms(
             teller,
         })
     };
-    let transforms = pipeline.transforms.iter().zip(wired).zip(&settled.handles);
-    let links = transforms.map(open).collect::<Result<_, _>>()?;
+    let transforms = pipeline.transforms.iter().zip(wired);
+    let links = transforms.enumerate().map(open).collect::<Result<_, _>>()?;
     Ok(Chain::new(links, settled.index(), state, Arc::clone(&common.options.clock)))
 }
 

@@ -85,5 +85,6 @@ fn context(pipeline: &str, stage: &str, options: &RunOptions, board: &Arc<Board>
         health,
         every: None,
         process: Arc::clone(&options.process),
+        upstream: Vec::new(),
     }
 }

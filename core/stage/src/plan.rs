@@ -43,6 +43,9 @@ pub struct OpenContext {
     pub every: Option<Duration>,
     /// The program and everything that runs in it.
     pub process: Arc<Process>,
+    /// Of a transform: what the memories of those before it are known by, in their order. Where it is not what it was, what
+    /// reaches the transform may be counted otherwise.
+    pub upstream: Vec<String>,
 }
 
 /// When a source is asked.

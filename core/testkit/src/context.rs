@@ -18,6 +18,7 @@ pub fn open_context(data_dir: &Path, clock: Arc<dyn Clock>) -> OpenContext {
         health,
         every: None,
         process: Arc::default(),
+        upstream: Vec::new(),
     }
 }
 

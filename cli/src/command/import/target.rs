@@ -100,6 +100,7 @@ impl Workshop {
             health: Arc::new(Idle(self.options.clock.now())),
             every: None,
             process: Arc::clone(&self.options.process),
+            upstream: Vec::new(),
         }
     }
 }

@@ -88,6 +88,7 @@ impl World {
                 built: None,
                 pipelines: Vec::new(),
             }),
+            upstream: Vec::new(),
         };
         let given = store.is_some();
         let store = Arc::new(store.unwrap_or_default());

@@ -35,9 +35,10 @@ pub(super) struct Key {
     pub(super) source: String,
     /// Its group in each sum.
     pub(super) groups: Groups,
-    /// Where all this is what a store knew: of when. Until it is heard.
+    /// Until it is heard again, where all this is what a store knew, or what feeds the sum was changed: of when it is, or
+    /// somewhat later than.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    recalled: Option<i64>,
+    unsure: Option<i64>,
 }
 
 /// What is remembered of one group.
@@ -66,52 +67,46 @@ pub(super) struct Row {
     pub(super) today: Option<f64>,
 }
 
-/// How a key is counted that this process has not heard before: what feeds the sum may have been changed meanwhile.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reunion {
-    /// When.
-    pub(super) time: i64,
-    /// How fast it can have grown since.
-    pub(super) rate: Option<Rate>,
-}
-
 /// Everything remembered, while a batch is counted.
 pub(super) struct Ledger {
     pub(super) clock: Clock,
     pub(super) keys: BTreeMap<String, Key>,
     /// By the id of their sum and their name.
     pub(super) groups: BTreeMap<(String, String), Group>,
+    /// What the stages are known by that feed the sums ([`smiles_stage::OpenContext::upstream`]).
+    upstream: Vec<String>,
 }
 
 impl Ledger {
     /// Nothing known, in this period.
     pub(super) fn new(period: i64) -> Self {
-        Self { clock: Clock::first(period), keys: BTreeMap::new(), groups: BTreeMap::new() }
+        let (keys, groups, upstream) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { clock: Clock::first(period), keys, groups, upstream }
     }
 
-    /// Counts a row into the clock's period.
-    pub(super) fn count(&mut self, row: Row, reunion: Option<Reunion>) {
+    /// The sums are fed by these stages now.
+    pub(super) fn fed_by(&mut self, upstream: &[String]) {
+        if self.upstream != upstream {
+            self.keys.values_mut().for_each(|key| key.unsure = key.unsure.or(Some(key.period)));
+            self.upstream = upstream.to_vec();
+        }
+    }
+
+    /// Counts a row into the clock's period. `rate`: how fast a key can grow.
+    pub(super) fn count(&mut self, row: Row, time: i64, rate: Option<Rate>) {
         let period = self.clock.period;
         let key = self.keys.entry(row.key.clone()).or_default();
         let first = key.total.is_none();
-        let known = key.last_known();
-        let recalled = row.total.and_then(|_| key.recalled.take()).is_some();
+        let unsure = row.total.and_then(|_| key.unsure.take());
         let mut more = key.grow(row.total, row.today, period);
-        if recalled {
-            // The counter of the day may have begun anew with the journal; the total did not.
-            more.1 = more.1.min(more.0);
-        }
-        if let Some(Reunion { time, rate: Some(rate) }) = reunion.filter(|_| !first) {
-            let possible = (possible(rate, more.0, time - known), possible(rate, more.1, time - known));
-            if possible != more {
+        if let Some(since) = unsure.filter(|_| !first) {
+            let possible = possible(rate, more.0, time - since);
+            if possible < more.0 {
                 let (key, step) = (keyed::shown(row.key.as_bytes()), more.0);
-                tracing::warn!(
-                    key,
-                    step,
-                    "counted otherwise than before the start; sums go on without that step"
-                );
+                tracing::warn!(key, step, "counted otherwise than before; the sums go on without that step");
             }
-            more = possible;
+            // The counter of the day may have begun anew; the total did not.
+            more = (possible, more.1.min(possible));
         }
         (key.source, key.groups) = (row.source, row.groups);
         for (sum, group) in &key.groups {
@@ -143,12 +138,9 @@ impl Ledger {
 }
 
 /// What grew faster than anything can was counted otherwise before: that is no production.
-fn possible(rate: Rate, more: f64, microseconds: i64) -> f64 {
-    if rate.allows(more, Duration::from_micros(microseconds.max(0).unsigned_abs()).as_secs_f64()) {
-        more
-    } else {
-        0.0
-    }
+fn possible(rate: Option<Rate>, more: f64, microseconds: i64) -> f64 {
+    let seconds = Duration::from_micros(microseconds.max(0).unsigned_abs()).as_secs_f64();
+    if rate.is_none_or(|rate| rate.allows(more, seconds)) { more } else { 0.0 }
 }
 
 /// Whether every source of these keys that can be reached has said what it knows of.
@@ -162,12 +154,7 @@ fn all_listed(pass: &PassInfo, members: &[&Key]) -> bool {
 impl Key {
     /// One that a store knows: its total, and what it published of a period, and when.
     pub(super) fn known(total: Option<f64>, of: (i64, f64), when: Option<i64>, source: String) -> Self {
-        Self { total, today: of.1, period: of.0, recalled: when.or(Some(of.0)), source, ..Self::default() }
-    }
-
-    /// When it was known last, or some time before.
-    fn last_known(&self) -> i64 {
-        self.recalled.unwrap_or(self.period)
+        Self { total, today: of.1, period: of.0, unsure: when.or(Some(of.0)), source, ..Self::default() }
     }
 
     /// What it has grown by: in all, and in the period. Only of a key heard before is that production.
@@ -237,6 +224,8 @@ const NAMES: &[u8] = b"members";
 struct Names {
     keys: Vec<String>,
     groups: Vec<(String, String)>,
+    /// The stages that feed the sums.
+    upstream: Vec<String>,
 }
 
 /// Under which key of the state a summed thing is kept.
@@ -260,7 +249,8 @@ impl Ledger {
         let (Some(clock), Some(names)) = (read(state, CLOCK)?, read::<Names>(state, NAMES)?) else {
             return Ok(None);
         };
-        let mut ledger = Self { clock, keys: BTreeMap::new(), groups: BTreeMap::new() };
+        let (keys, groups) = (BTreeMap::new(), BTreeMap::new());
+        let mut ledger = Self { clock, keys, groups, upstream: names.upstream };
         for name in names.keys {
             let mut key: Key = read(state, &entry_of_key(&name))?.unwrap_or_default();
             key.groups.retain(|sum, _| sums.contains(sum));
@@ -278,6 +268,7 @@ impl Ledger {
         let names = Names {
             keys: self.keys.keys().cloned().collect(),
             groups: self.groups.keys().cloned().collect(),
+            upstream: self.upstream.clone(),
         };
         write(state, CLOCK, &self.clock)?;
         write(state, NAMES, &names)?;

@@ -7,7 +7,7 @@ mod clock;
 mod ledger;
 mod recall;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::Float64Builder;
@@ -26,7 +26,7 @@ use crate::columns;
 use crate::keyed::Key;
 use crate::rate::{Rate, RateText};
 use clock::period_of;
-use ledger::{Ledger, Reunion, Row};
+use ledger::{Ledger, Row};
 
 /// The stage type `sum`.
 pub struct Sum;
@@ -41,8 +41,8 @@ pub struct Options {
     total: String,
     /// The column with its production since the last reset, as `daily_reset` gives it.
     today: Option<String>,
-    /// How fast one of them can possibly grow, for example `2000 Wh/h`. What the first reading after a start has grown by
-    /// beyond that is no production: the stages before this one were changed, or the journal was lost.
+    /// How fast one of them can possibly grow, for example `2000 Wh/h`. Where the stages before this one were changed, or the
+    /// journal was lost, what the next reading has grown by beyond that is no production.
     max_rate: Option<RateText>,
     /// The sums: name -> the columns whose values make a group, of the key or `source`; none: the whole pipeline. Each
     /// adds the columns `<name>_<total>` and `<name>_<today>`; one over the whole also the column `<name>`, with the
@@ -212,7 +212,8 @@ impl TransformPlan for Plan {
         let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
         let (options, pipeline) = (self.options.clone(), context.pipeline);
         let ids = options.ids().collect();
-        Ok(Box::new(Summer { options, pipeline, columns, periods, pass: None, ids, heard: HashSet::new() }))
+        let upstream = context.upstream;
+        Ok(Box::new(Summer { options, pipeline, columns, periods, pass: None, ids, upstream }))
     }
 }
 
@@ -223,8 +224,7 @@ struct Summer {
     periods: Periods,
     pass: Option<PassInfo>,
     ids: Vec<String>,
-    /// The keys heard since the stage was opened.
-    heard: HashSet<String>,
+    upstream: Vec<String>,
 }
 
 impl Transform for Summer {
@@ -249,13 +249,12 @@ impl Transform for Summer {
             // What the store knows is not known here yet: no sum can be told.
             return self.with_sums(&batch, &rows, None);
         };
+        ledger.fed_by(&self.upstream);
         for (time, row) in &rows {
             let period = self.period(*time)?;
             ledger.clock.look(*time, period);
             if let Some(row) = row {
-                let reunion = Reunion { time: *time, rate: self.columns.rate };
-                let new = row.total.is_some() && self.heard.insert(row.key.clone());
-                ledger.count(row.clone(), new.then_some(reunion));
+                ledger.count(row.clone(), *time, self.columns.rate);
             }
         }
         if let Some(pass) = self.pass.take() {
