@@ -57,8 +57,10 @@ impl Trusted {
     /// What the next record is to keep of it, now and then.
     pub(crate) fn staged(&mut self, judge: &Judge) -> Option<StateChange> {
         let (known, written) = (judge.known(), self.written);
-        let last = known.last?;
-        let lately = written.last.is_some_and(|written| last.duration_since(written).abs() < WRITTEN);
+        let lately = match (known.last, written.last) {
+            (Some(last), Some(written)) => last.duration_since(written).abs() < WRITTEN,
+            (last, written) => last == written,
+        };
         if lately && known.told == written.told {
             return None;
         }

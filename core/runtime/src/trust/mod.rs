@@ -30,6 +30,7 @@ const PASSES: u32 = 3;
 const LASTED: Duration = Duration::from_secs(5 * 60);
 /// The build may be dated by a machine in another time zone.
 const BUILD_SLACK: SignedDuration = SignedDuration::from_hours(24);
+
 /// What is known of the clock at a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dated {
