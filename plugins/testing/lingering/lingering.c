@@ -33,6 +33,8 @@ static void *linger(void *argument) {
     host->metric_add(host->ctx, 0, 1);
     (void)host->now_us(host->ctx);
     host->log(host->ctx, SMILES_LOG_TRACE, smiles_str("still here"));
+    /* Others are to have their turn on a busy machine: the end of the pipeline waits for a thread only so long. */
+    if (since > 0) poll(NULL, 0, 1);
     if (host->cancelled(host->ctx) && since > 1 && !told) {
       host->log(host->ctx, SMILES_LOG_INFO, smiles_str("a thread of a closed instance is told that nobody waits"));
       told = 1;

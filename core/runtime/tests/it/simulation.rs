@@ -179,7 +179,9 @@ sinks: {{ store: {{ type: target, from: oldest, batch: {{ max_rows: {max_rows} }
             mishaps.refuse(first);
         }
         if self.dice.one_in(12) {
-            clock.step_wall(SignedDuration::from_mins(10));
+            // A time server, a resumed snapshot, a machine without a battery: ahead or back, by little or by years.
+            let minutes = self.dice.pick(&[10, -10, 90, -90, 2_000, -2_000, 600_000, -600_000]);
+            clock.step_wall(SignedDuration::from_mins(minutes));
         }
         script.push(Step::Rows(numbered(first..self.next_id)));
         let asked = script.asked().len();
