@@ -227,8 +227,10 @@ const TABLES: [(&str, &str, usize); 2] = [
 
 /// The stock tables, empty but for the inverters.
 fn prepare(copy: &Database) {
-    let migration = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/postgres/002_tables.sql");
-    copy.sql(&fs::read_to_string(migration).expect("the stock tables"));
+    for name in ["002_tables.sql", "003_sums.sql"] {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/postgres");
+        copy.sql(&fs::read_to_string(Path::new(folder).join(name)).expect("the stock tables"));
+    }
     copy.sql("CREATE TABLE mark (seq bigint); INSERT INTO mark VALUES (0)");
 }
 
