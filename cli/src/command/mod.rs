@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod check;
+mod confirm;
 mod demo;
 mod graph;
 mod health;

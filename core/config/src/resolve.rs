@@ -253,7 +253,7 @@ impl Loader<'_> {
         Some(format!("set {name}{about} in the environment, or give it a default: `${{{name}:-...}}`"))
     }
 
-    /// A variable of nearly that name that is set.
+    /// A variable of nearly that name that is set; with this said, the warning that nothing reads it says nothing more.
     fn near(&mut self, name: &str) -> Option<String> {
         let others = self.environment.names().filter(|other| *other != name);
         let near = did_you_mean(name, others)?;

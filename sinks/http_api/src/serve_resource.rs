@@ -86,9 +86,8 @@ async fn content(
     let Some(history) = &plan.history else { return answer(resource, plan, values, format, &asker).await };
     // Whether an empty history is one of something known may be for memory to say.
     app.refresh_for(plan).await;
-    let bound = app.memory.goes_on(app.clock.now());
     let by: Vec<&Field> = history.by.iter().map(|&column| &plan.base.columns[column]).collect();
-    let asked = Asked::read(values, &by)?.plausible(bound);
+    let asked = Asked::read(values, &by)?.plausible(asker.latest);
     let (mut content, next) = match asked.interval {
         Some(interval) => {
             let spans = Spans { zone: app.api.zone.clone(), interval };

@@ -19,7 +19,7 @@ use crate::exit::Failure;
 
 /// Rows per transaction.
 const PIECE: usize = 10_000;
-/// Bad cells that are named; a file whose every line is wrong has one mistake.
+/// Bad cells and refused rows that are named; a file whose every line is wrong has one mistake.
 const NAMED: usize = 20;
 
 /// One import.
@@ -265,23 +265,21 @@ fn rows_with_new_nulls(before: &RecordBatch, after: &RecordBatch) -> u64 {
 
 /// The target refuses rows: nothing of their piece was written.
 fn stopped(table: &str, refused: &[String]) -> Failure {
-    let mut named: Vec<&str> = refused.iter().take(NAMED).map(String::as_str).collect();
-    let more = format!("... and {} more", refused.len().saturating_sub(NAMED));
-    if refused.len() > NAMED {
-        named.push(&more);
-    }
     Failure::Runtime(anyhow!(
         "the target refuses rows of `{table}`, and nothing from there on was written:\n  {}\nmend what they say (rows of \
          inverters that are not known: import `inverters` first), and the same command goes on there; --skip-refused \
          leaves them out for good",
-        named.join("\n  ")
+        first(refused.iter().cloned()).join("\n  ")
     ))
 }
 
 fn wrong_cells(table: &str, bad: &[BadCell]) -> Failure {
-    let mut lines: Vec<String> = bad.iter().take(NAMED).map(|cell| format!("{table}, {cell}")).collect();
-    if bad.len() > NAMED {
-        lines.push(format!("and {} more", bad.len() - NAMED));
-    }
-    Failure::configuration(lines.join("\nerror: "))
+    Failure::configuration(first(bad.iter().map(|cell| format!("{table}, {cell}"))).join("\nerror: "))
+}
+
+/// The first of them, and how many more there are.
+fn first(all: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let more = all.len().saturating_sub(NAMED);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    all.take(NAMED).chain(rest).collect()
 }

@@ -1,7 +1,6 @@
 //! `smiles journal dead-letter list`, `show` and `drop`.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -13,6 +12,7 @@ use smiles_stage::tables::row_objects;
 use super::table::table;
 use super::{counted, journals, replay};
 use crate::args::{DeadLetterCommand, DropArgs, ListArgs, Selected, ShowArgs};
+use crate::command::confirm::confirm;
 use crate::exit::Failure;
 
 pub(super) fn run(command: &DeadLetterCommand) -> Result<(), Failure> {
@@ -83,7 +83,7 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
         return crate::command::print("no dead letter is selected: nothing to drop\n");
     }
     if !args.yes {
-        confirm(&wanted)?;
+        ask(&wanted)?;
     }
     for (pipeline, path, letters) in wanted {
         let guest = Guest::enter(&path, &pipeline, super::now());
@@ -102,25 +102,14 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks on the terminal; nobody to ask is an error.
-fn confirm(wanted: &[(String, PathBuf, Vec<Letter>)]) -> Result<(), Failure> {
+/// Shows the letters, and asks.
+fn ask(wanted: &[(String, PathBuf, Vec<Letter>)]) -> Result<(), Failure> {
     for (pipeline, _, letters) in wanted {
         crate::command::print(&as_table(pipeline, letters))?;
     }
-    if !std::io::stdin().is_terminal() {
-        let message = "dropping dead letters asks first, and standard input is no terminal: say --yes";
-        return Err(Failure::configuration(message));
-    }
     let number: usize = wanted.iter().map(|(_, _, letters)| letters.len()).sum();
-    let number = u64::try_from(number).unwrap_or(u64::MAX);
-    crate::command::print(&format!("Drop {} for good? [y/N] ", counted(number, "row", "rows")))?;
-    std::io::stdout().flush().context("cannot write to standard output")?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
-    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    Err(anyhow!("nothing was dropped").into())
+    let rows = counted(u64::try_from(number).unwrap_or(u64::MAX), "row", "rows");
+    confirm(&format!("Drop {rows} for good"), "dropping dead letters", "nothing was dropped")
 }
 
 pub(super) fn read(path: &Path, selection: &Selection) -> Result<Vec<Letter>, Failure> {

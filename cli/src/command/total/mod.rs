@@ -2,12 +2,12 @@
 
 mod kept;
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use smiles_journal::{Correction, Guest, JournalError, StateChange};
 
+use super::confirm::confirm;
 use super::journal::{journals, now, table};
 use crate::args::{TotalCommand, TotalMoveArgs, TotalPlace, TotalSetArgs};
 use crate::exit::Failure;
@@ -144,7 +144,7 @@ fn set(args: &TotalSetArgs) -> Result<(), Failure> {
             args.key
         )));
     }
-    confirm(&set_by_hand(&total, value), args.yes)?;
+    ask(&set_by_hand(&total, value), args.yes)?;
     journal.correct(|kept| {
         let total = kept.now(&total)?;
         Ok((kept.moved(&total, value - total.published()), set_by_hand(&total, value)))
@@ -163,7 +163,7 @@ fn hand_on(args: &TotalMoveArgs) -> Result<(), Failure> {
         return Err(Failure::configuration("OLD and NEW are counted by different stages"));
     }
     apart(&journal.kept, &new, &old).map_err(|message| anyhow!(message))?;
-    confirm(&handed_on(&new, &old), args.yes)?;
+    ask(&handed_on(&new, &old), args.yes)?;
     journal.correct(|kept| {
         apart(kept, &new, &old)?;
         let (new, old) = (kept.now(&new)?, kept.now(&old)?);
@@ -182,21 +182,10 @@ fn apart(kept: &Kept, new: &Total, old: &Total) -> Result<(), String> {
     Ok(())
 }
 
-/// Asks on the terminal; nobody to ask is an error.
-fn confirm(sentence: &str, yes: bool) -> Result<(), Failure> {
+fn ask(sentence: &str, yes: bool) -> Result<(), Failure> {
     if yes {
-        return Ok(());
+        Ok(())
+    } else {
+        confirm(sentence, &format!("{sentence}: correcting a total"), "nothing was changed")
     }
-    if !std::io::stdin().is_terminal() {
-        let message = "correcting a total asks first, and standard input is no terminal: say --yes";
-        return Err(Failure::configuration(format!("{sentence}: {message}")));
-    }
-    crate::command::print(&format!("{sentence}? [y/N] "))?;
-    std::io::stdout().flush().context("cannot write to standard output")?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
-    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    Err(anyhow!("nothing was changed").into())
 }
