@@ -50,11 +50,14 @@ fn plant() -> Vec<Json> {
 #[tokio::test]
 async fn every_name_of_the_earlier_system_is_there_and_true() {
     let mut world = World::stock().await;
-    let seconds =
-        HistogramOpts::new("smiles_source_pass_seconds", "Seconds a pass took").buckets(vec![1.0, 5.0]);
-    let seconds = HistogramVec::new(seconds.const_label("pipeline", "test"), &["source"]).unwrap();
-    seconds.with_label_values(&["DTU"]).observe(2.0);
-    world.meters.register(Box::new(seconds)).unwrap();
+    // Another pipeline of the process has meters of the same name.
+    for (pipeline, source) in [("test", "DTU"), ("test-system", "bridge")] {
+        let seconds =
+            HistogramOpts::new("smiles_source_pass_seconds", "Seconds a pass took").buckets(vec![1.0, 5.0]);
+        let seconds = HistogramVec::new(seconds.const_label("pipeline", pipeline), &["source"]).unwrap();
+        seconds.with_label_values(&[source]).observe(2.0);
+        world.meters.register(Box::new(seconds)).unwrap();
+    }
     world.health.0.lock().unwrap().sources[0].stretched = true;
     world.accept(stock::rows(&plant())).await;
     let answer = world.get("/metrics").await;
@@ -84,6 +87,8 @@ async fn every_name_of_the_earlier_system_is_there_and_true() {
         assert_eq!(samples.get(series), Some(&expected), "{series} in {}", answer.body);
     }
     assert_eq!(types["hoymiles_queries_total"], "counter");
+    let bridge = samples.keys().any(|series| series.contains(r#"dtu_name="bridge""#));
+    assert!(!bridge, "another pipeline's source is no DTU: {}", answer.body);
     assert_eq!(types["hoymiles_query_duration_seconds"], "histogram");
     assert_eq!(types["hoymiles_inverter_power_watts"], "gauge");
     assert!(!answer.body.contains("999999999999"), "a source that is not heard has no series");
