@@ -67,7 +67,8 @@ async def test_a_life(hass: HomeAssistant, world: World) -> None:
     dtu, port = free_port(), free_port()
     simulator = await world.simulator(dtu, 2, NOON, "--time-scale=60")
     bridge = await world.bridge(dtu, port)
-    await until(lambda: ask(port, "/health")["healthy"], "the first poll")
+    # An answer of the DTU is known a moment before its rows are shown.
+    await until(lambda: ask(port, "/api/production/totals")["plant"]["power"], "the first poll")
     entry = await add(hass, port)
 
     # Entities appear, and say what the bridge says.

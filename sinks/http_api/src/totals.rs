@@ -254,10 +254,11 @@ fn heard(sums: &mut Sums, place: usize, value: &TotalValue, column: usize, given
     let zero = if value.field.data_type().is_integer() { Cell::Int(0) } else { Cell::Float64(0.0) };
     for source in fresh {
         let Some(own) = sums.each.get_mut(&source.name) else { continue };
-        let rows = given.heard.iter().filter(|(name, _)| *name == source.name);
+        let mut rows = given.heard.iter().filter(|(name, _)| *name == source.name).peekable();
         let mut all = Sum::Null;
-        // Of a source that answered, nothing heard is nothing produced.
-        if value.aggregate == Aggregate::Sum {
+        // Of a source that answered, nothing heard is nothing produced, but only once its first rows can have come here.
+        let first_is_here = source.success_count.saturating_sub(given.health.queued) > 1;
+        if value.aggregate == Aggregate::Sum && (rows.peek().is_some() || first_is_here) {
             all.add(Aggregate::Sum, &zero);
         }
         for (_, rows) in rows {

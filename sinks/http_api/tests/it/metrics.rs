@@ -138,6 +138,12 @@ async fn a_partial_pass_takes_nothing_from_a_sum_until_the_rest_is_old() {
     // Answered, and nobody was heard; then not answered for too long.
     world.clock.advance(Duration::from_secs(301));
     assert_eq!(power(&world).await, Some(0.0));
+    // After a start, the first answer is known before its rows are here: that is not nothing.
+    for (success_count, queued, shown) in [(1, 0, None), (2, 1, None), (2, 0, Some(0.0))] {
+        world.health.0.lock().unwrap().sources[0].success_count = success_count;
+        world.health.0.lock().unwrap().queued = queued;
+        assert_eq!(power(&world).await, shown, "{success_count} passes, {queued} on their way");
+    }
     world.health.0.lock().unwrap().sources[0].since_success = Some(Duration::from_secs(301));
     assert_eq!(power(&world).await, None);
 }
