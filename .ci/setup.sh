@@ -51,6 +51,8 @@ command -v c++ >/dev/null || packages+=(g++)
 command -v valgrind >/dev/null || packages+=(valgrind)
 { command -v influxd || [ -x /usr/bin/influxd ]; } >/dev/null || packages+=(influxdb)
 command -v curl >/dev/null || packages+=(curl)
+# Fixtures of an earlier day are read on that day.
+command -v faketime >/dev/null || packages+=(faketime)
 command -v systemd-analyze >/dev/null || packages+=(systemd)
 command -v docker-compose >/dev/null || packages+=(docker-compose)
 # Prometheus itself, and promtool, which judges what /metrics says.

@@ -30,6 +30,21 @@ pub(crate) fn finish(args: &[&str], variables: &[(&str, &str)], folder: &Path) -
     smiles(args, variables).current_dir(folder).output().expect("the binary runs")
 }
 
+/// Variables that give a process a wall clock of its own, which goes on from this time (`2026-11-30 17:50:00`, UTC), by
+/// libfaketime: what an earlier day left behind is read on that day. The monotonic clock stays the real one.
+pub(crate) fn clock_at(time: &str) -> [(&'static str, String); 4] {
+    let folders = std::fs::read_dir("/usr/lib").expect("a file system").flatten();
+    let candidates = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    let library = candidates.into_iter().find(|path| path.exists());
+    let library = library.expect("libfaketime, from the Debian package faketime: `make setup` installs it");
+    [
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME", format!("@{time}")),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ("TZ", "UTC".to_owned()),
+    ]
+}
+
 /// The top of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository exists")

@@ -10,7 +10,7 @@ use smiles_source_simulator::{Faults, Handle, Options, Rate, Simulator};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::plant::stock;
-use crate::bridge::{Bridge, root};
+use crate::bridge::{Bridge, clock_at, root};
 
 const TOTALS: &str = "/api/production/totals";
 /// More than any of these plants makes between two looks; the smallest port has made a thousand times as much.
@@ -44,6 +44,12 @@ impl Plant {
 
     fn bridge(&self, folder: &Path) -> Bridge {
         stock(folder, self.port, &[])
+    }
+
+    /// One whose clock goes on from this time.
+    fn bridge_at(&self, folder: &Path, time: &str) -> Bridge {
+        let clock = clock_at(time);
+        stock(folder, self.port, &clock.each_ref().map(|(name, value)| (*name, value.as_str())))
     }
 }
 
@@ -176,7 +182,7 @@ fn an_update_from_3_0_0_steps_nothing() {
     drop(store);
     assert_eq!(shown, 1_351_834);
     let plant = Plant::start(2, "2026-06-21T10:01:00Z", 1.0, Rate::Never);
-    let bridge = plant.bridge(folder.path());
+    let bridge = plant.bridge_at(folder.path(), "2026-11-30 18:08:00");
     let mut watch = Watch { last: Some(shown) };
     let answer = watch.until(&bridge, |answer| total(answer).is_some());
     assert_eq!(answer["dtus"]["DTU"]["total_production"], answer["plant"]["total_production"]);
