@@ -127,6 +127,7 @@ impl App {
         let today = self.today();
         Asker {
             store,
+            health: (self.health.as_ref(), self.store_name.as_deref()),
             gate: &self.gate,
             rows_max: self.api.bounds.rows,
             down: &self.store_down,

@@ -10,7 +10,10 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use smiles_stage::{Action, Comparison, Filter, Periods, Query, Rows, StageError, Store, StoreStats, Value};
+use smiles_stage::{
+    Action, Comparison, Filter, HealthView, Periods, Query, Rows, SinkState, StageError, Store, StoreStats,
+    Value,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::json::{self, Cell};
@@ -26,6 +29,8 @@ pub(crate) const STORE_RETRY: Duration = Duration::from_secs(5);
 pub(crate) struct Asker<'a> {
     /// The store.
     pub store: &'a Arc<dyn Store>,
+    /// What the runtime knows of the sink that is the store, by this name.
+    pub health: (&'a dyn HealthView, Option<&'a str>),
     /// Bounds the questions under way.
     pub gate: &'a Arc<Semaphore>,
     /// Bounds the rows of an answer.
@@ -178,11 +183,22 @@ impl Asker<'_> {
 
     /// What a client hears of a store that failed; the operator's log says why, once.
     pub(crate) fn failed(&self, error: &StageError) -> Failure {
+        if self.starts() {
+            tracing::debug!(error = %error.chain(), "store is not ready");
+            return Failure::unavailable("the store is not ready yet; try again later", STORE_RETRY);
+        }
         let Action::Retry { after } = error.action() else { return self.refused(error) };
         if !self.down.swap(true, Ordering::Relaxed) {
             tracing::warn!(error = %error.chain(), "store does not answer requests");
         }
         Failure::unavailable("the store does not answer; try again later", after.unwrap_or(STORE_RETRY))
+    }
+
+    /// Whether its sink was not let in yet: there may be no tables, or not even a file.
+    fn starts(&self) -> bool {
+        let (health, name) = self.health;
+        let sinks = health.health().sinks;
+        sinks.iter().any(|sink| Some(sink.name.as_str()) == name && sink.state == SinkState::Starting)
     }
 
     /// It answers others, but not this, and will not until a person acts.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use smiles_stage::SinkState;
 
 use crate::fake_store::FakeStore;
 use crate::stock;
@@ -77,6 +78,18 @@ async fn stats_that_were_never_known_are_no_numbers() {
     world.store.down.store(false, Ordering::Relaxed);
     world.clock.advance(Duration::from_secs(60));
     assert_eq!(world.get("/stats").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_yet_is_to_be_asked_again() {
+    let world = World::stock().await;
+    world.health.0.lock().unwrap().sinks[0].state = SinkState::Starting;
+    for switch in [&world.store.misfits, &world.store.down] {
+        set(switch);
+        let answer = world.get(HISTORY).await;
+        assert_eq!(answer.problem(503), "the store is not ready yet; try again later");
+        assert_eq!(answer.header("retry-after"), Some("5"));
+    }
 }
 
 #[tokio::test]
