@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 /// Long enough for a busy machine; a test that needs it all has failed.
@@ -30,19 +30,18 @@ pub(crate) fn finish(args: &[&str], variables: &[(&str, &str)], folder: &Path) -
     smiles(args, variables).current_dir(folder).output().expect("the binary runs")
 }
 
-/// Variables that give a process a wall clock of its own, which goes on from this time (`2026-11-30 17:50:00`, UTC), by
+/// Variables that give a process a wall clock of its own, which goes on from this time (`@2026-11-30 17:50:00`, UTC), by
 /// libfaketime: what an earlier day left behind is read on that day. The monotonic clock stays the real one.
-pub(crate) fn clock_at(time: &str) -> [(&'static str, String); 4] {
-    let folders = std::fs::read_dir("/usr/lib").expect("a file system").flatten();
-    let candidates = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
-    let library = candidates.into_iter().find(|path| path.exists());
-    let library = library.expect("libfaketime, from the Debian package faketime: `make setup` installs it");
-    [
-        ("LD_PRELOAD", library.display().to_string()),
-        ("FAKETIME", format!("@{time}")),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ("TZ", "UTC".to_owned()),
-    ]
+pub(crate) fn clock_at(time: &str) -> [(&'static str, &str); 4] {
+    static LIBRARY: LazyLock<String> = LazyLock::new(|| {
+        let mut folders = std::fs::read_dir("/usr/lib").expect("a file system").flatten();
+        let library = folders.find_map(|folder| {
+            Some(folder.path().join("faketime/libfaketimeMT.so.1")).filter(|path| path.exists())
+        });
+        let library = library.expect("libfaketime, of the Debian package faketime: `make setup` installs it");
+        library.display().to_string()
+    });
+    [("LD_PRELOAD", &LIBRARY), ("FAKETIME", time), ("FAKETIME_DONT_FAKE_MONOTONIC", "1"), ("TZ", "UTC")]
 }
 
 /// The top of the repository.

@@ -12,7 +12,7 @@ use flate2::read::GzDecoder;
 use crate::bridge::{Bridge, PATIENCE, clock_at, finish, now, pause};
 
 /// The day on which the journals were made: on another one `daily_reset` would rightly begin anew.
-const THEN: &str = "2026-11-30 17:50:00";
+const THEN: &str = "@2026-11-30 17:50:00";
 const PIPELINE: &str = include_str!("memory/earlier.yaml");
 const FIRST: &str =
     "  - { type: counter, enabled: \"${FIRST:-true}\", key: [id], column: imp, max_rate: 100 MWh/h }\n";
@@ -39,10 +39,7 @@ fn write(folder: &Path, text: &str) {
 /// One poll: what is published of `imp`, `exp` and the day, and the log.
 fn poll(folder: &Path, variables: &[(&str, &str)]) -> ((f64, f64), String) {
     let before = newest(folder);
-    let clock = clock_at(THEN);
-    let clock = clock.iter().map(|(name, value)| (*name, value.as_str()));
-    let variables: Vec<_> = variables.iter().copied().chain(clock).collect();
-    let bridge = Bridge::start(&["run", "earlier.yaml"], &variables, folder);
+    let bridge = Bridge::start(&["run", "earlier.yaml"], &[variables, &clock_at(THEN)].concat(), folder);
     let deadline = now() + PATIENCE;
     while newest(folder).0 == before.0 {
         assert!(now() < deadline, "no row:\n{}", bridge.log());

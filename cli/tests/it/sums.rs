@@ -48,8 +48,7 @@ impl Plant {
 
     /// One whose clock goes on from this time.
     fn bridge_at(&self, folder: &Path, time: &str) -> Bridge {
-        let clock = clock_at(time);
-        stock(folder, self.port, &clock.each_ref().map(|(name, value)| (*name, value.as_str())))
+        stock(folder, self.port, &clock_at(time))
     }
 }
 
@@ -184,7 +183,7 @@ fn an_update_from_3_0_0_steps_nothing() {
     drop(store);
     assert_eq!(shown, 1_351_834);
     let plant = Plant::start(2, "2026-06-21T10:01:00Z", 1.0, Rate::Never);
-    let bridge = plant.bridge_at(folder.path(), "2026-11-30 18:08:00");
+    let bridge = plant.bridge_at(folder.path(), "@2026-11-30 18:08:00");
     let mut watch = Watch { last: Some(shown) };
     let answer = watch.until(&bridge, |answer| total(answer).is_some());
     assert_eq!(answer["dtus"]["DTU"]["total_production"], answer["plant"]["total_production"]);

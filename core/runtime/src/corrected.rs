@@ -16,6 +16,11 @@ pub fn corrected(state: &[u8], by: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&state).ok()
 }
 
+/// The published total in the state of a counter.
+pub(crate) fn published(state: &[u8]) -> Option<f64> {
+    serde_json::from_slice::<Value>(state).ok()?.get("published")?.as_f64()
+}
+
 fn add(state: &mut Map<String, Value>, name: &str, by: f64) {
     for (key, value) in state {
         match value {

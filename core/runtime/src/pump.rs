@@ -15,6 +15,7 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use crate::board::Board;
 use crate::chain::{Chain, ChainError};
 use crate::clock::ClockWatch;
+use crate::corrected::published;
 use crate::poll::{Durable, Heard};
 use crate::recall::{Recall, recalled};
 use crate::retry::{Backoff, Verdict};
@@ -90,11 +91,6 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
         pump.kept();
         pump.done_with(source, accepted);
     }
-}
-
-/// The published total in the state of a counter.
-fn published(state: &[u8]) -> Option<f64> {
-    serde_json::from_slice::<serde_json::Value>(state).ok()?.get("published")?.as_f64()
 }
 
 impl Pump {

@@ -127,7 +127,8 @@ impl App {
         let today = self.today();
         Asker {
             store,
-            health: (self.health.as_ref(), self.store_name.as_deref()),
+            store_name: self.store_name.as_deref(),
+            health: self.health.as_ref(),
             gate: &self.gate,
             rows_max: self.api.bounds.rows,
             down: &self.store_down,

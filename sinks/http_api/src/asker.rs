@@ -16,6 +16,7 @@ use smiles_stage::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::health;
 use crate::json::{self, Cell};
 use crate::memory::Memory;
 use crate::problem::Failure;
@@ -29,8 +30,10 @@ pub(crate) const STORE_RETRY: Duration = Duration::from_secs(5);
 pub(crate) struct Asker<'a> {
     /// The store.
     pub store: &'a Arc<dyn Store>,
-    /// What the runtime knows of the sink that is the store, by this name.
-    pub health: (&'a dyn HealthView, Option<&'a str>),
+    /// The name of the sink that is the store.
+    pub store_name: Option<&'a str>,
+    /// What the runtime knows of that sink.
+    pub health: &'a dyn HealthView,
     /// Bounds the questions under way.
     pub gate: &'a Arc<Semaphore>,
     /// Bounds the rows of an answer.
@@ -87,7 +90,7 @@ impl Found {
 
 /// The same question for the newest rows by what they are dated, without those dated later than any can be; `None`: none of
 /// the answer is.
-pub(crate) fn possible(query: &Query, answer: &[RecordBatch], latest: Option<Timestamp>) -> Option<Query> {
+fn possible(query: &Query, answer: &[RecordBatch], latest: Option<Timestamp>) -> Option<Query> {
     let (newest, latest) = (query.newest.as_deref()?, latest?);
     let column = query.columns.iter().position(|column| column == newest)?;
     let later = |rows: &RecordBatch| {
@@ -118,13 +121,7 @@ impl Asker<'_> {
         let kept = selection.view.and_then(|view| self.memory.answer(view, query));
         let mut found = match kept {
             Some(rows) => Found(vec![rows]),
-            None => {
-                let found = self.ask(query).await?;
-                match possible(query, &found.0, self.latest) {
-                    Some(possible) => self.ask(&possible).await?.or_else(found, query),
-                    None => found,
-                }
-            }
+            None => self.newest(query, self.rows_max).await?,
         };
         for rows in &mut found.0 {
             for &(column, time) in &selection.resets {
@@ -139,9 +136,18 @@ impl Asker<'_> {
         self.collect(query, self.rows_max).await
     }
 
-    /// All rows the store answers to a question that bounds them itself.
-    pub(crate) async fn ask_unbounded(&self, query: &Query) -> Result<Vec<RecordBatch>, Failure> {
-        self.collect(query, usize::MAX).await.map(|found| found.0)
+    /// All rows of a view, whose question bounds them itself.
+    pub(crate) async fn view(&self, query: &Query) -> Result<Vec<RecordBatch>, Failure> {
+        self.newest(query, usize::MAX).await.map(|found| found.0)
+    }
+
+    /// The rows, where a row that is dated impossibly hides none that is not.
+    async fn newest(&self, query: &Query, rows_max: usize) -> Result<Found, Failure> {
+        let found = self.collect(query, rows_max).await?;
+        match possible(query, &found.0, self.latest) {
+            Some(possible) => Ok(self.collect(&possible, rows_max).await?.or_else(found, query)),
+            None => Ok(found),
+        }
     }
 
     async fn collect(&self, query: &Query, rows_max: usize) -> Result<Found, Failure> {
@@ -183,7 +189,8 @@ impl Asker<'_> {
 
     /// What a client hears of a store that failed; the operator's log says why, once.
     pub(crate) fn failed(&self, error: &StageError) -> Failure {
-        if self.starts() {
+        // There may be no tables yet, or not even a file.
+        if health::sink_state(&self.health.health(), self.store_name) == Some(SinkState::Starting) {
             tracing::debug!(error = %error.chain(), "store is not ready");
             return Failure::unavailable("the store is not ready yet; try again later", STORE_RETRY);
         }
@@ -192,13 +199,6 @@ impl Asker<'_> {
             tracing::warn!(error = %error.chain(), "store does not answer requests");
         }
         Failure::unavailable("the store does not answer; try again later", after.unwrap_or(STORE_RETRY))
-    }
-
-    /// Whether its sink was not let in yet: there may be no tables, or not even a file.
-    fn starts(&self) -> bool {
-        let (health, name) = self.health;
-        let sinks = health.health().sinks;
-        sinks.iter().any(|sink| Some(sink.name.as_str()) == name && sink.state == SinkState::Starting)
     }
 
     /// It answers others, but not this, and will not until a person acts.

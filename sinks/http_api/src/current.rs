@@ -8,9 +8,10 @@ use std::time::Duration;
 use smiles_stage::{Position, SinkState, Store};
 
 use crate::app::App;
-use crate::asker::{STORE_RETRY, possible};
+use crate::asker::STORE_RETRY;
 use crate::cache::{Kept, Stamp};
 use crate::format::Format;
+use crate::health;
 use crate::job::{Job, PATIENCE};
 use crate::problem::Failure;
 use crate::stats;
@@ -167,9 +168,8 @@ impl App {
 
     /// Whether the sink of the store has been let in: before that there may be nothing to ask.
     fn store_takes_batches(&self) -> bool {
-        let sinks = self.health.health().sinks;
-        let mut stores = sinks.iter().filter(|sink| Some(&sink.name) == self.store_name.as_ref());
-        stores.any(|sink| sink.state == SinkState::Delivering)
+        let state = health::sink_state(&self.health.health(), self.store_name.as_deref());
+        state == Some(SinkState::Delivering)
     }
 }
 
@@ -208,12 +208,7 @@ async fn read(app: Arc<App>, store: Arc<dyn Store>, generation: u64) -> bool {
     let all = async {
         let mut answers = Vec::new();
         for query in app.memory.queries() {
-            let mut answer = asker.ask_unbounded(&query).await?;
-            // Rows that are dated impossibly hide the newest of their keys.
-            if let Some(query) = possible(&query, &answer, asker.latest) {
-                answer.extend(asker.ask_unbounded(&query).await?);
-            }
-            answers.push(answer);
+            answers.push(asker.view(&query).await?);
         }
         Ok::<_, Failure>(answers)
     };

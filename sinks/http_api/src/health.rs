@@ -24,6 +24,12 @@ pub(crate) fn patience_with(health: &Health, name: &str, offline_after: Duration
     sources.find(|source| is_fresh(source, offline_after)).map(|source| patience(source, offline_after))
 }
 
+/// How the sink of this name is doing; `None`: there is none.
+pub(crate) fn sink_state(health: &Health, name: Option<&str>) -> Option<SinkState> {
+    let mut sinks = health.sinks.iter();
+    sinks.find(|sink| Some(sink.name.as_str()) == name).map(|sink| sink.state)
+}
+
 /// Whether at least one source is fresh.
 pub(crate) fn is_healthy(health: &Health, offline_after: Duration) -> bool {
     health.sources.iter().any(|source| is_fresh(source, offline_after))
