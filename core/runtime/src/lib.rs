@@ -4,50 +4,22 @@
 //! delivers until the end. Each source and each sink is a task of its own; one loop ([`pump`]) between them moves
 //! batches, and retry, schedule, health and meters are values the tasks call.
 
-mod again;
-mod board;
-mod chain;
-mod clock;
-mod corrected;
-mod delivery;
-mod graph;
-mod grievances;
-mod guard;
-mod identity;
-mod keeper;
-mod live;
-#[cfg(test)]
-mod log_capture;
-mod meter;
-mod open;
-mod poll;
-mod prune;
-mod pump;
-mod recall;
-mod reject;
-mod replay;
-mod retry;
-mod running;
-mod schedule;
-mod schema;
-mod source_report;
-mod stages;
-mod stop;
-mod target;
-mod teller;
-mod trial;
-mod trust;
-mod unconverted;
+mod call;
+mod deliver;
+mod ingest;
+mod lifecycle;
+mod observe;
+mod time;
 mod wire;
 
-pub use clock::SystemClock;
-pub use corrected::corrected;
-pub use graph::{Role, StageSummary};
-pub use identity::Forgotten;
-pub use meter::Meters;
-pub use open::{OpenError, RunOptions};
-pub use replay::{ReplayError, Replayed, replay};
-pub use running::{Exit, Running, run_all};
-pub use target::Target;
-pub use trial::{Left, Trial, TrialError};
-pub use wire::{Wired, wire};
+pub use ingest::corrected::corrected;
+pub use lifecycle::open::{OpenError, RunOptions};
+pub use lifecycle::replay::{ReplayError, Replayed, replay};
+pub use lifecycle::running::{Exit, Running, run_all};
+pub use lifecycle::target::Target;
+pub use lifecycle::trial::{Left, Trial, TrialError};
+pub use observe::meter::Meters;
+pub use time::system::SystemClock;
+pub use wire::graph::{Role, StageSummary};
+pub use wire::identity::Forgotten;
+pub use wire::wired::{Wired, wire};

@@ -1,0 +1,57 @@
+//! What follows from a write: the cursor moves, or rows are set aside.
+
+use smiles_stage::{Action, Position, StageError};
+
+use super::{Delivery, Setback, Step};
+use crate::call::guard::Failure;
+use crate::deliver::reject::{Trimmed, letters};
+
+impl Delivery {
+    /// Some or all of a write is durable.
+    pub(super) async fn delivered(
+        &mut self,
+        batches: &[Trimmed],
+        reached: Option<Position>,
+        last: Position,
+    ) -> Result<Step, Setback> {
+        let place = |trimmed: &Trimmed| trimmed.batch.position;
+        let is_durable = |at: Position| reached.is_some_and(|it| it.run == at.run && it.seq >= at.seq);
+        let taken: Vec<_> = batches.iter().take_while(|it| is_durable(place(it))).collect();
+        let beyond = reached.is_some_and(|it| it.run == last.run && it.seq > last.seq);
+        let Some(upto) = taken.last().map(|it| place(it)).filter(|_| !beyond) else {
+            let text =
+                "the sink flushed what it was given but does not say up to there, nor to any batch of it";
+            return Err(StageError::retry(text).into());
+        };
+        self.journal.delivered(&self.name, upto).await?;
+        let rows: usize = taken.iter().map(|trimmed| trimmed.batch.records.num_rows()).sum();
+        self.meters.delivered.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
+        if upto != last {
+            // The rest is owed still, and given again.
+            self.memory.ahead = None;
+        }
+        self.room.notify_one();
+        self.memory.grievances.delivered(&self.pipeline, &self.name);
+        self.memory.widened = 1;
+        self.succeeded();
+        self.board.aside(self.index, self.memory.grievances.sentences());
+        self.board.dirty.notify_one();
+        Ok(Step::Delivered)
+    }
+
+    /// A write failed. Rows that can never be taken become dead letters first; then the rest is tried again.
+    pub(super) async fn refused(&mut self, batches: &[Trimmed], failure: Failure) -> Result<Step, Setback> {
+        let Action::Reject { rows } = failure.error.action() else { return Err(failure.into()) };
+        let Some(letters) = letters(batches, rows, self.clock.now()) else { return Err(failure.into()) };
+        self.memory.judged = batches.last().map(|trimmed| trimmed.batch.position);
+        self.journal.set_aside(&self.name, letters.clone()).await?;
+        self.memory.grievances.set_aside(&self.pipeline, &self.name, &letters);
+        self.board.aside(self.index, self.memory.grievances.sentences());
+        self.meters.failed("reject");
+        self.meters.dead_lettered.inc_by(u64::try_from(letters.len()).unwrap_or(u64::MAX));
+        self.memory.asked.clear();
+        self.memory.ahead = None;
+        self.board.dirty.notify_one();
+        Ok(Step::Delivered)
+    }
+}

@@ -1,0 +1,163 @@
+//! A live sink's task: a view of what was just accepted. No cursor; seeded once; never waited for. After a panic it is
+//! made anew, and seeded again without the batch that did it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smiles_journal::{Journal, ReadLimit};
+use smiles_stage::{Batch, OpenContext, Position, Sink, SinkPlan, SinkState, Store};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::call::guard::{Failure, guarded};
+use crate::call::stop::Stop;
+use crate::observe::board::Board;
+use crate::observe::meter::SinkMeters;
+
+/// Batches a live sink may be behind before it skips.
+pub(crate) const BEHIND_MAX: usize = 64;
+/// What it is seeded with.
+const SEED: ReadLimit = ReadLimit { rows: 50_000, bytes: 32 << 20 };
+/// How soon it is made anew, at first and at most: what it held, such as a port, may take a moment to be free.
+const ANEW: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+/// Batches remembered that made it panic.
+const FATAL_MAX: usize = 64;
+
+/// What a live sink's task needs.
+pub(crate) struct Live {
+    pub(crate) index: usize,
+    pub(crate) pipeline: String,
+    pub(crate) name: String,
+    pub(crate) plan: Arc<dyn SinkPlan>,
+    pub(crate) context: OpenContext,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    /// `None` after a panic, until it is made anew.
+    pub(crate) sink: Option<Box<dyn Sink>>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) accepted: broadcast::Receiver<Batch>,
+    pub(crate) stop: Stop,
+    pub(crate) board: Arc<Board>,
+    pub(crate) meters: SinkMeters,
+    pub(crate) memory: Memory,
+}
+
+/// What the task knows.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// The newest batch taken.
+    last: Option<Position>,
+    /// Whether the last batch failed.
+    failing: bool,
+    /// Batches it panicked on.
+    fatal: Vec<Position>,
+    /// How long it was waited before the sink was made anew.
+    waited: Duration,
+}
+
+/// Shows accepted batches until the end.
+pub(crate) async fn show(mut live: Live) {
+    let over = live.stop.over.clone();
+    tokio::select! {
+        biased;
+        () = over.cancelled() => {}
+        () = live.follow() => {}
+    }
+}
+
+impl Live {
+    async fn follow(&mut self) {
+        self.seed().await;
+        loop {
+            if self.sink.is_none() {
+                let memory = &mut self.memory;
+                memory.waited = (memory.waited * 2).clamp(ANEW.0, ANEW.1);
+                tokio::time::sleep(memory.waited).await;
+                self.make_anew().await;
+                continue;
+            }
+            match self.accepted.recv().await {
+                Ok(batch) => {
+                    if self.take(&batch).await {
+                        self.memory.waited = Duration::ZERO;
+                    }
+                }
+                Err(RecvError::Lagged(skipped)) => {
+                    let (pipeline, sink) = (self.pipeline.as_str(), self.name.as_str());
+                    tracing::debug!(pipeline, sink, skipped, "batches were skipped to keep up");
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Shows it what is retained.
+    async fn seed(&mut self) {
+        match self.journal.newest(SEED).await {
+            Ok(batches) => {
+                for batch in batches {
+                    if self.sink.is_some() && !self.memory.fatal.contains(&batch.position) {
+                        self.take(&batch).await;
+                    }
+                }
+            }
+            Err(error) => {
+                let (pipeline, sink) = (self.pipeline.as_str(), self.name.as_str());
+                tracing::warn!(pipeline, sink, %error, "begins without the retained batches");
+            }
+        }
+    }
+
+    async fn make_anew(&mut self) {
+        match guarded(self.plan.open(self.context.clone(), self.store.clone())).await {
+            Ok(opened) => {
+                self.sink = Some(opened.sink);
+                self.memory.last = None;
+                self.seed().await;
+            }
+            Err(failure) => self.failed(&failure),
+        }
+    }
+
+    /// Whether it was taken.
+    async fn take(&mut self, batch: &Batch) -> bool {
+        // Accepted while it was seeded: taken already.
+        let Position { run, seq } = batch.position;
+        if self.memory.last.is_some_and(|last| last.run == run && seq <= last.seq) {
+            return false;
+        }
+        let Some(sink) = &mut self.sink else { return false };
+        self.memory.last = Some(batch.position);
+        let taken = guarded(async {
+            sink.write(batch).await?;
+            sink.flush().await
+        });
+        if let Err(failure) = taken.await {
+            if failure.panicked {
+                self.sink = None;
+                let fatal = &mut self.memory.fatal;
+                fatal.push(batch.position);
+                fatal.drain(..fatal.len().saturating_sub(FATAL_MAX));
+            }
+            self.failed(&failure);
+            return false;
+        }
+        let rows = u64::try_from(batch.records.num_rows()).unwrap_or(u64::MAX);
+        self.board.sink(self.index, SinkState::Delivering, None);
+        self.board.live_rows(self.index, rows);
+        self.meters.delivered.inc_by(rows);
+        if std::mem::take(&mut self.memory.failing) {
+            tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink shows batches again");
+        }
+        true
+    }
+
+    fn failed(&mut self, failure: &Failure) {
+        let (pipeline, sink, error) = (self.pipeline.as_str(), self.name.as_str(), failure.error.chain());
+        self.meters.failed(if failure.panicked { "panic" } else { "retry" });
+        self.board.sink(self.index, SinkState::Retrying, Some(&error));
+        if std::mem::replace(&mut self.memory.failing, true) {
+            tracing::debug!(pipeline, sink, error, "another batch is not shown");
+        } else {
+            tracing::error!(pipeline, sink, error, "a batch is not shown; the next is tried");
+        }
+    }
+}

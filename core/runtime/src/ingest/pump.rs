@@ -1,0 +1,311 @@
+//! The loop that moves batches: heard, stamped, transformed, durable, announced. One per pipeline.
+//!
+//! Strictly one batch after the other: the state of the transforms and the order of the journal depend on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use jiff::Timestamp;
+use smiles_journal::{Accepted, Aside, Entry, Journal, JournalError, StateChange};
+use smiles_stage::prometheus::Histogram;
+use smiles_stage::{Batch, Clock, HealthView, PassInfo, RunId, SourcePasses, SourceState, mark_misdated};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+
+use crate::call::retry::{Backoff, Verdict};
+use crate::ingest::chain::{Chain, ChainError};
+use crate::ingest::corrected::published;
+use crate::ingest::poll::{Durable, Heard};
+use crate::ingest::recall::{Recall, recalled};
+use crate::observe::board::Board;
+use crate::time::system::ClockWatch;
+use crate::time::trust::kept::Trusted;
+use crate::time::trust::{Dated, Judge};
+
+/// What the loop needs.
+pub(crate) struct Pump {
+    pub(crate) pipeline: String,
+    pub(crate) inbox: mpsc::Receiver<Heard>,
+    pub(crate) chain: Chain,
+    /// What the store knows, on its way to transforms without state.
+    pub(crate) recall: Option<Recall>,
+    pub(crate) journal: Arc<dyn Journal>,
+    /// The run the state was last known to be in.
+    pub(crate) run: RunId,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock_watch: ClockWatch,
+    pub(crate) judge: Arc<Judge>,
+    /// Whether the wall clock was in doubt at the last pass.
+    pub(crate) doubting: bool,
+    pub(crate) trusted: Trusted,
+    /// State corrected by hand that becomes durable with the batch under way.
+    pub(crate) ordered: Vec<StateChange>,
+    pub(crate) durable: Vec<watch::Sender<Durable>>,
+    pub(crate) live: broadcast::Sender<Batch>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) append_seconds: Histogram,
+    /// Rung when a sink delivered: a full journal may have room again.
+    pub(crate) room: Arc<Notify>,
+    /// Rung when dead letters were handed back to transforms.
+    pub(crate) again: Arc<Notify>,
+    pub(crate) backoff: Backoff,
+    /// Per source, whether it has made a complete pass.
+    pub(crate) complete: Vec<bool>,
+    /// Whether the last append dropped rows (`on_full: drop_oldest`).
+    pub(crate) dropping: bool,
+}
+
+/// Moves batches until every source has ended.
+///
+/// # Errors
+/// The journal has stopped under us.
+pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
+    // What was handed back while nothing ran.
+    pump.go_through_again().await?;
+    loop {
+        let heard = tokio::select! {
+            biased;
+            heard = pump.inbox.recv() => heard,
+            () = pump.again.notified() => {
+                pump.go_through_again().await?;
+                continue;
+            }
+        };
+        let Some(Heard { source, records, began, dated, complete }) = heard else { return Ok(()) };
+        if let Some(answers) = recalled(&mut pump.recall).await {
+            pump.chain.answered(answers);
+        }
+        let trusted = dated.is_none_or(|dated| dated.trusted);
+        if let Some(dated) = dated {
+            pump.tell_doubt(dated);
+        }
+        let pass = pump.pass(source, began, complete).dated(trusted);
+        pump.take_orders().await;
+        let records = pump.transformed(records, &pass).await;
+        let records = match dated.filter(|_| !trusted && records.num_rows() > 0) {
+            Some(dated) => mark_misdated(records, dated.estimate.is_some()),
+            None => records,
+        };
+        let accepted = pump.durable(records, complete).await?;
+        pump.board.queue(-1);
+        pump.ordered.clear();
+        pump.kept();
+        pump.done_with(source, accepted);
+    }
+}
+
+impl Pump {
+    /// One line when a doubt begins, and one when it ends.
+    fn tell_doubt(&mut self, dated: Dated) {
+        if std::mem::replace(&mut self.doubting, !dated.trusted) != dated.trusted {
+            return;
+        }
+        let pipeline = self.pipeline.as_str();
+        if dated.trusted {
+            tracing::info!(pipeline, "the wall clock is trusted again");
+        } else {
+            let at_least = dated.estimate.map(tracing::field::display);
+            tracing::warn!(
+                pipeline,
+                at_least,
+                "the wall clock cannot be right; readings are marked as dated wrongly"
+            );
+        }
+    }
+
+    /// The batch is durable.
+    pub(crate) fn kept(&mut self) {
+        self.chain.keep();
+        if self.run != self.journal.run() {
+            self.run = self.journal.run();
+            self.chain.write_whole();
+        }
+    }
+
+    /// What is known of a pass and of the sources, this pass counted.
+    pub(crate) fn pass(&mut self, source: usize, began: Timestamp, complete: bool) -> PassInfo {
+        if let Some(once) = self.complete.get_mut(source) {
+            *once |= complete;
+        }
+        let health = self.board.health().sources;
+        let name = health.get(source).map_or("", |source| source.name.as_str());
+        let sources = health.iter().zip(&self.complete).map(|(source, complete)| SourcePasses {
+            name: source.name.clone(),
+            reachable: source.state != SourceState::Error,
+            complete: *complete,
+        });
+        PassInfo::new(name, began, complete).among(sources.collect())
+    }
+
+    /// Takes over what a person corrected meanwhile.
+    async fn take_orders(&mut self) {
+        let orders = match self.journal.orders().await {
+            Ok(orders) if orders.is_empty() => return,
+            Ok(orders) => orders,
+            // The append will say what is wrong with the journal, and the orders stay in it.
+            Err(error) => return tracing::debug!(pipeline = self.pipeline, %error, "no orders can be read"),
+        };
+        for (order, state) in self.chain.correct(orders) {
+            let (pipeline, stage) = (self.pipeline.as_str(), state.stage.as_str());
+            let key = String::from_utf8_lossy(&state.key).replace('\0', "/");
+            match published(&state.value) {
+                Some(published) => {
+                    tracing::warn!(pipeline, stage, key, published, "a total was corrected by hand");
+                }
+                None => tracing::debug!(pipeline, stage, key, "what follows a total was corrected with it"),
+            }
+            self.ordered.extend([order.done(), state]);
+        }
+    }
+
+    /// The rows after all transforms, however often these must be tried.
+    async fn transformed(&mut self, heard: RecordBatch, pass: &PassInfo) -> RecordBatch {
+        let mut trouble = false;
+        loop {
+            match self.chain.apply(heard.clone(), pass) {
+                Ok(records) => {
+                    self.backoff.reset();
+                    return records;
+                }
+                Err(ChainError { transform, error }) => {
+                    let verdict = self.backoff.judge(&error);
+                    let (pipeline, advice, error) = (self.pipeline.as_str(), verdict.advice(), error.chain());
+                    if !std::mem::replace(&mut trouble, true) {
+                        tracing::error!(pipeline, transform, error, advice, "a transform fails; polls wait");
+                    }
+                    match verdict {
+                        Verdict::Again(wait) | Verdict::Halted(wait) => self.pause(wait).await,
+                        // The chain leaves rejected rows out itself; that it could not is worth a wait.
+                        Verdict::SetAside => self.pause(Duration::from_secs(1)).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The batch in the journal, however long that takes; `None` if there was nothing to write.
+    async fn durable(
+        &mut self,
+        records: RecordBatch,
+        complete: bool,
+    ) -> Result<Option<Accepted>, JournalError> {
+        let rejected = self.chain.rejected();
+        // What the batch itself changed comes last: it was made of what was ordered.
+        let mut state = [self.ordered.clone(), self.chain.staged()].concat();
+        if records.num_rows() == 0 && state.is_empty() && rejected.is_empty() {
+            return Ok(None);
+        }
+        state.extend(self.trusted.staged(&self.judge));
+        // Of what was rejected nothing is known either.
+        let complete = complete && rejected.is_empty();
+        let aside = Aside { rejected, returned: Vec::new() };
+        self.begin_run_if_clocks_parted().await?;
+        let mut trouble = false;
+        loop {
+            let (records, state, aside) = (records.clone(), state.clone(), aside.clone());
+            let entry = Entry { records, state, complete, aside, now: self.judge.now(self.clock.as_ref()) };
+            let begun = self.clock.monotonic();
+            let appended = self.journal.append(entry).await;
+            match appended {
+                Ok(accepted) => {
+                    let took = self.clock.monotonic().saturating_sub(begun);
+                    self.append_seconds.observe(took.as_secs_f64());
+                    self.recovered(trouble);
+                    return Ok(Some(accepted));
+                }
+                Err(error) => self.endure(error, &mut trouble).await?,
+            }
+        }
+    }
+
+    /// Wall and monotonic time parted: a resumed snapshot may live on elsewhere too, so positions start anew.
+    async fn begin_run_if_clocks_parted(&mut self) -> Result<(), JournalError> {
+        let Some(ahead) = self.clock_watch.look(self.clock.as_ref()) else { return Ok(()) };
+        let pipeline = self.pipeline.as_str();
+        let seconds = ahead.as_secs();
+        tracing::warn!(
+            pipeline,
+            seconds,
+            "the wall clock was stepped or the machine slept; a new run begins"
+        );
+        let mut trouble = false;
+        while let Err(error) = self.journal.begin_run(self.judge.now(self.clock.as_ref())).await {
+            self.endure(error, &mut trouble).await?;
+        }
+        self.recovered(trouble);
+        Ok(())
+    }
+
+    /// Waits before the same call again; loud once.
+    async fn endure(&mut self, error: JournalError, trouble: &mut bool) -> Result<(), JournalError> {
+        let full = matches!(error, JournalError::Full { .. });
+        if matches!(error, JournalError::Closed) {
+            return Err(error);
+        }
+        let text = chain_of(&error);
+        self.board.appended(Some((text.clone(), full)));
+        if !std::mem::replace(trouble, true) {
+            let pipeline = self.pipeline.as_str();
+            tracing::error!(
+                pipeline,
+                error = text,
+                "the journal takes nothing; polls wait, nothing is dropped"
+            );
+        }
+        let wait = self.backoff.next();
+        self.pause(wait).await;
+        Ok(())
+    }
+
+    fn recovered(&mut self, trouble: bool) {
+        self.backoff.reset();
+        if trouble {
+            tracing::info!(pipeline = self.pipeline, "the journal takes batches again");
+        }
+        self.board.appended(None);
+    }
+
+    /// Waits, but not longer than until a sink has delivered something.
+    fn pause(&self, wait: Duration) -> impl Future<Output = ()> + Send + use<> {
+        // Owned by the future: the transforms in `self` are not to be shared with it.
+        let (clock, room) = (Arc::clone(&self.clock), Arc::clone(&self.room));
+        let until = clock.monotonic() + wait;
+        async move {
+            tokio::select! {
+                () = clock.sleep_until(until) => {}
+                () = room.notified() => {}
+            }
+        }
+    }
+
+    /// Tells the source, the live sinks and /health; `None`: there was nothing to write.
+    fn done_with(&mut self, source: usize, accepted: Option<Accepted>) {
+        let position = accepted.as_ref().map(|accepted| accepted.batch.position);
+        self.durable[source].send_modify(|durable| {
+            durable.passes += 1;
+            durable.position = position.or(durable.position);
+        });
+        let Some(Accepted { batch, dropped_rows }) = accepted else { return };
+        if std::mem::replace(&mut self.dropping, dropped_rows > 0) != (dropped_rows > 0) {
+            let pipeline = self.pipeline.as_str();
+            match dropped_rows {
+                0 => tracing::info!(pipeline, "the journal has room again; nothing is dropped"),
+                rows => tracing::error!(pipeline, rows, "the journal is full; the oldest rows are dropped"),
+            }
+        }
+        // No live sink listening is no failure.
+        let _ = self.live.send(batch);
+        self.board.dirty.notify_one();
+    }
+}
+
+fn chain_of(error: &JournalError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,107 @@
+//! Keeps house: copies what the journal holds to the board after each change and every few seconds (an operator may
+//! have changed it from outside), and has it tidied every minute.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smiles_journal::Journal;
+use smiles_stage::{Clock, RunId};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::observe::board::Board;
+use crate::time::trust::Judge;
+
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Changes in quick succession are copied once.
+const COPY_PAUSE: Duration = Duration::from_millis(50);
+/// The books of a long backlog take a while to count: at most one part in so many of the time goes into that.
+const COPY_SHARE: u32 = 100;
+/// However long that takes, the board is not older than this.
+const COPY_PAUSE_MAX: Duration = Duration::from_secs(3);
+
+/// What housekeeping needs.
+pub(crate) struct Keeper {
+    pub(crate) pipeline: String,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) judge: Arc<Judge>,
+    pub(crate) board: Arc<Board>,
+    /// Rung when dead letters were handed back to transforms.
+    pub(crate) again: Arc<Notify>,
+    /// One per sink with a cursor.
+    pub(crate) forgotten: Vec<mpsc::Sender<Vec<RunId>>>,
+}
+
+impl Keeper {
+    /// Until told to stop.
+    pub(crate) async fn keep(self, stop: CancellationToken) {
+        let mut tidy = self.clock.monotonic() + TIDY_EVERY;
+        let mut look = self.clock.monotonic() + LOOK_EVERY;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.clock.sleep_until(tidy) => {
+                    tidy = self.clock.monotonic() + TIDY_EVERY;
+                    self.tidy().await;
+                }
+                () = self.clock.sleep_until(look) => {
+                    look = self.clock.monotonic() + LOOK_EVERY;
+                    self.copy().await;
+                }
+                () = self.board.dirty.notified() => {
+                    let begun = self.clock.monotonic();
+                    self.copy().await;
+                    let took = self.clock.monotonic().saturating_sub(begun);
+                    let pause = (took * COPY_SHARE).clamp(COPY_PAUSE, COPY_PAUSE_MAX);
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = stop.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the journal holds, onto the board.
+    pub(crate) async fn copy(&self) {
+        match self.journal.status().await {
+            Ok(status) => {
+                if status.handed_back > 0 {
+                    self.again.notify_one();
+                }
+                self.board.publish(status);
+            }
+            Err(error) => {
+                tracing::debug!(pipeline = self.pipeline, %error, "the journal's status is not known")
+            }
+        }
+    }
+
+    async fn tidy(&self) {
+        match self.journal.maintain(self.judge.now(self.clock.as_ref())).await {
+            Ok(done) => {
+                if !done.forgotten.is_empty() {
+                    let runs = done.forgotten.len();
+                    tracing::info!(
+                        pipeline = self.pipeline,
+                        runs,
+                        "runs of more than 400 days ago are forgotten"
+                    );
+                    self.tell(&done.forgotten);
+                }
+            }
+            Err(error) => tracing::warn!(pipeline = self.pipeline, %error, "the journal could not be tidied"),
+        }
+        self.copy().await;
+    }
+
+    fn tell(&self, runs: &[RunId]) {
+        for sink in &self.forgotten {
+            // A sink too busy to listen keeps a few rows of watermarks longer than it must.
+            let _ = sink.try_send(runs.to_vec());
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Opening a pipeline, running it, ending it; and what commands do with one that is not running.
+
+pub(crate) mod keeper;
+pub(crate) mod open;
+pub(crate) mod replay;
+pub(crate) mod running;
+pub(crate) mod stages;
+pub(crate) mod target;
+pub(crate) mod trial;

@@ -1,0 +1,234 @@
+//! From a wired pipeline to an open one: journal, state, sinks (stores first), sources.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smiles_config::StartFrom;
+use smiles_journal::{Cursor, Journal, JournalError, Options, ReadLimit, SqliteJournal};
+use smiles_stage::{Clock, Delivery as Promise, Process, StageError};
+use tokio::sync::{Notify, broadcast};
+
+use crate::call::stop::Stop;
+use crate::deliver::live::BEHIND_MAX;
+use crate::ingest::recall::Recall;
+use crate::lifecycle::running::Running;
+use crate::lifecycle::stages::{Common, open_sinks, open_sources, open_transforms};
+use crate::observe::board::{Board, starting, unheard};
+use crate::observe::meter::Meters;
+use crate::time::trust::Judge;
+use crate::time::trust::kept::Trusted;
+use crate::wire::identity::{Forgotten, Settled};
+use crate::wire::wired::Wired;
+
+/// How a pipeline is opened and run.
+#[derive(Clone)]
+pub struct RunOptions {
+    /// Where the journal and the stages' own files are.
+    pub data_dir: PathBuf,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// The runtime's series, and where stages register theirs.
+    pub meters: Meters,
+    /// How long the read in flight may take when the end is asked for; everything ends a quarter of it later.
+    pub grace: Duration,
+    /// The program and everything that runs in it, for stages that report on it.
+    pub process: Arc<Process>,
+}
+
+/// Why a pipeline does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder for the journal cannot be made.
+    #[error("cannot make the folder {path}")]
+    Folder {
+        /// DATA_DIR.
+        path: PathBuf,
+        /// What the file system said.
+        source: std::io::Error,
+    },
+    /// The journal cannot be opened.
+    #[error("cannot open the journal of pipeline `{pipeline}`")]
+    Journal {
+        /// The pipeline.
+        pipeline: String,
+        /// Why.
+        source: JournalError,
+    },
+    /// A stage cannot be opened.
+    #[error("cannot open `{stage}`")]
+    Stage {
+        /// Its name in the file.
+        stage: String,
+        /// Why.
+        source: StageError,
+    },
+}
+
+impl Wired {
+    /// Opens the journal under `data_dir` (or in memory, if the pipeline says so) and every stage.
+    ///
+    /// # Errors
+    /// Something local is wrong. A device or database that cannot be reached is no error.
+    pub async fn open(self, options: RunOptions) -> Result<Running, OpenError> {
+        let declared = &self.pipeline.journal;
+        let path =
+            (!declared.memory).then(|| options.data_dir.join(format!("{}.journal", self.pipeline.name)));
+        if path.is_some() {
+            let path = options.data_dir.as_path();
+            std::fs::create_dir_all(path)
+                .map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+        }
+        let journal = Options {
+            path,
+            pipeline: self.pipeline.name.clone(),
+            max_size: declared.max_size,
+            retain: declared.retain,
+            on_full: match declared.on_full {
+                smiles_config::OnFull::Block => smiles_journal::OnFull::Block,
+                smiles_config::OnFull::DropOldest => smiles_journal::OnFull::DropOldest,
+            },
+        };
+        let opened = SqliteJournal::open(journal, options.clock.now()).await;
+        let pipeline = self.pipeline.name.clone();
+        let journal = opened.map_err(|source| OpenError::Journal { pipeline, source })?;
+        self.open_with(Arc::new(journal), options).await
+    }
+
+    /// Opens every stage over a journal that is open already.
+    ///
+    /// # Errors
+    /// As [`Wired::open`].
+    pub async fn open_with(
+        self,
+        journal: Arc<dyn Journal>,
+        options: RunOptions,
+    ) -> Result<Running, OpenError> {
+        let opened = self.open_stages(&journal, options).await;
+        if opened.is_err() {
+            // The first error is the one to tell; what is in the journal is durable already.
+            let _ = journal.close().await;
+        }
+        opened
+    }
+
+    async fn open_stages(
+        self,
+        journal: &Arc<dyn Journal>,
+        options: RunOptions,
+    ) -> Result<Running, OpenError> {
+        let failed = |source| OpenError::Journal { pipeline: self.pipeline.name.clone(), source };
+        journal.enlist(&self.cursors()).await.map_err(failed)?;
+        let mut state = journal.load_state().await.map_err(failed)?;
+        let trusted = Trusted::take(&mut state);
+        let newest = journal.newest(ReadLimit { rows: 1, bytes: 1 }).await.map_err(failed)?;
+        let known = trusted.known().and_accepted(newest.last().map(|batch| batch.accepted_at));
+        let judge = Judge::new(options.process.built, known, options.clock.monotonic());
+        let judge = Arc::new(judge);
+        let settled = self.settle(&state);
+        if !settled.changes.is_empty() {
+            journal.keep_state(settled.changes.clone()).await.map_err(failed)?;
+        }
+        tell_memory(&self.pipeline.name, &settled);
+        let board = self.board(&options);
+        board.judged_by(&judge);
+        let status = journal.status().await.map_err(failed)?;
+        tell(&self.pipeline.name, &status);
+        board.publish(status);
+        options.meters.show(&board);
+        let common = Common {
+            pipeline: self.pipeline.name.clone(),
+            options,
+            journal: Arc::clone(journal),
+            board,
+            stop: Stop::new(),
+            room: Arc::new(Notify::new()),
+            again: Arc::new(Notify::new()),
+            live: broadcast::Sender::new(BEHIND_MAX),
+            judge,
+        };
+        let Self { pipeline, sources, transforms, sinks, input, .. } = self;
+        let kept =
+            sinks.iter().position(|sink| sink.plan.offers().is_some() && sink.plan.mapping().is_some());
+        let mapping = kept.and_then(|kept| sinks.get(kept)?.plan.mapping());
+        let mut chain = open_transforms(&common, &pipeline, transforms, &settled, state, mapping.as_deref())?;
+        let (deliveries, lives, forgotten, mut stores) = open_sinks(&common, &pipeline, sinks).await?;
+        let (polls, inbox, durable) = open_sources(&common, &pipeline, sources, &input).await?;
+        let store = kept.and_then(|kept| stores.get_mut(kept)?.take());
+        let recall = store.and_then(|store| Recall::begin(&common, store, chain.unanswered()));
+        if recall.is_none() {
+            chain.answered_nothing();
+        }
+        let pump = common.pump(inbox, chain, durable, recall, trusted);
+        let keeper = common.keeper(forgotten);
+        let RunOptions { clock, grace, .. } = common.options;
+        let (name, journal) = (common.pipeline, common.journal);
+        Ok(Running {
+            name,
+            journal,
+            clock,
+            grace,
+            board: common.board,
+            stop: common.stop,
+            polls,
+            pump,
+            deliveries,
+            lives,
+            keeper,
+        })
+    }
+
+    fn cursors(&self) -> Vec<Cursor> {
+        let sinks = self.pipeline.sinks.iter().zip(&self.sinks);
+        let with_cursor = sinks.filter(|(_, sink)| sink.plan.delivery() != Promise::Live);
+        let cursor = |(decl, _): (&smiles_config::SinkDecl, _)| Cursor {
+            sink: decl.stage.name.clone(),
+            from: match decl.from {
+                StartFrom::Now => smiles_journal::From::Now,
+                StartFrom::Oldest => smiles_journal::From::Oldest,
+            },
+        };
+        with_cursor.map(cursor).collect()
+    }
+
+    pub(crate) fn board(&self, options: &RunOptions) -> Arc<Board> {
+        let sources = self.pipeline.sources.iter().zip(&self.sources);
+        let sources = sources.map(|(decl, plan)| unheard(&decl.stage.name, plan.address(), decl.every));
+        let sinks = self.pipeline.sinks.iter().map(|decl| starting(&decl.stage.name, &decl.stage.type_name));
+        let max_size = self.pipeline.journal.max_size;
+        Board::new(&self.pipeline.name, max_size, &options.clock, sources.collect(), sinks.collect())
+    }
+}
+
+/// Whose memory was followed, and whose could not be.
+fn tell_memory(pipeline: &str, settled: &Settled) {
+    for (transform, before) in &settled.followed {
+        tracing::info!(pipeline, transform, before, "a transform has another name; its memory goes on");
+    }
+    for Forgotten { transform, is, left } in &settled.forgotten {
+        let left = left.join("; ");
+        tracing::warn!(
+            pipeline,
+            transform,
+            is,
+            left,
+            "a transform has no memory in the journal and begins afresh; what is left there stays unused"
+        );
+    }
+}
+
+/// What the operator should know of the journal as it was found.
+fn tell(pipeline: &str, status: &smiles_journal::Status) {
+    for repair in &status.repairs {
+        tracing::warn!(pipeline, repair, "the journal was repaired");
+    }
+    for books in status.books.iter().filter(|books| !books.in_use) {
+        let (sink, waiting) = (books.sink.as_str(), books.waiting);
+        tracing::info!(
+            pipeline,
+            sink,
+            waiting,
+            "the file names no such sink; its place is kept and holds up nothing"
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! An open pipeline, and its life: every task started, and ended in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use smiles_journal::Journal;
+use smiles_stage::{Clock, HealthView};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::call::stop::Stop;
+use crate::deliver::delivery::{Delivery, deliver};
+use crate::deliver::live::{Live, show};
+use crate::ingest::poll::{Poll, poll};
+use crate::ingest::pump::{Pump, pump};
+use crate::lifecycle::keeper::Keeper;
+use crate::observe::board::Board;
+
+/// How long closing the journal may take: it is durable already, closing only tidies.
+const CLOSE_LIMIT: Duration = Duration::from_millis(400);
+/// A task that does not notice its deadline is left behind after this.
+const LEFT_BEHIND: Duration = Duration::from_millis(100);
+
+/// A pipeline that is open: proof that it may run.
+pub struct Running {
+    pub(crate) name: String,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) grace: Duration,
+    pub(crate) board: Arc<Board>,
+    pub(crate) stop: Stop,
+    pub(crate) polls: Vec<Poll>,
+    pub(crate) pump: Pump,
+    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) lives: Vec<Live>,
+    pub(crate) keeper: Keeper,
+}
+
+/// How a pipeline ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Every source ended and everything is delivered.
+    Finished,
+    /// The end was asked for. What was not delivered is in the journal.
+    Stopped,
+    /// It cannot go on; a sentence.
+    Failed(String),
+}
+
+impl Running {
+    /// The pipeline's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it is, at any time, without waiting.
+    pub fn health(&self) -> Arc<dyn HealthView> {
+        Arc::<Board>::clone(&self.board)
+    }
+
+    /// Runs until every source has ended or `stop` asks for the end. `force` ends at once: what is durable stays,
+    /// the rest of the deliveries is postponed.
+    pub async fn run(self, stop: CancellationToken, force: CancellationToken) -> Exit {
+        let Self {
+            name,
+            journal,
+            clock,
+            grace,
+            board,
+            stop: stages,
+            polls,
+            pump: pumping,
+            deliveries,
+            lives,
+            keeper,
+        } = self;
+        let timekeeper = spawn(stages.clone().keep_time(clock, grace, stop.clone(), force));
+        let mut sources = JoinSet::new();
+        polls.into_iter().for_each(|task| drop(sources.spawn(poll(task))));
+        let mut sinks = JoinSet::new();
+        deliveries.into_iter().for_each(|task| drop(sinks.spawn(deliver(task))));
+        lives.into_iter().for_each(|task| drop(sinks.spawn(show(task))));
+        let closing = CancellationToken::new();
+        let keeping = spawn(keeper.keep(closing.clone()));
+        let pumping = spawn(pump(pumping));
+
+        let mut failure = tokio::select! {
+            failure = ended(&mut sources, &stages.over) => failure,
+            // A delivery that is gone would fill the journal unseen.
+            reason = broken(&mut sinks) => {
+                stop.cancel();
+                ended(&mut sources, &stages.over).await.or(Some(reason))
+            }
+        };
+        drop(sources);
+        failure = failure.or(pumped(pumping, &stages.over).await);
+        stages.drained.cancel();
+        failure = failure.or(ended(&mut sinks, &stages.over).await);
+        drop(sinks);
+        closing.cancel();
+        drop(timekeeper);
+        // Tidying can take long after an outage, and goes on after the next start.
+        drop(keeping);
+        close(&name, journal.as_ref(), &board).await;
+        match failure {
+            Some(reason) => Exit::Failed(reason),
+            None if stages.asked.is_cancelled() => Exit::Stopped,
+            None => Exit::Finished,
+        }
+    }
+}
+
+/// Runs several pipelines side by side. One that fails ends all, so that whoever supervises the process sees it.
+pub async fn run_all(
+    pipelines: Vec<Running>,
+    stop: CancellationToken,
+    force: CancellationToken,
+) -> Vec<(String, Exit)> {
+    let stop = stop.child_token();
+    let run = |running: Running| {
+        let (stop, force) = (stop.clone(), force.clone());
+        async move {
+            let name = running.name.clone();
+            let exit = running.run(stop.clone(), force).await;
+            if let Exit::Failed(reason) = &exit {
+                tracing::error!(pipeline = name, reason, "the pipeline cannot go on");
+                stop.cancel();
+            }
+            (name, exit)
+        }
+    };
+    join_all(pipelines.into_iter().map(run)).await
+}
+
+/// A task that ends with whoever started it.
+fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
+    AbortOnDropHandle::new(tokio::spawn(task))
+}
+
+/// Waits until all tasks have ended, or the deadline has passed and they had a moment to notice.
+async fn ended(tasks: &mut JoinSet<()>, over: &CancellationToken) -> Option<String> {
+    let late = async {
+        over.cancelled().await;
+        tokio::time::sleep(LEFT_BEHIND).await;
+    };
+    let all = async {
+        let mut failure = None;
+        while let Some(ended) = tasks.join_next().await {
+            failure = failure.or(ended.err().and_then(bug));
+        }
+        failure
+    };
+    tokio::select! {
+        biased;
+        failure = all => failure,
+        () = late => None,
+    }
+}
+
+/// Waits until what was heard is durable, or the deadline has passed.
+async fn pumped(
+    mut pumping: AbortOnDropHandle<Result<(), smiles_journal::JournalError>>,
+    over: &CancellationToken,
+) -> Option<String> {
+    tokio::select! {
+        biased;
+        pumped = &mut pumping => match pumped {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("the journal stopped: {error}")),
+            Err(error) => bug(error),
+        },
+        () = over.cancelled() => {
+            pumping.abort();
+            tracing::warn!("the last readings could not be journalled in time");
+            None
+        }
+    }
+}
+
+/// Returns when a task has panicked; one that just ended is none of its business.
+async fn broken(tasks: &mut JoinSet<()>) -> String {
+    loop {
+        match tasks.join_next().await {
+            Some(ended) => {
+                if let Some(reason) = ended.err().and_then(bug) {
+                    return reason;
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn bug(error: JoinError) -> Option<String> {
+    error.is_panic().then(|| format!("a task of the runtime panicked: {error}"))
+}
+
+async fn close(pipeline: &str, journal: &dyn Journal, board: &Board) {
+    let last = async {
+        if let Ok(status) = journal.status().await {
+            board.publish(status);
+        }
+        journal.close().await
+    };
+    match tokio::time::timeout(CLOSE_LIMIT, last).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(pipeline, %error, "the journal did not close cleanly; it is durable")
+        }
+        Err(_) => tracing::warn!(pipeline, "the journal took too long to close; it is durable"),
+    }
+}

@@ -1,0 +1,276 @@
+//! Each stage of a pipeline opened and made the task it will be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::SchemaRef;
+use smiles_config::Pipeline;
+use smiles_journal::{Journal, StateChange};
+use smiles_stage::tables::TablesPlan;
+use smiles_stage::{
+    Batch, Clock, Delivery as Promise, HealthView, OpenContext, OpenSink, RunId, SourcePlan, StagedState,
+    Store,
+};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+
+use crate::call::retry::Backoff;
+use crate::call::stop::Stop;
+use crate::deliver::delivery::{Delivery, Memory};
+use crate::deliver::live;
+use crate::deliver::live::Live;
+use crate::ingest::chain::{Chain, Link};
+use crate::ingest::poll::{Durable, Heard, Poll};
+use crate::ingest::pump::Pump;
+use crate::ingest::recall::Recall;
+use crate::ingest::schedule::Schedule;
+use crate::lifecycle::keeper::Keeper;
+use crate::lifecycle::open::{OpenError, RunOptions};
+use crate::observe::board::Board;
+use crate::observe::source_report::SourceReport;
+use crate::observe::teller::Teller;
+use crate::time::system::ClockWatch;
+use crate::time::trust::Judge;
+use crate::time::trust::judged::Judged;
+use crate::time::trust::kept::Trusted;
+use crate::wire::identity::Settled;
+use crate::wire::schema::Stamp;
+use crate::wire::wired::{WiredSink, WiredTransform};
+
+/// What all stages of the pipeline are opened with.
+pub(crate) struct Common {
+    pub(crate) pipeline: String,
+    pub(crate) options: RunOptions,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) stop: Stop,
+    pub(crate) room: Arc<Notify>,
+    /// Rung when dead letters were handed back to transforms.
+    pub(crate) again: Arc<Notify>,
+    pub(crate) live: broadcast::Sender<Batch>,
+    pub(crate) judge: Arc<Judge>,
+}
+
+impl Common {
+    pub(crate) fn context(&self, stage: &str) -> OpenContext {
+        let health: Arc<dyn HealthView> = Arc::<Board>::clone(&self.board);
+        OpenContext {
+            pipeline: self.pipeline.clone(),
+            stage: stage.to_owned(),
+            data_dir: self.options.data_dir.clone(),
+            clock: Arc::clone(&self.options.clock),
+            meters: self.options.meters.registry().clone(),
+            health,
+            every: None,
+            process: Arc::clone(&self.options.process),
+            upstream: Vec::new(),
+        }
+    }
+
+    /// The clock of sinks.
+    fn judged(&self) -> Arc<dyn Clock> {
+        Arc::new(Judged { clock: Arc::clone(&self.options.clock), judge: Arc::clone(&self.judge) })
+    }
+
+    fn backoff(&self, stage: &str) -> Backoff {
+        Backoff::new((self.journal.run(), stage))
+    }
+
+    pub(crate) fn pump(
+        &self,
+        inbox: mpsc::Receiver<Heard>,
+        chain: Chain,
+        durable: Vec<watch::Sender<Durable>>,
+        recall: Option<Recall>,
+        trusted: Trusted,
+    ) -> Pump {
+        Pump {
+            pipeline: self.pipeline.clone(),
+            inbox,
+            chain,
+            recall,
+            journal: Arc::clone(&self.journal),
+            run: self.journal.run(),
+            clock: Arc::clone(&self.options.clock),
+            clock_watch: ClockWatch::new(self.options.clock.as_ref()),
+            judge: Arc::clone(&self.judge),
+            trusted,
+            doubting: false,
+            ordered: Vec::new(),
+            complete: vec![false; durable.len()],
+            durable,
+            live: self.live.clone(),
+            board: Arc::clone(&self.board),
+            append_seconds: self.options.meters.append_seconds(&self.pipeline),
+            room: Arc::clone(&self.room),
+            again: Arc::clone(&self.again),
+            backoff: self.backoff("journal"),
+            dropping: false,
+        }
+    }
+
+    pub(crate) fn keeper(&self, forgotten: Vec<mpsc::Sender<Vec<RunId>>>) -> Keeper {
+        Keeper {
+            pipeline: self.pipeline.clone(),
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.options.clock),
+            judge: Arc::clone(&self.judge),
+            board: Arc::clone(&self.board),
+            again: Arc::clone(&self.again),
+            forgotten,
+        }
+    }
+}
+
+pub(crate) fn open_transforms(
+    common: &Common,
+    pipeline: &Pipeline,
+    wired: Vec<WiredTransform>,
+    settled: &Settled,
+    state: Vec<StateChange>,
+    mapping: Option<&TablesPlan>,
+) -> Result<Chain, OpenError> {
+    let open = |(place, (decl, wired)): (usize, (&smiles_config::TransformDecl, WiredTransform))| {
+        let (upstream, handle) = (settled.handles[..place].to_vec(), settled.handles[place].clone());
+        let name = decl.stage.name.clone();
+        let WiredTransform { plan, input, .. } = wired;
+        let context = OpenContext { upstream, ..common.context(&name) };
+        let transform = plan.open(&input, context.clone());
+        let transform = transform.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
+        let meters = common.options.meters.transform(&common.pipeline, &name);
+        let (transform, memory) = (Some(transform), StagedState::default());
+        let asks = mapping.map_or_else(Vec::new, |mapping| plan.asks(mapping));
+        let (known, rejected, teller) = (None, Vec::new(), Teller::default());
+        Ok(Link {
+            name,
+            handle,
+            plan,
+            input,
+            context,
+            transform,
+            memory,
+            asks,
+            known,
+            meters,
+            rejected,
+            teller,
+        })
+    };
+    let transforms = pipeline.transforms.iter().zip(wired);
+    let links = transforms.enumerate().map(open).collect::<Result<_, _>>()?;
+    Ok(Chain::new(links, settled.index(), state, Arc::clone(&common.options.clock)))
+}
+
+/// The sources' tasks, what they send, and how they learn what is durable.
+type Sources = (Vec<Poll>, mpsc::Receiver<Heard>, Vec<watch::Sender<Durable>>);
+
+pub(crate) async fn open_sources(
+    common: &Common,
+    pipeline: &Pipeline,
+    plans: Vec<Box<dyn SourcePlan>>,
+    input: &SchemaRef,
+) -> Result<Sources, OpenError> {
+    // One slot each: a source polls on while its last pass becomes durable, and waits behind a full journal.
+    let (inbox_in, inbox) = mpsc::channel::<Heard>(plans.len().max(1));
+    let (mut polls, mut durable) = (Vec::new(), Vec::new());
+    for (index, (decl, plan)) in pipeline.sources.iter().zip(plans).enumerate() {
+        let name = decl.stage.name.as_str();
+        let context = OpenContext { every: decl.every, ..common.context(name) };
+        let opened = plan.open(context.clone()).await;
+        let source = opened.map_err(|source| OpenError::Stage { stage: name.to_owned(), source })?;
+        let (durable_in, durable_out) = watch::channel(Durable::default());
+        durable.push(durable_in);
+        let meters = common.options.meters.source(&common.pipeline, name);
+        let address = plan.address();
+        polls.push(Poll {
+            index,
+            stamp: Stamp::new(input, plan.output(), name),
+            plan,
+            context,
+            source: Some(source),
+            schedule: decl.every.map(|every| Schedule::new(every, decl.stretch_after)),
+            clock: Arc::clone(&common.options.clock),
+            judge: Arc::clone(&common.judge),
+            journal: inbox_in.clone(),
+            durable: durable_out,
+            stop: common.stop.clone(),
+            report: SourceReport::new(index, &common.pipeline, name, address, &common.board, meters),
+            backoff: common.backoff(name),
+            sent: 0,
+            committed: 0,
+            not_before: Duration::ZERO,
+        });
+    }
+    Ok((polls, inbox, durable))
+}
+
+/// The sinks' tasks, how they learn of forgotten runs, and what stores they offer, in the order of the file.
+type Sinks = (Vec<Delivery>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>, Vec<Option<Arc<dyn Store>>>);
+
+/// Stores before their readers; wiring has seen to it that there is such an order.
+pub(crate) async fn open_sinks(
+    common: &Common,
+    pipeline: &Pipeline,
+    wired: Vec<WiredSink>,
+) -> Result<Sinks, OpenError> {
+    let mut stores: Vec<Option<Option<Arc<dyn Store>>>> = vec![None; wired.len()];
+    let mut waiting: Vec<(usize, WiredSink)> = wired.into_iter().enumerate().collect();
+    let (mut deliveries, mut lives, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+    while let Some(next) =
+        waiting.iter().position(|(_, sink)| sink.store.is_none_or(|store| stores[store].is_some()))
+    {
+        let (index, WiredSink { plan, store }) = waiting.remove(next);
+        let decl = &pipeline.sinks[index];
+        let name = decl.stage.name.clone();
+        let store = store.and_then(|store| stores[store].clone().flatten());
+        let context = OpenContext { clock: common.judged(), ..common.context(&name) };
+        let opened = plan.open(context.clone(), store.clone()).await;
+        let OpenSink { sink, store: offered } =
+            opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
+        stores[index] = Some(offered);
+        let (pipeline, journal) = (common.pipeline.clone(), Arc::clone(&common.journal));
+        let (stop, board) = (common.stop.clone(), Arc::clone(&common.board));
+        let meters = common.options.meters.sink(&common.pipeline, &name);
+        if plan.delivery() == Promise::Live {
+            let accepted = common.live.subscribe();
+            lives.push(Live {
+                index,
+                pipeline,
+                name,
+                plan: Arc::from(plan),
+                context,
+                store,
+                sink: Some(sink),
+                journal,
+                accepted,
+                stop,
+                board,
+                meters,
+                memory: live::Memory::default(),
+            });
+            continue;
+        }
+        let (tell, told) = mpsc::channel(4);
+        forgotten.push(tell);
+        deliveries.push(Delivery {
+            index,
+            pipeline,
+            backoff: common.backoff(&name),
+            name,
+            max_rows: decl.max_rows.max(1),
+            plan: Arc::from(plan),
+            context,
+            store,
+            sink: Some(sink),
+            journal,
+            clock: Arc::clone(&common.options.clock),
+            stop,
+            board,
+            meters,
+            room: Arc::clone(&common.room),
+            forgotten: told,
+            memory: Memory::default(),
+        });
+    }
+    let stores = stores.into_iter().map(Option::flatten).collect();
+    Ok((deliveries, lives, forgotten, stores))
+}

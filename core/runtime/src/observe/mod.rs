@@ -1,0 +1,8 @@
+//! What the pipeline is doing, for `/health`, `/metrics` and the log.
+
+pub(crate) mod board;
+#[cfg(test)]
+pub(crate) mod log_capture;
+pub(crate) mod meter;
+pub(crate) mod source_report;
+pub(crate) mod teller;
