@@ -6,44 +6,21 @@
 //! cursor in use.
 
 mod api;
-mod books;
-mod codec;
-mod correction;
-mod failure;
-mod guest;
-mod hot;
-mod inspect;
-mod layout;
-mod letters;
-mod lock;
-mod old_copy;
-mod pruning;
-mod reading;
-mod reconcile;
-mod records;
-mod rejected;
-mod rename;
+mod format;
+mod ledger;
+mod log;
+mod operator;
+mod owner;
 mod repair;
-mod replays;
-mod report;
-mod retention;
-mod salvage;
-mod seal;
-mod selection;
-mod settle;
-mod sqlite;
-mod store;
-mod wal;
-mod writer;
 
-pub use api::{
+pub use api::journal::{
     Accepted, Acknowledged, Aside, Books, Cursor, DeadLetter, Entry, From, HandedBack, Journal, JournalError,
     Loss, Maintained, OnFull, Options, ReadLimit, Reconciled, Rejected, Returned, StateChange, Status,
 };
-pub use correction::{Correction, Corrigible, Order};
-pub use guest::{Guest, Replay};
-pub use inspect::{inspect, kept_state, letter_row, letters, verify};
-pub use old_copy::{OldBatches, OldCopy};
-pub use rejected::{transform_of, transform_owner};
-pub use selection::{Letter, LetterId, LetterName, NotALetterName, Selection};
-pub use sqlite::SqliteJournal;
+pub use ledger::correction::{Correction, Corrigible, Order};
+pub use ledger::old_copy::{OldBatches, OldCopy};
+pub use ledger::rejected::{transform_of, transform_owner};
+pub use ledger::selection::{Letter, LetterId, LetterName, NotALetterName, Selection};
+pub use operator::guest::{Guest, Replay};
+pub use operator::inspect::{inspect, kept_state, letter_row, letters, verify};
+pub use owner::sqlite::SqliteJournal;

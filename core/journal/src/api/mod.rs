@@ -1,0 +1,3 @@
+//! What the runtime knows of a journal: the trait and its plain data.
+
+pub(crate) mod journal;

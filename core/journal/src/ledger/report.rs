@@ -1,0 +1,82 @@
+//! What a journal file says of itself, for people and metrics.
+
+use rusqlite::Connection;
+use smiles_stage::Seq;
+
+use crate::api::journal::{Books, StateChange, Status};
+use crate::format::failure::Failure;
+use crate::format::records::{Place, Run, SinkRow, count, instant};
+use crate::ledger::books::{losses, waiting, waiting_since};
+use crate::ledger::rejected;
+use crate::log::store::size;
+
+/// Everything the file says of itself at one moment: other processes may be writing to it.
+pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
+    let begun = connection.is_autocommit();
+    let _moment = begun.then(|| connection.unchecked_transaction()).transpose()?;
+    now(connection)
+}
+
+/// The state of all transforms.
+pub(crate) fn state(connection: &Connection) -> Result<Vec<StateChange>, Failure> {
+    let mut statement = connection.prepare("SELECT stage, key, value FROM state ORDER BY stage, key")?;
+    let rows = statement
+        .query_map([], |row| Ok(StateChange { stage: row.get(0)?, key: row.get(1)?, value: row.get(2)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn now(connection: &Connection) -> Result<Status, Failure> {
+    let one =
+        |sql: &str| -> Result<u64, Failure> { Ok(count(connection.query_row(sql, [], |row| row.get(0))?)) };
+    let runs = Run::all(connection)?;
+    let mut books = Vec::new();
+    for sink in SinkRow::all(connection)? {
+        books.push(book(connection, &runs, sink)?);
+    }
+    let mut statement = connection.prepare("SELECT sentence FROM repairs ORDER BY at, rowid")?;
+    let repairs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(Status {
+        size_bytes: size(connection)?,
+        batches: one("SELECT count(*) FROM batches INDEXED BY sizes")?,
+        rows: one("SELECT coalesce(sum(rows), 0) FROM batches INDEXED BY sizes")?,
+        runs: runs
+            .iter()
+            .map(|run| (run.id, instant(run.first_at), Seq(run.last), Seq(run.deleted)))
+            .collect(),
+        books,
+        transforms: SinkRow::transforms(connection)?.into_iter().map(|row| of(row, (0, 0))).collect(),
+        handed_back: rejected::waiting(connection)?,
+        losses: losses(connection)?,
+        dead_letters: one("SELECT count(*) FROM dead_letters WHERE dropped = 0")?,
+        repairs,
+    })
+}
+
+fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, Failure> {
+    let mut watermarks = Vec::new();
+    for run in runs {
+        watermarks.push((run.id, Seq(Place::load(connection, &sink.name, run.id)?.delivered)));
+    }
+    let waiting = waiting(connection, &sink.name)?;
+    let waiting_since = waiting_since(connection, &sink.name)?;
+    Ok(Books { watermarks, waiting_since, ..of(sink, waiting) })
+}
+
+/// The books but for its watermarks; batches and rows wait for it.
+fn of(sink: SinkRow, (waiting_batches, waiting): (u64, u64)) -> Books {
+    Books {
+        in_use: sink.in_use,
+        accepted: sink.accepted,
+        delivered: sink.delivered,
+        dead_lettered: sink.dead,
+        dropped: sink.dropped,
+        lost: sink.lost,
+        noted: sink.noted,
+        waiting,
+        waiting_batches,
+        waiting_since: None,
+        watermarks: Vec::new(),
+        target: sink.target(),
+        sink: sink.name,
+    }
+}

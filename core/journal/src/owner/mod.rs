@@ -1,0 +1,5 @@
+//! The one process that has the journal open: its thread, appending, making room.
+
+pub(crate) mod retention;
+pub(crate) mod sqlite;
+pub(crate) mod writer;

@@ -1,0 +1,309 @@
+//! The journal as one SQLite file: the async face of the writer thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use smiles_stage::{Batch, Position, RunId, Seq, TargetId};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::api::journal::{
+    Accepted, Cursor, DeadLetter, Entry, HandedBack, Journal, JournalError, Maintained, Options, ReadLimit,
+    Reconciled, Returned, StateChange, Status,
+};
+use crate::format::codec::Encoded;
+use crate::format::failure::Failure;
+use crate::format::lock::Lock;
+use crate::format::records::{Run, SinkRow};
+use crate::ledger::pruning;
+use crate::ledger::{rejected, report};
+use crate::log::reading::Fetched;
+use crate::log::store::{Shared, Store};
+use crate::owner::writer;
+use crate::owner::writer::{Call, Message, Touch, WAITING};
+use crate::repair::sound;
+
+/// One SQLite file per pipeline. Dropping it finishes what waits and closes the file.
+///
+/// A call whose future is dropped may still take effect: what was sent to the writer is written.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    sender: Option<mpsc::Sender<Message>>,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    /// The end was asked for and has not been reached: whoever drops the journal then does not wait for it.
+    closing: AtomicBool,
+}
+
+impl SqliteJournal {
+    /// Opens or makes the journal and starts a run. A damaged file is repaired on the way: what can be read moves to
+    /// a new file, the damaged one is set aside, [`Status::repairs`] tells.
+    ///
+    /// # Errors
+    /// [`JournalError::Locked`]; [`JournalError::Refused`] for a file of another pipeline, a newer version or another
+    /// program; [`JournalError::Storage`].
+    pub async fn open(options: Options, now: Timestamp) -> Result<Self, JournalError> {
+        let (reply, opened) = oneshot::channel();
+        let (sender, inbox) = mpsc::channel(WAITING);
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                match open(options, now) {
+                    Ok((store, lock)) => {
+                        if reply.send(Ok(Arc::clone(&store.shared))).is_ok() {
+                            writer::run(store, lock, inbox);
+                        }
+                    }
+                    // Nobody waits for the answer of an opening that was given up.
+                    Err(error) => drop(reply.send(Err(error))),
+                }
+            })
+            .map_err(|error| JournalError::Storage { doing: "open", source: error.into() })?;
+        let shared = opened.await.map_err(|_| JournalError::Closed)??;
+        Ok(Self { sender: Some(sender), thread: Some(thread), shared, closing: AtomicBool::new(false) })
+    }
+
+    /// Transactions committed since opening: many appends share one.
+    pub fn transactions(&self) -> u64 {
+        self.shared.transactions.load(Ordering::Relaxed)
+    }
+
+    /// Batches read from the file since opening; a sink that keeps up causes none.
+    pub fn file_reads(&self) -> u64 {
+        self.shared.file_reads.load(Ordering::Relaxed)
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        touch: Touch,
+        work: impl FnMut(&mut Store) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Call { doing, touch, work, done: None, reply };
+        let sender = self.sender.as_ref().ok_or(JournalError::Closed)?;
+        sender.send(Message::Job(Box::new(job))).await.map_err(|_| JournalError::Closed)?;
+        answer.await.map_err(|_| JournalError::Closed)?
+    }
+
+    /// The batches, decoded here; or `None` after a damaged one was passed over, to look again.
+    async fn decoded(&self, fetched: Vec<Fetched>) -> Result<Option<Vec<Batch>>, JournalError> {
+        let mut batches = Vec::with_capacity(fetched.len());
+        for one in fetched {
+            let damaged = match one {
+                Fetched::Ready(batch) => {
+                    batches.push(batch);
+                    continue;
+                }
+                Fetched::Damaged { ordinal } => ordinal,
+                Fetched::Stored(stored) => {
+                    let ordinal = stored.ordinal;
+                    match stored.decode() {
+                        Ok(batch) => {
+                            batches.push(batch);
+                            continue;
+                        }
+                        Err(_) => ordinal,
+                    }
+                }
+            };
+            self.call("read", Touch::Writes, move |store| store.pass_over(damaged)).await?;
+            return Ok(None);
+        }
+        Ok(Some(batches))
+    }
+}
+
+/// Everything that opening does, on the writer's thread.
+fn open(options: Options, now: Timestamp) -> Result<(Store, Option<Lock>), JournalError> {
+    let max = options.max_size;
+    let told = |failure: Failure| failure.told("open", max);
+    let Some(path) = options.path.clone() else {
+        return Ok((Store::open(options, now).map_err(told)?, None));
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| told(Failure::File(error)))?;
+    }
+    let _door = Lock::door(&path).map_err(told)?;
+    let lock = Lock::take(&path)?;
+    repair::make_sound(&path, &options.pipeline, now).map_err(told)?;
+    Ok((Store::open(options, now).map_err(told)?, Some(lock)))
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    fn run(&self) -> RunId {
+        self.shared.run()
+    }
+
+    async fn begin_run(&self, now: Timestamp) -> Result<RunId, JournalError> {
+        self.call("begin a run of", Touch::Reads, move |store| {
+            store.now = now;
+            store.begin_run()
+        })
+        .await
+    }
+
+    async fn append(&self, entry: Entry) -> Result<Accepted, JournalError> {
+        let encoded =
+            Encoded::of(&entry.records, entry.complete).map_err(|failure| failure.told("append to", 0))?;
+        self.call("append to", Touch::Writes, move |store| store.append(&entry, &encoded)).await
+    }
+
+    async fn load_state(&self) -> Result<Vec<StateChange>, JournalError> {
+        self.call("read", Touch::Reads, |store| report::state(&store.connection)).await
+    }
+
+    async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError> {
+        self.call("write state to", Touch::Writes, move |store| store.keep_state(&state)).await
+    }
+
+    async fn orders(&self) -> Result<Vec<crate::ledger::correction::Order>, JournalError> {
+        self.call("read", Touch::Reads, |store| crate::ledger::correction::orders(&store.connection)).await
+    }
+
+    async fn enlist(&self, sinks: &[Cursor]) -> Result<(), JournalError> {
+        let sinks = sinks.to_vec();
+        self.call("enlist sinks in", Touch::Writes, move |store| store.enlist(&sinks)).await
+    }
+
+    async fn known_runs(&self, sink: &str) -> Result<Vec<RunId>, JournalError> {
+        let sink = sink.to_owned();
+        self.call("read", Touch::Reads, move |store| {
+            SinkRow::load(&store.connection, &sink)?;
+            Ok(Run::all(&store.connection)?.into_iter().map(|run| run.id).collect())
+        })
+        .await
+    }
+
+    async fn reconcile(
+        &self,
+        sink: &str,
+        target: TargetId,
+        marks: &[(RunId, Seq)],
+    ) -> Result<Reconciled, JournalError> {
+        let (sink, marks) = (sink.to_owned(), marks.to_vec());
+        self.call("reconcile", Touch::Writes, move |store| store.reconcile(&sink, target, &marks)).await
+    }
+
+    async fn read(
+        &self,
+        sink: &str,
+        behind: Option<Position>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Batch>, JournalError> {
+        loop {
+            let sink = sink.to_owned();
+            let fetched =
+                self.call("read", Touch::Reads, move |store| store.next_owed(&sink, behind, limit)).await?;
+            if let Some(batches) = self.decoded(fetched).await? {
+                return Ok(batches);
+            }
+        }
+    }
+
+    async fn newest(&self, limit: ReadLimit) -> Result<Vec<Batch>, JournalError> {
+        loop {
+            let fetched = self.call("read", Touch::Reads, move |store| store.newest(limit)).await?;
+            if let Some(batches) = self.decoded(fetched).await? {
+                return Ok(batches);
+            }
+        }
+    }
+
+    async fn delivered(&self, sink: &str, upto: Position) -> Result<(), JournalError> {
+        let sink = sink.to_owned();
+        self.call("write a cursor to", Touch::MovesCursor, move |store| store.delivered(&sink, upto)).await
+    }
+
+    async fn set_aside(&self, sink: &str, letters: Vec<DeadLetter>) -> Result<(), JournalError> {
+        let sink = sink.to_owned();
+        self.call("write dead letters to", Touch::Writes, move |store| store.set_aside(&sink, &letters)).await
+    }
+
+    async fn rows_set_aside(
+        &self,
+        sink: &str,
+        run: RunId,
+        range: (Seq, Seq),
+    ) -> Result<Vec<(Seq, u32)>, JournalError> {
+        let sink = sink.to_owned();
+        self.call("read", Touch::Reads, move |store| store.rows_set_aside(&sink, run, range)).await
+    }
+
+    async fn handed_back(&self) -> Result<Vec<HandedBack>, JournalError> {
+        self.call("read", Touch::Writes, |store| rejected::next(&store.connection)).await
+    }
+
+    async fn returned(&self, letters: Vec<Returned>, now: Timestamp) -> Result<(), JournalError> {
+        self.call("write dead letters to", Touch::Writes, move |store| {
+            store.now = store.now.max(now);
+            store.take_back(&letters)
+        })
+        .await
+    }
+
+    async fn maintain(&self, now: Timestamp) -> Result<Maintained, JournalError> {
+        let mut done = Maintained::default();
+        loop {
+            let deleted = self.call("maintain", Touch::Writes, move |store| store.tidy(now)).await?;
+            done.deleted += u64::try_from(deleted).unwrap_or(u64::MAX);
+            if Store::is_tidy(deleted) {
+                break;
+            }
+        }
+        done.forgotten = self.call("maintain", Touch::Writes, move |store| store.forget(now)).await?;
+        while self.call("maintain", Touch::Writes, |store| store.shrink()).await? {}
+        Ok(done)
+    }
+
+    async fn unpruned(&self, sink: &str) -> Result<Vec<RunId>, JournalError> {
+        let sink = sink.to_owned();
+        self.call("read", Touch::Reads, move |store| pruning::owed(&store.connection, &sink)).await
+    }
+
+    async fn pruned(&self, sink: &str, runs: &[RunId]) -> Result<(), JournalError> {
+        let (sink, runs) = (sink.to_owned(), runs.to_vec());
+        self.call("maintain", Touch::Writes, move |store| pruning::told(&store.connection, &sink, &runs))
+            .await
+    }
+
+    async fn status(&self) -> Result<Status, JournalError> {
+        self.call("read", Touch::Reads, |store| report::status(&store.connection)).await
+    }
+
+    async fn acknowledge(&self) -> Result<u64, JournalError> {
+        self.call("acknowledge losses in", Touch::Writes, Store::acknowledge).await
+    }
+
+    fn appended(&self) -> watch::Receiver<u64> {
+        self.shared.appended.subscribe()
+    }
+
+    async fn close(&self) -> Result<(), JournalError> {
+        let (reply, closed) = oneshot::channel();
+        let sender = self.sender.as_ref().ok_or(JournalError::Closed)?;
+        self.closing.store(true, Ordering::Relaxed);
+        sender.send(Message::Close(reply)).await.map_err(|_| JournalError::Closed)?;
+        let closed = closed.await.map_err(|_| JournalError::Closed)?;
+        self.closing.store(false, Ordering::Relaxed);
+        closed
+    }
+}
+
+impl Drop for SqliteJournal {
+    /// Waits for the thread, so that the lock is free when this returns; not if `close` was given up.
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        if self.closing.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the journal's writer failed");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The one thread that owns the file: whatever waits at the same moment commits together.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::journal::JournalError;
+use crate::format::failure::Failure;
+use crate::format::lock::Lock;
+use crate::log::store::Store;
+
+/// Jobs that may wait; a sender beyond that waits itself.
+pub(crate) const WAITING: usize = 1024;
+/// Jobs in one transaction.
+const GROUP: usize = 256;
+
+/// What the thread is asked.
+pub(crate) enum Message {
+    /// Do this.
+    Job(Box<dyn Job>),
+    /// Do nothing more after what came before; answered when the file is closed.
+    Close(oneshot::Sender<Result<(), JournalError>>),
+}
+
+/// What a job does to the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Touch {
+    /// Looks at it: no transaction.
+    Reads,
+    /// Moves a cursor. That need not survive a power cut, since the target's own word wins; the commit does not wait
+    /// for the disk, and what is lost is the end of the log at most.
+    MovesCursor,
+    /// Changes what must survive.
+    Writes,
+}
+
+/// Something to do with the store, perhaps twice: alone again if the group it was in could not commit.
+pub(crate) trait Job: Send {
+    /// What it does to the file.
+    fn touch(&self) -> Touch;
+    /// Does it; the result is kept until the commit is known.
+    fn run(&mut self, store: &mut Store) -> Result<(), Failure>;
+    /// Tells the caller, after the commit.
+    fn answer(self: Box<Self>, verdict: Result<(), Failure>, store: &Store);
+}
+
+/// A closure as a [`Job`].
+pub(crate) struct Call<T, F> {
+    pub(crate) doing: &'static str,
+    pub(crate) touch: Touch,
+    pub(crate) work: F,
+    pub(crate) done: Option<T>,
+    pub(crate) reply: oneshot::Sender<Result<T, JournalError>>,
+}
+
+impl<T: Send, F: FnMut(&mut Store) -> Result<T, Failure> + Send> Job for Call<T, F> {
+    fn touch(&self) -> Touch {
+        self.touch
+    }
+
+    fn run(&mut self, store: &mut Store) -> Result<(), Failure> {
+        self.done = Some((self.work)(store)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, verdict: Result<(), Failure>, store: &Store) {
+        let told = match (verdict, self.done) {
+            (Ok(()), Some(done)) => Ok(done),
+            (Ok(()), None) => Err(JournalError::Closed),
+            (Err(failure), _) => Err(failure.told(self.doing, store.options.max_size)),
+        };
+        // The caller may have gone; what is written is written.
+        let _ = self.reply.send(told);
+    }
+}
+
+/// Runs until everyone who could send has gone, or [`Message::Close`].
+pub(crate) fn run(mut store: Store, lock: Option<Lock>, mut inbox: mpsc::Receiver<Message>) {
+    let mut closing = None;
+    while closing.is_none()
+        && let Some(first) = inbox.blocking_recv()
+    {
+        let mut jobs = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Job(job) => jobs.push(job),
+                Message::Close(reply) => {
+                    closing = Some(reply);
+                    break;
+                }
+            }
+            next = if jobs.len() < GROUP { inbox.try_recv().ok() } else { None };
+        }
+        commit_together(&mut store, jobs);
+    }
+    let closed = store.checkpoint().map_err(|failure| failure.told("close", store.options.max_size));
+    drop((store, lock, inbox));
+    if let Some(reply) = closing {
+        let _ = reply.send(closed);
+    }
+}
+
+/// One transaction for all; where that fails, one for each, so that a bad job fails no other.
+fn commit_together(store: &mut Store, mut jobs: Vec<Box<dyn Job>>) {
+    let verdicts = if jobs.len() > 1 { together(store, &mut jobs).ok() } else { None };
+    let Some(verdicts) = verdicts else {
+        for job in jobs {
+            alone(store, job);
+        }
+        return;
+    };
+    for (job, verdict) in jobs.into_iter().zip(verdicts) {
+        job.answer(verdict, store);
+    }
+}
+
+fn alone(store: &mut Store, mut job: Box<dyn Job>) {
+    let mut verdict = attempt(store, job.as_mut());
+    if verdict.as_ref().is_err_and(Failure::is_damage) && crate::repair::sound::heal(store) {
+        verdict = attempt(store, job.as_mut());
+    }
+    job.answer(verdict, store);
+}
+
+fn attempt(store: &mut Store, job: &mut dyn Job) -> Result<(), Failure> {
+    let mark = store.mark();
+    let touch = job.touch();
+    let done = begin(store, touch).and_then(|()| job.run(store)).and_then(|()| commit(store, touch));
+    if done.is_err() {
+        roll_back(store);
+        store.restore(mark);
+    }
+    store.published();
+    done
+}
+
+/// What became of each job; an error means that nothing was committed.
+fn together(store: &mut Store, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Failure>>, Failure> {
+    let mark = store.mark();
+    let touch = jobs.iter().map(|job| job.touch()).max().unwrap_or(Touch::Reads);
+    let writes = touch > Touch::Reads;
+    let done = begin(store, touch).and_then(|()| {
+        let verdicts =
+            jobs.iter_mut().map(|job| in_savepoint(store, job.as_mut(), writes)).collect::<Result<_, _>>()?;
+        commit(store, touch)?;
+        Ok(verdicts)
+    });
+    if done.is_err() {
+        roll_back(store);
+        store.restore(mark);
+    }
+    store.published();
+    done
+}
+
+/// The job's own verdict, or an error if the transaction as a whole is gone.
+fn in_savepoint(store: &mut Store, job: &mut dyn Job, writes: bool) -> Result<Result<(), Failure>, Failure> {
+    if !writes || job.touch() == Touch::Reads {
+        return match job.run(store) {
+            // SQLite ends the whole transaction on some errors, of a question too.
+            Err(failure) if failure.is_damage() || (writes && store.connection.is_autocommit()) => {
+                Err(failure)
+            }
+            verdict => Ok(verdict),
+        };
+    }
+    let mark = store.mark();
+    store.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+    let verdict = job.run(store);
+    match &verdict {
+        Err(failure) if failure.is_damage() || store.connection.is_autocommit() => return verdict.map(Ok),
+        Err(_) => {
+            store.connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+            store.restore(mark);
+        }
+        Ok(()) => {}
+    }
+    store.connection.prepare_cached("RELEASE job")?.execute([])?;
+    Ok(verdict)
+}
+
+fn begin(store: &Store, touch: Touch) -> Result<(), Failure> {
+    if touch > Touch::Reads {
+        let synchronous = match touch {
+            Touch::MovesCursor => "PRAGMA synchronous=NORMAL",
+            Touch::Reads | Touch::Writes => "PRAGMA synchronous=FULL",
+        };
+        store.connection.execute_batch(synchronous)?;
+        store.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    }
+    Ok(())
+}
+
+fn commit(store: &Store, touch: Touch) -> Result<(), Failure> {
+    if touch > Touch::Reads {
+        store.connection.prepare_cached("COMMIT")?.execute([])?;
+        store.count_transaction();
+    }
+    Ok(())
+}
+
+/// SQLite has rolled back by itself after some errors; then there is nothing to do.
+fn roll_back(store: &Store) {
+    if !store.connection.is_autocommit()
+        && let Err(error) = store.connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "cannot roll the journal back");
+    }
+}
