@@ -197,7 +197,7 @@ impl Guest {
             let mut connection = layout::guest(&self.path)?;
             let owner = layout::pipeline_of(&connection)?;
             if owner != self.pipeline {
-                return Err(repair::not_ours(&self.path, &owner, &self.pipeline));
+                return Err(sound::not_ours(&self.path, &owner, &self.pipeline));
             }
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&transaction)?;
@@ -213,7 +213,7 @@ fn made_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<(Lock, Lock
     let told = |failure: Failure| failure.told("open", 0);
     let door = Lock::door(path).map_err(told)?;
     let owner = Lock::take(path)?;
-    repair::make_sound(path, pipeline, now).map_err(told)?;
+    sound::make_sound(path, pipeline, now).map_err(told)?;
     Ok((door, owner))
 }
 

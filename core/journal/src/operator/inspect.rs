@@ -76,8 +76,8 @@ fn snapshot(path: &Path) -> Result<Connection, Failure> {
 
 fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
     let mut sentences = Vec::new();
-    repair::check(connection)?;
-    let damaged = repair::damaged_rows(connection, &layout::BATCHES)?;
+    sound::check(connection)?;
+    let damaged = sound::damaged_rows(connection, &layout::BATCHES)?;
     if damaged > 0 {
         sentences.push(format!("{damaged} batches are not what was written"));
     }

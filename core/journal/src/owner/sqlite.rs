@@ -128,7 +128,7 @@ fn open(options: Options, now: Timestamp) -> Result<(Store, Option<Lock>), Journ
     }
     let _door = Lock::door(&path).map_err(told)?;
     let lock = Lock::take(&path)?;
-    repair::make_sound(&path, &options.pipeline, now).map_err(told)?;
+    sound::make_sound(&path, &options.pipeline, now).map_err(told)?;
     Ok((Store::open(options, now).map_err(told)?, Some(lock)))
 }
 

@@ -4,9 +4,9 @@
 //! the last trusted reading and the time since then (by the monotonic clock) make of it: backwards at all, or forwards by
 //! more than a day. A doubted clock that goes on evenly for a while is believed in the end: somebody set it.
 
-mod judged;
-mod kept;
-mod told;
+pub(crate) mod judged;
+pub(crate) mod kept;
+pub(crate) mod told;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -5,9 +5,9 @@
 //! a stage that no file has ([`kept::INDEX`]). A transform whose name alone changed is followed. One whose subject changed
 //! cannot be: it begins afresh, which is said where memory is left behind.
 
-mod earlier;
-mod file;
-mod kept;
+pub(crate) mod earlier;
+pub(crate) mod file;
+pub(crate) mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
 
