@@ -13,14 +13,17 @@ mod operator;
 mod owner;
 mod repair;
 
-pub use api::journal::{
-    Accepted, Acknowledged, Aside, Books, Cursor, DeadLetter, Entry, From, HandedBack, Journal, JournalError,
-    Loss, Maintained, OnFull, Options, ReadLimit, Reconciled, Rejected, Returned, StateChange, Status,
-};
-pub use ledger::correction::{Correction, Corrigible, Order};
+pub use api::books::{Acknowledged, Books, Loss, Maintained, Reconciled, Status};
+pub use api::entry::{Accepted, Aside, Entry, HandedBack, Rejected, Returned, StateChange};
+pub use api::error::JournalError;
+pub use api::journal::{Cursor, From, Journal, OnFull, Options, ReadLimit};
+pub use api::letter::DeadLetter;
+pub use api::letter::LetterId;
+pub use api::letter::{transform_of, transform_owner};
+pub use api::order::Order;
+pub use ledger::correction::{Correction, Corrigible};
 pub use ledger::old_copy::{OldBatches, OldCopy};
-pub use ledger::rejected::{transform_of, transform_owner};
-pub use ledger::selection::{Letter, LetterId, LetterName, NotALetterName, Selection};
+pub use ledger::selection::{Letter, LetterName, NotALetterName, Selection};
 pub use operator::guest::{Guest, Replay};
 pub use operator::inspect::{inspect, kept_state, letter_row, letters, verify};
 pub use owner::sqlite::SqliteJournal;

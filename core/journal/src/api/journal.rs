@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use smiles_stage::{Batch, Position, RunId, Seq, TargetId};
 use tokio::sync::watch;
 
-use crate::ledger::selection::LetterId;
+use crate::api::books::{Maintained, Reconciled, Status};
+use crate::api::entry::{Accepted, Entry, HandedBack, Returned, StateChange};
+use crate::api::error::JournalError;
+use crate::api::letter::DeadLetter;
 
 /// How a journal is opened.
 #[derive(Clone, Debug)]
@@ -33,92 +35,6 @@ pub enum OnFull {
     Block,
     /// The oldest batches go, booked as dropped for each sink that still waited for them.
     DropOldest,
-}
-
-/// One record: a batch and what it changed.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The rows after all transforms.
-    pub records: RecordBatch,
-    /// The keys the transforms put, last value only.
-    pub state: Vec<StateChange>,
-    /// Becomes [`Batch::complete`].
-    pub complete: bool,
-    /// Rows that did not become part of the batch, or were dead letters before it.
-    pub aside: Aside,
-    /// The wall clock now; becomes [`Batch::accepted_at`].
-    pub now: Timestamp,
-}
-
-/// What a record says of dead letters of transforms: it is durable with the batch, or not at all.
-#[derive(Clone, Debug, Default)]
-pub struct Aside {
-    /// Rows that transforms rejected: they become dead letters.
-    pub rejected: Vec<Rejected>,
-    /// Dead letters whose rows went through the transforms once more.
-    pub returned: Vec<Returned>,
-}
-
-impl Aside {
-    /// Whether there is nothing to say.
-    pub fn is_empty(&self) -> bool {
-        self.rejected.is_empty() && self.returned.is_empty()
-    }
-}
-
-/// A row that a transform rejected.
-#[derive(Clone, Debug)]
-pub struct Rejected {
-    /// The transform's name in the pipeline.
-    pub transform: String,
-    /// The row within the batch that entered the transform, from 0.
-    pub row: u32,
-    /// The transform's code.
-    pub code: String,
-    /// Why, for the operator.
-    pub reason: String,
-    /// The row as it entered the transform.
-    pub values: RecordBatch,
-}
-
-/// A dead letter of a transform that was handed back to it, and what became of it.
-#[derive(Clone, Debug)]
-pub struct Returned {
-    /// Which.
-    pub letter: HandedBack,
-    /// Rejected again, with this code and reason; `None`: the row went on.
-    pub again: Option<(String, String)>,
-}
-
-/// A dead letter of a transform whose row a person wants to go through the transforms once more.
-#[derive(Clone, Debug)]
-pub struct HandedBack {
-    /// The transform's name in the pipeline.
-    pub transform: String,
-    /// Which.
-    pub id: LetterId,
-    /// The row as it entered the transform.
-    pub row: RecordBatch,
-}
-
-/// A transform's put.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateChange {
-    /// The transform's name in the pipeline.
-    pub stage: String,
-    /// Its key.
-    pub key: Vec<u8>,
-    /// The value.
-    pub value: Vec<u8>,
-}
-
-/// An append that is durable.
-#[derive(Clone, Debug)]
-pub struct Accepted {
-    /// The batch with its position.
-    pub batch: Batch,
-    /// Rows dropped to make room (`drop_oldest` only), over all sinks.
-    pub dropped_rows: u64,
 }
 
 /// From where a sink that is new to an existing journal takes part.
@@ -146,165 +62,6 @@ pub struct ReadLimit {
     pub rows: usize,
     /// Bytes of the encoded batches.
     pub bytes: usize,
-}
-
-/// What the target's word changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reconciled {
-    /// The target is not the one the cursor remembered (or had none): what is retained is delivered to it.
-    pub different_target: bool,
-    /// Batches the journal thought delivered and the target does not have; they are delivered again.
-    pub back: u64,
-    /// Ranges the target lost that are deleted here.
-    pub lost: Vec<Loss>,
-    /// The journal is older than what it may speak for: every run it knows of was forgotten or is unknown
-    /// to the target in a way that makes writing unsafe; a sentence for the operator. The sink halts.
-    pub refused: Option<String>,
-}
-
-/// Rows that a sink will never get.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// The sink.
-    pub sink: String,
-    /// The run.
-    pub run: RunId,
-    /// First and last batch, inclusive.
-    pub range: (Seq, Seq),
-    /// How many rows they had.
-    pub rows: u64,
-    /// Why: `target went back`, `journal damaged`.
-    pub reason: String,
-    /// Whether `smiles journal ack` was said.
-    pub acknowledged: bool,
-}
-
-/// A row set aside.
-#[derive(Clone, Debug)]
-pub struct DeadLetter {
-    /// The batch.
-    pub position: Position,
-    /// The row within the batch as journalled, from 0.
-    pub row: u32,
-    /// The target's code.
-    pub code: String,
-    /// Why, for the operator.
-    pub reason: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// What an acknowledgement took note of; all zero: there was nothing new.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Acknowledged {
-    /// Ranges lost.
-    pub losses: u64,
-    /// Rows dropped by `drop_oldest`.
-    pub dropped_rows: u64,
-    /// Sentences about repairs.
-    pub repairs: u64,
-}
-
-/// A sink's books in rows: accepted = delivered + dead_lettered + dropped + lost + waiting.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Books {
-    /// The sink.
-    pub sink: String,
-    /// Whether the running file names it.
-    pub in_use: bool,
-    /// Rows owed since it joined.
-    pub accepted: u64,
-    /// Rows durable in the target.
-    pub delivered: u64,
-    /// Rows set aside.
-    pub dead_lettered: u64,
-    /// Rows dropped by `drop_oldest`, and dead letters given up.
-    pub dropped: u64,
-    /// Rows lost.
-    pub lost: u64,
-    /// Of the dropped, those a person knows of.
-    pub noted: u64,
-    /// Rows still to deliver.
-    pub waiting: u64,
-    /// Batches still to deliver.
-    pub waiting_batches: u64,
-    /// When the oldest of them was accepted.
-    pub waiting_since: Option<Timestamp>,
-    /// Delivered up to, per run still known, oldest first.
-    pub watermarks: Vec<(RunId, Seq)>,
-    /// The target it last spoke to.
-    pub target: Option<TargetId>,
-}
-
-/// What the journal holds.
-#[derive(Clone, Debug, Default)]
-pub struct Status {
-    /// Bytes in use (free pages not counted).
-    pub size_bytes: u64,
-    /// Batches retained.
-    pub batches: u64,
-    /// Rows retained.
-    pub rows: u64,
-    /// Runs known: id, first accepted, highest seq, highest seq deleted; oldest first.
-    pub runs: Vec<(RunId, Timestamp, Seq, Seq)>,
-    /// Per sink.
-    pub books: Vec<Books>,
-    /// Ranges lost.
-    pub losses: Vec<Loss>,
-    /// Per transform that ever rejected a row, by the name of its dead letters ([`transform_owner`](crate::ledger::rejected::transform_owner)):
-    /// accepted are the rows it rejected, delivered those that went on after a repair.
-    pub transforms: Vec<Books>,
-    /// Dead letters per sink and transform are in the books; this is their number in all.
-    pub dead_letters: u64,
-    /// Dead letters of transforms that a person handed back and that wait for their turn.
-    pub handed_back: u64,
-    /// What was repaired at opening, as sentences; empty: nothing.
-    pub repairs: Vec<String>,
-}
-
-/// What maintenance did.
-#[derive(Clone, Debug, Default)]
-pub struct Maintained {
-    /// Batches deleted.
-    pub deleted: u64,
-    /// Runs forgotten for good: [`Journal::unpruned`] remembers their watermark rows until every target was told.
-    pub forgotten: Vec<RunId>,
-}
-
-/// Why the journal could not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// `on_full: block` and no room. Deliver or delete, then append again.
-    #[error("the journal is full: {size} of {max} bytes in use, and every batch is still owed to a sink")]
-    Full {
-        /// Bytes in use.
-        size: u64,
-        /// The limit.
-        max: u64,
-    },
-    /// Another process has it.
-    #[error(
-        "the journal {path} is in use by another process: stop that one first, or give this one another folder \
-         (--data-dir or DATA_DIR)"
-    )]
-    Locked {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file belongs to another pipeline, or a newer version wrote it.
-    #[error("{0}")]
-    Refused(String),
-    /// The file system or SQLite said no; the same call may succeed later.
-    #[error("cannot {doing} the journal")]
-    Storage {
-        /// A verb: `append to`, `read`, `open`.
-        doing: &'static str,
-        /// What it said.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The writer has stopped (shutdown).
-    #[error("the journal is closed")]
-    Closed,
 }
 
 /// The durable log of one pipeline.
@@ -338,11 +95,11 @@ pub trait Journal: Send + Sync {
     async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError>;
 
     /// What a person has corrected of the state of transforms: to be taken over before the next batch, and written with it
-    /// together with [`crate::ledger::correction::Order::done`] of each.
+    /// together with [`crate::api::order::Order::done`] of each.
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    async fn orders(&self) -> Result<Vec<crate::ledger::correction::Order>, JournalError> {
+    async fn orders(&self) -> Result<Vec<crate::api::order::Order>, JournalError> {
         Ok(Vec::new())
     }
 

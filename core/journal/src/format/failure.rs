@@ -4,7 +4,7 @@ use std::error::Error;
 
 use rusqlite::ErrorCode;
 
-use crate::api::journal::JournalError;
+use crate::api::error::JournalError;
 
 /// A failure before the edge adds what was being done.
 #[derive(Debug, thiserror::Error)]

@@ -1,15 +1,19 @@
 //! The tables of a journal file. Their order and text are part of the format: a repair rebuilds page 1 from them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use smiles_stage::RunId;
 
 use crate::format::failure::Failure;
 
 /// `SMiJ`, in the header of every journal (`PRAGMA application_id`).
 pub(crate) const APPLICATION_ID: i32 = 0x534d_694a;
+
 /// The version of this layout (`PRAGMA user_version`, and `version` in `meta`).
 pub(crate) const VERSION: i32 = 1;
+
 /// Bytes of a page; fixed, so that a repair need not trust the header.
 pub(crate) const PAGE: u64 = 4096;
 
@@ -125,7 +129,7 @@ pub(crate) fn create(connection: &Connection, pipeline: &str) -> Result<(), Fail
 pub(crate) fn read_only(path: &Path) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(crate::log::store::BUSY)?;
+    connection.busy_timeout(BUSY)?;
     connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON")?;
     Ok(connection)
 }
@@ -134,7 +138,7 @@ pub(crate) fn read_only(path: &Path) -> Result<Connection, Failure> {
 pub(crate) fn guest(path: &Path) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(crate::log::store::BUSY)?;
+    connection.busy_timeout(BUSY)?;
     connection.execute_batch(
         "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; \
          PRAGMA cell_size_check=ON; PRAGMA foreign_keys=OFF",
@@ -182,6 +186,25 @@ pub(crate) fn shape(connection: &Connection) -> Result<Shape, Failure> {
         connection.prepare("SELECT type, name, rootpage, sql FROM sqlite_schema ORDER BY rowid")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Bytes of the pages in use.
+pub(crate) fn size(connection: &Connection) -> Result<u64, Failure> {
+    let pragma = |name: &str| -> Result<u64, Failure> {
+        let mut statement = connection.prepare_cached(&format!("PRAGMA {name}"))?;
+        Ok(crate::format::records::count(statement.query_row([], |row| row.get(0))?))
+    };
+    Ok(pragma("page_count")?.saturating_sub(pragma("freelist_count")?) * PAGE)
+}
+
+/// How long a statement waits for a reader in another process.
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
+
+/// A run's name, never used before.
+pub(crate) fn random_run() -> Result<RunId, Failure> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| Failure::Other(error.into()))?;
+    Ok(RunId(id))
 }
 
 #[cfg(test)]

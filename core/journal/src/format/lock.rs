@@ -7,7 +7,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::api::journal::JournalError;
+use crate::api::error::JournalError;
 use crate::format::failure::Failure;
 
 /// Held as long as it lives.

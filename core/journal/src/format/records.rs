@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 use smiles_stage::{RunId, TargetId};
 
+use crate::api::letter::transform_of;
 use crate::format::failure::Failure;
 use crate::format::seal::put;
-use crate::ledger::rejected::transform_of;
 
 /// A count as SQLite keeps it. Numbers of batches and rows stay far below the limit.
 pub(crate) fn db(number: u64) -> i64 {

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::journal::{Acknowledged, Cursor, From, Loss};
+use crate::api::books::{Acknowledged, Loss};
+use crate::api::journal::{Cursor, From};
 use crate::format::failure::Failure;
 use crate::format::records::{
     Place, Ranges, Run, SinkRow, add_gap, count, db, gaps, instant, rows_between, without,

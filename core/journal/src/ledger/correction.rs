@@ -5,45 +5,13 @@
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::api::journal::StateChange;
+use crate::api::entry::StateChange;
+use crate::api::order::{ORDERS, Order};
 use crate::format::failure::Failure;
 use crate::format::seal::put;
 
-/// Orders lie beside the state, under this name in place of a stage's; one that was taken over is empty.
-pub(crate) const ORDERS: &str = "@orders";
 /// What was corrected, as sentences, by when.
 const CORRECTIONS: &str = "@corrections";
-/// Between the parts of an order's key: when it was given, the stage, the key.
-const BETWEEN: u8 = 1;
-
-/// State that a person has corrected and that was not taken over yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    id: Vec<u8>,
-    /// Whose state of which key; the value says what to add.
-    pub change: StateChange,
-}
-
-impl Order {
-    fn new(change: &StateChange, now: Timestamp) -> Self {
-        let between: &[u8] = &[BETWEEN];
-        let (now, stage) = (now.to_string(), change.stage.as_bytes());
-        let id = [now.as_bytes(), between, stage, between, change.key.as_slice()].concat();
-        Self { id, change: change.clone() }
-    }
-
-    fn read(id: Vec<u8>, value: Vec<u8>) -> Option<Self> {
-        let mut parts = id.splitn(3, |byte| *byte == BETWEEN).skip(1);
-        let stage = String::from_utf8(parts.next()?.to_vec()).ok()?;
-        let key = parts.next()?.to_vec();
-        Some(Self { id, change: StateChange { stage, key, value } })
-    }
-
-    /// What the journal is to keep of it once it was taken over.
-    pub fn done(&self) -> StateChange {
-        StateChange { stage: ORDERS.to_owned(), key: self.id.clone(), value: Vec::new() }
-    }
-}
 
 /// Everything that is ordered and not taken over yet, oldest first.
 pub(crate) fn orders(connection: &Connection) -> Result<Vec<Order>, Failure> {

@@ -4,14 +4,14 @@ use arrow_array::RecordBatch;
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::journal::DeadLetter;
+use crate::api::letter::DeadLetter;
+use crate::api::letter::LetterId;
+use crate::api::letter::transform_of;
 use crate::format::codec::{Encoded, decode};
 use crate::format::failure::Failure;
 use crate::format::records::{Place, Run, SinkRow, count, db, gaps, instant, rows_between};
 use crate::format::seal::put;
-use crate::ledger::rejected;
-use crate::ledger::rejected::transform_of;
-use crate::ledger::selection::{Letter, LetterId, Selection};
+use crate::ledger::selection::{Letter, Selection};
 use crate::log::reading::prefix;
 use crate::log::store::Store;
 
@@ -201,7 +201,7 @@ pub(crate) fn give_up(connection: &Connection, letters: &[Letter]) -> Result<u64
         save(connection, sink, letter, true, None)?;
         if transform_of(sink).is_some() {
             // Wherever the row was on its way to, nothing of it is anywhere yet.
-            rejected::forget(connection, sink, letter.id())?;
+            not_on_its_way(connection, sink, letter.id())?;
         }
         given += 1;
     }
@@ -249,4 +249,12 @@ pub(crate) fn forget_given_up(connection: &Connection, run: RunId) -> Result<(),
 /// The key of a letter's row in the table.
 pub(crate) fn key(sink: &str, id: LetterId) -> (&str, [u8; 16], i64, u32) {
     (sink, id.position.run.0, db(id.position.seq.0), id.row)
+}
+
+/// The letter is not on its way any more.
+pub(crate) fn not_on_its_way(connection: &Connection, owner: &str, id: LetterId) -> Result<(), Failure> {
+    connection
+        .prepare_cached("DELETE FROM replays WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4")?
+        .execute(key(owner, id))?;
+    Ok(())
 }

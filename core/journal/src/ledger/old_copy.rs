@@ -13,7 +13,7 @@ use crate::format::failure::Failure;
 use crate::format::records::{Place, Run, SinkRow, instant};
 use crate::format::seal::put;
 use crate::ledger::books::{forget_waiting, waiting_between};
-use crate::owner::retention::REMEMBERED;
+use crate::ledger::pruning::REMEMBERED;
 
 /// No journal is older than this program (2020-01-01): an earlier date is that of a clock nobody had set.
 const FIRST_POSSIBLE: i64 = 1_577_836_800_000_000;

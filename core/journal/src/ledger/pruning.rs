@@ -1,11 +1,16 @@
 //! Which watermarks are still to be removed from the targets: noted with the forgetting of their run, for each sink
 //! that had a place in it, until its target has been told.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use smiles_stage::RunId;
 
 use crate::format::failure::Failure;
 use crate::format::seal::put;
+
+/// A run and the watermarks of it are remembered so long after its last batch was deleted.
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// The notes are among the facts of the file, under names of their own: the format has no table for them.
 fn prefix(sink: &str) -> String {

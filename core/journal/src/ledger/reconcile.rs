@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use smiles_stage::{RunId, Seq, TargetId};
 
-use crate::api::journal::Reconciled;
+use crate::api::books::Reconciled;
 use crate::format::failure::Failure;
 use crate::format::records::{Place, Ranges, Run, SinkRow, add_gap, gaps, without};
 use crate::ledger::books::{WENT_BACK, advance, lose, present, waiting_between};

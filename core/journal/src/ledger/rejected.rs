@@ -5,28 +5,16 @@
 use rusqlite::{Connection, OptionalExtension};
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::journal::{DeadLetter, HandedBack, Rejected, Returned};
+use crate::api::entry::{HandedBack, Rejected, Returned};
+use crate::api::letter::{DeadLetter, LetterId, TRANSFORM, transform_of, transform_owner};
 use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
 use crate::format::records::{SinkRow, count, db};
 use crate::ledger::letters;
-use crate::ledger::selection::LetterId;
 use crate::log::store::Store;
 
-/// What stands before a transform's name where a dead letter names the sink that did not get it. No sink has such a name.
-const TRANSFORM: &str = "transform:";
 /// Rows that go through the transforms at once.
 const ROWS_MAX: i64 = 500;
-
-/// The name that the dead letters of a transform are kept under: `transform:NAME`.
-pub fn transform_owner(transform: &str) -> String {
-    format!("{TRANSFORM}{transform}")
-}
-
-/// The transform that dead letters of this name belong to; `None`: they are a sink's.
-pub fn transform_of(owner: &str) -> Option<&str> {
-    owner.strip_prefix(TRANSFORM)
-}
 
 /// A rejected row with its bytes.
 pub(crate) type Kept<'a> = (&'a Rejected, Encoded);
@@ -73,7 +61,7 @@ impl Store {
                     letters::refused_again(&self.connection, &owner, &letter)?;
                 }
             }
-            forget(&self.connection, &owner, *id)?;
+            letters::not_on_its_way(&self.connection, &owner, *id)?;
         }
         Ok(())
     }
@@ -114,16 +102,8 @@ pub(crate) fn next(connection: &Connection) -> Result<Vec<HandedBack>, Failure> 
         let id = LetterId { position, row };
         match letters::row(connection, &owner, id)? {
             Some(row) => next.push(HandedBack { transform: transform.to_owned(), id, row }),
-            None => forget(connection, &owner, id)?,
+            None => letters::not_on_its_way(connection, &owner, id)?,
         }
     }
     Ok(next)
-}
-
-/// The letter is not on its way any more.
-pub(crate) fn forget(connection: &Connection, owner: &str, id: LetterId) -> Result<(), Failure> {
-    connection
-        .prepare_cached("DELETE FROM replays WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4")?
-        .execute(letters::key(owner, id))?;
-    Ok(())
 }

@@ -8,14 +8,14 @@ use arrow_array::RecordBatch;
 use rusqlite::Connection;
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::journal::DeadLetter;
+use crate::api::letter::DeadLetter;
+use crate::api::letter::LetterId;
+use crate::api::letter::transform_of;
 use crate::format::failure::Failure;
 use crate::format::records::{Place, Run, SinkRow, count, db};
 use crate::format::seal::put;
 use crate::ledger::books::present;
 use crate::ledger::letters;
-use crate::ledger::rejected::transform_of;
-use crate::ledger::selection::LetterId;
 
 /// Writes the replay of these letters down, but for those that are gone or on their way. How many it was.
 pub(crate) fn begin(

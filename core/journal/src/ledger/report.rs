@@ -3,12 +3,13 @@
 use rusqlite::Connection;
 use smiles_stage::Seq;
 
-use crate::api::journal::{Books, StateChange, Status};
+use crate::api::books::{Books, Status};
+use crate::api::entry::StateChange;
 use crate::format::failure::Failure;
+use crate::format::layout::size;
 use crate::format::records::{Place, Run, SinkRow, count, instant};
 use crate::ledger::books::{losses, waiting, waiting_since};
 use crate::ledger::rejected;
-use crate::log::store::size;
 
 /// Everything the file says of itself at one moment: other processes may be writing to it.
 pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {

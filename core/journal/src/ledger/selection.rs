@@ -3,42 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use smiles_stage::Position;
-
-use crate::api::journal::DeadLetter;
-
-/// A row of a batch: what a dead letter of one sink is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LetterId {
-    /// The batch.
-    pub position: Position,
-    /// The row within it, from 0.
-    pub row: u32,
-}
-
-impl fmt::Display for LetterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.position, self.row)
-    }
-}
-
-impl LetterId {
-    /// The name with the first digits of the run only, for people: `3f2a9c1b-17-0`.
-    pub fn short(&self) -> String {
-        let run = self.position.run.to_string();
-        format!("{}-{}-{}", &run[..SHORT], self.position.seq, self.row)
-    }
-}
-
-impl DeadLetter {
-    /// Which row it is about.
-    pub fn id(&self) -> LetterId {
-        LetterId { position: self.position, row: self.row }
-    }
-}
-
-/// Digits of a run in a short name.
-const SHORT: usize = 8;
+use crate::api::letter::{DeadLetter, LetterId};
 
 /// A dead letter as a person names it: `RUN-SEQ-ROW`, the run by its first digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +18,7 @@ pub struct LetterName {
 #[error(
     "a dead letter is named RUN-SEQ-ROW as `smiles journal dead-letter list` prints it, such as 3f2a9c1b-17-0"
 )]
+
 pub struct NotALetterName;
 
 impl FromStr for LetterName {
@@ -127,7 +93,7 @@ pub struct Letter {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use smiles_stage::{RunId, Seq};
+    use smiles_stage::{Position, RunId, Seq};
 
     use super::*;
 

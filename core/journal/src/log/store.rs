@@ -8,16 +8,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use smiles_stage::{Batch, Position, RunId, Seq};
+use smiles_stage::RunId;
 use tokio::sync::watch;
 
-use crate::api::journal::{Accepted, Entry, Options, StateChange};
+use crate::api::entry::StateChange;
+use crate::api::journal::Options;
 use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
 use crate::format::layout;
-use crate::format::records::{Run, SinkRow, db, extend};
+use crate::format::layout::{BUSY, random_run, size};
+use crate::format::records::Run;
 use crate::format::seal::put;
-use crate::ledger::rejected;
 use crate::log::hot::Hot;
 
 /// What both sides of the channel see.
@@ -62,8 +63,8 @@ pub(crate) struct Store {
     /// The run that appends go to; in the file from its first batch on.
     pub(crate) run: Run,
     /// The highest ordinal ever given.
-    head: u64,
-    appended: u64,
+    pub(crate) head: u64,
+    pub(crate) appended: u64,
     /// The newest schema known to be stored.
     schema: Option<i64>,
     /// The latest wall clock a caller told.
@@ -131,47 +132,6 @@ impl Store {
         Ok(self.run.id)
     }
 
-    /// Writes one record. The caller's transaction makes it durable.
-    pub(crate) fn append(&mut self, entry: &Entry, encoded: &Encoded) -> Result<Accepted, Failure> {
-        self.now = self.now.max(entry.now);
-        let state: usize = entry.state.iter().map(|change| change.key.len() + change.value.len()).sum();
-        let rejected = rejected::encoded(&entry.aside.rejected)?;
-        let letters: usize = rejected.iter().map(|(_, values)| values.payload().len()).sum();
-        let dropped_rows = self.make_room(encoded.payload().len() + state + letters)?;
-        self.keep_schema(encoded)?;
-        let rows = rows_of(&entry.records);
-        let at = entry.now.as_microsecond();
-        let mut run = self.run.clone();
-        if run.last == 0 {
-            (run.base, run.first_at) = (self.head, at);
-        }
-        run.last += 1;
-        run.last_at = at;
-        let ordinal = run.base + run.last;
-        put(
-            &self.connection,
-            "batches",
-            &[&db(ordinal), &run.id.0, &db(run.last), &encoded.schema, &db(rows), &at, &encoded.payload()],
-        )?;
-        run.save(&self.connection)?;
-        extend(&self.connection, run.id, run.last, rows)?;
-        for mut sink in SinkRow::all(&self.connection)? {
-            sink.accepted += rows;
-            sink.save(&self.connection)?;
-        }
-        self.keep_state(&entry.state)?;
-        let position = Position { run: run.id, seq: Seq(run.last) };
-        self.keep_rejected(position, &rejected)?;
-        self.take_back(&entry.aside.returned)?;
-        let (complete, records) = (entry.complete, entry.records.clone());
-        let batch = Batch { position, complete, accepted_at: crate::format::records::instant(at), records };
-        self.hot.push(ordinal, batch.clone(), encoded.payload().len());
-        self.run = run;
-        self.head = ordinal;
-        self.appended += 1;
-        Ok(Accepted { batch, dropped_rows })
-    }
-
     /// Writes state; the last value of a key stays.
     pub(crate) fn keep_state(&self, state: &[StateChange]) -> Result<(), Failure> {
         for change in state {
@@ -222,18 +182,6 @@ pub(crate) fn rows_of(records: &arrow_array::RecordBatch) -> u64 {
     u64::try_from(records.num_rows()).unwrap_or(u64::MAX)
 }
 
-/// Bytes of the pages in use.
-pub(crate) fn size(connection: &Connection) -> Result<u64, Failure> {
-    let pragma = |name: &str| -> Result<u64, Failure> {
-        let mut statement = connection.prepare_cached(&format!("PRAGMA {name}"))?;
-        Ok(crate::format::records::count(statement.query_row([], |row| row.get(0))?))
-    };
-    Ok(pragma("page_count")?.saturating_sub(pragma("freelist_count")?) * layout::PAGE)
-}
-
-/// How long a statement waits for a reader in another process.
-pub(crate) const BUSY: Duration = Duration::from_secs(5);
-
 fn connect(path: Option<&Path>, options: &Options) -> Result<Connection, Failure> {
     let connection = match path {
         Some(path) => Connection::open(path)?,
@@ -265,11 +213,4 @@ fn head(connection: &Connection) -> Result<u64, Failure> {
         |row| row.get(0),
     )?;
     Ok(crate::format::records::count(head))
-}
-
-/// A run's name, never used before.
-pub(crate) fn random_run() -> Result<RunId, Failure> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|error| Failure::Other(error.into()))?;
-    Ok(RunId(id))
 }

@@ -12,17 +12,20 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 use smiles_stage::{RunId, Seq, TargetId};
 
-use crate::api::journal::{Acknowledged, DeadLetter, JournalError};
+use crate::api::books::Acknowledged;
+use crate::api::error::JournalError;
+use crate::api::letter::DeadLetter;
+use crate::api::letter::LetterId;
+use crate::api::letter::transform_owner;
 use crate::format::failure::Failure;
 use crate::format::layout;
+use crate::format::layout::random_run;
 use crate::format::lock::Lock;
 use crate::format::records::SinkRow;
 use crate::ledger::correction::{Correction, Corrigible};
 use crate::ledger::old_copy::{OldBatches, OldCopy};
-use crate::ledger::rejected::transform_owner;
-use crate::ledger::selection::{Letter, LetterId};
+use crate::ledger::selection::Letter;
 use crate::ledger::{books, correction, letters, old_copy, rename, replays};
-use crate::log::store::random_run;
 use crate::repair::sound;
 
 /// Letters given up in one transaction: the owner waits for it.

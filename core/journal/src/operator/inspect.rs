@@ -5,7 +5,9 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use rusqlite::Connection;
 
-use crate::api::journal::{JournalError, StateChange, Status};
+use crate::api::books::Status;
+use crate::api::entry::StateChange;
+use crate::api::error::JournalError;
 use crate::format::failure::Failure;
 use crate::format::layout;
 use crate::ledger::report;

@@ -1,7 +1,5 @@
 //! What may be deleted, and what happens when there is no room.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use rusqlite::OptionalExtension;
 use smiles_stage::RunId;
@@ -10,11 +8,9 @@ use crate::api::journal::OnFull;
 use crate::format::failure::Failure;
 use crate::format::records::{Place, Run, SinkRow, add_gap, count, db};
 use crate::ledger::letters;
-use crate::ledger::pruning;
+use crate::ledger::pruning::{self, REMEMBERED};
 use crate::log::store::Store;
 
-/// A run and the watermarks of it are remembered so long after its last batch was deleted.
-pub(crate) const REMEMBERED: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Delivered batches are deleted early above this share of `max_size`: the first number, of the second.
 const EARLY: (u64, u64) = (9, 10);
 /// Batches deleted in one transaction, so that an append never waits long.

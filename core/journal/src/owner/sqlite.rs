@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use smiles_stage::{Batch, Position, RunId, Seq, TargetId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::api::journal::{
-    Accepted, Cursor, DeadLetter, Entry, HandedBack, Journal, JournalError, Maintained, Options, ReadLimit,
-    Reconciled, Returned, StateChange, Status,
-};
+use crate::api::books::{Maintained, Reconciled, Status};
+use crate::api::entry::{Accepted, Entry, HandedBack, Returned, StateChange};
+use crate::api::error::JournalError;
+use crate::api::journal::{Cursor, Journal, Options, ReadLimit};
+use crate::api::letter::DeadLetter;
 use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
 use crate::format::lock::Lock;
@@ -160,7 +161,7 @@ impl Journal for SqliteJournal {
         self.call("write state to", Touch::Writes, move |store| store.keep_state(&state)).await
     }
 
-    async fn orders(&self) -> Result<Vec<crate::ledger::correction::Order>, JournalError> {
+    async fn orders(&self) -> Result<Vec<crate::api::order::Order>, JournalError> {
         self.call("read", Touch::Reads, |store| crate::ledger::correction::orders(&store.connection)).await
     }
 

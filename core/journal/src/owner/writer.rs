@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::journal::JournalError;
+use crate::api::error::JournalError;
 use crate::format::failure::Failure;
 use crate::format::lock::Lock;
 use crate::log::store::Store;

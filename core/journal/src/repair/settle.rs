@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use smiles_stage::RunId;
 
+use crate::api::letter::transform_of;
 use crate::format::failure::Failure;
 use crate::format::records::{Ranges, Run, SinkRow, count, db, gaps, without};
 use crate::format::seal::put;
 use crate::ledger::books::{NOBODY, lose_for_all, note_repair, present, waiting};
 use crate::ledger::letters;
-use crate::ledger::rejected::transform_of;
 
 /// Settles everything and writes down what was found.
 pub(crate) fn settle(
