@@ -13,7 +13,7 @@ mod time;
 mod wire;
 
 pub use ingest::corrected::corrected;
-pub use lifecycle::open::{OpenError, RunOptions};
+pub use lifecycle::options::{OpenError, RunOptions};
 pub use lifecycle::replay::{ReplayError, Replayed, replay};
 pub use lifecycle::running::{Exit, Running, run_all};
 pub use lifecycle::target::Target;
@@ -21,5 +21,6 @@ pub use lifecycle::trial::{Left, Trial, TrialError};
 pub use observe::meter::Meters;
 pub use time::system::SystemClock;
 pub use wire::graph::{Role, StageSummary};
-pub use wire::identity::Forgotten;
-pub use wire::wired::{Wired, wire};
+pub use wire::identity::settle::Forgotten;
+pub use wire::wired::Wired;
+pub use wire::wiring::wire;

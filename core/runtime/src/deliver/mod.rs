@@ -1,6 +1,7 @@
 //! The second half: read what a sink is owed, write it, move its cursor, try again.
 
 pub(crate) mod delivery;
+pub(crate) mod due;
 pub(crate) mod grievances;
 pub(crate) mod live;
 pub(crate) mod prune;

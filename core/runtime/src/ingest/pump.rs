@@ -19,8 +19,8 @@ use crate::ingest::poll::{Durable, Heard};
 use crate::ingest::recall::{Recall, recalled};
 use crate::observe::board::Board;
 use crate::time::system::ClockWatch;
+use crate::time::trust::judge::{Dated, Judge};
 use crate::time::trust::kept::Trusted;
-use crate::time::trust::{Dated, Judge};
 
 /// What the loop needs.
 pub(crate) struct Pump {
@@ -195,7 +195,7 @@ impl Pump {
         if records.num_rows() == 0 && state.is_empty() && rejected.is_empty() {
             return Ok(None);
         }
-        state.extend(self.trusted.staged(&self.judge));
+        state.extend(self.trusted.staged(self.judge.known()));
         // Of what was rejected nothing is known either.
         let complete = complete && rejected.is_empty();
         let aside = Aside { rejected, returned: Vec::new() };

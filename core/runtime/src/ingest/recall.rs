@@ -8,10 +8,10 @@ use arrow_select::concat::concat_batches;
 use futures::TryStreamExt;
 use smiles_stage::{Clock, Query, StageError, Store};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use crate::call::guard::guarded;
 use crate::ingest::chain::Answers;
-use crate::lifecycle::stages::Common;
 
 /// How long the first rows wait for the answers. Where they are late, what needs them is not told before they come.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -29,7 +29,7 @@ pub(crate) struct Recall {
 impl Recall {
     /// Asks until there are answers, or the pipeline ends; `None`: there is nothing to ask.
     pub(crate) fn begin(
-        common: &Common,
+        (pipeline, clock, over): (&str, &Arc<dyn Clock>, &CancellationToken),
         store: Arc<dyn Store>,
         questions: Vec<Vec<Option<Query>>>,
     ) -> Option<Self> {
@@ -37,8 +37,7 @@ impl Recall {
             return None;
         }
         let (told, answers) = oneshot::channel();
-        let (over, pipeline) = (common.stop.over.clone(), common.pipeline.clone());
-        let clock = Arc::clone(&common.options.clock);
+        let (over, pipeline, clock) = (over.clone(), pipeline.to_owned(), Arc::clone(clock));
         tokio::spawn(async move {
             tokio::select! {
                 () = over.cancelled() => {}

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::observe::board::Board;
-use crate::time::trust::Judge;
+use crate::time::trust::judge::Judge;
 
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);

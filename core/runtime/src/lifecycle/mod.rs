@@ -2,6 +2,7 @@
 
 pub(crate) mod keeper;
 pub(crate) mod open;
+pub(crate) mod options;
 pub(crate) mod replay;
 pub(crate) mod running;
 pub(crate) mod stages;

@@ -1,69 +1,23 @@
 //! From a wired pipeline to an open one: journal, state, sinks (stores first), sources.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use smiles_config::StartFrom;
-use smiles_journal::{Cursor, Journal, JournalError, Options, ReadLimit, SqliteJournal};
-use smiles_stage::{Clock, Delivery as Promise, Process, StageError};
+use smiles_journal::{Cursor, Journal, Options, ReadLimit, SqliteJournal};
+use smiles_stage::Delivery as Promise;
 use tokio::sync::{Notify, broadcast};
 
 use crate::call::stop::Stop;
 use crate::deliver::live::BEHIND_MAX;
 use crate::ingest::recall::Recall;
+use crate::lifecycle::options::{OpenError, RunOptions};
 use crate::lifecycle::running::Running;
 use crate::lifecycle::stages::{Common, open_sinks, open_sources, open_transforms};
 use crate::observe::board::{Board, starting, unheard};
-use crate::observe::meter::Meters;
-use crate::time::trust::Judge;
+use crate::time::trust::judge::Judge;
 use crate::time::trust::kept::Trusted;
-use crate::wire::identity::{Forgotten, Settled};
+use crate::wire::identity::settle::{Forgotten, Settled};
 use crate::wire::wired::Wired;
-
-/// How a pipeline is opened and run.
-#[derive(Clone)]
-pub struct RunOptions {
-    /// Where the journal and the stages' own files are.
-    pub data_dir: PathBuf,
-    /// The one clock.
-    pub clock: Arc<dyn Clock>,
-    /// The runtime's series, and where stages register theirs.
-    pub meters: Meters,
-    /// How long the read in flight may take when the end is asked for; everything ends a quarter of it later.
-    pub grace: Duration,
-    /// The program and everything that runs in it, for stages that report on it.
-    pub process: Arc<Process>,
-}
-
-/// Why a pipeline does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The folder for the journal cannot be made.
-    #[error("cannot make the folder {path}")]
-    Folder {
-        /// DATA_DIR.
-        path: PathBuf,
-        /// What the file system said.
-        source: std::io::Error,
-    },
-    /// The journal cannot be opened.
-    #[error("cannot open the journal of pipeline `{pipeline}`")]
-    Journal {
-        /// The pipeline.
-        pipeline: String,
-        /// Why.
-        source: JournalError,
-    },
-    /// A stage cannot be opened.
-    #[error("cannot open `{stage}`")]
-    Stage {
-        /// Its name in the file.
-        stage: String,
-        /// Why.
-        source: StageError,
-    },
-}
 
 impl Wired {
     /// Opens the journal under `data_dir` (or in memory, if the pipeline says so) and every stage.
@@ -155,7 +109,10 @@ impl Wired {
         let (deliveries, lives, forgotten, mut stores) = open_sinks(&common, &pipeline, sinks).await?;
         let (polls, inbox, durable) = open_sources(&common, &pipeline, sources, &input).await?;
         let store = kept.and_then(|kept| stores.get_mut(kept)?.take());
-        let recall = store.and_then(|store| Recall::begin(&common, store, chain.unanswered()));
+        let recall = store.and_then(|store| {
+            let about = (common.pipeline.as_str(), &common.options.clock, &common.stop.over);
+            Recall::begin(about, store, chain.unanswered())
+        });
         if recall.is_none() {
             chain.answered_nothing();
         }

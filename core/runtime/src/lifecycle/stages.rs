@@ -24,15 +24,15 @@ use crate::ingest::pump::Pump;
 use crate::ingest::recall::Recall;
 use crate::ingest::schedule::Schedule;
 use crate::lifecycle::keeper::Keeper;
-use crate::lifecycle::open::{OpenError, RunOptions};
+use crate::lifecycle::options::{OpenError, RunOptions};
 use crate::observe::board::Board;
 use crate::observe::source_report::SourceReport;
 use crate::observe::teller::Teller;
 use crate::time::system::ClockWatch;
-use crate::time::trust::Judge;
+use crate::time::trust::judge::Judge;
 use crate::time::trust::judged::Judged;
 use crate::time::trust::kept::Trusted;
-use crate::wire::identity::Settled;
+use crate::wire::identity::settle::Settled;
 use crate::wire::schema::Stamp;
 use crate::wire::wired::{WiredSink, WiredTransform};
 

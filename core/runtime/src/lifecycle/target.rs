@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smiles_stage::{Delivery, HealthView, Migrate, Migrated, OpenContext, Sink};
 
-use crate::lifecycle::open::{OpenError, RunOptions};
+use crate::lifecycle::options::{OpenError, RunOptions};
 use crate::observe::board::Board;
 use crate::wire::wired::Wired;
 

@@ -5,3 +5,4 @@ pub(crate) mod identity;
 pub(crate) mod schema;
 pub(crate) mod unconverted;
 pub(crate) mod wired;
+pub(crate) mod wiring;

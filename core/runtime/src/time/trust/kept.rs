@@ -4,8 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use smiles_journal::StateChange;
 
-use super::Judge;
-use super::told::Told;
+use crate::time::trust::told::Told;
 
 /// Whose state it is in the journal: no stage's.
 const STAGE: &str = "@clock";
@@ -55,8 +54,8 @@ impl Trusted {
     }
 
     /// What the next record is to keep of it, now and then.
-    pub(crate) fn staged(&mut self, judge: &Judge) -> Option<StateChange> {
-        let (known, written) = (judge.known(), self.written);
+    pub(crate) fn staged(&mut self, known: Known) -> Option<StateChange> {
+        let written = self.written;
         let lately = match (known.last, written.last) {
             (Some(last), Some(written)) => last.duration_since(written).abs() < WRITTEN,
             (last, written) => last == written,

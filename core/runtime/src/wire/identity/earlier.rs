@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Stage;
-use super::kept::{Kept, Record};
+use crate::wire::identity::kept::{Kept, Record};
+use crate::wire::identity::stage::Stage;
 
 /// What each handle belongs to, as far as that can be told.
 pub(super) fn records(stages: &[Stage], kept: &Kept) -> BTreeMap<String, Record> {

@@ -7,7 +7,9 @@ use smiles_config::{DisabledTransform, Pipeline, TransformDecl};
 use smiles_journal::StateChange;
 use smiles_stage::{Files, Registry, Subject};
 
-use super::{Forgotten, Kept, Settled, Stage, settle};
+use crate::wire::identity::kept::Kept;
+use crate::wire::identity::settle::{Forgotten, Settled, settle};
+use crate::wire::identity::stage::Stage;
 use crate::wire::wired::{Wired, WiredTransform, context};
 
 impl Wired {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use smiles_journal::StateChange;
 use smiles_stage::Subject;
 
-use super::Stage;
+use crate::wire::identity::stage::Stage;
 
 /// The stage under which the journal keeps what each handle belongs to: key is the handle, value a [`Record`] as JSON.
 pub(crate) const INDEX: &str = "smiles:memory";

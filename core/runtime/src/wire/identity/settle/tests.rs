@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::kept::INDEX;
 use super::*;
+use crate::wire::identity::kept::INDEX;
 
 /// `column`, `name:column` or `-column` for one that is switched off, all of them counters.
 fn file(text: &str) -> Vec<Stage> {
