@@ -1,0 +1,8 @@
+//! What a pipeline file says of its API, checked, and wired to the tables of its store.
+
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod params;
+pub(crate) mod paths;
+pub(crate) mod resource;
+pub(crate) mod wiring;

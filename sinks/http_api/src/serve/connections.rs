@@ -1,0 +1,221 @@
+//! Accepts connections and bounds them: in number, in the time a request head may take, in its size.
+//!
+//! At the cap the connection longest without a complete request is closed for a new one, so that idle or
+//! dribbling clients never keep others out.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{Request, StatusCode, Uri};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::IntGauge;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::declare::check::Bounds;
+use crate::serve::stall::Stalling;
+use crate::text::problem::Failure;
+
+/// The largest request head kept in memory; beyond, hyper answers 431.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The longest path and query answered; beyond: 414.
+const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// How long to wait when the system has no more sockets to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until dropped.
+pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds, open: IntGauge) {
+    let table = Arc::new(Table { cap: bounds.connections, open, state: Mutex::default() });
+    // Owns the connections: they end with this future.
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    if let Some(ticket) = Table::admit(&table) {
+                        tasks.spawn(connection(stream, router.clone(), bounds, ticket));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, bounds: Bounds, ticket: Ticket) {
+    let closed = ticket.closed.clone();
+    let ticket = Arc::new(ticket);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, ticket) = (router.clone(), Arc::clone(&ticket));
+        async move {
+            ticket.set_busy(true);
+            let response = respond(request, router, bounds.answer).await;
+            ticket.set_busy(false);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.request_head)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(Stalling::new(stream, bounds.stall)), service);
+    tokio::select! {
+        ended = connection => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "connection ended");
+            }
+        }
+        () = closed.cancelled() => {}
+    }
+}
+
+async fn respond(request: Request<Incoming>, router: Router, patience: Duration) -> Response {
+    let mut request = request.map(Body::new);
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > TARGET_BYTES_MAX) {
+        let detail = format!("path and query are longer than {TARGET_BYTES_MAX} bytes");
+        return Failure::new(StatusCode::URI_TOO_LONG, detail).into_response();
+    }
+    if let Some(uri) = without_trailing_slash(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    match tokio::time::timeout(patience, router.oneshot(request)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => {
+            let detail = format!("no answer within {} ms; try again later", patience.as_millis());
+            Failure::unavailable(detail, Duration::from_secs(1)).into_response()
+        }
+    }
+}
+
+/// `/a/` is `/a`: clients of the earlier system write both.
+fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty() && !path.ends_with('/'))?;
+    let target = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    target.parse().ok()
+}
+
+/// The open connections.
+struct Table {
+    cap: usize,
+    open: IntGauge,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    connections: HashMap<u64, Connection>,
+}
+
+struct Connection {
+    /// When it last had a complete request; when it was accepted, before the first.
+    since: Instant,
+    busy: bool,
+    closed: CancellationToken,
+}
+
+/// A place in the table; given back when dropped.
+struct Ticket {
+    id: u64,
+    table: Arc<Table>,
+    closed: CancellationToken,
+}
+
+impl Table {
+    /// A place for a new connection, another's if need be; `None` while all of them are being answered.
+    fn admit(table: &Arc<Table>) -> Option<Ticket> {
+        let mut state = table.lock();
+        if state.connections.len() >= table.cap {
+            let idle = state.connections.iter().filter(|(_, connection)| !connection.busy);
+            let oldest = idle.min_by_key(|(id, connection)| (connection.since, **id)).map(|(id, _)| *id)?;
+            if let Some(connection) = state.connections.remove(&oldest) {
+                connection.closed.cancel();
+            }
+        }
+        let (id, closed) = (state.next, CancellationToken::new());
+        state.next += 1;
+        let connection = Connection { since: Instant::now(), busy: false, closed: closed.clone() };
+        state.connections.insert(id, connection);
+        table.show(&state);
+        Some(Ticket { id, table: Arc::clone(table), closed })
+    }
+
+    fn show(&self, state: &State) {
+        self.open.set(i64::try_from(state.connections.len()).unwrap_or(i64::MAX));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    fn set_busy(&self, busy: bool) {
+        if let Some(connection) = self.table.lock().connections.get_mut(&self.id) {
+            connection.busy = busy;
+            connection.since = Instant::now();
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut state = self.table.lock();
+        state.connections.remove(&self.id);
+        self.table.show(&state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_trailing_slash_is_forgiven() {
+        let rows = [
+            ("/", None),
+            ("/a", None),
+            ("/a/", Some("/a")),
+            ("/a/b/?x=1/", Some("/a/b?x=1/")),
+            ("/a//", None),
+            ("//", None),
+        ];
+        for (uri, expected) in rows {
+            let got = without_trailing_slash(&uri.parse().unwrap());
+            assert_eq!(got, expected.map(|uri| uri.parse().unwrap()), "{uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn at_the_cap_the_longest_idle_gives_way_and_busy_ones_stay() {
+        let open = IntGauge::new("open", "open").unwrap();
+        let table = Arc::new(Table { cap: 2, open: open.clone(), state: Mutex::default() });
+        let first = Table::admit(&table).unwrap();
+        let second = Table::admit(&table).unwrap();
+        first.set_busy(true);
+        let third = Table::admit(&table).unwrap();
+        assert!(second.closed.is_cancelled() && !first.closed.is_cancelled());
+        third.set_busy(true);
+        assert!(Table::admit(&table).is_none(), "both are being answered");
+        assert_eq!(open.get(), 2);
+        drop((first, second, third));
+        assert_eq!(open.get(), 0);
+    }
+}

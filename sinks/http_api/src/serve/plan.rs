@@ -1,0 +1,194 @@
+//! `type: http_api`: from options to a listening sink.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use jiff::tz::TimeZone;
+use smiles_stage::tables::TablesPlan;
+use smiles_stage::{
+    Delivery, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage, StageError,
+    Store, StoreSchema,
+};
+
+use crate::current::memory::Views;
+use crate::declare::check::{Address, Bounds, Checked, check};
+use crate::declare::config::access::Secret;
+use crate::declare::config::discovery::Discovery;
+use crate::declare::config::metrics::Metrics;
+use crate::declare::config::{Config, Document, Ordered, Stat};
+use crate::declare::resource::Resource;
+use crate::declare::wiring;
+use crate::observe::series;
+use crate::observe::series::Series;
+use crate::serve::access::{Access, Origins};
+use crate::serve::sink;
+
+/// The stage `http_api`: a sink that keeps the latest rows, and a server that answers from them and from a store.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpApi;
+
+impl Stage for HttpApi {
+    type Plan = dyn SinkPlan;
+    type Config = Config;
+    const NAME: &'static str = "http_api";
+    const ABOUT: &'static str = "serves REST resources, health, metrics and the dashboard over HTTP";
+
+    fn plan(config: Config, _context: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
+        let mut problems = Problems::new();
+        if config.store.is_none() && !config.resources.routes.is_empty() {
+            problems.push(
+                Problem::error(Path::root().key("resources"), "routes need a store to read")
+                    .help("name a sink that is a store in `store`"),
+            );
+        }
+        match check(&config) {
+            Ok(Checked { address, offline_after, bounds, resources, zone, origins })
+                if problems.is_empty() =>
+            {
+                let api = Api {
+                    store_name: config.store.clone(),
+                    zone,
+                    reset_hour: config.reset_hour,
+                    document: config.resources.document,
+                    views: Views::default(),
+                    sources_key: config.resources.health.sources,
+                    stats: config.resources.stats,
+                    metrics: config.metrics,
+                    offline_after,
+                    bounds,
+                    discovery: config.discovery,
+                    resources,
+                    series: Vec::new(),
+                };
+                let doors = Doors { token: config.token, token_file: config.token_file, origins };
+                Ok(Box::new(ApiPlan { address, store: config.store, api, doors }))
+            }
+            Ok(_) => Err(problems),
+            Err(more) => {
+                problems.extend(more);
+                Err(problems)
+            }
+        }
+    }
+}
+
+/// What the server needs to know of its declaration.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    /// Where the sources stand in `/health`.
+    pub sources_key: String,
+    /// The fields of `/stats`.
+    pub stats: Ordered<Stat>,
+    /// The declared series.
+    pub metrics: Metrics,
+    /// How long a source may be silent.
+    pub offline_after: Duration,
+    /// Limits.
+    pub bounds: Bounds,
+    /// How it makes itself known.
+    pub discovery: Option<Discovery>,
+    /// The routes.
+    pub resources: Vec<Resource>,
+    /// Series of columns, once wired.
+    pub series: Vec<Series>,
+    /// The sink whose store is read.
+    pub store_name: Option<String>,
+    /// The local clock.
+    pub zone: TimeZone,
+    /// The hour at which its days begin for counters.
+    pub reset_hour: i8,
+    /// Words for the description.
+    pub document: Document,
+    /// What is kept in memory, once the store's mapping is known.
+    pub views: Views,
+}
+
+impl Api {
+    /// The columns by which rows heard are told apart.
+    pub(crate) fn heard_key(&self) -> Vec<String> {
+        let totals = self.resources.iter().filter_map(|resource| resource.route.totals.as_ref());
+        let keys = totals.flat_map(|totals| totals.values.iter().map(|(_, total)| &total.key));
+        keys.into_iter().find(|key| !key.is_empty()).cloned().unwrap_or_default()
+    }
+}
+
+struct ApiPlan {
+    address: Address,
+    store: Option<String>,
+    api: Api,
+    doors: Doors,
+}
+
+/// Who may ask, as declared.
+struct Doors {
+    token: Secret,
+    token_file: String,
+    origins: Origins,
+}
+
+impl Doors {
+    /// Reads the token's file, if it has one.
+    fn open(&self) -> Result<Access, StageError> {
+        let mut token = self.token.clone();
+        if !self.token_file.is_empty() {
+            let cannot = || format!("cannot read the token of the API from {}", self.token_file);
+            let text = std::fs::read_to_string(&self.token_file)
+                .map_err(|error| StageError::halt(cannot()).because(error))?;
+            token = Secret(text.trim().to_owned());
+            if token.0.is_empty() {
+                return Err(StageError::halt(format!("{}: the file is empty", cannot())));
+            }
+        }
+        let token = Some(token).filter(|token| !token.0.is_empty());
+        Ok(Access { token, origins: self.origins.clone() })
+    }
+}
+
+#[async_trait]
+impl SinkPlan for ApiPlan {
+    fn delivery(&self) -> Delivery {
+        Delivery::Live
+    }
+
+    fn reads(&self) -> Option<&str> {
+        self.store.as_deref()
+    }
+
+    fn wire(&mut self, input: &SchemaRef, store: Option<&StoreSchema>) -> Result<(), Problems> {
+        let mut problems = Problems::new();
+        if let Some(tables) = store {
+            problems.extend(wiring::wire_routes(&mut self.api.resources, tables, input));
+            problems.extend(wiring::wire_stats(&self.api.stats, tables));
+        }
+        match series::wire(&self.api.metrics, input) {
+            Ok(series) => self.api.series = series,
+            Err(more) => problems.extend(more),
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    fn follow(&mut self, mapping: &Arc<TablesPlan>) {
+        let mut views = Views::default();
+        for resource in &mut self.api.resources {
+            if let Some(plan) = &mut resource.plan {
+                plan.follow(mapping, &mut views);
+            }
+            for selection in resource.totals.iter_mut().flat_map(|totals| totals.selections_mut()) {
+                selection.follow(mapping, &mut views, &[]);
+            }
+        }
+        self.api.views = views;
+    }
+
+    async fn open(
+        &self,
+        context: OpenContext,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<OpenSink, StageError> {
+        let access = self.doors.open()?;
+        let sink = sink::open(&self.address, self.api.clone(), access, context, store).await?;
+        Ok(OpenSink { sink: Box::new(sink), store: None })
+    }
+}
