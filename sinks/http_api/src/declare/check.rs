@@ -10,11 +10,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use smiles_stage::{Path, Problem, Problems, time_zone_at};
 
+use crate::declare::config::api::{Config, Limits, Resources, duration};
 use crate::declare::config::discovery::Discovery;
-use crate::declare::config::{Config, Limits, Resources, duration};
+use crate::declare::origins::Origins;
 use crate::declare::resource::Resource;
-use crate::serve::access::Origins;
-use crate::serve::pages::PAGES;
 use crate::text::spell;
 use crate::text::spell::Step;
 
@@ -79,7 +78,7 @@ pub(crate) struct Checked {
 ///
 /// # Errors
 /// Everything wrong with them.
-pub(crate) fn check(config: &Config) -> Result<Checked, Problems> {
+pub(crate) fn check(config: &Config, pages: &[&str]) -> Result<Checked, Problems> {
     let mut problems = Problems::new();
     let root = Path::root();
     let address = parse_address(&config.listen);
@@ -91,7 +90,7 @@ pub(crate) fn check(config: &Config) -> Result<Checked, Problems> {
     }
     let offline_after = time(&config.offline_after, root.key("offline_after"), &mut problems);
     let bounds = check_limits(&config.limits, &root.key("limits"), &mut problems);
-    let resources = check_resources(&config.resources, &root.key("resources"), &mut problems);
+    let resources = check_resources(&config.resources, pages, &root.key("resources"), &mut problems);
     metrics::check(&config.metrics, &config.resources, &root.key("metrics"), &mut problems);
     let zone = time_zone_at(root.key("timezone"), &config.timezone).unwrap_or_else(|problem| {
         problems.push(problem);
@@ -198,13 +197,18 @@ fn check_limits(limits: &Limits, at: &Path, problems: &mut Problems) -> Bounds {
     }
 }
 
-fn check_resources(resources: &Resources, at: &Path, problems: &mut Problems) -> Vec<Resource> {
+fn check_resources(
+    resources: &Resources,
+    pages: &[&str],
+    at: &Path,
+    problems: &mut Problems,
+) -> Vec<Resource> {
     let sources = &resources.health.sources;
     if sources.is_empty() || HEALTH_KEYS.contains(&sources.as_str()) {
         let message = format!("`{sources}` cannot name the sources: /health has another key of this name");
         problems.push(Problem::error(at.key("/health").key("sources"), message));
     }
-    let mut paths = Paths::default();
+    let mut paths = Paths { pages, taken: BTreeMap::new(), names: BTreeMap::new() };
     let mut checked = Vec::new();
     for (path, route) in resources.routes.iter() {
         let at = at.key(path);
@@ -227,15 +231,16 @@ fn check_resources(resources: &Resources, at: &Path, problems: &mut Problems) ->
 }
 
 /// Paths taken so far, by shape; and the parameter's name at each place.
-#[derive(Default)]
 struct Paths<'a> {
+    /// What the server itself has.
+    pages: &'a [&'a str],
     taken: BTreeMap<String, &'a str>,
     names: BTreeMap<String, &'a str>,
 }
 
 impl<'a> Paths<'a> {
     fn add(&mut self, path: &'a str, steps: &[Step<'a>], at: &Path, problems: &mut Problems) {
-        if RESERVED.contains(&path) || PAGES.iter().any(|page| page.path == path) {
+        if RESERVED.contains(&path) || self.pages.contains(&path) {
             problems.push(
                 Problem::error(at.clone(), format!("the path `{path}` is answered by the engine itself"))
                     .help("choose another path"),

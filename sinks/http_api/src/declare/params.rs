@@ -5,8 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use smiles_stage::{Value, did_you_mean};
 
-use crate::declare::config::{Case, Parameter, ParameterType, Scalar};
-use crate::declare::resource::Values;
+use crate::declare::config::route::{Case, Parameter, ParameterType, Scalar};
 use crate::text::problem::Failure;
 
 /// How much of a refused value is repeated to the client.
@@ -192,6 +191,14 @@ fn decoded(text: &str) -> Result<String, Failure> {
         }
     }
     String::from_utf8(bytes).map_err(|_| bad())
+}
+
+/// The values of a request's parameters by name.
+pub(crate) type Values = Vec<(String, Value)>;
+
+/// The value of a parameter, if it has one.
+pub(crate) fn value<'a>(values: &'a Values, name: &str) -> Option<&'a Value> {
+    values.iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]

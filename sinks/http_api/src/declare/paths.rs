@@ -6,7 +6,9 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
-use crate::declare::config::{Document, HealthNames, Ordered, Resources, Route, Stat};
+use crate::declare::config::api::{Document, HealthNames, Resources, Stat};
+use crate::declare::config::route::Route;
+use smiles_stage::tables::Ordered;
 
 const HEALTH: &str = "/health";
 const STATS: &str = "/stats";

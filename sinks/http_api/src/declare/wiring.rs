@@ -5,12 +5,15 @@ pub(crate) mod more;
 use arrow_schema::{DataType, Field, SchemaRef};
 use smiles_stage::{Comparison, Order, Path, Problem, Problems, StoreSchema, Value};
 
-use crate::declare::config::{
-    Condition, Join, Limit, Ordered, Parameter, ParameterType, Route, Scalar, Select, Stat, find,
+use crate::declare::config::api::Stat;
+use crate::declare::config::route::{
+    Condition, Join, Limit, Parameter, ParameterType, Route, Scalar, Select, find,
 };
-use crate::declare::resource::{Operand, Partner, Plan, Resource, Selection, Test};
+use crate::declare::resource::{Plan, Resource};
+use crate::declare::selection::{Operand, Partner, Selection, Test};
 use crate::text::json::servable;
 use crate::text::spell;
+use smiles_stage::tables::Ordered;
 
 /// Gives each route its questions.
 ///

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 use smiles_stage::column_unit;
 
-use crate::declare::config::Stat;
+use crate::declare::api::Api;
+use crate::declare::config::api::Stat;
 use crate::declare::params::Param;
-use crate::declare::resource::{Plan, Resource, Selection};
-use crate::query::totals::TotalValue;
-use crate::serve::plan::Api;
+use crate::declare::resource::{Plan, Resource};
+use crate::declare::selection::Selection;
+use crate::declare::totals::TotalValue;
 
 /// The index of a pipeline.
 pub(crate) fn body(pipeline: &str, api: &Api) -> Value {
@@ -64,7 +65,7 @@ fn nest(plan: &Plan) -> Map<String, Value> {
 }
 
 fn served(selection: &Selection) -> Vec<Value> {
-    let column = |served: &crate::declare::resource::Served| {
+    let column = |served: &crate::declare::selection::Served| {
         let field = &selection.columns[served.column];
         let kind = match field.data_type() {
             _ if served.json => "json",
@@ -87,18 +88,18 @@ fn parameter(param: &Param) -> Value {
         "description": spec.description,
         "required": param.in_path,
         "type": match spec.kind {
-            crate::declare::config::ParameterType::Text => "text",
-            crate::declare::config::ParameterType::Integer => "integer",
-            crate::declare::config::ParameterType::Number => "number",
-            crate::declare::config::ParameterType::Boolean => "boolean",
-            crate::declare::config::ParameterType::Time => "time",
+            crate::declare::config::route::ParameterType::Text => "text",
+            crate::declare::config::route::ParameterType::Integer => "integer",
+            crate::declare::config::route::ParameterType::Number => "number",
+            crate::declare::config::route::ParameterType::Boolean => "boolean",
+            crate::declare::config::route::ParameterType::Time => "time",
         },
     });
     let default = spec.default.as_ref().map(|scalar| match scalar {
-        crate::declare::config::Scalar::Bool(value) => json!(value),
-        crate::declare::config::Scalar::Int(value) => json!(value),
-        crate::declare::config::Scalar::Float(value) => json!(value),
-        crate::declare::config::Scalar::Text(value) => json!(value),
+        crate::declare::config::route::Scalar::Bool(value) => json!(value),
+        crate::declare::config::route::Scalar::Int(value) => json!(value),
+        crate::declare::config::route::Scalar::Float(value) => json!(value),
+        crate::declare::config::route::Scalar::Text(value) => json!(value),
     });
     let more = [
         ("default", default),

@@ -7,9 +7,10 @@ use prometheus::{Encoder, TextEncoder};
 use smiles_stage::{Health, SourceState};
 
 use crate::current::latest::Rows;
-use crate::declare::config::Ordered;
 use crate::declare::config::metrics::{HealthSeries, RuntimeSeries, SeriesType};
-use crate::observe::series::{Series, pair, sample};
+use crate::declare::series::Series;
+use crate::observe::series::{pair, sample};
+use smiles_stage::tables::Ordered;
 
 /// The label of the runtime's meters that names their pipeline.
 const PIPELINE: &str = "pipeline";

@@ -2,94 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use arrow_schema::{DataType, SchemaRef};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
-use smiles_stage::unit::{Conversion, Unit};
-use smiles_stage::{Path, Problem, Problems, column_unit};
 
 use crate::current::latest::Rows;
-use crate::declare::config::metrics::{Aggregate, ColumnSeries, Metrics, SeriesType};
+use crate::declare::config::metrics::{Aggregate, SeriesType};
+use crate::declare::series::Series;
 use crate::text::json;
-use crate::text::json::Cell;
-
-/// A declared series, its columns found.
-#[derive(Clone, Debug)]
-pub(crate) struct Series {
-    name: String,
-    help: String,
-    kind: SeriesType,
-    aggregate: Aggregate,
-    column: usize,
-    conversion: Option<Conversion>,
-    labels: Vec<(String, usize)>,
-}
-
-/// Finds the columns of the declared series.
-///
-/// # Errors
-/// Every column and unit that does not fit, by its option.
-pub(crate) fn wire(metrics: &Metrics, input: &SchemaRef) -> Result<Vec<Series>, Problems> {
-    let mut problems = Problems::new();
-    let at = Path::root().key("metrics").key("columns");
-    let series = metrics
-        .columns
-        .iter()
-        .filter_map(|(name, series)| wire_one(name, series, input, &at.key(name), &mut problems))
-        .collect();
-    if problems.is_empty() { Ok(series) } else { Err(problems) }
-}
-
-fn wire_one(
-    name: &str,
-    series: &ColumnSeries,
-    input: &SchemaRef,
-    at: &Path,
-    problems: &mut Problems,
-) -> Option<Series> {
-    let mut find = |column: &str, at: Path| {
-        let place = input.index_of(column).ok();
-        if place.is_none() {
-            let known = input.fields().iter().map(|field| field.name().as_str());
-            let problem = Problem::error(at, format!("the pipeline has no column `{column}`"));
-            problems.push(problem.suggest(column, known));
-        }
-        place
-    };
-    let column = find(&series.column, at.key("column"));
-    let labels: Option<Vec<(String, usize)>> = series
-        .labels
-        .iter()
-        .map(|(label, column)| Some((label.to_owned(), find(column, at.key("labels").key(label))?)))
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect();
-    let column = column?;
-    let field = input.field(column);
-    if !field.data_type().is_numeric() && field.data_type() != &DataType::Boolean {
-        let message = format!("the column `{}` is of type {}, not a number", field.name(), field.data_type());
-        problems.push(Problem::error(at.key("column"), message));
-    }
-    let conversion = series.unit.as_deref().and_then(|unit| {
-        let wanted: Unit = unit.parse().ok()?;
-        let own = column_unit(field).and_then(|unit| unit.parse::<Unit>().ok());
-        let conversion = own.as_ref().and_then(|own| own.to(&wanted));
-        if conversion.is_none() {
-            let has = column_unit(field).map_or("has no unit".to_owned(), |unit| format!("is in {unit}"));
-            let message = format!("the column `{}` {has}, which is no {unit}", field.name());
-            problems.push(Problem::error(at.key("unit"), message));
-        }
-        conversion
-    });
-    Some(Series {
-        name: name.to_owned(),
-        help: series.help.clone(),
-        kind: series.kind,
-        aggregate: series.aggregate,
-        column,
-        conversion,
-        labels: labels?,
-    })
-}
+use crate::text::json::{Cell, decimal};
 
 impl Series {
     /// The series of these rows; one metric per set of labels, sorted.
@@ -161,13 +80,6 @@ fn label(rows: &Rows, column: usize, row: usize) -> String {
             text.trim_matches('"').to_owned()
         }
     }
-}
-
-/// A sum of decimals without the dust of binary fractions: 35.8 + 34.5 is 70.3.
-pub(crate) fn decimal(sum: f64) -> f64 {
-    const PLACES: f64 = 1e6;
-    // Beyond, a double has no such places.
-    if sum.abs() < 1e9 { (sum * PLACES).round() / PLACES } else { sum }
 }
 
 impl Aggregate {

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use smiles_stage::{Comparison, Filter, Query};
 
-use crate::declare::resource::{Partner, Plan, Resource, Selection, Values};
+use crate::declare::params::Values;
+use crate::declare::resource::{Plan, Resource};
+use crate::declare::selection::{Partner, Selection};
 use crate::query::asker::{Asker, Found, STORE_RETRY};
 use crate::query::format::{Encoder, Format, write_members};
 use crate::text::json;

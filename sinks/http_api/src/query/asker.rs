@@ -16,10 +16,10 @@ use smiles_stage::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::current::fresh::sink_state;
 use crate::current::memory::Memory;
 use crate::current::refusals::Refusals;
-use crate::declare::resource::Selection;
-use crate::observe::health;
+use crate::declare::selection::Selection;
 use crate::text::json;
 use crate::text::json::Cell;
 use crate::text::problem::Failure;
@@ -191,7 +191,7 @@ impl Asker<'_> {
     /// What a client hears of a store that failed; the operator's log says why, once.
     pub(crate) fn failed(&self, error: &StageError) -> Failure {
         // There may be no tables yet, or not even a file.
-        if health::sink_state(&self.health.health(), self.store_name) == Some(SinkState::Starting) {
+        if sink_state(&self.health.health(), self.store_name) == Some(SinkState::Starting) {
             tracing::debug!(error = %error.chain(), "store is not ready");
             return Failure::unavailable("the store is not ready yet; try again later", STORE_RETRY);
         }

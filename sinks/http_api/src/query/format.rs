@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::declare::resource::Served;
+use crate::declare::selection::Served;
 use crate::text::json;
 use crate::text::json::Cell;
 use crate::text::problem::Failure;

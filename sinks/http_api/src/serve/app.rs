@@ -12,14 +12,14 @@ use tokio::sync::Semaphore;
 use crate::current::latest::Latest;
 use crate::current::memory::Memory;
 use crate::current::refusals::Refusals;
+use crate::declare::api::Api;
 use crate::describe::{index, openapi};
 use crate::query::asker::{Asker, STORE_RETRY};
 use crate::query::cache::{Cache, Kept};
 use crate::query::format::Format;
 use crate::serve::access::Access;
 use crate::serve::events::Events;
-use crate::serve::plan::Api;
-use crate::serve::refresh::Freshness;
+use crate::serve::freshness::Freshness;
 use crate::text::problem::Failure;
 
 /// The running API.

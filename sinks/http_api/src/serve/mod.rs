@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod connections;
 pub(crate) mod discovery;
 pub(crate) mod events;
+pub(crate) mod freshness;
 pub(crate) mod pages;
 pub(crate) mod plan;
 pub(crate) mod refresh;

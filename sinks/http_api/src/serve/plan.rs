@@ -1,11 +1,9 @@
 //! `type: http_api`: from options to a listening sink.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use jiff::tz::TimeZone;
 use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
     Delivery, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage, StageError,
@@ -13,16 +11,15 @@ use smiles_stage::{
 };
 
 use crate::current::memory::Views;
-use crate::declare::check::{Address, Bounds, Checked, check};
+use crate::declare::api::Api;
+use crate::declare::check::{Address, Checked, check};
 use crate::declare::config::access::Secret;
-use crate::declare::config::discovery::Discovery;
-use crate::declare::config::metrics::Metrics;
-use crate::declare::config::{Config, Document, Ordered, Stat};
-use crate::declare::resource::Resource;
+use crate::declare::config::api::Config;
+use crate::declare::origins::Origins;
+use crate::declare::series;
 use crate::declare::wiring;
-use crate::observe::series;
-use crate::observe::series::Series;
-use crate::serve::access::{Access, Origins};
+use crate::serve::access::Access;
+use crate::serve::pages::PAGES;
 use crate::serve::sink;
 
 /// The stage `http_api`: a sink that keeps the latest rows, and a server that answers from them and from a store.
@@ -43,7 +40,8 @@ impl Stage for HttpApi {
                     .help("name a sink that is a store in `store`"),
             );
         }
-        match check(&config) {
+        let pages: Vec<&str> = PAGES.iter().map(|page| page.path).collect();
+        match check(&config, &pages) {
             Ok(Checked { address, offline_after, bounds, resources, zone, origins })
                 if problems.is_empty() =>
             {
@@ -71,46 +69,6 @@ impl Stage for HttpApi {
                 Err(problems)
             }
         }
-    }
-}
-
-/// What the server needs to know of its declaration.
-#[derive(Clone, Debug)]
-pub(crate) struct Api {
-    /// Where the sources stand in `/health`.
-    pub sources_key: String,
-    /// The fields of `/stats`.
-    pub stats: Ordered<Stat>,
-    /// The declared series.
-    pub metrics: Metrics,
-    /// How long a source may be silent.
-    pub offline_after: Duration,
-    /// Limits.
-    pub bounds: Bounds,
-    /// How it makes itself known.
-    pub discovery: Option<Discovery>,
-    /// The routes.
-    pub resources: Vec<Resource>,
-    /// Series of columns, once wired.
-    pub series: Vec<Series>,
-    /// The sink whose store is read.
-    pub store_name: Option<String>,
-    /// The local clock.
-    pub zone: TimeZone,
-    /// The hour at which its days begin for counters.
-    pub reset_hour: i8,
-    /// Words for the description.
-    pub document: Document,
-    /// What is kept in memory, once the store's mapping is known.
-    pub views: Views,
-}
-
-impl Api {
-    /// The columns by which rows heard are told apart.
-    pub(crate) fn heard_key(&self) -> Vec<String> {
-        let totals = self.resources.iter().filter_map(|resource| resource.route.totals.as_ref());
-        let keys = totals.flat_map(|totals| totals.values.iter().map(|(_, total)| &total.key));
-        keys.into_iter().find(|key| !key.is_empty()).cloned().unwrap_or_default()
     }
 }
 

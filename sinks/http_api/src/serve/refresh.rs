@@ -1,14 +1,15 @@
 //! Whether what is kept of the store is what it holds now, and asking it anew when it is not. No request waits for a
 //! store that hangs: what was last known is answered, and the asking goes on by itself.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use smiles_stage::{Position, SinkState, Store};
+use smiles_stage::{SinkState, Store};
 
-use crate::current::job::{Job, PATIENCE};
-use crate::observe::{health, stats};
+use crate::current::fresh::sink_state;
+use crate::current::job::PATIENCE;
+use crate::observe::stats;
 use crate::query::asker::STORE_RETRY;
 use crate::query::cache::{Kept, Stamp};
 use crate::query::format::Format;
@@ -17,73 +18,12 @@ use crate::text::problem::Failure;
 
 /// How often a store is asked whether others have written to it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// How long the first ones wait, when next to nothing is known.
 const FIRST_PATIENCE: Duration = Duration::from_secs(3);
-/// How long a store that failed is left alone.
-const LEAVE_ALONE: Duration = Duration::from_secs(5);
-/// The same for one that said at once that it is not there yet, as at the start.
-const NOT_YET: Duration = Duration::from_millis(200);
+
 /// How old what is known gets while nobody asks; a store that hangs then finds it no older.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
-
-/// What is known of the store's state.
-#[derive(Debug, Default)]
-pub(crate) struct Freshness {
-    state: Mutex<State>,
-    look: Arc<Job>,
-    read: Arc<Job>,
-    count: Arc<Job>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Grows whenever the store may hold something else.
-    generation: u64,
-    /// Rows its sink had delivered when last looked.
-    delivered: u64,
-    /// What its sink was done with then.
-    done: Vec<Position>,
-    /// What the store said of itself last.
-    version: Option<String>,
-    looked: Option<Duration>,
-    /// What memory was read at.
-    read: Asked,
-    /// What the size and the row counts are of.
-    counted: Asked,
-    /// The answer of `/stats`; the last failure as long as there is none.
-    stats: Option<Result<Arc<Kept>, Failure>>,
-}
-
-/// A reading of the store.
-#[derive(Clone, Copy, Debug, Default)]
-struct Asked {
-    /// The generation it was good for.
-    generation: Option<u64>,
-    /// Not asked before, after a failure.
-    not_before: Duration,
-}
-
-impl Asked {
-    fn is_due(self, generation: u64, now: Duration) -> bool {
-        self.generation != Some(generation) && now >= self.not_before
-    }
-
-    /// It ended. `took`: how long it was under way.
-    fn ended(&mut self, answered: Option<u64>, now: Duration, took: Duration) {
-        self.not_before = match answered {
-            Some(_) => Duration::ZERO,
-            None if self.generation.is_none() && took < NOT_YET => now + NOT_YET,
-            None => now + LEAVE_ALONE,
-        };
-        self.generation = answered.or(self.generation);
-    }
-}
-
-impl Freshness {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl App {
     /// What an answer given now is made of. `current`: it is made of memory too.
@@ -167,7 +107,7 @@ impl App {
 
     /// Whether the sink of the store has been let in: before that there may be nothing to ask.
     fn store_takes_batches(&self) -> bool {
-        let state = health::sink_state(&self.health.health(), self.store_name.as_deref());
+        let state = sink_state(&self.health.health(), self.store_name.as_deref());
         state == Some(SinkState::Delivering)
     }
 }

@@ -9,22 +9,24 @@ use bytes::Bytes;
 use http::{HeaderMap, Uri};
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
+use crate::current::fresh;
 use crate::declare::config::metrics::SeriesType;
 use crate::declare::params;
-use crate::declare::resource::{Plan, Resource, Values};
-use crate::observe::health;
+use crate::declare::params::Values;
+use crate::declare::resource::{Plan, Resource};
+use crate::declare::totals::TotalsPlan;
 use crate::observe::series::{pair, sample};
 use crate::query::answer::{Body, Content, answer};
 use crate::query::cache::Kept;
 use crate::query::format::Format;
-use crate::query::history;
-use crate::query::history::Asked;
+use crate::query::history::asked;
+use crate::query::history::asked::Asked;
 use crate::query::history::buckets::answer_buckets;
 use crate::query::history::page::answer_page;
 use crate::query::totals;
-use crate::query::totals::{Given, Sums, TotalsPlan};
+use crate::query::totals::{Given, Sums};
 use crate::serve::app::{App, no_store};
-use crate::serve::{reply, router};
+use crate::serve::reply;
 use crate::text::problem::Failure;
 use crate::text::zone::Spans;
 
@@ -54,7 +56,7 @@ pub(crate) async fn serve(
     let path: Vec<(String, String)> =
         path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     if path.iter().any(|(_, text)| text.is_empty()) {
-        return Err(router::nothing_at(uri));
+        return Err(nothing_at(uri));
     }
     let values = params::read(&resource.params, &path, uri.query())?;
     let content = content(app, resource, &values, format, uri).await?;
@@ -101,7 +103,7 @@ async fn content(
         }
         None => answer_page(resource, (plan, history), values, &asked, format, &asker).await?,
     };
-    content.link = next.map(|place| history::link(uri.path(), uri.query(), &place));
+    content.link = next.map(|place| asked::link(uri.path(), uri.query(), &place));
     Ok(content)
 }
 
@@ -141,7 +143,7 @@ async fn sums(app: &Arc<App>, plan: &TotalsPlan) -> Result<Sums, Failure> {
     };
     let health = app.health.health();
     let offline_after = app.api.offline_after;
-    let heard = app.latest.named(|name| health::patience_with(&health, name, offline_after));
+    let heard = app.latest.named(|name| fresh::patience_with(&health, name, offline_after));
     Ok(totals::sums(plan, &Given { rows, heard: &heard, health: &health, offline_after }))
 }
 
@@ -174,4 +176,10 @@ pub(crate) async fn total_series(app: &Arc<App>) -> Vec<MetricFamily> {
         families.push(family);
     }
     families
+}
+
+/// 404 of a path.
+pub(crate) fn nothing_at(uri: &Uri) -> Failure {
+    let path: String = uri.path().chars().take(128).collect();
+    Failure::not_found(format!("nothing is served at `{path}`; /api lists what is"))
 }

@@ -12,6 +12,8 @@ use axum::routing::{MethodRouter, get};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
+use crate::current::fresh;
+use crate::declare::origins;
 use crate::observe::{health, metrics};
 use crate::serve::access;
 use crate::serve::app::App;
@@ -56,13 +58,7 @@ fn endpoint(methods: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
 }
 
 async fn no_such_path(uri: Uri) -> Failure {
-    nothing_at(&uri)
-}
-
-/// 404 of a path.
-pub(crate) fn nothing_at(uri: &Uri) -> Failure {
-    let path: String = uri.path().chars().take(128).collect();
-    Failure::not_found(format!("nothing is served at `{path}`; /api lists what is"))
+    resource::nothing_at(&uri)
 }
 
 /// What all answers have in common: who may ask, headers, and being counted by route and status.
@@ -72,7 +68,7 @@ async fn around(
     request: Request,
     next: Next,
 ) -> Response {
-    let origin = access::origin(request.headers());
+    let origin = origins::origin(request.headers());
     let preflight = request.method() == Method::OPTIONS;
     let path = request.uri().path();
     let is_page = preflight || PAGES.iter().any(|page| page.path == path);
@@ -129,7 +125,7 @@ async fn serve_metrics(State(app): State<Arc<App>>, uri: Uri) -> Result<Response
     }
     let totals = resource::total_series(&app).await;
     let state = app.health.health();
-    let latest = app.latest.of(|name| health::patience_with(&state, name, app.api.offline_after));
+    let latest = app.latest.of(|name| fresh::patience_with(&state, name, app.api.offline_after));
     let runtime = &app.api.metrics.runtime;
     let text = metrics::text(app.meters.gather(), runtime, &app.api.series, totals, &state, &latest);
     let text = text.map_err(|error| {

@@ -10,12 +10,12 @@ use tokio::task::JoinSet;
 
 use crate::current::latest::Latest;
 use crate::current::memory::Memory;
+use crate::declare::api::Api;
 use crate::declare::check::Address;
 use crate::serve::access::Access;
 use crate::serve::app::{App, Shared};
 use crate::serve::discovery::Announcement;
 use crate::serve::events::Events;
-use crate::serve::plan::Api;
 use crate::serve::router;
 use crate::serve::{connections, refresh};
 

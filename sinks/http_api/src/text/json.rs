@@ -175,6 +175,13 @@ pub(crate) fn instant(time: Timestamp) -> String {
     text
 }
 
+/// A sum of decimals without the dust of binary fractions: 35.8 + 34.5 is 70.3.
+pub(crate) fn decimal(sum: f64) -> f64 {
+    const PLACES: f64 = 1e6;
+    // Beyond, a double has no such places.
+    if sum.abs() < 1e9 { (sum * PLACES).round() / PLACES } else { sum }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

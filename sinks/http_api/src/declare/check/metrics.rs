@@ -3,8 +3,9 @@
 use smiles_stage::unit::{Unit, advice};
 use smiles_stage::{Path, Problem, Problems};
 
+use crate::declare::config::api::Resources;
 use crate::declare::config::metrics::{ColumnSeries, Metrics, RuntimeSeries, TotalSeries};
-use crate::declare::config::{Resources, Route, find};
+use crate::declare::config::route::{Route, find};
 
 /// Checks names, labels and units.
 pub(super) fn check(metrics: &Metrics, resources: &Resources, at: &Path, problems: &mut Problems) {

@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::declare::config::history::History;
-use crate::declare::config::totals::Totals;
-use crate::declare::config::{
-    Case, Condition, Limit, Ordered, Parameter, ParameterType, Place, Route, Select, Shape, find,
+use crate::declare::config::route::{
+    Case, Condition, Limit, Parameter, ParameterType, Place, Route, Select, Shape, find,
 };
+use crate::declare::config::totals::Totals;
+use crate::declare::paging;
 use crate::declare::params::Param;
-use crate::query::history;
 use crate::text::spell;
 use crate::text::spell::Step;
 use crate::text::zone::Interval;
+use smiles_stage::tables::Ordered;
 
 /// Checks what of a route refers to its parameters.
 pub(super) fn check(route: &Route, params: &[Param], at: &Path, problems: &mut Problems) {
@@ -68,11 +69,11 @@ pub(super) fn parameters(
     };
     let mut params: Vec<Param> = route.parameters.iter().map(check).collect();
     if let Some(history) = &route.history {
-        for name in history::NAMES.iter().filter(|name| find(&route.parameters, name).is_some()) {
+        for name in paging::NAMES.iter().filter(|name| find(&route.parameters, name).is_some()) {
             let message = format!("the parameter `{name}` is added by `history`");
             problems.push(Problem::error(at.key(*name), message).help("remove it here"));
         }
-        params.extend(history::parameters(history));
+        params.extend(paging::parameters(history));
     }
     params.sort_by_key(|param| !param.in_path);
     params
@@ -184,7 +185,7 @@ impl RouteCheck<'_> {
         }
         if let Some(declared) = &route.history {
             history_of(route, declared, at, problems);
-            self.used.extend(history::NAMES.map(str::to_owned));
+            self.used.extend(paging::NAMES.map(str::to_owned));
         }
         for (place, join) in route.join.iter().enumerate() {
             self.partner(&join.on, &join.query, &at.key("join").index(place), problems);

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Aggregate, Ordered};
+use crate::declare::config::metrics::Aggregate;
+use smiles_stage::tables::Ordered;
 
 /// One object with the values over everything, and one per source.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -9,8 +9,9 @@ use super::{Wiring, empty};
 use crate::declare::config::history::History;
 use crate::declare::config::metrics::Aggregate;
 use crate::declare::config::totals::{Belongs, SumTable, Total, Totals};
-use crate::declare::resource::{Bucket, HistoryPlan, Selection};
-use crate::query::totals::{Origin, SumPlan, SumsPlan, TotalValue, TotalsPlan};
+use crate::declare::resource::{Bucket, HistoryPlan};
+use crate::declare::selection::Selection;
+use crate::declare::totals::{Origin, SumPlan, SumsPlan, TotalValue, TotalsPlan};
 
 /// Decimal places of a mean beyond those of the values.
 const MEAN_DECIMALS: i32 = 2;

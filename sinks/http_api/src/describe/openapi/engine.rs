@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::resource::operation;
-use super::schema::object;
-use super::{common, kept, problem, unavailable};
-use crate::declare::config::Stat;
-use crate::serve::plan::Api;
+use crate::declare::api::Api;
+use crate::declare::config::api::Stat;
+use crate::describe::openapi::parts::{common, kept, problem, unavailable};
+use crate::describe::openapi::resource::operation;
+use crate::describe::openapi::schema::object;
 
 /// Path, tag, summary, and what it answers by status.
 type Endpoint<'a> = (&'a str, &'a str, &'a str, Vec<(&'a str, Value)>);

@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema::{cell, list, members, object};
-use super::{common, kept, problem};
-use crate::declare::config::{Document, ParameterType, Scalar};
+use crate::declare::api::Api;
+use crate::declare::config::api::Document;
+use crate::declare::config::route::{ParameterType, Scalar};
 use crate::declare::params::Param;
 use crate::declare::resource::{Plan, Resource};
+use crate::declare::totals::{Origin, TotalsPlan};
+use crate::describe::openapi::parts::{common, kept, problem};
+use crate::describe::openapi::schema::{cell, list, members, object};
 use crate::query::format::Format;
 use crate::query::history::buckets::served;
-use crate::query::totals::{Origin, TotalsPlan};
-use crate::serve::plan::Api;
 
 pub(super) fn path(resource: &Resource, api: &Api, guarded: bool) -> Value {
     let words = &api.document;

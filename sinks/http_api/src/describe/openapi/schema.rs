@@ -4,8 +4,8 @@ use arrow_schema::{DataType, Field};
 use serde_json::{Map, Value, json};
 use smiles_stage::column_unit;
 
-use crate::declare::config::Document;
-use crate::declare::resource::Selection;
+use crate::declare::config::api::Document;
+use crate::declare::selection::Selection;
 
 /// RFC 9457, with what ours may say beside.
 pub(super) fn problem() -> Value {

@@ -9,13 +9,15 @@ use arrow_schema::Field;
 use jiff::Timestamp;
 use smiles_stage::{Aggregate, Buckets, Comparison, Filter, Function, Order, Query, Value};
 
-use super::Asked;
-use super::page::range;
-use crate::declare::resource::{HistoryPlan, Plan, Resource, Selection, Values};
+use crate::declare::params::Values;
+use crate::declare::resource::{HistoryPlan, Plan, Resource};
+use crate::declare::selection::Selection;
 use crate::declare::wiring::empty;
 use crate::query::answer::{Content, check_empty, encoded};
 use crate::query::asker::{Asker, Found};
 use crate::query::format::Format;
+use crate::query::history::asked::Asked;
+use crate::query::history::page::range;
 use crate::text::json;
 use crate::text::json::Cell;
 use crate::text::problem::Failure;

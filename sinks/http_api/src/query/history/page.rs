@@ -10,11 +10,13 @@ use futures::stream::{self, BoxStream, StreamExt};
 use smiles_stage::{Comparison, Edge, Filter, Query, Rows, Side, Value};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Asked;
-use crate::declare::resource::{HistoryPlan, Plan, Resource, Selection, Values};
+use crate::declare::params::Values;
+use crate::declare::resource::{HistoryPlan, Plan, Resource};
+use crate::declare::selection::Selection;
 use crate::query::answer::{Body, Content, check_empty, encoded, unwritable};
 use crate::query::asker::{Asker, Found};
 use crate::query::format::{Encoder, Format};
+use crate::query::history::asked::Asked;
 use crate::text::json;
 use crate::text::problem::Failure;
 
