@@ -6,13 +6,14 @@ use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
 use smiles_stage::option::Size;
 
-use crate::check::check;
-use crate::common::{Role, file_schema};
+use crate::check::checker::check;
+use crate::common::file_schema;
 use crate::diagnostic::{Diagnostic, origins};
 use crate::document::{Entry, Kind, Node};
+use crate::each::Items;
 use crate::loader::Loader;
 use crate::names::{LONGEST, Names, short};
-use crate::resolve::Items;
+use crate::role::Role;
 use crate::sources::duration;
 use crate::stage::Stage;
 use crate::{DisabledTransform, JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, StartFrom, TransformDecl};

@@ -2,15 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::role::Role;
 use crate::{plugins, variables};
-
-/// What a stage is in the pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Source,
-    Transform,
-    Sink,
-}
 
 impl Role {
     pub(crate) const ALL: [Self; 3] = [Self::Source, Self::Transform, Self::Sink];

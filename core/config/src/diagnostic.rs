@@ -6,7 +6,6 @@ use smiles_stage::{Path, Problem, Segment, Severity};
 
 use crate::NodeId;
 use crate::document::{Document, Kind, Span};
-use crate::render;
 use crate::secret;
 
 /// One thing that is wrong, and what to do about it.
@@ -60,9 +59,9 @@ impl Diagnostic {
 /// Everything wrong with a pipeline, errors first, in the order of the files.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
-    document: Arc<Document>,
+    pub(crate) document: Arc<Document>,
     secrets: Arc<Vec<String>>,
-    list: Vec<Diagnostic>,
+    pub(crate) list: Vec<Diagnostic>,
 }
 
 /// Where a diagnostic points.
@@ -138,11 +137,6 @@ impl Diagnostics {
     pub fn warning_at(&mut self, node: NodeId, message: impl Into<String>, help: Option<String>) {
         let diagnostic = Diagnostic::warning(self.document.anchor(node), message).help(help);
         self.add_at(node, diagnostic);
-    }
-
-    /// All diagnostics as text: excerpts with file, line and column, at most one screen.
-    pub fn render(&self, color: bool) -> String {
-        render::render(&self.document, &self.list, color)
     }
 
     fn add_at(&mut self, node: NodeId, mut diagnostic: Diagnostic) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use smiles_stage::Path;
 
-use crate::check::check;
+use crate::check::checker::check;
 use crate::diagnostic::{Diagnostics, Place};
 use crate::loader::{Loader, What};
 use crate::{Environment, NodeId, Tree};

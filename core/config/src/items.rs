@@ -8,9 +8,9 @@ use smiles_stage::did_you_mean;
 use crate::NodeId;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Kind};
+use crate::each::{Item, Items};
 use crate::expression::{Form, Part, parse};
 use crate::loader::Loader;
-use crate::resolve::{Item, Items};
 use crate::secret::is_secret_name;
 
 const HELP: &str = "write `for_each: ${json:NAME:-}`, where NAME holds a JSON list such as \

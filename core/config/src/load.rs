@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use smiles_stage::{Files, Registry};
 
+use crate::declarations::{Retired, Variable};
 use crate::diagnostic::Diagnostics;
 use crate::loader::{Loader, What};
 use crate::plugins::{NoPlugins, Plugins};
 use crate::settings::settings;
 use crate::tree::Beside;
-use crate::variables::{Retired, Variable, any_error};
+use crate::variables::any_error;
 use crate::{Environment, Pipeline, Tree};
 
 /// What a pipeline file came to.

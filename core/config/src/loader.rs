@@ -6,11 +6,11 @@ use std::io;
 use smiles_stage::did_you_mean;
 
 use crate::compose::compose;
+use crate::declarations::Declarations;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Document, Entry, FileId, Kind, Node, Source, Span};
-use crate::resolve::Items;
+use crate::each::Items;
 use crate::tree::{beside, reason};
-use crate::variables::Declarations;
 use crate::{Environment, NodeId, Tree};
 
 /// More files than any pipeline has; a file that includes two that include two would never end.

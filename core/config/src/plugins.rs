@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use smiles_stage::{Problem, Registry, Segment};
 
 use crate::NodeId;
-use crate::check::check;
+use crate::check::checker::check;
 use crate::diagnostic::{Diagnostic, origins};
 use crate::document::Kind;
+use crate::each::Items;
 use crate::loader::Loader;
-use crate::resolve::Items;
 use crate::sources::duration;
 use crate::tree::beside;
 

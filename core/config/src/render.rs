@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use smiles_stage::Severity;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::{Document, Source, Span};
 use crate::secret::is_secret_name;
 
@@ -15,7 +15,14 @@ const ONE_SCREEN: usize = 60;
 /// Lines longer than this are cut by the renderer.
 const WIDTH: usize = 140;
 
-pub(crate) fn render(document: &Document, list: &[Diagnostic], color: bool) -> String {
+impl Diagnostics {
+    /// All diagnostics as text: excerpts with file, line and column, at most one screen.
+    pub fn render(&self, color: bool) -> String {
+        render(&self.document, &self.list, color)
+    }
+}
+
+fn render(document: &Document, list: &[Diagnostic], color: bool) -> String {
     let texts: Vec<String> = document.sources.iter().map(masked).collect();
     let renderer = if color { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
     let renderer = renderer.term_width(WIDTH);

@@ -1,37 +1,19 @@
 //! `${}` in the scalars of the tree. A value never changes the structure: it is the text of one scalar.
 
-use std::collections::BTreeMap;
-
 use smiles_stage::did_you_mean;
 
 use crate::NodeId;
+use crate::declarations::unread;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Kind, Node, Origin, Scalar, Span};
+use crate::each::Items;
 use crate::expression::{Form, Malformed, Otherwise, Part, Reference, parse};
 use crate::loader::Loader;
 use crate::secret::is_secret_name;
 use crate::tree::{beside, reason};
-use crate::variables::unread;
 
 /// Far more than a pipeline has; aliases of aliases reach it before they fill the memory.
 const MAX_NODES: usize = 200_000;
-
-/// Values of one item of a `for_each`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Item {
-    /// `item 2 of DTU_CONFIGS`.
-    pub(crate) shown: String,
-    pub(crate) values: BTreeMap<String, String>,
-}
-
-/// What `${item.x}` means here.
-pub(crate) enum Items<'a> {
-    /// Not below a `for_each`.
-    Outside,
-    /// Below one without values: every item is unset.
-    Unset,
-    Set(&'a Item),
-}
 
 /// What a text came from.
 #[derive(Default)]

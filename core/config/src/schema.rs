@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
 
-use crate::common::{Role, file_schema};
+use crate::common::file_schema;
+use crate::role::Role;
 
 /// The schema of every pipeline file that this registry can run.
 pub fn schema(registry: &Registry) -> Value {

@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
 use smiles_stage::option::Period;
 
-use crate::common::Role;
 use crate::diagnostic::Diagnostic;
 use crate::document::Entry;
+use crate::each::Items;
 use crate::items::Refused;
 use crate::loader::Loader;
 use crate::names::Names;
-use crate::resolve::Items;
+use crate::role::Role;
 use crate::{NodeId, SourceDecl};
 
 /// Failed passes after which a period stretches.

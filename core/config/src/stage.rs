@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
 
-use crate::check::check;
-use crate::common::Role;
+use crate::check::checker::check;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Document, Entry, Kind, Node};
+use crate::each::Items;
 use crate::loader::Loader;
-use crate::resolve::Items;
+use crate::role::Role;
 use crate::secret::REDACTED;
 use crate::{NodeId, StageDecl};
 

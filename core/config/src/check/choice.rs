@@ -3,10 +3,10 @@
 use serde_json::Value;
 use smiles_stage::did_you_mean;
 
-use super::describe::{allowed_values, bare, joined, types};
-use super::scalar::WRONG_TYPE;
-use super::{Check, Fault, Typed};
 use crate::NodeId;
+use crate::check::checker::{Check, Fault, Typed};
+use crate::check::describe::{allowed_values, bare, joined, types};
+use crate::check::scalar::WRONG_TYPE;
 use crate::document::Kind;
 
 impl<'a> Check<'a> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Check, MAX_DEPTH, Typed};
+use crate::check::checker::{Check, MAX_DEPTH, Typed};
 
 impl<'a> Check<'a> {
     /// Where `$ref` leads.

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use smiles_stage::option::{DURATION_FORMAT, SIZE_FORMAT};
 
-use super::Check;
 use crate::NodeId;
+use crate::check::checker::Check;
 use crate::document::Kind;
 
 impl Check<'_> {

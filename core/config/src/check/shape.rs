@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 use smiles_stage::did_you_mean;
 
-use super::describe::types;
-use super::{Check, Fault, Typed};
 use crate::NodeId;
+use crate::check::checker::{Check, Fault, Typed};
+use crate::check::describe::types;
 use crate::document::Entry;
 
 /// A list in place of a map is as far off as it gets.
