@@ -4,9 +4,9 @@ use smiles_stage::StageError;
 use smiles_stage::tables::{Part, Place, Rejected};
 use tokio::time::Instant;
 
+use crate::attempt::{Refusal, Write, about_rows};
 use crate::blame::{Judge, Whose, held};
 use crate::error::reason;
-use crate::write::{Refusal, Write, about_rows};
 
 const UNDO: &str = "ROLLBACK TO SAVEPOINT attempt";
 /// What waits for the commit is asked for now, or it would blame no row. Afterwards everything waits again, so that
@@ -68,7 +68,7 @@ impl Halving<'_> {
                 _ => self.rejected.suspect(*place, name, code, reason),
             }
             // Locks are held meanwhile, and whoever mends a trigger waits for them.
-            if self.rejected.is_undecided() && begun.elapsed() > self.judge.limit() {
+            if self.rejected.is_undecided() && begun.elapsed() > self.judge.evidence.limit() {
                 break;
             }
         }
@@ -77,7 +77,7 @@ impl Halving<'_> {
 
     /// Writes a range, or undoes it and says what was refused where.
     async fn attempt(&mut self, range: &[Place]) -> Result<Option<Refused>, StageError> {
-        let limit = self.judge.limit();
+        let limit = self.judge.evidence.limit();
         let (write, parts) = (self.write, self.parts);
         let tried = tokio::time::timeout(limit, async {
             write.simply("SAVEPOINT attempt").await?;

@@ -4,17 +4,14 @@
 //! table, column and constraint are; what these concern is asked from the catalogue.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use smiles_stage::StageError;
-use smiles_stage::tables::TablesPlan;
-use tokio_postgres::Client;
 use tokio_postgres::error::DbError;
 
-use crate::connect::Connector;
 use crate::constraint::{self, Concerned};
 use crate::defaults;
 use crate::error::said;
+use crate::evidence::Evidence;
 
 /// Who is to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,11 +80,7 @@ fn is_of_function(error: &DbError) -> bool {
 
 /// Answers for the errors of one write.
 pub(crate) struct Judge<'a> {
-    pub(crate) connector: &'a Connector,
-    pub(crate) client: &'a Client,
-    pub(crate) tables: &'a TablesPlan,
-    /// Statement that makes a broken transaction usable again.
-    pub(crate) undo: Option<&'a str>,
+    pub(crate) evidence: Evidence<'a>,
     known: HashMap<Cause, Whose>,
 }
 
@@ -104,13 +97,8 @@ struct Cause {
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) fn new(
-        connector: &'a Connector,
-        client: &'a Client,
-        tables: &'a TablesPlan,
-        undo: Option<&'a str>,
-    ) -> Self {
-        Self { connector, client, tables, undo, known: HashMap::new() }
+    pub(crate) fn new(evidence: Evidence<'a>) -> Self {
+        Self { evidence, known: HashMap::new() }
     }
 
     /// Whose fault the error is; `written`: by a statement that writes this table. The transaction, if there is one,
@@ -158,18 +146,16 @@ impl<'a> Judge<'a> {
             )),
             Kind::BesidePartition => Whose::Row,
             Kind::Value => {
-                match written.and_then(|name| self.tables.written().find(|it| it.name() == name)) {
-                    Some(table) => defaults::fail(self, table).await?.map_or(Whose::Row, Whose::Table),
+                match written.and_then(|name| self.evidence.tables.written().find(|it| it.name() == name)) {
+                    Some(table) => {
+                        defaults::fail(&self.evidence, table).await?.map_or(Whose::Row, Whose::Table)
+                    }
                     None => Whose::Row,
                 }
             }
-            Kind::Constraint => judged(&constraint::concerned(self, written, error).await?, error),
+            Kind::Constraint => judged(&constraint::concerned(&self.evidence, written, error).await?, error),
             Kind::NoRow | Kind::Unclear => Whose::Unclear,
         })
-    }
-
-    pub(crate) fn limit(&self) -> Duration {
-        self.connector.config.timeout.0
     }
 }
 

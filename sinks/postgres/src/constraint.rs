@@ -6,7 +6,7 @@ use smiles_stage::tables::{Mode, TablePlan};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, Row};
 
-use crate::blame::Judge;
+use crate::evidence::Evidence;
 use crate::sql::qualified;
 
 /// What stands against a row, or for it.
@@ -116,14 +116,14 @@ impl Column {
 /// # Errors
 /// The catalogue could not be asked.
 pub(crate) async fn concerned(
-    judge: &Judge<'_>,
+    evidence: &Evidence<'_>,
     written: Option<&str>,
     error: &DbError,
 ) -> Result<Concerned, StageError> {
-    let tables: Vec<&TablePlan> = judge.tables.written().collect();
+    let tables: Vec<&TablePlan> = evidence.tables.written().collect();
     let names: Vec<String> = tables.iter().map(|table| qualified(table.name())).collect();
-    let asked = ask(judge.client, &names, error);
-    let (columns, constant) = judge.connector.within(judge.limit(), "read", asked).await?;
+    let asked = ask(evidence.client, &names, error);
+    let (columns, constant) = evidence.connector.within(evidence.limit(), "read", asked).await?;
     let find = |name: &str| names.iter().position(|known| known == name).map(|index| tables[index]);
     Ok(weigh(&columns, constant, written, error.datatype().is_some(), find))
 }

@@ -10,6 +10,7 @@
 //! `json`. A number that is not finite is null. A value that its column cannot hold rejects the row.
 
 mod answer;
+mod attempt;
 mod bisect;
 mod blame;
 mod catalog;
@@ -20,6 +21,7 @@ mod constraint;
 mod defaults;
 mod encode;
 mod error;
+mod evidence;
 mod extract;
 mod load;
 mod migrate;

@@ -10,6 +10,7 @@
 //! 0 to 9999 reject the row.
 
 mod answer;
+mod attempt;
 mod bind;
 mod blame;
 mod compile;

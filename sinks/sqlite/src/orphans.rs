@@ -5,9 +5,9 @@ use rusqlite::Connection;
 use smiles_stage::StageError;
 use smiles_stage::tables::{Place, Rejected};
 
+use crate::attempt::Write;
 use crate::bind::RowError;
 use crate::blame::{self, Whose};
-use crate::write::Write;
 
 const CODE: &str = "SQLITE_CONSTRAINT_FOREIGNKEY";
 const REASON: &str = "a foreign key of the row, or one that leads to it, leads nowhere at the commit";

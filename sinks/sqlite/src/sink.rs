@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use smiles_stage::{Action, Batch, Pending, Position, RunId, Sink, StageError, Watermark};
 use tokio::task::spawn_blocking;
 
+use crate::write;
 use crate::writer::{Settings, Writer};
 
 /// Writes to one database file.
@@ -80,7 +81,7 @@ impl Sink for SqliteSink {
         flush.skip(writer.known.get(&flush.position.run).copied());
         let (position, skipped) = (flush.position, flush.skipped());
         let (batches, late) = (flush.batches, flush.late);
-        let stored = self.with_writer(writer, move |writer| writer.store(&batches, late)).await;
+        let stored = self.with_writer(writer, move |writer| write::store(writer, &batches, late)).await;
         stored.map_err(|error| error.behind(skipped))?;
         self.pending.reached(position);
         Ok(Some(position))

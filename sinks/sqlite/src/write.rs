@@ -2,25 +2,20 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
-use smiles_stage::tables::{
-    Mode, Part, Piece, Place, Rejected, TablePlan, latest_plausible, merge, write_time,
-};
-use smiles_stage::{Batch, RunId, Seq, StageError};
+use smiles_stage::tables::latest_plausible;
+use smiles_stage::{Batch, StageError};
 
-use crate::bind::{Binder, RowError};
-use crate::blame::Whose;
-use crate::error::{code, failure_code, told};
-use crate::writer::{Settings, Writer};
-use crate::{blame, orphans, sql, watermark};
+use crate::attempt::{Insert, Write};
+use crate::writer::Writer;
+use crate::{orphans, sql};
 
 /// Stores consecutive batches of one run; `late`: rows whose polls are stored already, but for them.
 ///
 /// # Errors
 /// Reject with the rows that can never be stored; retry when another process moved the watermark; else as
-/// [`told`]. Nothing is stored then.
+/// [`crate::error::told`]. Nothing is stored then.
 pub(crate) fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Result<(), StageError> {
+    writer.still_there()?;
     let Some(last) = batches.last() else { return Ok(()) };
     let (run, seq) = (last.position.run, last.position.seq);
     let settings = Arc::clone(&writer.settings);
@@ -37,193 +32,4 @@ pub(crate) fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Resul
     }
     writer.known.insert(run, seq);
     Ok(())
-}
-
-/// The rows of one table, and the statement that writes one.
-pub(crate) struct Insert<'a> {
-    pub(crate) part: Part<'a>,
-    sql: String,
-    /// The latest time that a stored row can have.
-    latest: Option<Timestamp>,
-}
-
-pub(crate) struct Write<'a> {
-    settings: &'a Settings,
-    run: RunId,
-    expected: Seq,
-    seq: Seq,
-    pub(crate) parts: Vec<Insert<'a>>,
-    batches: usize,
-}
-
-impl Write<'_> {
-    pub(crate) fn tell(&self, error: rusqlite::Error) -> StageError {
-        told(&self.settings.location.path, "write", error)
-    }
-
-    /// Begins the transaction by moving the watermark: who comes second finds it moved before any row.
-    pub(crate) fn begin<'c>(&self, connection: &'c mut Connection) -> Result<Transaction<'c>, StageError> {
-        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let transaction = begun.map_err(|error| self.tell(error))?;
-        let owner = &self.settings.owner;
-        let moved = watermark::advance(&transaction, owner, self.run, self.expected, self.seq);
-        if moved.map_err(|error| self.tell(error))? {
-            return Ok(transaction);
-        }
-        Err(StageError::retry(format!(
-            "another process delivered batches of this run to {} meanwhile; asking again where it stands",
-            self.settings.location.path.display()
-        )))
-    }
-
-    /// Whether rows may be to blame for an error of a statement that writes this table.
-    ///
-    /// # Errors
-    /// As [`told`], if they are not.
-    fn blame(
-        &self,
-        connection: &Connection,
-        table: &TablePlan,
-        error: rusqlite::Error,
-    ) -> Result<(Whose, rusqlite::Error), StageError> {
-        match blame::whose(connection, table, &error).map_err(|error| self.tell(error))? {
-            Whose::NoRow => Err(self.tell(error)),
-            Whose::Table(why) => Err(StageError::retry(why).because(error)),
-            whose => Ok((whose, error)),
-        }
-    }
-
-    /// The fast way: every table at once, rows of one key folded. `false`: a row was refused, nothing is stored.
-    fn merged(&self, connection: &mut Connection) -> Result<bool, StageError> {
-        let transaction = self.begin(connection)?;
-        for insert in &self.parts {
-            match insert.write(&transaction) {
-                Ok(()) => {}
-                Err(RowError::Sqlite(error)) => {
-                    self.blame(&transaction, insert.part.table, error)?;
-                    return Ok(false);
-                }
-                Err(RowError::Year) => return Ok(false),
-            }
-        }
-        self.commit(transaction)
-    }
-
-    /// `false`: some reference that waits for the commit leads nowhere, and rows may be to blame; nothing is stored.
-    pub(crate) fn commit(&self, transaction: Transaction<'_>) -> Result<bool, StageError> {
-        let Err(error) = transaction.execute_batch("COMMIT") else { return Ok(true) };
-        if failure_code(&error) != Some(ErrorCode::ConstraintViolation) {
-            return Err(self.tell(error));
-        }
-        let tables = self.settings.tables.written();
-        match blame::of_commit(&transaction, tables).map_err(|error| self.tell(error))? {
-            Whose::Table(why) => Err(StageError::retry(why).because(error)),
-            _ => Ok(false),
-        }
-    }
-
-    /// The slow way, in journal order: finds every row that is refused. Stores all if there is none; `false` as
-    /// [`Write::commit`].
-    fn row_by_row(&self, connection: &mut Connection) -> Result<bool, StageError> {
-        let mut rejected = Rejected::default();
-        loop {
-            let transaction = self.begin(connection)?;
-            let order = (0..self.batches).flat_map(|batch| self.parts.iter().map(move |part| (batch, part)));
-            for (batch, insert) in order {
-                // A trigger that rolled everything back leaves no parents: what follows would be blamed for it.
-                if transaction.is_autocommit() {
-                    break;
-                }
-                self.try_batch(&transaction, insert, batch, &mut rejected)?;
-            }
-            // It may be to blame itself, unless some other row passes.
-            if transaction.is_autocommit() && rejected.is_undecided() {
-                continue;
-            }
-            rejected.finish()?;
-            return self.commit(transaction);
-        }
-    }
-
-    /// Writes the rows of one batch; a refused statement undoes itself only.
-    fn try_batch(
-        &self,
-        connection: &Connection,
-        insert: &Insert<'_>,
-        batch: usize,
-        rejected: &mut Rejected,
-    ) -> Result<(), StageError> {
-        let tell = |error| self.tell(error);
-        let mut statement = connection.prepare_cached(&insert.sql).map_err(tell)?;
-        insert.bind(&mut statement).map_err(tell)?;
-        let table = insert.part.table;
-        let of_batch = |piece: &&Piece| piece.origin.iter().any(|place| place.0 == batch);
-        let Some(piece) = insert.part.pieces.iter().find(of_batch) else { return Ok(()) };
-        let mut binder = Binder::new(&piece.records);
-        for (row, &place) in piece.origin.iter().enumerate().filter(|(_, place)| place.0 == batch) {
-            if rejected.has(place) || connection.is_autocommit() {
-                continue;
-            }
-            match binder.execute(&mut statement, row) {
-                Ok(()) => rejected.took(table.name()),
-                Err(RowError::Sqlite(error)) => {
-                    let (whose, error) = self.blame(connection, table, error)?;
-                    // SQLite's sentence names table and columns, never a value.
-                    let reason = format!("table `{}` refused the row: {error}", table.name());
-                    match whose {
-                        Whose::Row => rejected.add(place, code(&error), reason),
-                        _ => rejected.suspect(place, table.name(), code(&error), reason),
-                    }
-                }
-                Err(RowError::Year) => {
-                    let reason =
-                        format!("an instant for table `{}` is outside of years 0 to 9999", table.name());
-                    rejected.add(place, "out_of_range", reason);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Insert<'_> {
-    /// What the statement takes beside the row; it stays bound from row to row.
-    fn bind(&self, statement: &mut Statement<'_>) -> Result<(), rusqlite::Error> {
-        let Some(place) = sql::latest(self.part.table) else { return Ok(()) };
-        let mut text = String::new();
-        let said = self.latest.is_some_and(|latest| write_time(latest.as_microsecond(), &mut text));
-        statement.raw_bind_parameter(place, said.then_some(text))
-    }
-
-    fn write(&self, connection: &Connection) -> Result<(), RowError> {
-        let mut statement = connection.prepare_cached(&self.sql)?;
-        self.bind(&mut statement)?;
-        let folded;
-        let batches: Vec<_> = if self.part.table.mode() == Mode::Upsert {
-            folded = merge(self.part.table, &self.part.records(), self.latest);
-            vec![&folded]
-        } else {
-            self.part.records()
-        };
-        for records in batches {
-            let mut binder = Binder::new(records);
-            (0..records.num_rows()).try_for_each(|row| binder.execute(&mut statement, row))?;
-        }
-        Ok(())
-    }
-
-    /// Writes the rows of these ascending places, one after the other.
-    pub(crate) fn write_each(&self, connection: &Connection, places: &[Place]) -> Result<(), RowError> {
-        let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(()) };
-        let mut statement = connection.prepare_cached(&self.sql)?;
-        self.bind(&mut statement)?;
-        for piece in &self.part.pieces {
-            let mut binder = Binder::new(&piece.records);
-            let chosen = |place: &Place| (first..=last).contains(&place);
-            for (row, _) in piece.origin.iter().enumerate().filter(|(_, place)| chosen(place)) {
-                binder.execute(&mut statement, row)?;
-            }
-        }
-        Ok(())
-    }
 }

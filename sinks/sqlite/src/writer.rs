@@ -10,8 +10,8 @@ use smiles_stage::{Clock, Migration, RunId, Seq, StageError, TargetId, Watermark
 use crate::error::told;
 use crate::file::{FileId, Location, file_id, open_writer};
 use crate::migrate;
+use crate::sql;
 use crate::watermark::{self, Owner};
-use crate::{sql, write};
 
 /// Everything a connection is made from.
 #[derive(Debug)]
@@ -73,12 +73,6 @@ impl Writer {
             .map_err(|error| told(&settings.location.path, "ask", error))?;
         self.known.insert(run, seq);
         Ok(Watermark { target: self.target, seq })
-    }
-
-    /// Stores batches; see [`write::store`].
-    pub(crate) fn store(&mut self, batches: &[smiles_stage::Batch], late: bool) -> Result<(), StageError> {
-        self.still_there()?;
-        write::store(self, batches, late)
     }
 
     /// Takes over the watermarks of a former name.

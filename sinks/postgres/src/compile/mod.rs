@@ -10,15 +10,13 @@ mod latest;
 mod value;
 
 use arrow_schema::SchemaRef;
-use postgres_types::{ToSql, Type};
+use postgres_types::Type;
 use smiles_stage::tables::ColumnType;
 use smiles_stage::{Comparison, Filter, Order, Query, Resolved, StageError, StoreSchema, Value};
 
 use crate::catalog::{Found, FoundColumn};
+use crate::compile::value::Bound;
 use crate::sql::{qualified, quoted};
-
-/// A parameter and its type.
-pub(crate) type Bound = (Box<dyn ToSql + Sync + Send>, Type);
 
 /// What to run, and the columns that come back.
 #[derive(Debug)]

@@ -2,12 +2,11 @@
 
 use std::error::Error;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut as _;
+use bytes::BytesMut;
 use postgres_types::{IsNull, ToSql, Type, to_sql_checked};
 use smiles_stage::Value;
 use smiles_stage::tables::ColumnType;
-
-use super::Bound;
 
 /// The value as the column's cells are compared; `None` if the two cannot be. `single`: they are of single precision,
 /// where 230.1 is equal to what was stored of 230.1, as it is shown, and to no double.
@@ -55,3 +54,6 @@ impl ToSql for Instant {
 
     to_sql_checked!();
 }
+
+/// A parameter and its type.
+pub(crate) type Bound = (Box<dyn ToSql + Sync + Send>, Type);
