@@ -17,6 +17,7 @@ mod rows;
 mod schema;
 mod sink;
 mod source;
+mod stage_type;
 mod transform;
 
 pub use file::{Metadata, MetricMeta, Refusal, Role, StageMeta, read_metadata};

@@ -6,13 +6,13 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use serde_json::Value;
 use smiles_stage::{
-    Batch, Delivery, Factory, OpenContext, OpenSink, Path, PlanContext, Position, Problem, Problems, RunId,
-    Sink, SinkPlan, StageError, Store, StoreSchema, Watermark,
+    Batch, Delivery, Factory, OpenContext, OpenSink, PlanContext, Position, Problems, RunId, Sink, SinkPlan,
+    StageError, Store, StoreSchema, Watermark,
 };
 
-use crate::host::{Slot, StageType};
 use crate::instance::open_one;
 use crate::schema;
+use crate::stage_type::{Slot, StageType, unsound};
 
 pub(crate) struct PluginSink(pub(crate) StageType);
 
@@ -74,10 +74,6 @@ impl SinkPlan for Plan {
         let sink = Running { slot, transactional: self.stage.answer.transactional, owes: false };
         Ok(OpenSink { sink: Box::new(sink), store: None })
     }
-}
-
-pub(crate) fn unsound(reason: String) -> Problems {
-    vec![Problem::error(Path::root(), reason)]
 }
 
 #[async_trait]

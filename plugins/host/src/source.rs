@@ -11,10 +11,10 @@ use smiles_stage::{
 };
 
 use crate::held::{Failed, Passed};
-use crate::host::{Slot, StageType, file_name};
 use crate::instance::open_one;
 use crate::rows;
-use crate::sink::unsound;
+use crate::stage_type::unsound;
+use crate::stage_type::{Slot, StageType, file_name};
 
 pub(crate) struct PluginSource(pub(crate) StageType);
 

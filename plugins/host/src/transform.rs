@@ -10,9 +10,9 @@ use smiles_stage::{
     fingerprint,
 };
 
-use crate::host::{Slot, StageType};
 use crate::instance::open_one;
-use crate::sink::unsound;
+use crate::stage_type::unsound;
+use crate::stage_type::{Slot, StageType};
 use crate::{rows, schema};
 
 pub(crate) struct PluginTransform(pub(crate) StageType);

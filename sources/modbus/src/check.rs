@@ -4,7 +4,9 @@ use smiles_stage::unit::{Unit, advice};
 use smiles_stage::{Path, Problem, Problems, SOURCE, TIME};
 
 use crate::columns::finest;
-use crate::device::{Block, Device, Field, MAX_COILS, MAX_REGISTERS, Order, Repeat, Sentinel, Type, Variant};
+use crate::device::block::{Block, Repeat};
+use crate::device::field::{Field, Order, Type, Variant};
+use crate::device::{Device, MAX_COILS, MAX_REGISTERS, Sentinel};
 use crate::doubt::sentinels;
 
 /// The most bytes a `bcd` number may have: its digits must fit 64 bits.

@@ -4,7 +4,9 @@ use arrow_schema::{DataType, Field as ArrowField};
 use smiles_stage::unit::Unit;
 use smiles_stage::{with_kind, with_unit};
 
-use crate::device::{Block, Device, Field, Kind, Order, Otherwise, Type, Variant, When};
+use crate::device::Device;
+use crate::device::block::Block;
+use crate::device::field::{Field, Kind, Order, Otherwise, Type, Variant, When};
 
 /// One column and how its values are found.
 #[derive(Clone, Debug)]
@@ -44,7 +46,7 @@ fn column(order: Order, place: usize, block: &Block, name: &str, field: &Field) 
     let (unit, factors) = finest(field).unwrap_or_default();
     let factor_of = |index: usize| factors.get(index).copied().unwrap_or(1);
     let scale = |(index, variant): (usize, &Variant)| {
-        let asked = block.fields.get(&variant.when.field)?.located(block);
+        let asked = block.located(block.fields.get(&variant.when.field)?);
         Some(Scale { when: variant.when.clone(), asked, factor: factor_of(index + 1) })
     };
     let data_type = data_type(field, factors.iter().copied().max().unwrap_or(1));
@@ -56,7 +58,7 @@ fn column(order: Order, place: usize, block: &Block, name: &str, field: &Field) 
         arrow = with_kind(arrow, contract(kind));
     }
     let variants = field.variants.iter().enumerate().filter_map(scale).collect();
-    Column { block: place, field: field.located(block), order, factor: factor_of(0), variants, arrow }
+    Column { block: place, field: block.located(field), order, factor: factor_of(0), variants, arrow }
 }
 
 /// Only a field of a repeating block is there in every row, and only if its type has no way to say "none".

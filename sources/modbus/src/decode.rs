@@ -14,7 +14,8 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
 use crate::columns::{Column, Scale, columns};
-use crate::device::{Device, Otherwise, Raw, narrowed};
+use crate::device::field::Otherwise;
+use crate::device::{Device, Raw, narrowed};
 
 /// Rows of recorded answers to the repeating block of a checked device, as the source would make them; the columns
 /// of all other blocks are null.

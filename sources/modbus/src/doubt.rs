@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use smiles_stage::{Path, Problem, Problems};
 
-use crate::device::{Block, Device, Field, Order, Sentinel, Type};
+use crate::device::block::Block;
+use crate::device::field::{Field, Order, Type};
+use crate::device::{Device, Sentinel};
 
 /// Everything worth a second look, each at its place below `at`.
 pub(crate) fn doubts(device: &Device, at: &Path) -> Problems {

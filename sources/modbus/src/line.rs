@@ -11,7 +11,7 @@ use tokio_modbus::client::{Client, Context, tcp::attach_slave};
 use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
 
 use crate::address::Address;
-use crate::device::{Table, Tolerance};
+use crate::device::block::{Table, Tolerance};
 use crate::mend::Broken;
 use crate::plan::Ask;
 use crate::transport::{Mended, Remark};

@@ -1,7 +1,7 @@
 //! Broken answers made whole: pure functions on the bytes of a frame, so that the protocol library above sees only
 //! sound ones. What is mended is what the device file tolerates; everything else is refused with its cause.
 
-use crate::device::Tolerance;
+use crate::device::block::Tolerance;
 
 /// Bytes in front of a PDU: transaction, protocol, length, unit ("Modbus Messaging on TCP/IP" V1.0b, 3.1.3).
 pub(crate) const HEADER: usize = 7;

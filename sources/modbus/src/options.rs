@@ -16,7 +16,8 @@ use smiles_stage::{
 use crate::address::Address;
 use crate::check::check;
 use crate::columns::{Column, columns};
-use crate::device::{Device, Field};
+use crate::device::Device;
+use crate::device::field::Field;
 use crate::doubt::doubts;
 use crate::line::{Line, Manner};
 use crate::pass::{Course, Memories, Shape};
@@ -118,7 +119,7 @@ impl Planned {
 
     fn course(&self, every: Option<Duration>) -> Course {
         let device = &self.options.device;
-        let shape = |(name, block): (&str, &crate::device::Block)| Shape {
+        let shape = |(name, block): (&str, &crate::device::block::Block)| Shape {
             name: name.to_owned(),
             bytes: block.data_bytes(),
             bits: block.read.is_bits(),
@@ -138,7 +139,7 @@ fn zero(device: &Device) -> Option<Field> {
     let mut blocks = device.blocks.iter().map(|(_, block)| block);
     blocks.find_map(|block| {
         let until = block.repeat.as_ref()?.until.as_ref()?;
-        block.fields.get(&until.zero).map(|field| field.located(block))
+        block.fields.get(&until.zero).map(|field| block.located(field))
     })
 }
 

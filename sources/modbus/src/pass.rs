@@ -7,7 +7,8 @@ use smiles_stage::Fault;
 use smiles_stage::option::Period;
 use tokio::time::Instant;
 
-use crate::device::{Field, Order, Raw, Type, decode};
+use crate::device::field::{Field, Order, Type};
+use crate::device::{Raw, decode};
 use crate::line::{Asker, Cause};
 use crate::list::{Memory, Walk};
 use crate::plan::{Ask, List, Plan, Read};

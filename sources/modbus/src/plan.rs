@@ -1,6 +1,7 @@
 //! Which requests a pass makes: a pure function of the device file.
 
-use crate::device::{Block, Device, MAX_COILS, Repeat, Table};
+use crate::device::block::{Block, Repeat, Table};
+use crate::device::{Device, MAX_COILS};
 
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

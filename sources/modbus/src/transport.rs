@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::device::Tolerance;
+use crate::device::block::Tolerance;
 use crate::mend::{Asked, Broken, Frame, HEADER, frame_length, framed, mend, take_frame};
 
 /// Bytes of a read request: header, function, address, count.

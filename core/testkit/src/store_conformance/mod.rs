@@ -5,9 +5,11 @@
 
 mod naive;
 mod random;
+mod table;
 
 use std::sync::Arc;
 
+use crate::store_conformance::naive::{alike, naive, naive_buckets, shown, ties};
 use arrow_array::{Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -19,14 +21,9 @@ use smiles_stage::{
     time_field,
 };
 
+use crate::store_conformance::table::{COLUMNS, Row};
+
 pub use naive::rows_of;
-use naive::{alike, naive, naive_buckets, shown, ties};
-
-/// Row number, two keys, an instant, a value; everything but the first may be null.
-pub type Row = (i64, Option<&'static str>, Option<i64>, Option<i64>, Option<f64>);
-
-/// The columns of every table.
-pub const COLUMNS: [&str; 5] = ["id", "s", "p", "time", "v"];
 
 /// The columns that enter the sink.
 pub fn input() -> SchemaRef {

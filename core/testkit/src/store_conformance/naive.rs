@@ -10,7 +10,7 @@ use arrow_schema::DataType;
 use jiff::Timestamp;
 use smiles_stage::{Comparison, Edge, Filter, Function, Order, Query, Side, Value};
 
-use super::Row;
+use crate::store_conformance::table::Row;
 
 pub(super) fn cell(row: &Row, column: &str) -> Option<Value> {
     match column {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use smiles_stage::{Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Query, Side, Value};
 
-use super::{COLUMNS, Row};
+use crate::store_conformance::table::{COLUMNS, Row};
 
 pub(super) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     let text = proptest::option::weighted(0.9, prop_oneof![Just("a"), Just("b"), Just("B")]);

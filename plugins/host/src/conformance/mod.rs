@@ -4,25 +4,19 @@ mod batches;
 mod count;
 mod sink;
 mod source;
+mod subject;
 mod transform;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use arrow_schema::SchemaRef;
 use serde_json::{Map, Value};
-use smiles_plugin_abi::SmilesStage;
 use smiles_stage::Clock;
 
-use crate::context::Context;
-use crate::file::{Refusal, Role, StageMeta, read_metadata};
-use crate::held::{Cancel, Failed, Held};
+use crate::conformance::subject::{Check, Subject, Verdict};
+use crate::file::{Refusal, Role, read_metadata};
 use crate::library::Library;
 use crate::probe::{describe, plan, real};
-
-/// How long a call of the check may take, for those that are told.
-const LIMIT: Duration = Duration::from_secs(5);
 
 /// What a check came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,37 +45,6 @@ pub struct Setup {
     pub folder: String,
     /// The one clock.
     pub clock: Arc<dyn Clock>,
-}
-
-/// A check: its name and what it does.
-type Check = (&'static str, fn(&Subject) -> Result<(), Verdict>);
-
-/// Why a check did not pass.
-pub(crate) enum Verdict {
-    Skip(String),
-    Fail(String),
-}
-
-/// A stage under test.
-pub(crate) struct Subject {
-    stage: SmilesStage,
-    meta: StageMeta,
-    plugin: String,
-    schema: Value,
-    options: Value,
-    clock: Arc<dyn Clock>,
-}
-
-impl From<Failed> for Verdict {
-    fn from(failed: Failed) -> Self {
-        Self::Fail(failed.error.to_string())
-    }
-}
-
-impl From<String> for Verdict {
-    fn from(reason: String) -> Self {
-        Self::Fail(reason)
-    }
 }
 
 /// Runs every check on every stage of the library; whether all passed.
@@ -147,46 +110,6 @@ const COMMON: &[Check] = &[
     ("an instance that was never used closes, also twice", closes_unused),
     ("two instances live side by side", two_instances),
 ];
-
-impl Subject {
-    fn context(&self, stage: &str) -> Arc<Context> {
-        let counters = Vec::new();
-        Arc::new(Context::new(&self.plugin, "check", stage, Arc::clone(&self.clock), counters))
-    }
-
-    fn open_named(&self, stage: &str, options: &str) -> Result<(Held, Arc<Cancel>), Failed> {
-        let cancel = Arc::new(Cancel::default());
-        let held = Held::open(self.stage, self.context(stage), Arc::clone(&cancel), options)?;
-        Ok((held, cancel))
-    }
-
-    /// An open instance, bound to the columns of the check.
-    fn bound(&self, stage: &str) -> Result<(Held, Arc<Cancel>), Verdict> {
-        let (mut held, cancel) = self.open_named(stage, &self.options.to_string())?;
-        let input = self.input();
-        let output = self.output(input.as_ref())?;
-        held.bind(input.as_ref(), output.as_ref())?;
-        Ok((held, cancel))
-    }
-
-    fn input(&self) -> Option<SchemaRef> {
-        (self.meta.role != Role::Source).then(batches::schema)
-    }
-
-    /// The columns that `plan` says leave.
-    fn output(&self, input: Option<&SchemaRef>) -> Result<Option<SchemaRef>, Verdict> {
-        let wanted = self.meta.role != Role::Sink;
-        let input = input.map(AsRef::as_ref);
-        let planned = plan(&self.stage, &self.options.to_string(), input, wanted);
-        planned.map_err(|reason| {
-            let advice = "give options that fit the columns of the check with --options";
-            Verdict::Fail(format!("`plan` refuses the options {}: {reason} ({advice})", self.options))
-        })
-    }
-}
-
-/// What is said of a plugin that changes the rows it is given.
-pub(crate) const WRITES: &str = "it writes into the rows that it is given: their buffers are for reading only, by the Arrow C data interface";
 
 fn schema_describes(subject: &Subject) -> Result<(), Verdict> {
     let Some(Value::Object(properties)) = subject.schema.get("properties") else { return Ok(()) };

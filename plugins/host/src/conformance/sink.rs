@@ -3,8 +3,9 @@
 use arrow_array::RecordBatch;
 use smiles_stage::{Action, Position, RunId, Seq};
 
-use super::count::Count;
-use super::{Check, LIMIT, Subject, Verdict, WRITES, batches};
+use crate::conformance::batches;
+use crate::conformance::count::Count;
+use crate::conformance::subject::{Check, LIMIT, Subject, Verdict, WRITES};
 use crate::held::{Failed, Held};
 
 pub(super) const CHECKS: &[Check] = &[

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use smiles_stage::{Action, Position, RunId, Seq};
 
-use super::{Check, LIMIT, Subject, Verdict};
+use crate::conformance::subject::{Check, LIMIT, Subject, Verdict};
 use crate::held::{Held, Passed};
 
 pub(super) const CHECKS: &[Check] = &[

@@ -7,8 +7,9 @@ use arrow_array::RecordBatch;
 use arrow_array::ffi::FFI_ArrowArray;
 use smiles_stage::Action;
 
-use super::count::Count;
-use super::{Check, Subject, Verdict, WRITES, batches};
+use crate::conformance::batches;
+use crate::conformance::count::Count;
+use crate::conformance::subject::{Check, Subject, Verdict, WRITES};
 use crate::context::{Asked, Memory};
 use crate::held::{Failed, Held};
 use crate::rows::copied;

@@ -2,7 +2,7 @@
 //!
 //! Raw means before any unit: 2301 for a field of `0.1 V`.
 
-use super::{Field, Order, Type};
+use crate::device::field::{Field, Order, Type};
 
 /// A value as the device holds it.
 #[derive(Clone, Debug, PartialEq)]

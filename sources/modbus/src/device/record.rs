@@ -2,7 +2,10 @@
 
 use serde_json::Number;
 
-use super::{Block, Field, Order, Raw, RawError, Sentinel, When, decode, encode};
+use crate::device::block::Block;
+use crate::device::field::Sentinel;
+use crate::device::field::{Field, Order, When};
+use crate::device::raw::{Raw, RawError, decode, encode};
 
 /// Why values do not make a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub fn encode_record(block: &Block, order: Order, values: &[(&str, Raw)]) -> Res
     let mut data = vec![0; block.data_bytes()];
     for (name, value) in values {
         let error = |cause| RecordError { field: (*name).to_owned(), cause };
-        let field = block.fields.get(name).ok_or_else(|| error(None))?.located(block);
+        let field = block.located(block.fields.get(name).ok_or_else(|| error(None))?);
         encode(&field, order, value, &mut data).map_err(|cause| error(Some(cause)))?;
     }
     Ok(data)
@@ -41,7 +44,7 @@ pub fn encode_record(block: &Block, order: Order, values: &[(&str, Raw)]) -> Res
 /// The unit of a field's raw number in this record: that of the first variant that holds, else the field's own.
 pub fn unit_of<'a>(block: &Block, field: &'a Field, order: Order, data: &[u8]) -> Option<&'a str> {
     let holds = |when: &When| {
-        block.fields.get(&when.field).is_some_and(|asked| when.holds(&asked.located(block), order, data))
+        block.fields.get(&when.field).is_some_and(|asked| when.holds(&block.located(asked), order, data))
     };
     let variant = field.variants.iter().find(|variant| holds(&variant.when));
     variant.map(|variant| variant.unit.as_str()).or(field.unit.as_deref())

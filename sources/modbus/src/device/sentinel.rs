@@ -1,23 +1,9 @@
 //! Raw values that mean something else than what they say: "not available", or which unit a record is in.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::Number;
 
-use super::raw::{narrowed, pattern};
-use super::{Field, Order, Raw, Type, decode};
-
-/// A raw value, as the device file writes it.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Sentinel {
-    /// That of a bit.
-    Bool(bool),
-    /// A number, or the bits of one (`0x8000`).
-    Number(Number),
-    /// A text, as it would be read.
-    Text(String),
-}
+use crate::device::field::{Field, Order, Sentinel, Type};
+use crate::device::raw::{Raw, decode, narrowed, pattern};
 
 impl Field {
     /// The raw value in the data of a register block; `None` where the device says that it has none.

@@ -5,17 +5,19 @@
 
 mod clock;
 mod ledger;
+mod options;
 mod recall;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::Float64Builder;
 use arrow_array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use clock::period_of;
 use jiff::tz::TimeZone;
-use schemars::JsonSchema;
-use serde::Deserialize;
+use ledger::{Ledger, Row};
 use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
     OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage, StageError,
@@ -24,51 +26,11 @@ use smiles_stage::{
 
 use crate::columns;
 use crate::keyed::Key;
-use crate::rate::{Rate, RateText};
-use clock::period_of;
-use ledger::{Ledger, Row};
+use crate::rate::Rate;
+use crate::sum::options::Options;
 
 /// The stage type `sum`.
 pub struct Sum;
-
-/// Options of `sum`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Options {
-    /// The columns that tell one summed thing from another, for example `[serial_number, port_number]`.
-    key: Vec<String>,
-    /// The column with its lifetime total, as `counter` gives it.
-    total: String,
-    /// The column with its production since the last reset, as `daily_reset` gives it.
-    today: Option<String>,
-    /// How fast one of them can possibly grow, for example `2000 Wh/h`. Where the stages before this one were changed, or the
-    /// journal was lost, what the next reading has grown by beyond that is no production.
-    max_rate: Option<RateText>,
-    /// The sums: name -> the columns whose values make a group, of the key or `source`; none: the whole pipeline. Each
-    /// adds the columns `<name>_<total>` and `<name>_<today>`; one over the whole also the column `<name>`, with the
-    /// name of the pipeline, for a table to be keyed by.
-    sums: BTreeMap<String, Vec<String>>,
-    /// The hour of the local clock at which the day ends.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 23))]
-    reset_hour: i8,
-    /// The time zone of that clock, by its IANA name.
-    #[serde(default = "utc")]
-    timezone: String,
-}
-
-fn utc() -> String {
-    "UTC".to_owned()
-}
-
-impl Options {
-    /// What each sum is known by in the journal: its name and of what it is.
-    fn ids(&self) -> impl Iterator<Item = String> {
-        self.sums
-            .iter()
-            .map(|(name, by)| if by.is_empty() { name.clone() } else { format!("{name}({})", by.join(",")) })
-    }
-}
 
 impl Stage for Sum {
     type Plan = dyn TransformPlan;
@@ -352,6 +314,3 @@ fn decimal(sum: f64) -> f64 {
     // Beyond, a double has no such places.
     if sum.abs() < 1e9 { (sum * PLACES).round() / PLACES } else { sum }
 }
-
-#[cfg(test)]
-mod tests;

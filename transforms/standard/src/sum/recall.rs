@@ -7,11 +7,11 @@ use arrow_array::RecordBatch;
 use smiles_stage::tables::{Mode, Role, TablePlan, TablesPlan};
 use smiles_stage::{Path, Periods, Query, SOURCE, StageError, TIME};
 
-use super::Options;
 use super::clock::period_of;
 use super::ledger::{Group, Groups, Key, Ledger};
 use crate::columns;
 use crate::keyed;
+use crate::sum::options::Options;
 
 /// More rows than any pipeline has devices.
 const ROWS_MAX: u64 = 1_000_000;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use smiles_stage::{SourcePasses, StagedState, source_field, time_field};
 use smiles_testkit::{ManualClock, open_context};
 
+use super::options::utc;
 use super::*;
 
 fn schema() -> SchemaRef {
