@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     if first::is_this() && arguments.command.runs_on() {
         return first::mind().unwrap_or_else(|failure| failure.report());
     }
-    match command::run(arguments.command) {
+    match args::run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use serde_json::Value;
 use smiles_config::{Embedded, Environment, Folder, Layered, Loaded, Tree, load_with};
 use smiles_runtime::{Wired, wire};
@@ -220,4 +221,12 @@ pub(crate) fn data_dir(option: Option<&Path>, environment: &Environment) -> Path
         .map(Path::to_owned)
         .or_else(|| variable.map(PathBuf::from))
         .unwrap_or_else(|| PathBuf::from("data"))
+}
+
+/// Where journals and the embedded store live.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DataDir {
+    /// Folder of journals and the SQLite store [env: DATA_DIR] [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }

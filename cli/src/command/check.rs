@@ -3,15 +3,18 @@
 mod remembered;
 mod renamed;
 
+use std::path::PathBuf;
+
+use clap::Args;
 use smiles_config::Environment;
 use smiles_runtime::Role;
 
-use crate::args::CheckArgs;
+use crate::command::console::print;
 use crate::exit::Failure;
-use crate::project::Project;
+use crate::project::{DataDir, Project};
 use crate::{logging, project, registry};
 
-pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     let logging = logging::check(&environment);
     let opened =
@@ -32,9 +35,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
         remembered::warnings(project, &data_dir).iter().for_each(|warning| project::warn(warning));
         if args.resolved {
             let between = if index > 0 { "---\n" } else { "" };
-            super::print(&format!("{between}{}", project.loaded.resolved_yaml()))?;
+            print(&format!("{between}{}", project.loaded.resolved_yaml()))?;
         } else {
-            super::print(&summary(project))?;
+            print(&summary(project))?;
         }
     }
     Ok(())
@@ -60,4 +63,24 @@ fn summary(project: &Project) -> String {
         ));
     }
     text
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles check                                 the stock pipeline with the variables as they are set now
+  smiles check my-meter.yaml                   a pipeline of your own
+  smiles check --resolved my-meter.yaml        print it with every variable and include in place, secrets hidden
+
+Where DATA_DIR has a journal of the pipeline, a sink that seems to have been renamed is pointed out, and so is a
+transform whose memory there cannot be found again.
+Exit code 0: fine (warnings may be printed); 2: errors.")]
+pub(crate) struct CheckArgs {
+    /// Pipeline files; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print the file as it is once variables and includes are in place; secrets are hidden
+    #[arg(long)]
+    pub(crate) resolved: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::{Context, anyhow};
 
+use crate::command::console::print;
 use crate::exit::Failure;
 
 /// Asks on the terminal; nobody to ask is an error. `doing`: what asks first; `nothing`: what a no has for answer.
@@ -12,7 +13,7 @@ pub(in crate::command) fn confirm(question: &str, doing: &str, nothing: &'static
         let message = format!("{doing} asks first, and standard input is no terminal: say --yes");
         return Err(Failure::configuration(message));
     }
-    super::print(&format!("{question}? [y/N] "))?;
+    print(&format!("{question}? [y/N] "))?;
     std::io::stdout().flush().context("cannot write to standard output")?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;

@@ -1,23 +1,25 @@
 //! `smiles demo`: the stock pipeline against a simulated device in the same process. Nothing else simulates.
 
+use anyhow::Context;
 use std::sync::Arc;
 
-use anyhow::Context;
+use clap::Args;
 use smiles_config::Environment;
 use smiles_runtime::SystemClock;
 use smiles_source_simulator::Simulator;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::simulate;
-use crate::args::DemoArgs;
+use crate::command::errand::block_on;
+use crate::command::simulate;
 use crate::exit::Failure;
+use crate::project::DataDir;
 use crate::{logging, project, stock};
 
-pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::start(&environment)?;
-    super::block_on(demo(args, environment))
+    block_on(demo(args, environment))
 }
 
 async fn demo(args: &DemoArgs, environment: Environment) -> Result<(), Failure> {
@@ -69,4 +71,27 @@ fn variables(mut environment: Environment, port: u16) -> Environment {
 fn midday() -> Option<jiff::Timestamp> {
     let noon = jiff::ZonedDateTime::now().with().time(jiff::civil::time(12, 0, 0, 0)).build().ok()?;
     Some(noon.timestamp())
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles demo                                  http://localhost:8080, data under ./data/demo
+  HEALTH_PORT=9000 smiles demo                 on another port
+  smiles demo --time-scale 600                 a day of sun in under three minutes")]
+pub(crate) struct DemoArgs {
+    /// How many devices the simulated DTU hears
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
+    pub(crate) inverters: u16,
+    /// How many ports each of them has
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) ports: u8,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How much faster than the clock the simulated sun moves; readings are dated by the clock, and so is today's
+    /// production
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) time_scale: f64,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }

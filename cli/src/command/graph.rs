@@ -1,19 +1,31 @@
 //! `smiles graph`: the pipeline as a Mermaid flow chart.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use smiles_config::Environment;
 
-use crate::args::GraphArgs;
+use crate::command::console::print;
 use crate::exit::Failure;
 use crate::{project, registry};
 
-pub(super) fn run(args: &GraphArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &GraphArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     for project in project::open_all(
         &project::entries_alone(&args.files, &environment)?,
         &environment,
         &registry::built_in(),
     )? {
-        super::print(&project.wired.mermaid())?;
+        print(&project.wired.mermaid())?;
     }
     Ok(())
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  smiles graph my-meter.yaml                   paste the output into any Mermaid viewer")]
+pub(crate) struct GraphArgs {
+    /// Pipeline files; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }

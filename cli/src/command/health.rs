@@ -5,21 +5,23 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use clap::Args;
 use smiles_config::Environment;
 
-use crate::args::HealthArgs;
+use crate::command::console::print;
 use crate::exit::Failure;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
-pub(super) fn run(args: &HealthArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &HealthArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     let set = |name: &str| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
     let off = set("HEALTH_ENABLED")
         .is_some_and(|word| ["false", "no", "off", "0"].contains(&word.to_ascii_lowercase().as_str()));
     if off && args.url.is_none() {
-        return super::print("there is no API to ask: HEALTH_ENABLED is off\n");
+        return print("there is no API to ask: HEALTH_ENABLED is off\n");
     }
     let port = set("HEALTH_PORT").unwrap_or("8080");
     let url = args.url.clone().unwrap_or_else(|| format!("http://{}:{port}/ready", host(set("HEALTH_HOST"))));
@@ -28,7 +30,7 @@ pub(super) fn run(args: &HealthArgs) -> Result<(), Failure> {
     let status = answer.split_whitespace().nth(1).unwrap_or("nothing");
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).trim();
     if status == "200" {
-        return super::print(&format!("{body}\n"));
+        return print(&format!("{body}\n"));
     }
     Err(anyhow!("{url} answers {status}: {body}").into())
 }
@@ -64,6 +66,18 @@ fn ask(authority: &str, path: &str) -> anyhow::Result<String> {
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles health                                asks http://127.0.0.1:$HEALTH_PORT/ready
+  smiles health --url http://192.168.1.5:8080/ready
+
+Exit code 0: ready; 1: not.")]
+pub(crate) struct HealthArgs {
+    /// What to ask [default: http://127.0.0.1:$HEALTH_PORT/ready]
+    #[arg(long)]
+    pub(crate) url: Option<String>,
 }
 
 #[cfg(test)]

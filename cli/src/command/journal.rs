@@ -1,32 +1,26 @@
 //! `smiles journal`: what the durable log holds, whether its books balance, and what an operator does about it.
 
-mod ack;
-mod dead_letter;
-mod old;
-mod rename_sink;
-mod replay;
-mod status;
-mod table;
-mod verify;
+pub(crate) mod ack;
+pub(crate) mod dead_letter;
+pub(crate) mod files;
+pub(crate) mod old;
+pub(crate) mod rename_sink;
+pub(crate) mod replay;
+pub(crate) mod select;
+pub(crate) mod status;
+pub(crate) mod table;
+pub(crate) mod verify;
 
-use std::path::{Path, PathBuf};
+use clap::Subcommand;
 
-use anyhow::Context;
-use jiff::Timestamp;
-use smiles_config::Environment;
-use smiles_runtime::SystemClock;
-use smiles_stage::Clock;
-
-use crate::args::{DataDir, JournalCommand};
+use crate::command::journal::dead_letter::DeadLetterCommand;
+use crate::command::journal::files::JournalArgs;
+use crate::command::journal::old::OldArgs;
+use crate::command::journal::rename_sink::RenameSinkArgs;
+use crate::command::run::RunArgs;
 use crate::exit::Failure;
-use crate::project::{self, Project};
-use crate::registry;
 
-pub(super) use table::table;
-
-const EXTENSION: &str = "journal";
-
-pub(super) fn run(command: &JournalCommand) -> Result<(), Failure> {
+pub(crate) fn run(command: &JournalCommand) -> Result<(), Failure> {
     match command {
         JournalCommand::Status(args) => status::run(args),
         JournalCommand::Verify(args) => verify::run(args),
@@ -37,83 +31,33 @@ pub(super) fn run(command: &JournalCommand) -> Result<(), Failure> {
     }
 }
 
-/// The journals of these pipelines, or all under the data folder: name and file.
-pub(super) fn journals(pipelines: &[String], data: &DataDir) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let folder = project::data_dir(data.data_dir.as_deref(), &Environment::from_process());
-    if !pipelines.is_empty() {
-        return pipelines.iter().map(|name| named(&folder, name)).collect();
-    }
-    let entries = std::fs::read_dir(&folder).map_err(|error| {
-        let advice = "name the bridge's with --data-dir or DATA_DIR";
-        Failure::configuration(format!("cannot read the data folder {}: {error}; {advice}", folder.display()))
-    })?;
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.context("cannot read the data folder")?.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION)
-            && let Some(name) = path.file_stem().and_then(|name| name.to_str())
-        {
-            found.push((name.to_owned(), path));
-        }
-    }
-    found.sort();
-    if found.is_empty() {
-        let demo = folder.join("demo");
-        let advice = match has_journal(&demo) {
-            true => format!("those of `smiles demo` are in {0}: --data-dir {0}", demo.display()),
-            false => "name another folder with --data-dir or DATA_DIR".to_owned(),
-        };
-        return Err(Failure::configuration(format!("no journal in {}; {advice}", folder.display())));
-    }
-    Ok(found)
-}
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Print size, runs and the books of every sink
+    #[command(after_help = "Examples:
+  smiles journal status                        every journal under DATA_DIR
+  smiles journal status --json my-pipeline")]
+    Status(JournalArgs),
+    /// Reconcile the books of every sink with what its target says
+    #[command(after_help = "Examples:
+  smiles journal verify                        the stock pipeline
+  smiles journal verify my-meter.yaml
 
-fn has_journal(folder: &Path) -> bool {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|name| name == EXTENSION))
-}
+Exit code 0: the books balance and every target has what the journal thinks it has; 1: not so.")]
+    Verify(RunArgs),
+    /// Take note of what was lost, dropped or repaired: /health stops warning of it
+    #[command(after_help = "Examples:
+  smiles journal ack                           every journal under DATA_DIR
+  smiles journal ack my-pipeline
+  docker compose exec SERVICE smiles journal ack
 
-/// The journal of a pipeline.
-fn named(folder: &Path, name: &str) -> Result<(String, PathBuf), Failure> {
-    let path = file(folder, name);
-    if path.is_file() {
-        return Ok((name.to_owned(), path));
-    }
-    Err(Failure::configuration(format!("no journal {}", path.display())))
-}
-
-/// The pipelines with their journals. One that does not run needs none, and neither does one that nobody named.
-fn with_journals(
-    files: &[PathBuf],
-    environment: &Environment,
-    data_dir: &Path,
-) -> Result<Vec<(Project, PathBuf)>, Failure> {
-    let entries = project::entries(files, environment)?;
-    let projects = project::open_all(&entries, environment, &registry::built_in())?;
-    let (mut found, mut missing) = (Vec::new(), None);
-    for project in projects.into_iter().filter(Project::is_enabled) {
-        match named(data_dir, project.wired.name()) {
-            Ok((_, path)) => found.push((project, path)),
-            Err(failure) if !files.is_empty() => return Err(failure),
-            Err(failure) => missing = missing.or(Some(failure)),
-        }
-    }
-    match missing {
-        Some(failure) if found.is_empty() => Err(failure),
-        _ => Ok(found),
-    }
-}
-
-/// Where the journal of a pipeline is, if there is one.
-pub(super) fn file(folder: &Path, pipeline: &str) -> PathBuf {
-    folder.join(format!("{pipeline}.{EXTENSION}"))
-}
-
-/// `1 row`, `2 rows`.
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-pub(super) fn now() -> Timestamp {
-    SystemClock::new().now()
+Works beside a running bridge, whose /health follows within seconds. The books keep what was lost.")]
+    Ack(JournalArgs),
+    /// Rows that a target refused: list, show, replay or drop them
+    #[command(subcommand)]
+    DeadLetter(DeadLetterCommand),
+    /// Decide about batches that are held back because the journal may be an old copy
+    Old(OldArgs),
+    /// Tell journal and target that a sink of a pipeline file has a new name
+    RenameSink(RenameSinkArgs),
 }

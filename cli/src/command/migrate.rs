@@ -2,20 +2,22 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::anyhow;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use smiles_config::Environment;
 use smiles_stage::{Migrate, Migrated, time_zone};
 
-use crate::args::MigrateArgs;
+use crate::command::console::print;
+use crate::command::errand::{block_on, errand};
 use crate::exit::Failure;
-use crate::project::Project;
+use crate::project::{DataDir, Project};
 use crate::{logging, project, registry};
 
-pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::start(&environment)?;
     if let Some(zone) = &args.timezone
@@ -29,15 +31,15 @@ pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
         project::open_all(&entries, &environment, &registry::built_in())
     };
     let how = |dry_run| Migrate { dry_run, timezone: args.timezone.clone() };
-    super::block_on(async {
+    block_on(async {
         // What is to come is said before anything is touched.
         let planned = all(load()?, &data_dir, &how(true)).await?;
-        super::print(&report(&planned))?;
+        print(&report(&planned))?;
         if args.dry_run || planned.iter().all(|(_, planned)| planned.steps.is_empty()) {
             return Ok(());
         }
         all(load()?, &data_dir, &how(false)).await?;
-        super::print("done\n")
+        print("done\n")
     })
 }
 
@@ -47,7 +49,7 @@ async fn all(
     data_dir: &Path,
     how: &Migrate,
 ) -> Result<Vec<(String, Migrated)>, Failure> {
-    let options = super::errand(data_dir)?;
+    let options = errand(data_dir)?;
     let progress = (!how.dry_run).then(spinner);
     let mut done = Vec::new();
     for project in projects {
@@ -125,6 +127,28 @@ fn effort(planned: &Migrated) -> String {
 
 fn people(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles migrate --dry-run                     what would be done to the database of DB_HOST, and how long it takes
+  smiles migrate                               do it; `smiles run` does the same by itself at its first connect
+  smiles migrate --timezone Europe/Berlin      instants stored without a time zone are of that one
+  smiles migrate my-meter.yaml                 the targets of a pipeline of your own
+
+A database of the earlier system is adopted in place: nothing is copied, nothing is lost.")]
+pub(crate) struct MigrateArgs {
+    /// Pipeline files; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Time zone of instants stored without one [default: that of the database role]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }
 
 #[cfg(test)]

@@ -1,20 +1,24 @@
 //! `smiles plugin`: what a library is, whether it keeps the rules, and the beginning of one.
 
-mod check;
-mod new;
+pub(crate) mod built_in;
+pub(crate) mod check;
+pub(crate) mod new;
 
+use anyhow::Context;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use smiles_plugin_host::{Metadata, PluginFile, Probed, Role, answer_probe, read_metadata};
+use smiles_plugin_host::{Metadata, PluginFile, Probed, answer_probe, read_metadata};
 
-use crate::args::{PluginCommand, PluginInspectArgs, PluginListArgs};
+use crate::command::console::print;
+use crate::command::plugin::check::PluginCheckArgs;
+use crate::command::plugin::new::PluginNewArgs;
 use crate::exit::Failure;
-use crate::{plugins, registry};
+use crate::plugins;
 
-pub(super) fn run(command: &PluginCommand) -> Result<(), Failure> {
+pub(crate) fn run(command: &PluginCommand) -> Result<(), Failure> {
     match command {
         PluginCommand::List(args) => list(args),
         PluginCommand::Inspect(args) => inspect(args),
@@ -22,24 +26,6 @@ pub(super) fn run(command: &PluginCommand) -> Result<(), Failure> {
         PluginCommand::New(args) => new::run(args),
         PluginCommand::Probe => Ok(answer_probe().context("cannot answer about the plugin")?),
     }
-}
-
-/// Says that the program itself has a type of this name.
-fn warn_if_built_in(role: Role, name: &str) -> Result<(), Failure> {
-    let registry = registry::built_in();
-    let taken = match role {
-        Role::Source => registry.find_source(name).is_ok(),
-        Role::Transform => registry.find_transform(name).is_ok(),
-        Role::Sink => registry.find_sink(name).is_ok(),
-    };
-    if !taken {
-        return Ok(());
-    }
-    let word = role.word();
-    super::print(&format!(
-        "warning: there is a built-in {word} `{name}`: in a pipeline that names the plugin, `type: {name}` is the \
-         plugin's, unless its entry has a `prefix:`; another name is less confusing\n"
-    ))
 }
 
 fn list(args: &PluginListArgs) -> Result<(), Failure> {
@@ -54,7 +40,7 @@ fn list(args: &PluginListArgs) -> Result<(), Failure> {
             }
         }
     }
-    super::print(&text)
+    print(&text)
 }
 
 /// The file itself, or every library directly in a folder.
@@ -91,9 +77,9 @@ fn inspect(args: &PluginInspectArgs) -> Result<(), Failure> {
     let probed = plugins::host()?.probe(&file).map_err(Failure::configuration)?;
     if args.json {
         let text = serde_json::to_string_pretty(&as_json(&probed)).context("cannot print the plugin")?;
-        return super::print(&format!("{text}\n"));
+        return print(&format!("{text}\n"));
     }
-    super::print(&as_text(&probed))
+    print(&as_text(&probed))
 }
 
 fn as_json(probed: &Probed) -> Value {
@@ -155,4 +141,54 @@ fn options(schema: &Value) -> String {
         _ = writeln!(text, "  {name} ({kind}{rest}): {about}");
     }
     text
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List libraries, with the stages they add; runs none of their code
+    #[command(after_help = "Examples:
+  smiles plugin list                           every .so file here
+  smiles plugin list /usr/lib/smiles")]
+    List(PluginListArgs),
+    /// Say what a plugin is: types, options, ABI, version, licence
+    #[command(after_help = "Examples:
+  smiles plugin inspect ./libcsv.so
+  smiles plugin inspect --json ./libcsv.so
+
+Exit code 0: a pipeline can use it; 2: it cannot, and why.")]
+    Inspect(PluginInspectArgs),
+    /// Try a plugin against every rule of the ABI
+    #[command(after_help = "Examples:
+  smiles plugin check ./libcsv.so
+  smiles plugin check ./libinfluxdb.so --options '{\"url\": \"http://127.0.0.1:8086\", \"database\": \"test\"}'
+
+Options come from --options, else from the first of the schema's `examples`; `${folder}` in them is a temporary folder.
+Exit code 0: it keeps every rule; 1: it does not; 2: it cannot be loaded; 3: it breaks none of those that could be tried, and
+some could not (its target or device cannot be reached from here).")]
+    Check(PluginCheckArgs),
+    /// Begin a plugin: a project that builds and passes `check` at once
+    #[command(after_help = "Examples:
+  smiles plugin new my_sink
+  smiles plugin new roof_sensor --lang c --kind source")]
+    New(PluginNewArgs),
+    /// Load a library and answer one question about it (what other commands start as a child process)
+    #[command(hide = true, after_help = "Not for people: reads a question from standard input.")]
+    Probe,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginListArgs {
+    /// Libraries, or folders of them [default: .]
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginInspectArgs {
+    /// The library
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 use smiles_config::Environment;
 use smiles_runtime::{Exit, Meters, RunOptions, Running, SystemClock, run_all};
 use smiles_stage::{Clock, Process, prometheus};
@@ -14,20 +15,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::RunArgs;
+use crate::command::errand::block_on;
 use crate::exit::Failure;
-use crate::project::{self, Entry, Project};
+use crate::project::{self, DataDir, Entry, Project};
 use crate::{identity, logging, registry};
 
 /// How long the read in flight may take once the end is asked for.
 const GRACE: Duration = Duration::from_secs(1);
 
-pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::start(&environment)?;
     let entries = project::entries(&args.files, &environment)?;
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
-    super::block_on(serve(&entries, &environment, &data_dir))
+    block_on(serve(&entries, &environment, &data_dir))
 }
 
 /// Loads, opens and runs the pipelines until they end or a signal stops them.
@@ -175,4 +176,21 @@ fn end(stop: &CancellationToken, force: &CancellationToken) {
         tracing::info!("stopping; once more to stop at once");
         stop.cancel();
     }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  DTU_HOST=192.168.1.31 smiles run             the stock pipeline, configured by variables
+  smiles run my-meter.yaml                     a pipeline of your own
+  smiles run roof.yaml meter.yaml              two pipelines in one process
+  LOG_LEVEL=debug smiles run                   say more
+
+Stop with Ctrl-C (twice: at once). What was read is safe in the journal either way.
+SIGHUP takes the files anew; if they have a mistake, it is printed and what runs goes on.")]
+pub(crate) struct RunArgs {
+    /// Pipeline files; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }

@@ -3,13 +3,16 @@
 mod markdown;
 
 use anyhow::Context;
+use std::path::PathBuf;
+
+use clap::Args;
 use smiles_config::{PluginDecl, Plugins};
 
-use crate::args::SchemaArgs;
+use crate::command::console::print;
 use crate::exit::Failure;
 use crate::{cases, plugins, registry};
 
-pub(super) fn run(args: &SchemaArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &SchemaArgs) -> Result<(), Failure> {
     let mut registry = registry::built_in();
     for path in &args.plugin {
         let plugin = PluginDecl { path: path.clone(), sha256: None, timeout: None, prefix: None };
@@ -17,9 +20,27 @@ pub(super) fn run(args: &SchemaArgs) -> Result<(), Failure> {
         registry = adopted.map_err(|problem| Failure::configuration(problem.message))?;
     }
     if args.markdown {
-        return super::print(&markdown::reference(&registry));
+        return print(&markdown::reference(&registry));
     }
     let schema = if args.tests { cases::schema() } else { smiles_config::schema(&registry) };
     let text = serde_json::to_string_pretty(&schema).context("cannot print the schema")?;
-    super::print(&format!("{text}\n"))
+    print(&format!("{text}\n"))
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles schema > pipeline.schema.json
+  smiles schema --plugin ./libcsv.so           with the stages a plugin adds
+  smiles schema --tests > tests.schema.json
+  smiles schema --markdown | less              every variable and option, for people")]
+pub(crate) struct SchemaArgs {
+    /// The schema of files of test cases (`smiles test`)
+    #[arg(long)]
+    pub(crate) tests: bool,
+    /// Every variable and option as a page of Markdown
+    #[arg(long, conflicts_with = "tests")]
+    pub(crate) markdown: bool,
+    /// A plugin whose stages are part of it; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(crate) plugin: Vec<PathBuf>,
 }

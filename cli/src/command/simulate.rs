@@ -1,10 +1,12 @@
 //! `smiles simulate`: a device file served over Modbus TCP until Ctrl-C.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 use jiff::Timestamp;
 use smiles_config::Environment;
 use smiles_runtime::SystemClock;
@@ -14,16 +16,17 @@ use smiles_stage::Clock;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::SimulateArgs;
+use crate::command::console::print;
+use crate::command::errand::block_on;
 use crate::exit::Failure;
 use crate::{logging, stock};
 
 /// How often the log says what was asked.
 const REPORT: Duration = Duration::from_secs(60);
 
-pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     if args.quirk.iter().any(|quirk| quirk == "help") {
-        return super::print(&quirks());
+        return print(&quirks());
     }
     logging::start(&Environment::from_process())?;
     let mut options = options(args.inverters, args.ports, args.seed, args.time_scale, args.start);
@@ -40,7 +43,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     let device = device(args.device.as_deref())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let simulator = Simulator::new(&device, options, Arc::clone(&clock)).map_err(Failure::configuration)?;
-    super::block_on(serve(args, simulator, clock))
+    block_on(serve(args, simulator, clock))
 }
 
 async fn serve(args: &SimulateArgs, simulator: Simulator, clock: Arc<dyn Clock>) -> Result<(), Failure> {
@@ -116,4 +119,45 @@ fn quirks() -> String {
         text.push_str(&format!("  {written:<34} {about}\n"));
     }
     text
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles simulate --listen 127.0.0.1:5020
+  smiles simulate --inverters 25 --ports 4 --listen 0.0.0.0:502 --seed 7
+  smiles simulate --start 2026-06-21T12:00:00Z --time-scale 60 --quirk wrong_byte_count --quirk glitch=0.01
+  smiles simulate --image dump.yaml            serve recorded registers
+
+Then, in another terminal:  DTU_HOST=127.0.0.1 DTU_PORT=5020 QUERY_PERIOD=5 smiles run")]
+pub(crate) struct SimulateArgs {
+    /// Device file to serve; none: that of the stock pipeline
+    #[arg(long, value_name = "FILE")]
+    pub(crate) device: Option<PathBuf>,
+    /// How many devices
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=99))]
+    pub(crate) inverters: u16,
+    /// How many ports each of them has
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) ports: u8,
+    /// Modbus unit id that it answers, as the source's `unit_id`
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=255))]
+    pub(crate) unit_id: u8,
+    /// Address to serve on
+    #[arg(long, default_value = "127.0.0.1:5020", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How much faster than the clock simulated time goes
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) time_scale: f64,
+    /// Simulated time at the start [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<Timestamp>,
+    /// A fault of real firmware, NAME or NAME=VALUE; may be repeated; `--quirk help` lists them
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(crate) quirk: Vec<String>,
+    /// Serve recorded registers (YAML: address to hexadecimal bytes) in place of a simulation
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
 }

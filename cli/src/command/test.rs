@@ -1,14 +1,18 @@
 //! `smiles test`: cases declared beside a pipeline, put through its real stages.
 
-use anyhow::{Context, anyhow};
+use std::path::PathBuf;
 
-use crate::args::TestArgs;
+use anyhow::{Context, anyhow};
+use clap::Args;
+
 use crate::cases::{self, Outcome};
+use crate::command::console::print;
+use crate::command::errand::block_on;
 use crate::exit::Failure;
 use crate::{project, registry, stock};
 
-pub(super) fn run(args: &TestArgs) -> Result<(), Failure> {
-    super::block_on(test(args))
+pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
+    block_on(test(args))
 }
 
 async fn test(args: &TestArgs) -> Result<(), Failure> {
@@ -29,10 +33,10 @@ async fn test(args: &TestArgs) -> Result<(), Failure> {
         return Err(Failure::configuration(format!("no case has `{}` in its name", args.filter)));
     }
     if args.json {
-        super::print(&cases::json(&files).context("cannot print the outcome")?)?;
+        print(&cases::json(&files).context("cannot print the outcome")?)?;
     } else {
         for (shown, outcomes) in &files {
-            super::print(&cases::text(shown, outcomes))?;
+            print(&cases::text(shown, outcomes))?;
         }
     }
     let all: Vec<&Outcome> = files.iter().flat_map(|(_, outcomes)| outcomes).collect();
@@ -40,4 +44,35 @@ async fn test(args: &TestArgs) -> Result<(), Failure> {
         0 => Ok(()),
         failed => Err(anyhow!("{failed} of {} cases failed", all.len()).into()),
     }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles test                                  the cases of the stock pipeline
+  smiles test my-meter-tests.yaml              cases of your own
+  smiles test --filter night my-meter-tests.yaml
+  smiles test --pipeline other.yaml my-meter-tests.yaml
+  smiles test --json my-meter-tests.yaml       for programs
+
+A file of cases, in short:
+  pipeline: my-meter.yaml
+  cases:
+    - name: a reading is stored in kWh
+      given: {rows: [{time: 2026-06-01T12:00:00Z, energy: 1234}]}
+      expect: {unit_conversion: [{energy: 12.34}]}
+
+Exit code 0: every case passed; 1: some failed; 2: a file has a mistake.")]
+pub(crate) struct TestArgs {
+    /// Files of test cases; none: those of the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Test this pipeline in place of the one that the files name
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// Only cases whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) filter: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use smiles_stage::{Path, Problem, Segment, Severity};
 
-use crate::NodeId;
 use crate::document::{Document, Kind, Span};
-use crate::secret;
+use crate::{NodeId, secret};
 
 /// One thing that is wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,8 +13,7 @@ use smiles_stage::{
 use crate::held::{Failed, Passed};
 use crate::instance::open_one;
 use crate::rows;
-use crate::stage_type::unsound;
-use crate::stage_type::{Slot, StageType, file_name};
+use crate::stage_type::{Slot, StageType, file_name, unsound};
 
 pub(crate) struct PluginSource(pub(crate) StageType);
 

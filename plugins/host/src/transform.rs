@@ -11,8 +11,7 @@ use smiles_stage::{
 };
 
 use crate::instance::open_one;
-use crate::stage_type::unsound;
-use crate::stage_type::{Slot, StageType};
+use crate::stage_type::{Slot, StageType, unsound};
 use crate::{rows, schema};
 
 pub(crate) struct PluginTransform(pub(crate) StageType);

@@ -9,9 +9,8 @@ use smiles_stage::{Clock, Migration, RunId, Seq, StageError, TargetId, Watermark
 
 use crate::error::told;
 use crate::file::{FileId, Location, file_id, open_writer};
-use crate::migrate;
-use crate::sql;
 use crate::watermark::{self, Owner};
+use crate::{migrate, sql};
 
 /// Everything a connection is made from.
 #[derive(Debug)]

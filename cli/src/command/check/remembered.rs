@@ -11,7 +11,7 @@ use crate::project::Project;
 
 /// A warning for each, where there is a journal.
 pub(super) fn warnings(project: &Project, data_dir: &Path) -> Vec<String> {
-    let path = journal::file(data_dir, project.wired.name());
+    let path = journal::files::file(data_dir, project.wired.name());
     if !path.is_file() {
         return Vec::new();
     }

@@ -10,7 +10,7 @@ use crate::project::Project;
 
 /// A warning, where there is a journal and it looks so.
 pub(super) fn warning(project: &Project, data_dir: &Path) -> Option<String> {
-    let path = journal::file(data_dir, project.wired.name());
+    let path = journal::files::file(data_dir, project.wired.name());
     if !path.is_file() {
         return None;
     }

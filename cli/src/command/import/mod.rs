@@ -9,23 +9,27 @@ mod target;
 mod transfer;
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
+use rules::Rules;
 use smiles_config::Environment;
 use smiles_stage::Migrate;
-
-use crate::args::ImportArgs;
-use crate::exit::Failure;
-use crate::{logging, project, registry, stock};
-use rules::Rules;
 use source::Source;
 use target::Workshop;
 use transfer::Import;
 
-pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
+use crate::command::console::print;
+use crate::command::errand::{block_on, errand};
+use crate::exit::Failure;
+use crate::project::DataDir;
+use crate::{logging, project, registry, stock};
+
+pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::start(&environment)?;
     let zone = args.timezone.as_deref().map(zone).transpose()?;
@@ -46,9 +50,9 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         pipeline,
         registry: opened.loaded.registry.clone(),
         files: Arc::clone(&opened.loaded.files),
-        options: super::errand(&data_dir)?,
+        options: errand(&data_dir)?,
     };
-    super::block_on(async {
+    block_on(async {
         if args.in_place {
             let how = Migrate { dry_run: args.dry_run, timezone: args.timezone.clone() };
             return in_place(&workshop, opened, &rules, &how).await;
@@ -72,7 +76,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
             stop: Stop::listen(),
         };
         let report = import.all(&rules, args.table.as_deref(), &shown).await?;
-        super::print(&report.to_string())?;
+        print(&report.to_string())?;
         if import.stop.asked() {
             return Err(anyhow!("stopped; the same command goes on where this one ended").into());
         }
@@ -115,7 +119,7 @@ async fn in_place(
     let migrated = migrated.map_err(|error| anyhow!(error))?;
     let waiting = migrated.iter().any(|(_, migrated)| !migrated.steps.is_empty());
     if waiting && how.dry_run {
-        return super::print(
+        return print(
             "the database is still that of the earlier system: `smiles migrate --dry-run` says what adopting it takes.\n\
              What there is to mend can be counted afterwards.\n",
         );
@@ -129,7 +133,7 @@ async fn in_place(
     for (mend, rows) in rules.in_place.iter().zip(changed.map_err(source::told)?) {
         text.push_str(&format!("  {rows:>10} {}\n", mend.mends));
     }
-    super::print(&text)
+    print(&text)
 }
 
 /// Notes Ctrl-C: the piece under way is finished, since half of it would be undone anyway.
@@ -160,4 +164,46 @@ fn progress(template: &str, total: Option<u64>) -> ProgressBar {
     let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style);
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
     bar
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "smiles import [OPTIONS] <SOURCE>\n       smiles import [OPTIONS] --in-place")]
+#[command(after_help = "Examples:
+  smiles import postgres://me@old-server/readings --dry-run   what a copy from another server would bring
+  smiles import postgres://me@old-server/readings             the copy; the password stands in ~/.pgpass
+  smiles import /data/old.db --timezone Europe/Berlin         a database file of version 1
+  smiles import readings.csv --table port_data                rows of your own, by the names in line 1
+  DB_HOST=localhost smiles import --in-place --dry-run        what there is to mend in an adopted database
+
+Where to: the store of the stock pipeline (PostgreSQL if DB_HOST is set, else SQLite), or that of
+--into. The bridge may run meanwhile. An import that was interrupted goes on when it is called again;
+one that is done does nothing.
+MIGRATION_GUIDE.md goes through it step by step.")]
+pub(crate) struct ImportArgs {
+    /// postgres://USER@HOST/DATABASE, an SQLite file, or a .csv file
+    #[arg(value_name = "SOURCE", required_unless_present = "in_place", conflicts_with = "in_place")]
+    pub(crate) source: Option<String>,
+    /// Only this table; for a CSV file the one its rows belong to
+    #[arg(long, value_name = "TABLE", conflicts_with = "in_place")]
+    pub(crate) table: Option<String>,
+    /// Mend a database of the earlier system where it is, after adopting it
+    #[arg(long)]
+    pub(crate) in_place: bool,
+    /// Pipeline file whose store takes the rows; none: the stock pipeline
+    #[arg(long, value_name = "FILE")]
+    pub(crate) into: Option<PathBuf>,
+    /// Which tables are taken over and what is mended [default: built in]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Leave out for good what the target refuses; else the import stops there, to go on once that is mended
+    #[arg(long)]
+    pub(crate) skip_refused: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Time zone of instants stored without one [default: that of the database role; of a file: TIMEZONE, else UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }

@@ -4,18 +4,17 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use smiles_journal::{Acknowledged, Guest};
 
-use super::counted;
-use crate::args::JournalArgs;
+use crate::command::journal::files::{JournalArgs, counted, journals, now};
 use crate::exit::Failure;
 
-pub(super) fn run(args: &JournalArgs) -> Result<(), Failure> {
-    for (name, path) in super::journals(&args.pipelines, &args.data)? {
-        let guest = Guest::enter(&path, &name, super::now());
+pub(crate) fn run(args: &JournalArgs) -> Result<(), Failure> {
+    for (name, path) in journals(&args.pipelines, &args.data)? {
+        let guest = Guest::enter(&path, &name, now());
         let noted = guest
             .and_then(|guest| guest.acknowledge())
             .with_context(|| format!("cannot acknowledge what {} lost", path.display()))?;
         let text = if args.json { format!("{}\n", as_json(&name, noted)) } else { as_text(&name, noted) };
-        crate::command::print(&text)?;
+        crate::command::console::print(&text)?;
     }
     Ok(())
 }

@@ -1,21 +1,25 @@
 //! `smiles journal dead-letter list`, `show` and `drop`.
 
+use anyhow::Context;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
 use arrow_array::RecordBatch;
+use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use smiles_journal::{Guest, Letter, LetterName, Selection, letter_row, letters, transform_of};
+use smiles_journal::{Guest, Letter, LetterName, letter_row, transform_of};
 use smiles_stage::tables::row_objects;
 
-use super::table::table;
-use super::{counted, journals, replay};
-use crate::args::{DeadLetterCommand, DropArgs, ListArgs, Selected, ShowArgs};
 use crate::command::confirm::confirm;
+use crate::command::journal::files::{counted, journals, now};
+use crate::command::journal::replay;
+use crate::command::journal::replay::ReplayArgs;
+use crate::command::journal::select::{Selected, found_all, read};
+use crate::command::journal::table::table;
 use crate::exit::Failure;
+use crate::project::DataDir;
 
-pub(super) fn run(command: &DeadLetterCommand) -> Result<(), Failure> {
+pub(crate) fn run(command: &DeadLetterCommand) -> Result<(), Failure> {
     match command {
         DeadLetterCommand::List(args) => list(args),
         DeadLetterCommand::Show(args) => show(args),
@@ -32,10 +36,10 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
         if args.json {
             listed.extend(found.iter().map(|letter| as_json(&pipeline, letter)));
         } else {
-            crate::command::print(&as_table(&pipeline, &found))?;
+            crate::command::console::print(&as_table(&pipeline, &found))?;
         }
     }
-    if args.json { crate::command::print(&format!("{}\n", Value::from(listed))) } else { Ok(()) }
+    if args.json { crate::command::console::print(&format!("{}\n", Value::from(listed))) } else { Ok(()) }
 }
 
 fn show(args: &ShowArgs) -> Result<(), Failure> {
@@ -53,12 +57,12 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
                 letter["row_values"] = row.map_or(Value::Null, Value::Object);
                 shown.push(letter);
             } else {
-                crate::command::print(&as_text(&pipeline, &letter, row.as_ref()))?;
+                crate::command::console::print(&as_text(&pipeline, &letter, row.as_ref()))?;
             }
         }
     }
     if args.json {
-        crate::command::print(&format!("{}\n", Value::from(shown)))?;
+        crate::command::console::print(&format!("{}\n", Value::from(shown)))?;
     }
     found_all(&unseen)
 }
@@ -80,13 +84,13 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
     }
     found_all(&unseen)?;
     if wanted.is_empty() {
-        return crate::command::print("no dead letter is selected: nothing to drop\n");
+        return crate::command::console::print("no dead letter is selected: nothing to drop\n");
     }
     if !args.yes {
         ask(&wanted)?;
     }
     for (pipeline, path, letters) in wanted {
-        let guest = Guest::enter(&path, &pipeline, super::now());
+        let guest = Guest::enter(&path, &pipeline, now());
         let dropped = guest
             .and_then(|guest| guest.give_up(&letters))
             .with_context(|| format!("cannot drop dead letters of {}", path.display()))?;
@@ -97,7 +101,7 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
         if doubtful > 0 {
             _ = writeln!(text, "  {doubtful} of a replay that was interrupted: they may be in the target");
         }
-        crate::command::print(&text)?;
+        crate::command::console::print(&text)?;
     }
     Ok(())
 }
@@ -105,25 +109,11 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
 /// Shows the letters, and asks.
 fn ask(wanted: &[(String, PathBuf, Vec<Letter>)]) -> Result<(), Failure> {
     for (pipeline, _, letters) in wanted {
-        crate::command::print(&as_table(pipeline, letters))?;
+        crate::command::console::print(&as_table(pipeline, letters))?;
     }
     let number: usize = wanted.iter().map(|(_, _, letters)| letters.len()).sum();
     let rows = counted(u64::try_from(number).unwrap_or(u64::MAX), "row", "rows");
     confirm(&format!("Drop {rows} for good"), "dropping dead letters", "nothing was dropped")
-}
-
-pub(super) fn read(path: &Path, selection: &Selection) -> Result<Vec<Letter>, Failure> {
-    Ok(letters(path, selection).with_context(|| format!("cannot read {}", path.display()))?)
-}
-
-/// An id that names nothing is a mistake worth a word.
-pub(super) fn found_all(unseen: &[LetterName]) -> Result<(), Failure> {
-    if unseen.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<String> = unseen.iter().map(|name| format!("`{name}`")).collect();
-    let advice = "`smiles journal dead-letter list` prints the ids";
-    Err(anyhow!("there is no dead letter {}; {advice}", names.join(", ")).into())
 }
 
 fn as_table(pipeline: &str, letters: &[Letter]) -> String {
@@ -199,4 +189,83 @@ fn object(row: &RecordBatch) -> Map<String, Value> {
     let printed = row_objects(row);
     let first = printed.iter().next().flatten().unwrap_or_default();
     serde_json::from_str(first).unwrap_or_default()
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetterCommand {
+    /// List dead letters with their reasons
+    List(ListArgs),
+    /// Print dead letters with their rows
+    Show(ShowArgs),
+    /// Bring dead letters to their targets once more, after what refused them was repaired
+    Replay(ReplayArgs),
+    /// Give dead letters up: their rows are never delivered
+    Drop(DropArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles journal dead-letter list
+  smiles journal dead-letter list --sink store --code 23514
+  smiles journal dead-letter list --json my-pipeline
+
+The id of a letter, RUN-SEQ-ROW, is what the other commands take; the run may be shortened to its first digits.")]
+pub(crate) struct ListArgs {
+    /// Names of pipelines; none: all under DATA_DIR
+    #[arg(value_name = "PIPELINE")]
+    pub(crate) pipelines: Vec<String>,
+    #[command(flatten)]
+    pub(crate) selected: Selected,
+    /// Print a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles journal dead-letter show 3f2a9c1b-17-0
+  smiles journal dead-letter show --json 3f2a9c1b-17-0 3f2a9c1b-17-3")]
+pub(crate) struct ShowArgs {
+    /// Ids as `list` prints them
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) names: Vec<LetterName>,
+    /// Only of this pipeline; may be repeated
+    #[arg(long = "pipeline", value_name = "PIPELINE")]
+    pub(crate) pipelines: Vec<String>,
+    /// Only of this sink; may be repeated
+    #[arg(long = "sink", value_name = "SINK")]
+    pub(crate) sinks: Vec<String>,
+    /// Print a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles journal dead-letter drop 3f2a9c1b-17-0
+  smiles journal dead-letter drop --sink store --code 23514
+  smiles journal dead-letter drop --all --yes
+
+Works beside a running bridge. The rows are booked as dropped. There is no way back.")]
+pub(crate) struct DropArgs {
+    /// Ids as `list` prints them
+    #[arg(value_name = "ID")]
+    pub(crate) names: Vec<LetterName>,
+    #[command(flatten)]
+    pub(crate) selected: Selected,
+    /// All dead letters (that the other options leave)
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
+    /// Only of this pipeline; may be repeated
+    #[arg(long = "pipeline", value_name = "PIPELINE")]
+    pub(crate) pipelines: Vec<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }

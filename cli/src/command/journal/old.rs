@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
 use smiles_journal::{Guest, OldBatches, OldCopy};
 
-use super::counted;
-use crate::args::{OldArgs, OldDecision};
+use crate::command::journal::files::{counted, journals, now};
 use crate::exit::Failure;
+use crate::project::DataDir;
 
-pub(super) fn run(args: &OldArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &OldArgs) -> Result<(), Failure> {
     let mut concerned = 0;
-    for (pipeline, path) in super::journals(&args.pipelines, &args.data)? {
+    for (pipeline, path) in journals(&args.pipelines, &args.data)? {
         let held = held(&path, &pipeline)?;
         let wanted = |held: &&OldCopy| args.sink.as_ref().is_none_or(|sink| *sink == held.sink);
         for held in held.iter().filter(wanted) {
@@ -23,7 +24,7 @@ pub(super) fn run(args: &OldArgs) -> Result<(), Failure> {
         (Some(sink), 0) => {
             Err(anyhow!("nothing is held back for `{sink}`: `smiles journal old list` says what is").into())
         }
-        (None, 0) => crate::command::print("nothing is held back\n"),
+        (None, 0) => crate::command::console::print("nothing is held back\n"),
         _ => Ok(()),
     }
 }
@@ -38,12 +39,12 @@ fn one(decision: OldDecision, path: &Path, pipeline: &str, held: &OldCopy) -> Re
     let sink = &held.sink;
     let decided = match decision {
         OldDecision::List => {
-            return crate::command::print(&format!("{pipeline}: `{sink}` holds back {what}\n"));
+            return crate::command::console::print(&format!("{pipeline}: `{sink}` holds back {what}\n"));
         }
         OldDecision::Deliver => OldBatches::Deliver,
         OldDecision::Forget => OldBatches::Forget,
     };
-    let guest = Guest::enter(path, pipeline, super::now());
+    let guest = Guest::enter(path, pipeline, now());
     guest
         .and_then(|guest| guest.decide(sink, decided))
         .with_context(|| format!("cannot note the decision in {}", path.display()))?;
@@ -51,11 +52,46 @@ fn one(decision: OldDecision, path: &Path, pipeline: &str, held: &OldCopy) -> Re
         OldBatches::Deliver => "will be delivered to",
         OldBatches::Forget => "are booked as lost to",
     };
-    crate::command::print(&format!("{pipeline}: {what} {done} `{sink}`\n"))
+    crate::command::console::print(&format!("{pipeline}: {what} {done} `{sink}`\n"))
 }
 
 fn held(path: &Path, pipeline: &str) -> Result<Vec<OldCopy>, Failure> {
-    let guest = Guest::enter(path, pipeline, super::now());
+    let guest = Guest::enter(path, pipeline, now());
     let held = guest.and_then(|guest| guest.old_copies());
     Ok(held.with_context(|| format!("cannot read {}", path.display()))?)
+}
+
+/// What a person decides about batches that are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OldDecision {
+    /// Say what is held back, and change nothing
+    List,
+    /// The target does not have them: deliver them
+    Deliver,
+    /// The target has them: book them as lost to this sink, and take note of it
+    Forget,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles journal old list                      what is held back, in every journal under DATA_DIR
+  smiles journal old deliver store             the target does not have it
+  smiles journal old forget store              the target has it
+
+A sink holds batches back where the target knows none of the runs up to them and more than 400 days lie between them
+and the readings of today: then the file may be a copy from long ago, and its original may have delivered them. Look
+whether the target has readings of that time, then say so. Works beside a running bridge, which looks every five
+minutes; `kill -HUP` or a restart makes it look at once.")]
+pub(crate) struct OldArgs {
+    /// What to do
+    #[arg(value_name = "DECISION")]
+    pub(crate) decision: OldDecision,
+    /// The sink that holds batches back
+    #[arg(value_name = "SINK", required_if_eq_any([("decision", "deliver"), ("decision", "forget")]))]
+    pub(crate) sink: Option<String>,
+    /// Only of this pipeline; may be repeated
+    #[arg(long = "pipeline", value_name = "PIPELINE")]
+    pub(crate) pipelines: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }

@@ -1,16 +1,19 @@
 //! `smiles journal rename-sink`: the target first, then the journal; either may have been done before.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, anyhow};
+use clap::Args;
 use smiles_config::Environment;
 use smiles_journal::{Guest, JournalError, inspect};
 use smiles_stage::{Delivery, did_you_mean};
 
-use crate::args::RenameSinkArgs;
+use crate::command::journal::files::{named, now};
 use crate::exit::Failure;
-use crate::project::{self, Project};
+use crate::project::{self, DataDir, Project};
 use crate::registry;
 
-pub(super) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     let entry = match &args.file {
@@ -20,11 +23,11 @@ pub(super) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
     let project = project::open(&entry, &environment, &registry::built_in())?;
     names_fit(args, &project)?;
     let pipeline = project.wired.name().to_owned();
-    let (_, path) = super::named(&data_dir, &pipeline)?;
-    let guest = Guest::alone(&path, &pipeline, super::now()).map_err(|error| in_use(error, &pipeline))?;
+    let (_, path) = named(&data_dir, &pipeline)?;
+    let guest = Guest::alone(&path, &pipeline, now()).map_err(|error| in_use(error, &pipeline))?;
     has_a_place(args, &path)?;
-    let options = crate::command::errand(&data_dir)?;
-    crate::command::block_on(async {
+    let options = crate::command::errand::errand(&data_dir)?;
+    crate::command::errand::block_on(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sink == args.new;
         let targets = project.wired.targets(options, wanted).await.context("cannot open the sink")?;
         for mut target in targets {
@@ -49,7 +52,7 @@ pub(super) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
             "nothing to do: there is no place of `{old}` (it was renamed before, or never was), and one of `{new}`"
         )
     };
-    crate::command::print(&format!("{pipeline}: {said}\n"))
+    crate::command::console::print(&format!("{pipeline}: {said}\n"))
 }
 
 /// The new name is in the file, the old one is not.
@@ -99,4 +102,25 @@ fn in_use(error: JournalError, pipeline: &str) -> Failure {
         )),
         other => Failure::Runtime(anyhow::Error::new(other).context("cannot open the journal")),
     }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  smiles journal rename-sink store archive my-meter.yaml
+
+Rename the sink in the pipeline file first, stop the bridge, then run this: the watermarks in the target and the
+sink's place in the journal get the new name, so that nothing is delivered twice and nothing that waited is skipped.
+It may be repeated.")]
+pub(crate) struct RenameSinkArgs {
+    /// The name it had
+    #[arg(value_name = "OLD")]
+    pub(crate) old: String,
+    /// The name it has in the file now
+    #[arg(value_name = "NEW")]
+    pub(crate) new: String,
+    /// The pipeline file; none: the stock pipeline
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }

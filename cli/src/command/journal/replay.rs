@@ -2,26 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 use smiles_config::Environment;
 use smiles_journal::{Guest, Letter, LetterId, LetterName, Selection, transform_of};
 use smiles_runtime::{Replayed, SystemClock, replay};
 use smiles_stage::Delivery;
 
-use super::dead_letter::{found_all, read};
-use super::{counted, now};
-use crate::args::ReplayArgs;
+use crate::command::journal::files::{counted, now, with_journals};
+use crate::command::journal::select::{Selected, found_all, read};
 use crate::exit::Failure;
-use crate::project::{self, Project};
+use crate::project::{self, DataDir, Project};
 
-pub(super) fn run(args: &ReplayArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     let mut unseen = args.names.clone();
     let mut left = 0;
-    for (project, path) in super::with_journals(&args.files, &environment, &data_dir)? {
+    for (project, path) in with_journals(&args.files, &environment, &data_dir)? {
         left += one(args, &data_dir, project, &path, &mut unseen)?;
     }
     found_all(&unseen)?;
@@ -46,12 +46,14 @@ fn one(
     let begun = begun.into_iter().filter(|sink| asked.is_empty() || asked.contains(sink));
     let sinks: BTreeSet<String> = found.iter().map(|letter| letter.sink.clone()).chain(begun).collect();
     if sinks.is_empty() {
-        crate::command::print(&format!("{pipeline}: no dead letter is selected: nothing to replay\n"))?;
+        crate::command::console::print(&format!(
+            "{pipeline}: no dead letter is selected: nothing to replay\n"
+        ))?;
         return Ok(0);
     }
     let mut left = hand_back(&guest, &project, &found)?;
-    let options = crate::command::errand(data_dir)?;
-    crate::command::block_on(async {
+    let options = crate::command::errand::errand(data_dir)?;
+    crate::command::errand::block_on(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sinks.contains(sink);
         let shown = project.shown;
         let mut targets = project.wired.targets(options, wanted).await.context("cannot open the sinks")?;
@@ -64,14 +66,14 @@ fn one(
                     .with_context(|| format!("{pipeline}: the replay did not come to its end; repeat it"))?,
                 None => {
                     let said = format!("{pipeline}: {shown} has no sink `{sink}`; its dead letters stay\n");
-                    crate::command::print(&said)?;
+                    crate::command::console::print(&said)?;
                     Replayed::default()
                 }
             };
             let still = read(path, &Selection { sinks: vec![sink.clone()], ..Selection::default() })?;
             let still = still.iter().filter(|letter| letters.contains(&letter.letter.id())).count();
             let still = u64::try_from(still).unwrap_or(u64::MAX);
-            crate::command::print(&summary(&pipeline, sink, told, still))?;
+            crate::command::console::print(&summary(&pipeline, sink, told, still))?;
             left += still;
         }
         Ok(left)
@@ -91,14 +93,14 @@ fn hand_back(guest: &Guest, project: &Project, found: &[Letter]) -> Result<u64, 
         let rows = counted(u64::try_from(letters.len()).unwrap_or(u64::MAX), "row", "rows");
         if !named.contains(&transform) {
             let said = format!("{pipeline}: {shown} has no transform `{transform}`; its dead letters stay\n");
-            crate::command::print(&said)?;
+            crate::command::console::print(&said)?;
             left += u64::try_from(letters.len()).unwrap_or(u64::MAX);
             continue;
         }
         guest.hand_back(transform, &letters).with_context(|| {
             format!("{pipeline}: the rows could not be handed back to `{transform}`; repeat it")
         })?;
-        crate::command::print(&format!(
+        crate::command::console::print(&format!(
             "{pipeline}: {rows} handed back to the transform `{transform}`: the bridge that runs takes them within \
              seconds, else the next one; `smiles journal dead-letter list` shows what is rejected again\n"
         ))?;
@@ -124,6 +126,28 @@ fn summary(pipeline: &str, sink: &str, told: Replayed, left: u64) -> String {
     more(unpruned, "watermarks of replays left in the target: the next replay takes them out");
     text.push('\n');
     text
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles journal dead-letter replay            all dead letters of the stock pipeline
+  smiles journal dead-letter replay 3f2a9c1b-17-0
+  smiles journal dead-letter replay --file my-meter.yaml --sink store
+
+Works beside a running bridge. A row is stored exactly once however often this is interrupted and repeated (by a
+target that keeps watermarks; by others at least once). What is refused again stays a dead letter, with its new
+reason. Exit code 0: all are in their targets; 1: some are not.")]
+pub(crate) struct ReplayArgs {
+    /// Ids as `list` prints them; none: all
+    #[arg(value_name = "ID")]
+    pub(crate) names: Vec<LetterName>,
+    #[command(flatten)]
+    pub(crate) selected: Selected,
+    /// Pipeline file whose sinks are written to; may be repeated; none: the stock pipeline
+    #[arg(long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }
 
 #[cfg(test)]

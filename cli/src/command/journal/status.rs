@@ -7,15 +7,15 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use smiles_journal::{Books, Status, inspect, transform_of};
 
-use super::table::table;
-use crate::args::JournalArgs;
+use crate::command::journal::files::{JournalArgs, journals};
+use crate::command::journal::table::table;
 use crate::exit::Failure;
 
-pub(super) fn run(args: &JournalArgs) -> Result<(), Failure> {
-    for (name, path) in super::journals(&args.pipelines, &args.data)? {
+pub(crate) fn run(args: &JournalArgs) -> Result<(), Failure> {
+    for (name, path) in journals(&args.pipelines, &args.data)? {
         let status = inspect(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let text = if args.json { format!("{}\n", as_json(&name, &status)) } else { as_text(&path, &status) };
-        crate::command::print(&text)?;
+        crate::command::console::print(&text)?;
     }
     Ok(())
 }

@@ -6,19 +6,20 @@ use smiles_journal::{Books, Status, inspect};
 use smiles_runtime::Target;
 use smiles_stage::{Delivery, Seq};
 
-use crate::args::RunArgs;
+use crate::command::journal::files::with_journals;
+use crate::command::run::RunArgs;
 use crate::exit::Failure;
 use crate::project;
 
-pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     let environment = with_any_device(environment);
     let mut wrong = 0;
-    for (project, path) in super::with_journals(&args.files, &environment, &data_dir)? {
+    for (project, path) in with_journals(&args.files, &environment, &data_dir)? {
         let status = inspect(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let options = crate::command::errand(&data_dir)?;
-        let lines = crate::command::block_on(async {
+        let options = crate::command::errand::errand(&data_dir)?;
+        let lines = crate::command::errand::block_on(async {
             let targets = project
                 .wired
                 .targets(options, |_, delivery| delivery == Delivery::Transactional)
@@ -29,10 +30,10 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         let unsound =
             smiles_journal::verify(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let unsound = unsound.into_iter().map(|said| (false, said));
-        crate::command::print(&format!("{}\n", path.display()))?;
+        crate::command::console::print(&format!("{}\n", path.display()))?;
         for (fine, line) in unsound.chain(lines) {
             wrong += usize::from(!fine);
-            crate::command::print(&format!("  {} {line}\n", if fine { "ok   " } else { "WRONG" }))?;
+            crate::command::console::print(&format!("  {} {line}\n", if fine { "ok   " } else { "WRONG" }))?;
         }
     }
     if wrong == 0 { Ok(()) } else { Err(anyhow!("{wrong} things are not as they should be").into()) }

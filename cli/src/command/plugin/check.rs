@@ -2,29 +2,32 @@
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 use smiles_plugin_host::PluginFile;
 use smiles_plugin_host::conformance::{Listener, Outcome, Setup, run as run_checks};
 use smiles_runtime::SystemClock;
 
-use crate::args::PluginCheckArgs;
+use crate::command::console::print;
+use crate::command::plugin::built_in::warn_if_built_in;
 use crate::exit::Failure;
 use crate::plugins;
 
 /// What the child says where nothing is wrong and not everything was tried.
 const INCOMPLETE: i32 = 3;
 
-pub(super) fn run(args: &PluginCheckArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &PluginCheckArgs) -> Result<(), Failure> {
     if args.here {
         return here(args);
     }
     let file = PluginFile { path: args.path.clone(), sha256: None, timeout: None, prefix: None };
     let probed = plugins::host()?.probe(&file).map_err(Failure::configuration)?;
     for stage in &probed.stages {
-        super::warn_if_built_in(stage.meta.role, &stage.meta.type_name)?;
+        warn_if_built_in(stage.meta.role, &stage.meta.type_name)?;
     }
     let program = std::env::current_exe().context("cannot find this program to start it again")?;
     let mut child = Command::new(program);
@@ -66,7 +69,7 @@ fn here(args: &PluginCheckArgs) -> Result<(), Failure> {
     let mut printed = Printed::default();
     let sound = run_checks(&args.path, &setup, &mut printed).map_err(Failure::configuration)?;
     let Printed { passed, skipped, failed, .. } = printed;
-    super::super::print(&format!("\n{passed} passed, {skipped} could not be tried here, {failed} failed\n"))?;
+    print(&format!("\n{passed} passed, {skipped} could not be tried here, {failed} failed\n"))?;
     if !sound {
         drop(folder);
         // The parent says the last word.
@@ -122,4 +125,17 @@ impl Listener for Printed {
             }
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginCheckArgs {
+    /// The library
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Options to try its stages with, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) options: Option<String>,
+    /// Run its code in this process
+    #[arg(long, hide = true)]
+    pub(crate) here: bool,
 }

@@ -1,28 +1,33 @@
 //! `smiles plugin new`: a project that builds and passes `check` at once.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use smiles_plugin_abi::HEADER;
 use smiles_plugin_host::Role;
 
-use crate::args::{Kind, Lang, PluginNewArgs};
+use crate::command::console::print;
+use crate::command::plugin::built_in::warn_if_built_in;
 use crate::exit::Failure;
 
 const RUST_MANIFEST: &str = include_str!("templates/rust/Cargo.toml.txt");
+
 const RUST: [&str; 3] = [
     include_str!("templates/rust/source.rs.txt"),
     include_str!("templates/rust/transform.rs.txt"),
     include_str!("templates/rust/sink.rs.txt"),
 ];
+
 const C_MAKEFILE: &str = include_str!("templates/c/Makefile.txt");
+
 const C: [&str; 3] = [
     include_str!("templates/c/source.c.txt"),
     include_str!("templates/c/transform.c.txt"),
     include_str!("templates/c/sink.c.txt"),
 ];
 
-pub(super) fn run(args: &PluginNewArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &PluginNewArgs) -> Result<(), Failure> {
     let name = args.name.as_str();
     let is_word = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
@@ -38,7 +43,7 @@ pub(super) fn run(args: &PluginNewArgs) -> Result<(), Failure> {
         Kind::Transform => Role::Transform,
         Kind::Sink => Role::Sink,
     };
-    super::warn_if_built_in(kind, name)?;
+    warn_if_built_in(kind, name)?;
     let folder = Path::new(name);
     if folder.exists() {
         return Err(Failure::configuration(format!("`{name}` exists already")));
@@ -72,7 +77,7 @@ pub(super) fn run(args: &PluginNewArgs) -> Result<(), Failure> {
         written
             .map_err(|error| Failure::configuration(format!("cannot write {}: {error}", path.display())))?;
     }
-    super::super::print(&format!(
+    print(&format!(
         "{name}/ is ready:\n  cd {name} && {build}\n  smiles plugin check {library}\n  then in a pipeline: plugins: [{name}/{library}]\n"
     ))
 }
@@ -83,4 +88,33 @@ fn sdk(args: &PluginNewArgs) -> String {
         Some(folder) => format!("path = {:?}", folder.display().to_string()),
         None => format!("git = {:?}, tag = \"v{}\"", env!("CARGO_PKG_REPOSITORY"), env!("CARGO_PKG_VERSION")),
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginNewArgs {
+    /// Its name and that of its stage type: lower-case letters, digits and `_`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it is written in
+    #[arg(long, value_enum, default_value_t = Lang::Rust)]
+    pub(crate) lang: Lang,
+    /// What it adds to pipelines
+    #[arg(long, value_enum, default_value_t = Kind::Sink)]
+    pub(crate) kind: Kind,
+    /// Folder of the SDK crate, in place of the release of this version
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) sdk: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Lang {
+    Rust,
+    C,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    Source,
+    Transform,
+    Sink,
 }

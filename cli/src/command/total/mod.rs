@@ -5,18 +5,21 @@ mod kept;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use clap::{Args, Subcommand};
+use kept::{Kept, Total, handed_on, set_by_hand};
 use smiles_journal::{Correction, Guest, JournalError, StateChange};
 
-use super::confirm::confirm;
-use super::journal::{journals, now, table};
-use crate::args::{TotalCommand, TotalMoveArgs, TotalPlace, TotalSetArgs};
+use crate::command::confirm::confirm;
+use crate::command::console::print;
+use crate::command::journal::files::{journals, now};
+use crate::command::journal::table::table;
 use crate::exit::Failure;
-use kept::{Kept, Total, handed_on, set_by_hand};
+use crate::project::DataDir;
 
 /// Beyond this not every whole number can be told from the next.
 const VALUE_MAX: f64 = 9_007_199_254_740_992.0;
 
-pub(super) fn run(command: &TotalCommand) -> Result<(), Failure> {
+pub(crate) fn run(command: &TotalCommand) -> Result<(), Failure> {
     match command {
         TotalCommand::List(args) => list(&args.place),
         TotalCommand::Set(args) => set(args),
@@ -60,7 +63,7 @@ impl Place {
         let (sentence, alone) =
             done.with_context(|| format!("cannot correct a total in {}", self.path.display()))?;
         let when = if alone { "" } else { "; the running bridge takes it over with its next readings" };
-        crate::command::print(&format!("{}: {sentence}{when}\n", self.pipeline))
+        print(&format!("{}: {sentence}{when}\n", self.pipeline))
     }
 }
 
@@ -98,10 +101,10 @@ fn list(place: &TotalPlace) -> Result<(), Failure> {
         } else {
             format!("{}\n{}", found.pipeline, table(&["key", "published", "device", "read", "stage"], &rows))
         };
-        crate::command::print(&text)?;
+        print(&text)?;
         let corrected = found.kept.corrections.iter().map(|sentence| format!("  corrected {sentence}\n"));
         for line in held.into_iter().chain(corrected) {
-            crate::command::print(&line)?;
+            print(&line)?;
         }
     }
     Ok(())
@@ -188,4 +191,77 @@ fn ask(sentence: &str, yes: bool) -> Result<(), Failure> {
     } else {
         confirm(sentence, &format!("{sentence}: correcting a total"), "nothing was changed")
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TotalCommand {
+    /// List the lifetime totals that are published, and what the devices themselves say
+    #[command(after_help = "Examples:
+  smiles total list                            every total of every journal under DATA_DIR
+  smiles total list --pipeline meters")]
+    List(TotalListArgs),
+    /// Correct a published total that is wrong for good
+    Set(TotalSetArgs),
+    /// Let the total of a replacement go on from where the total of what it replaces stood
+    Move(TotalMoveArgs),
+}
+
+/// Which journals and which stage.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TotalPlace {
+    /// Only of this pipeline; may be repeated
+    #[arg(long = "pipeline", value_name = "PIPELINE")]
+    pub(crate) pipelines: Vec<String>,
+    /// Only of this stage, where several count for one key
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) stage: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TotalListArgs {
+    #[command(flatten)]
+    pub(crate) place: TotalPlace,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  smiles total set 116182800001/1 1234567      in the unit of the column (Wh in the stock pipeline)
+  smiles total set 116182800001/1 1234567 --yes
+
+The correction is no production: sums over several devices do not change by it. It is written to the journal and lasts.
+Works beside a running bridge, which takes it over with its next readings, or without one.")]
+pub(crate) struct TotalSetArgs {
+    /// Whose total, as `smiles total list` prints it
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
+    /// What it is to be
+    #[arg(value_name = "VALUE")]
+    pub(crate) value: f64,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) place: TotalPlace,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  smiles total move 116182800001/1 116182809999/1
+
+The replacement must have been heard once. What it published so far is added to the total of the old device, which
+stays where it is: its rows are history. Sums over several devices do not change by it.")]
+pub(crate) struct TotalMoveArgs {
+    /// What was replaced
+    #[arg(value_name = "OLD")]
+    pub(crate) old: String,
+    /// The replacement
+    #[arg(value_name = "NEW")]
+    pub(crate) new: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) place: TotalPlace,
 }

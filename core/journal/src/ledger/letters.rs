@@ -4,9 +4,7 @@ use arrow_array::RecordBatch;
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::letter::DeadLetter;
-use crate::api::letter::LetterId;
-use crate::api::letter::transform_of;
+use crate::api::letter::{DeadLetter, LetterId, transform_of};
 use crate::format::codec::{Encoded, decode};
 use crate::format::failure::Failure;
 use crate::format::records::{Place, Run, SinkRow, count, db, gaps, instant, rows_between};

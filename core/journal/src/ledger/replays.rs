@@ -8,9 +8,7 @@ use arrow_array::RecordBatch;
 use rusqlite::Connection;
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::letter::DeadLetter;
-use crate::api::letter::LetterId;
-use crate::api::letter::transform_of;
+use crate::api::letter::{DeadLetter, LetterId, transform_of};
 use crate::format::failure::Failure;
 use crate::format::records::{Place, Run, SinkRow, count, db};
 use crate::format::seal::put;

@@ -18,7 +18,6 @@ pub struct LetterName {
 #[error(
     "a dead letter is named RUN-SEQ-ROW as `smiles journal dead-letter list` prints it, such as 3f2a9c1b-17-0"
 )]
-
 pub struct NotALetterName;
 
 impl FromStr for LetterName {

@@ -14,9 +14,7 @@ use smiles_stage::{RunId, Seq, TargetId};
 
 use crate::api::books::Acknowledged;
 use crate::api::error::JournalError;
-use crate::api::letter::DeadLetter;
-use crate::api::letter::LetterId;
-use crate::api::letter::transform_owner;
+use crate::api::letter::{DeadLetter, LetterId, transform_owner};
 use crate::format::failure::Failure;
 use crate::format::layout;
 use crate::format::layout::random_run;

@@ -10,11 +10,10 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, Row};
 
 use crate::format::failure::Failure;
-use crate::format::layout;
 use crate::format::layout::{BATCHES, PAGE, Table};
 use crate::format::lock::beside;
 use crate::format::seal::is_whole;
-use crate::format::wal;
+use crate::format::{layout, wal};
 use crate::repair::settle;
 
 const PAGE_BYTES: usize = 4096;

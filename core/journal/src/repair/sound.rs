@@ -10,12 +10,11 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::format::failure::Failure;
-use crate::format::layout;
 use crate::format::layout::APPLICATION_ID;
 use crate::format::lock::{Lock, beside};
 use crate::format::records::{Run, count, rows_between};
 use crate::format::seal::is_whole;
-use crate::format::wal;
+use crate::format::{layout, wal};
 use crate::ledger::books::present;
 use crate::log::store::Store;
 use crate::repair::salvage;

@@ -21,9 +21,10 @@ use smiles_stage::{
     time_field,
 };
 
-use crate::store_conformance::table::{COLUMNS, Row};
+use crate::store_conformance::table::COLUMNS;
 
 pub use naive::rows_of;
+pub use table::Row;
 
 /// The columns that enter the sink.
 pub fn input() -> SchemaRef {

@@ -15,10 +15,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use crate::current::fresh;
 use crate::declare::origins;
 use crate::observe::{health, metrics};
-use crate::serve::access;
 use crate::serve::app::App;
 use crate::serve::pages::PAGES;
-use crate::serve::{reply, resource};
+use crate::serve::{access, reply, resource};
 use crate::text::problem::{Failure, METHODS};
 
 /// The Prometheus text format.

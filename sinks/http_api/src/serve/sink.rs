@@ -16,8 +16,7 @@ use crate::serve::access::Access;
 use crate::serve::app::{App, Shared};
 use crate::serve::discovery::Announcement;
 use crate::serve::events::Events;
-use crate::serve::router;
-use crate::serve::{connections, refresh};
+use crate::serve::{connections, refresh, router};
 
 /// The opened sink.
 pub(crate) struct ApiSink {

@@ -3,8 +3,7 @@
 use serde_json::Number;
 
 use crate::device::block::Block;
-use crate::device::field::Sentinel;
-use crate::device::field::{Field, Order, When};
+use crate::device::field::{Field, Order, Sentinel, When};
 use crate::device::raw::{Raw, RawError, decode, encode};
 
 /// Why values do not make a record.

@@ -9,9 +9,8 @@ use smiles_stage::{Path, Periods, Query, SOURCE, StageError, TIME};
 
 use super::clock::period_of;
 use super::ledger::{Group, Groups, Key, Ledger};
-use crate::columns;
-use crate::keyed;
 use crate::sum::options::Options;
+use crate::{columns, keyed};
 
 /// More rows than any pipeline has devices.
 const ROWS_MAX: u64 = 1_000_000;

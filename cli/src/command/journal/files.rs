@@ -1,0 +1,109 @@
+//! The journals that a command is about.
+
+use anyhow::Context;
+use smiles_stage::Clock;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+use smiles_config::Environment;
+use smiles_runtime::SystemClock;
+
+use crate::exit::Failure;
+use crate::project::{self, DataDir, Project};
+use crate::registry;
+
+#[derive(Debug, Args)]
+pub(crate) struct JournalArgs {
+    /// Names of pipelines; none: all under DATA_DIR
+    #[arg(value_name = "PIPELINE")]
+    pub(crate) pipelines: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+const EXTENSION: &str = "journal";
+
+/// The journals of these pipelines, or all under the data folder: name and file.
+pub(crate) fn journals(pipelines: &[String], data: &DataDir) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let folder = project::data_dir(data.data_dir.as_deref(), &Environment::from_process());
+    if !pipelines.is_empty() {
+        return pipelines.iter().map(|name| named(&folder, name)).collect();
+    }
+    let entries = std::fs::read_dir(&folder).map_err(|error| {
+        let advice = "name the bridge's with --data-dir or DATA_DIR";
+        Failure::configuration(format!("cannot read the data folder {}: {error}; {advice}", folder.display()))
+    })?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.context("cannot read the data folder")?.path();
+        if path.extension().is_some_and(|extension| extension == EXTENSION)
+            && let Some(name) = path.file_stem().and_then(|name| name.to_str())
+        {
+            found.push((name.to_owned(), path));
+        }
+    }
+    found.sort();
+    if found.is_empty() {
+        let demo = folder.join("demo");
+        let advice = match has_journal(&demo) {
+            true => format!("those of `smiles demo` are in {0}: --data-dir {0}", demo.display()),
+            false => "name another folder with --data-dir or DATA_DIR".to_owned(),
+        };
+        return Err(Failure::configuration(format!("no journal in {}; {advice}", folder.display())));
+    }
+    Ok(found)
+}
+
+fn has_journal(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|name| name == EXTENSION))
+}
+
+/// The journal of a pipeline.
+pub(crate) fn named(folder: &Path, name: &str) -> Result<(String, PathBuf), Failure> {
+    let path = file(folder, name);
+    if path.is_file() {
+        return Ok((name.to_owned(), path));
+    }
+    Err(Failure::configuration(format!("no journal {}", path.display())))
+}
+
+/// The pipelines with their journals. One that does not run needs none, and neither does one that nobody named.
+pub(crate) fn with_journals(
+    files: &[PathBuf],
+    environment: &Environment,
+    data_dir: &Path,
+) -> Result<Vec<(Project, PathBuf)>, Failure> {
+    let entries = project::entries(files, environment)?;
+    let projects = project::open_all(&entries, environment, &registry::built_in())?;
+    let (mut found, mut missing) = (Vec::new(), None);
+    for project in projects.into_iter().filter(Project::is_enabled) {
+        match named(data_dir, project.wired.name()) {
+            Ok((_, path)) => found.push((project, path)),
+            Err(failure) if !files.is_empty() => return Err(failure),
+            Err(failure) => missing = missing.or(Some(failure)),
+        }
+    }
+    match missing {
+        Some(failure) if found.is_empty() => Err(failure),
+        _ => Ok(found),
+    }
+}
+
+/// Where the journal of a pipeline is, if there is one.
+pub(crate) fn file(folder: &Path, pipeline: &str) -> PathBuf {
+    folder.join(format!("{pipeline}.{EXTENSION}"))
+}
+
+/// `1 row`, `2 rows`.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+pub(crate) fn now() -> Timestamp {
+    SystemClock::new().now()
+}

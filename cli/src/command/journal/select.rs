@@ -1,0 +1,41 @@
+//! Which dead letters a person means.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use smiles_journal::{Letter, LetterName, Selection, letters};
+
+use crate::exit::Failure;
+
+/// Which dead letters; every option given must hold.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Selected {
+    /// Only of this sink; may be repeated
+    #[arg(long = "sink", value_name = "SINK")]
+    pub(crate) sinks: Vec<String>,
+    /// Only with this code of the target (an SQLSTATE, a constraint); may be repeated
+    #[arg(long = "code", value_name = "CODE")]
+    pub(crate) codes: Vec<String>,
+}
+
+impl Selected {
+    /// The selection, of these names.
+    pub(crate) fn of(&self, names: &[LetterName]) -> Selection {
+        Selection { sinks: self.sinks.clone(), codes: self.codes.clone(), names: names.to_vec() }
+    }
+}
+
+pub(crate) fn read(path: &Path, selection: &Selection) -> Result<Vec<Letter>, Failure> {
+    Ok(letters(path, selection).with_context(|| format!("cannot read {}", path.display()))?)
+}
+
+/// An id that names nothing is a mistake worth a word.
+pub(crate) fn found_all(unseen: &[LetterName]) -> Result<(), Failure> {
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = unseen.iter().map(|name| format!("`{name}`")).collect();
+    let advice = "`smiles journal dead-letter list` prints the ids";
+    Err(anyhow!("there is no dead letter {}; {advice}", names.join(", ")).into())
+}
