@@ -96,10 +96,10 @@ async fn loaded(library: &Path, records: &RecordBatch, folder: &Path) -> Box<dyn
     let (registry, _) = PluginHost::new(prober).adopt(&file, Registry::new()).expect("the plugin is sound");
     let factory = registry.find_sink("noop").expect("it adds `noop`");
     let context = PlanContext { stage: "noop", files: &NoFiles };
-    let mut plan = factory.plan(&serde_json::json!({}), context).expect("it has no options");
-    plan.wire(&records.schema(), None).expect("it takes any columns");
+    let plan = factory.plan(&serde_json::json!({}), context).expect("it has no options");
+    let wired = plan.wire(&records.schema(), None).expect("it takes any columns");
     let context = open_context(folder, Arc::new(SystemClock::new()));
-    plan.open(context, None).await.expect("it opens").sink
+    wired.open(context, None).await.expect("it opens").sink
 }
 
 async fn per_batch(sink: &mut dyn Sink, records: &RecordBatch) -> Duration {

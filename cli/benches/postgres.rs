@@ -342,8 +342,8 @@ fn client(database: &Database, folder: &Path, ours: &Delivered) -> Row {
     options.insert("password".to_owned(), PASSWORD.into());
     let config = serde_json::from_value(options.into()).expect("the options of a sink");
     let context = PlanContext { stage: "store", files: &NoFiles };
-    let mut plan = <Postgres as Stage>::plan(config, context).expect("a plan");
-    plan.wire(&poll(0).schema(), None).expect("the rows fit the tables");
+    let plan = <Postgres as Stage>::plan(config, context).expect("a plan");
+    let plan = plan.wire(&poll(0).schema(), None).expect("the rows fit the tables");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let spent = runtime.block_on(async {

@@ -9,8 +9,9 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
+use smiles_runtime::StagedState;
 use smiles_stage::{
-    Kind, NoFiles, OpenContext, PlanContext, Registry, StagedState, Transform, source_field, time_field,
+    Kind, NoFiles, OpenContext, PassInfo, PlanContext, Registry, Transform, source_field, time_field,
     with_kind, with_unit,
 };
 use smiles_testkit::{ManualClock, open_context};
@@ -58,6 +59,7 @@ fn keep(state: &mut StagedState) -> usize {
 }
 
 fn measure(keys: usize) -> Measured {
+    let pass = PassInfo::new("DTU", jiff::Timestamp::UNIX_EPOCH, true);
     let mut links = links();
     let batches: Vec<RecordBatch> = (0..ROWS / BATCH).map(|number| batch(number, keys)).collect();
     // The first pass makes the keys known.
@@ -67,7 +69,7 @@ fn measure(keys: usize) -> Measured {
         let began = Instant::now();
         let mut rows = batch.clone();
         for (transform, state) in &mut links {
-            rows = transform.apply(rows, state).expect("the rows fit");
+            rows = transform.apply(rows, &pass, state).expect("the rows fit");
         }
         let written: usize = links.iter_mut().map(|(_, state)| keep(state)).sum();
         if number >= known {
@@ -105,9 +107,9 @@ fn links() -> Vec<(Box<dyn Transform>, StagedState)> {
         let plan = factory
             .plan(&options, PlanContext { stage: name, files: &NoFiles })
             .unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
-        let output = plan.output(&schema).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
-        links.push((plan.open(&schema, context(name)).expect("it opens"), StagedState::default()));
-        schema = output;
+        let wired = plan.wire(&schema).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+        schema = wired.output();
+        links.push((wired.open(context(name)).expect("it opens"), StagedState::default()));
     }
     links
 }

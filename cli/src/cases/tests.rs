@@ -6,7 +6,10 @@ use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use smiles_stage::{OpenContext, PlanContext, Problems, Stage, StageError, State, Transform, TransformPlan};
+use smiles_stage::{
+    OpenContext, PassInfo, PlanContext, Problems, Stage, StageError, State, Transform, TransformPlan,
+    WiredTransform,
+};
 
 use super::*;
 use crate::{project, registry};
@@ -36,17 +39,33 @@ impl Stage for Sum {
 }
 
 impl TransformPlan for Options {
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
-        Ok(std::sync::Arc::clone(input))
+    fn wire(&self, input: &SchemaRef) -> Result<Box<dyn WiredTransform>, Problems> {
+        Ok(Box::new(Wired { options: *self, schema: SchemaRef::clone(input) }))
+    }
+}
+
+struct Wired {
+    options: Options,
+    schema: SchemaRef,
+}
+
+impl WiredTransform for Wired {
+    fn output(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
     }
 
-    fn open(&self, _input: &SchemaRef, _context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
-        Ok(Box::new(Summing { options: *self, sum: 0 }))
+    fn open(&self, _context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
+        Ok(Box::new(Summing { options: self.options, sum: 0 }))
     }
 }
 
 impl Transform for Summing {
-    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        _pass: &PassInfo,
+        state: &mut dyn State,
+    ) -> Result<RecordBatch, StageError> {
         if !self.options.forgetful {
             let kept = state.get(b"").and_then(|bytes| bytes.try_into().ok());
             self.sum = kept.map_or(0, i64::from_le_bytes);

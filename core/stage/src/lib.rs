@@ -4,7 +4,6 @@
 //! Every other crate of the workspace depends on this one and it depends on none of them.
 //! It does no I/O and starts no task.
 
-mod answer;
 mod batch;
 mod clock;
 mod column;
@@ -17,25 +16,22 @@ mod fingerprint;
 mod health;
 mod host;
 mod migration;
+mod offer;
+mod open_context;
 pub mod option;
 mod pass_info;
-mod pending;
 mod period;
 mod plan;
 mod position;
 mod problem;
 mod process;
 mod query;
-mod resolve;
 mod role;
-mod staged_state;
 mod subject;
-pub mod tables;
 pub mod unit;
 mod unit_advice;
 mod zone;
 
-pub use answer::{Answer, Cells};
 pub use batch::Batch;
 pub use clock::Clock;
 pub use column::{
@@ -50,20 +46,21 @@ pub use files::{Files, NoFiles};
 pub use fingerprint::fingerprint;
 pub use health::{Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState};
 pub use host::is_host;
-pub use migration::{Migrate, Migrated, Migration, MigrationStep, RewrittenTable};
+pub use migration::{Migrate, Migrated, MigrationStep, RewrittenTable};
+pub use offer::{MappedTable, Offer, StoreSchema};
+pub use open_context::OpenContext;
 pub use pass_info::{PassInfo, SourcePasses};
-pub use pending::{Flush, Pending};
 pub use period::Periods;
 pub use plan::{
-    Cadence, Delivery, OpenContext, OpenSink, PlanContext, SinkPlan, SourcePlan, StoreSchema, TransformPlan,
+    Cadence, Delivery, OpenSink, PlanContext, SinkPlan, SourcePlan, TransformPlan, WiredSink, WiredTransform,
 };
 pub use position::{Position, RunId, Seq};
 pub use problem::{Path, Problem, Problems, Segment, Severity, did_you_mean};
 pub use process::{Configured, Process};
 pub use query::{Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Query, Side, Value};
-pub use resolve::Resolved;
-pub use role::{Fault, Pass, Rows, Sink, Source, State, Store, StoreStats, TargetId, Transform, Watermark};
-pub use staged_state::StagedState;
+pub use role::{
+    Fault, Pass, Rows, Sink, Source, State, Store, StoreStats, TargetId, Transform, Upkeep, Watermark,
+};
 pub use subject::Subject;
 
 /// Re-exported so that a stage registers its own series without choosing a version.

@@ -1,18 +1,15 @@
-//! A planned stage: its options are sound, nothing has been touched yet. Wiring passes schemas along the graph,
-//! opening makes the real thing.
+//! A planned stage: its options are sound, nothing has been touched yet. Wiring passes schemas along the graph and
+//! makes a wired stage of it, opening makes the real thing. What can only be asked of a wired stage is a method of the
+//! wired stage.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 
-use crate::tables::TablesPlan;
 use crate::{
-    Clock, Files, HealthView, Migrate, Migrated, Problems, Process, Query, Sink, Source, StageError, Store,
-    Subject, Transform,
+    Files, Migrate, Migrated, Offer, OpenContext, Problems, Query, Sink, Source, StageError, Store, Subject,
+    Transform,
 };
 
 /// What planning may look at: nothing but files.
@@ -22,30 +19,6 @@ pub struct PlanContext<'a> {
     pub stage: &'a str,
     /// Files named by options.
     pub files: &'a dyn Files,
-}
-
-/// What an opened stage gets from the runtime.
-#[derive(Clone)]
-pub struct OpenContext {
-    /// The pipeline's name.
-    pub pipeline: String,
-    /// The stage's name in the pipeline.
-    pub stage: String,
-    /// Where stages keep files of their own.
-    pub data_dir: PathBuf,
-    /// The one clock.
-    pub clock: Arc<dyn Clock>,
-    /// Where the stage registers its series.
-    pub meters: prometheus::Registry,
-    /// The state of the whole pipeline.
-    pub health: Arc<dyn HealthView>,
-    /// A source's declared period.
-    pub every: Option<Duration>,
-    /// The program and everything that runs in it.
-    pub process: Arc<Process>,
-    /// Of a transform: what the memories of those before it are known by, in their order. Where it is not what it was, what
-    /// reaches the transform may be counted otherwise.
-    pub upstream: Vec<String>,
 }
 
 /// When a source is asked.
@@ -83,30 +56,36 @@ pub trait SourcePlan: Send + Sync {
 
 /// A transform whose options are sound.
 pub trait TransformPlan: Send + Sync {
-    /// The columns that leave for these columns that enter.
+    /// Checks the columns that enter against the options.
     ///
     /// # Errors
     /// All columns that do not fit, by the path of the option that names them.
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems>;
+    fn wire(&self, input: &SchemaRef) -> Result<Box<dyn WiredTransform>, Problems>;
+}
 
-    /// What it would ask of a store that keeps what leaves the pipeline by this mapping, where the journal has no state for
-    /// it: whole tables, each question answered by one batch. `None` in the place of one that no table can answer.
-    fn asks(&self, _mapping: &TablesPlan) -> Vec<Option<Query>> {
-        Vec::new()
-    }
+/// A transform that fits what enters it.
+pub trait WiredTransform: Send + Sync {
+    /// The columns that leave.
+    fn output(&self) -> SchemaRef;
 
-    /// What its state is about, for these columns: the state is found by this (and the type, and `name:` where the file
-    /// gives one) in the journal, never by the transform's place in the file. `None`: it keeps none, or one that any
-    /// transform of its name may go on with.
-    fn subject(&self, _input: &SchemaRef) -> Option<Subject> {
+    /// What its state is about: the state is found by this (and the type, and `name:` where the file gives one) in the
+    /// journal, never by the transform's place in the file. `None`: it keeps none, or one that any transform of its name
+    /// may go on with.
+    fn subject(&self) -> Option<Subject> {
         None
     }
 
-    /// Makes the transform for these columns, which [`TransformPlan::output`] has accepted.
+    /// What it would ask of a store that offers this, where the journal has no state for it: whole tables, each question
+    /// answered by one batch. `None` in the place of one that no table can answer.
+    fn asks(&self, _store: &Offer) -> Vec<Option<Query>> {
+        Vec::new()
+    }
+
+    /// Makes the transform.
     ///
     /// # Errors
     /// Something local is missing; the pipeline does not start.
-    fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError>;
+    fn open(&self, context: OpenContext) -> Result<Box<dyn Transform>, StageError>;
 }
 
 /// What a sink promises, and so what the journal keeps for it.
@@ -120,11 +99,7 @@ pub enum Delivery {
     Live,
 }
 
-/// The tables a store can be asked for, with their columns.
-pub type StoreSchema = BTreeMap<String, SchemaRef>;
-
 /// A sink whose options are sound.
-#[async_trait]
 pub trait SinkPlan: Send + Sync {
     /// What it promises.
     fn delivery(&self) -> Delivery;
@@ -134,18 +109,27 @@ pub trait SinkPlan: Send + Sync {
         None
     }
 
-    /// Checks the columns that enter (and those of the store it reads) against the options.
+    /// Checks the columns that enter, and what the store offers that it reads, against the options.
     ///
     /// # Errors
     /// All that does not fit, by the path of the option.
-    fn wire(&mut self, input: &SchemaRef, store: Option<&StoreSchema>) -> Result<(), Problems>;
+    fn wire(
+        self: Box<Self>,
+        input: &SchemaRef,
+        store: Option<&Offer>,
+    ) -> Result<Box<dyn WiredSink>, Problems>;
+}
 
-    /// The tables it offers to others once wired, if it is a store.
-    fn offers(&self) -> Option<StoreSchema> {
+/// A sink that fits what enters it.
+#[async_trait]
+pub trait WiredSink: Send + Sync {
+    /// What it offers to the rest of the pipeline, if it is a store.
+    fn offer(&self) -> Option<Offer> {
         None
     }
 
-    /// Migrates the target now, or says what would be done; opening does the same by itself. `None`: it has none.
+    /// Migrates the target now, or says what would be done; opening does the same by itself. `None`: there is nothing
+    /// that migrates.
     ///
     /// # Errors
     /// The target could not be asked, or a migration failed and was undone.
@@ -156,15 +140,6 @@ pub trait SinkPlan: Send + Sync {
     ) -> Result<Option<Migrated>, StageError> {
         Ok(None)
     }
-
-    /// How batches become rows of those tables, once wired, if it maps them as [`TablesPlan`] says.
-    fn mapping(&self) -> Option<Arc<TablesPlan>> {
-        None
-    }
-
-    /// Called after [`SinkPlan::wire`] with the mapping of the store it reads: what the store will hold can be told
-    /// from the batches alone.
-    fn follow(&mut self, _mapping: &Arc<TablesPlan>) {}
 
     /// Makes the sink. A target that is down is no error: connecting is part of [`Sink::watermark`].
     ///
@@ -178,6 +153,6 @@ pub trait SinkPlan: Send + Sync {
 pub struct OpenSink {
     /// Takes batches.
     pub sink: Box<dyn Sink>,
-    /// Answers queries, for a sink whose plan offers tables.
+    /// Answers queries, for a sink that offers tables.
     pub store: Option<Arc<dyn Store>>,
 }

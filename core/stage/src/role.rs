@@ -1,5 +1,14 @@
 //! The roles a stage can play. One call at a time per instance: `&mut self` and the borrow checker see to it,
 //! which is also the rule of the plugin ABI.
+//!
+//! # What may be dropped in the middle of an `await`
+//! A pipeline that is stopped waits for the calls under way until its grace is over and then drops their futures. So
+//! the futures of [`Source::next`], [`Source::commit`] and of every method of [`Sink`] and [`Upkeep`] may be dropped at
+//! any `await`, and the stage is not called again after that but dropped itself. Nothing is lost: rows of a pass that
+//! was not returned are polled again, and what no flush has confirmed is given again to a sink that first asks its
+//! target for the watermark. A future of [`Store::query`] and the stream it answered are dropped whenever a client
+//! goes away; the store goes on to be asked. What must not stop halfway (a blocking call, a transaction with its
+//! commit) a stage gives to a task or a thread of its own, or leaves to a connection that it then forgets.
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -28,7 +37,7 @@ pub struct Fault {
 /// Produces rows. Pulled by the runtime: back-pressure is not being called.
 #[async_trait]
 pub trait Source: Send {
-    /// Makes one pass. `None`: there will never be more. Dropping the future loses nothing already returned.
+    /// Makes one pass. `None`: there will never be more. Dropping the future loses this pass, never one returned before.
     ///
     /// # Errors
     /// A pass that brought nothing; the message names device, address and cause.
@@ -52,32 +61,39 @@ pub trait State {
     fn put(&mut self, key: &[u8], value: Vec<u8>);
 }
 
-/// Maps rows to rows. Synchronous, no I/O, no clock: replaying the same rows gives the same rows.
+/// Maps rows to rows. Synchronous, no I/O, no clock: replaying the same rows gives the same rows. Only [`State`] lasts
+/// from call to call.
 pub trait Transform: Send {
-    /// The pass that the rows of the next `apply` come from; said before each. What is remembered of it belongs to that
-    /// call alone: only [`State`] lasts.
-    fn pass(&mut self, _pass: &PassInfo) {}
-
     /// Whether its state is there. Where it is not, what the store knows is handed to [`Transform::recall`] before the
     /// first batch, if it can be had by then, else before a later one.
     fn remembers(&self, _state: &dyn State) -> bool {
         true
     }
 
-    /// What the store answered to [`crate::TransformPlan::asks`], one answer per question; none at all where there is no
-    /// store to be asked. Said after [`Transform::pass`], as part of the same batch, until [`Transform::remembers`].
+    /// What the store answered to [`crate::WiredTransform::asks`], one answer per question; none at all where there is no
+    /// store to be asked. Said as part of the batch that is applied next, until [`Transform::remembers`].
     ///
     /// # Errors
     /// As [`Transform::apply`].
-    fn recall(&mut self, _known: &[Option<RecordBatch>], _state: &mut dyn State) -> Result<(), StageError> {
+    fn recall(
+        &mut self,
+        _known: &[Option<RecordBatch>],
+        _pass: &PassInfo,
+        _state: &mut dyn State,
+    ) -> Result<(), StageError> {
         Ok(())
     }
 
-    /// The batch, transformed, in the schema of the plan's `output`.
+    /// The batch of this pass, transformed, in the schema that was wired.
     ///
     /// # Errors
     /// The batch is not accepted; the runtime tries again or halts as the error says.
-    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError>;
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        pass: &PassInfo,
+        state: &mut dyn State,
+    ) -> Result<RecordBatch, StageError>;
 }
 
 /// Names a database (or whatever a sink writes to) beyond its address: made at random when the sink first
@@ -118,31 +134,34 @@ pub trait Sink: Send {
     /// The target could not be asked.
     async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError>;
 
+    /// What it can do for an operator beside taking batches, if it can.
+    fn upkeep(&mut self) -> Option<&mut dyn Upkeep> {
+        None
+    }
+}
+
+/// What a sink with a target of its own can do for an operator and for the journal.
+#[async_trait]
+pub trait Upkeep: Send {
     /// Takes rows that were set aside when the rest of their batch was delivered: as [`Sink::write`], under a run and a
     /// number of their own. A table that gets one row of several (`distinct`) gets no second one.
     ///
     /// # Errors
     /// As [`Sink::write`].
-    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
-        self.write(rows).await
-    }
+    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError>;
 
     /// Gives this sink the watermarks that it left in the target when its name was `from`. Where both names have one of
     /// a run the higher stays; a second call finds nothing to do.
     ///
     /// # Errors
     /// The target could not be changed; nothing was.
-    async fn rename(&mut self, _from: &str) -> Result<(), StageError> {
-        Ok(())
-    }
+    async fn rename(&mut self, from: &str) -> Result<(), StageError>;
 
     /// These runs were forgotten by the journal that wrote them; their watermarks may go.
     ///
     /// # Errors
     /// Logged once, and asked again until it worked, also by later processes.
-    async fn forget(&mut self, _runs: &[RunId]) -> Result<(), StageError> {
-        Ok(())
-    }
+    async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError>;
 }
 
 /// Rows of an answer, in pieces of bounded size and one schema.

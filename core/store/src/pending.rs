@@ -1,6 +1,6 @@
 //! What a transactional sink was given since its last flush.
 
-use crate::{Batch, Position, Seq, StageError};
+use smiles_stage::{Batch, Position, Seq, StageError};
 
 /// Batches that were taken and not flushed yet: consecutive, and of one run.
 #[derive(Debug, Default)]

@@ -4,17 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::RecordBatch;
 
-use super::{Bundle, Misfit, Mode, Place, TablePlan, TablesPlan};
-use crate::{Batch, Rejection, StageError};
-
-/// Rows of one table, and where each of them came from, ascending.
-#[derive(Clone, Debug)]
-pub struct Piece {
-    /// The rows, in the schema of the table's plan.
-    pub records: RecordBatch,
-    /// For each of them its place in the write.
-    pub origin: Vec<Place>,
-}
+use smiles_stage::{Batch, Rejection, StageError};
+use smiles_tables::{Bundle, Piece, Place, TablePlan, TablesPlan};
 
 /// The rows of one table, by bundle of the write.
 #[derive(Clone, Debug)]
@@ -32,41 +23,24 @@ impl Part<'_> {
     }
 }
 
-impl TablesPlan {
-    /// The tables that are written, in the order they are written.
-    pub fn written(&self) -> impl Iterator<Item = &TablePlan> {
-        self.tables().iter().filter(|table| table.mode() != Mode::Read)
-    }
-
-    /// All batches as rows of the tables that are written, in the order they are written.
-    ///
-    /// # Errors
-    /// Reject, with every row that fits a table not at all.
-    pub fn project(&self, batches: &[Batch]) -> Result<Vec<Part<'_>>, StageError> {
-        let bundles = Bundle::all(batches);
-        let mut rejected = Rejected::default();
-        let mut piece = |table: &TablePlan, bundle: &Bundle| {
-            let projected = table.piece(bundle);
-            projected.map_err(|misfits| rejected.misfits(bundle, misfits)).ok()
-        };
-        let parts = self
-            .written()
-            .map(|table| Part { table, pieces: bundles.iter().filter_map(|it| piece(table, it)).collect() })
-            .collect();
-        rejected.finish().map(|()| parts)
-    }
-}
-
-impl TablePlan {
-    /// The table's rows of a bundle.
-    ///
-    /// # Errors
-    /// As [`TablePlan::project`].
-    pub fn piece(&self, bundle: &Bundle) -> Result<Piece, Vec<Misfit>> {
-        let projected = self.project_each(&bundle.records, &bundle.ends)?;
-        let origin = projected.origin.into_iter().map(|row| bundle.place(row as usize)).collect();
-        Ok(Piece { records: projected.records, origin })
-    }
+/// All batches as rows of the tables that are written, in the order they are written.
+///
+/// # Errors
+/// Reject, with every row that fits a table not at all.
+pub fn parts<'a>(tables: &'a TablesPlan, batches: &[Batch]) -> Result<Vec<Part<'a>>, StageError> {
+    let bundles = Bundle::all(batches);
+    let mut rejected = Rejected::default();
+    let mut piece = |table: &TablePlan, bundle: &Bundle| {
+        let piece = table.piece(bundle);
+        piece
+            .map_err(|misfits| misfits.into_iter().for_each(|it| rejected.add(it.place, it.code, it.reason)))
+            .ok()
+    };
+    let parts = tables
+        .written()
+        .map(|table| Part { table, pieces: bundles.iter().filter_map(|it| piece(table, it)).collect() })
+        .collect();
+    rejected.finish().map(|()| parts)
 }
 
 /// Refused rows by place in the write, each with its first reason.
@@ -103,12 +77,6 @@ impl Rejected {
     pub fn took(&mut self, table: &str) {
         if !self.took.contains(table) {
             self.took.insert(table.to_owned());
-        }
-    }
-
-    fn misfits(&mut self, bundle: &Bundle, misfits: Vec<Misfit>) {
-        for it in misfits {
-            self.add(bundle.place(it.row as usize), it.code, it.reason);
         }
     }
 
@@ -160,7 +128,7 @@ fn reject(rows: BTreeMap<Place, Reason>) -> StageError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Action;
+    use smiles_stage::Action;
 
     /// Places of the rejection; `None`: held.
     fn verdict(rejected: Rejected) -> Option<Vec<usize>> {

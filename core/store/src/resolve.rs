@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema, SchemaRef};
 
-use crate::{Query, StageError, StoreSchema, did_you_mean};
+use smiles_stage::{Query, StageError, StoreSchema, did_you_mean};
 
 /// A query all of whose names are known.
 #[derive(Clone, Debug)]
@@ -17,38 +17,36 @@ pub struct Resolved<'a> {
     pub answer: SchemaRef,
 }
 
-impl Query {
-    /// Looks up every name.
-    ///
-    /// # Errors
-    /// Halt: the query does not fit the tables; says what is known instead.
-    pub fn resolve<'a>(&'a self, tables: &'a StoreSchema) -> Result<Resolved<'a>, StageError> {
-        let table = tables
-            .get(&self.table)
-            .ok_or_else(|| unknown("table", &self.table, tables.keys().map(String::as_str)))?;
-        let columns = if self.columns.is_empty() {
-            table.fields().iter().map(|field| field.name().clone()).collect()
-        } else {
-            self.columns.clone()
-        };
-        let mut resolved = Resolved { query: self, table, columns, answer: Arc::new(Schema::empty()) };
-        let fields = resolved.columns.iter().map(|name| Ok(resolved.field(name)?.clone()));
-        let fields: Vec<Field> = fields.collect::<Result<_, StageError>>()?;
-        let order = self.order.iter().map(|order| &order.column);
-        for name in self.latest_by.iter().chain(&self.newest).chain(order) {
-            resolved.field(name)?;
-        }
-        if !self.latest_by.is_empty() && self.newest.is_none() {
-            return Err(StageError::halt("a query with `latest_by` needs `newest`"));
-        }
-        resolved.check()?;
-        let answer = match &self.buckets {
-            Some(buckets) => buckets.schema(table).map_err(|name| resolved.missing(&name))?,
-            None => Schema::new(fields),
-        };
-        resolved.answer = Arc::new(answer);
-        Ok(resolved)
+/// Looks up every name of a query.
+///
+/// # Errors
+/// Halt: it does not fit the tables; says what is known instead.
+pub fn resolve<'a>(query: &'a Query, tables: &'a StoreSchema) -> Result<Resolved<'a>, StageError> {
+    let table = tables
+        .get(&query.table)
+        .ok_or_else(|| unknown("table", &query.table, tables.keys().map(String::as_str)))?;
+    let columns = if query.columns.is_empty() {
+        table.fields().iter().map(|field| field.name().clone()).collect()
+    } else {
+        query.columns.clone()
+    };
+    let mut resolved = Resolved { query, table, columns, answer: Arc::new(Schema::empty()) };
+    let fields = resolved.columns.iter().map(|name| Ok(resolved.field(name)?.clone()));
+    let fields: Vec<Field> = fields.collect::<Result<_, StageError>>()?;
+    let order = query.order.iter().map(|order| &order.column);
+    for name in query.latest_by.iter().chain(&query.newest).chain(order) {
+        resolved.field(name)?;
     }
+    if !query.latest_by.is_empty() && query.newest.is_none() {
+        return Err(StageError::halt("a query with `latest_by` needs `newest`"));
+    }
+    resolved.check()?;
+    let answer = match &query.buckets {
+        Some(buckets) => buckets.schema(table).map_err(|name| resolved.missing(&name))?,
+        None => Schema::new(fields),
+    };
+    resolved.answer = Arc::new(answer);
+    Ok(resolved)
 }
 
 impl Resolved<'_> {

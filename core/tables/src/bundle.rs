@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 
-use crate::Batch;
+use smiles_stage::Batch;
 
 /// A row of a write: its batch in the write, its row in that batch.
 pub type Place = (usize, u32);

@@ -1,37 +1,53 @@
-//! The checks behind [`TablesPlan::new`](super::TablesPlan::new): every complaint about a mapping, all at once.
+//! From a mapping as people write it to its plan, or to every complaint about it at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 
-use super::plan::Origin;
-use super::{Column, ColumnOptions, ColumnType, Condition, Mode, PlannedColumn, Role, Table, TablePlan};
-use crate::{
+use crate::column_type::ColumnType;
+use crate::config::{Column, ColumnOptions, Condition, Mode, Table, Tables};
+use crate::plan::{Origin, PlannedColumn, Role, TablePlan, TablesPlan};
+use smiles_stage::{
     Kind, Path, Problem, Problems, SOURCE, TIME, column_kind, column_resolution, column_unit, with_kind,
     with_resolution, with_unit,
 };
 
+impl TablesPlan {
+    /// Checks a mapping against the columns that enter.
+    ///
+    /// # Errors
+    /// Everything that does not fit, each below `at`, the place of the mapping in the options.
+    pub fn new(tables: &Tables, input: &Schema, at: &Path) -> Result<Self, Problems> {
+        let mut check = Check::new(input);
+        let planned = tables.iter().map(|(name, table)| check.table(name, table, &at.key(name))).collect();
+        if tables.is_empty() {
+            check.error(at.clone(), "no table is mapped", "name at least one table and its columns");
+        }
+        check.finish().map(|()| Self { tables: planned })
+    }
+}
+
 /// Collects complaints while it plans; a plan that comes with complaints is thrown away.
-pub(super) struct Check<'a> {
+struct Check<'a> {
     input: &'a Schema,
     problems: Problems,
 }
 
 impl<'a> Check<'a> {
-    pub(super) fn new(input: &'a Schema) -> Self {
+    fn new(input: &'a Schema) -> Self {
         Self { input, problems: Problems::new() }
     }
 
-    pub(super) fn finish(self) -> Result<(), Problems> {
+    fn finish(self) -> Result<(), Problems> {
         if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
     }
 
-    pub(super) fn error(&mut self, at: Path, message: impl Into<String>, help: impl Into<String>) {
+    fn error(&mut self, at: Path, message: impl Into<String>, help: impl Into<String>) {
         self.problems.push(Problem::error(at, message).help(help));
     }
 
-    pub(super) fn table(&mut self, name: &str, table: &Table, at: &Path) -> TablePlan {
+    fn table(&mut self, name: &str, table: &Table, at: &Path) -> TablePlan {
         self.name(name, "table", at);
         if ["smiles_", "sqlite_", "pg_"].iter().any(|taken| name.starts_with(taken)) {
             self.error(at.clone(), format!("the table name `{name}` is reserved"), "choose another name");

@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{is_json, json_field};
+use smiles_stage::{is_json, json_field};
 
 /// What a table column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

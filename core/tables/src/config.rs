@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
-use super::{ColumnType, Ordered};
+use crate::column_type::ColumnType;
+use crate::ordered::Ordered;
 
 /// Target tables in the order they are written: parents before the tables that refer to them.
 pub type Tables = Ordered<Table>;

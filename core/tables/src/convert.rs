@@ -11,8 +11,8 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, TimeUnit};
 
-use super::ColumnType;
-use crate::widened;
+use crate::column_type::ColumnType;
+use smiles_stage::widened;
 
 /// The column as `to`. A value that does not fit (a whole number above 2^63 - 1, an instant outside of 64-bit
 /// microseconds) is null there while it is not null in `from`: see [`lost`]. A number that is not finite is null

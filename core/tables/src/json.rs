@@ -14,9 +14,9 @@ use jiff::tz::Offset;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
-use super::ColumnType;
-use super::convert::{convert, lost};
-use crate::is_json;
+use crate::column_type::ColumnType;
+use crate::convert::{convert, lost};
+use smiles_stage::is_json;
 
 /// One member: its name as JSON text with the colon, its column, whether its texts are JSON documents.
 pub(super) struct Member {

@@ -1,7 +1,7 @@
-//! How columns of a pipeline become rows of tables: shared by every store.
+//! How columns of a pipeline become rows of tables: shared by every store, and by the API that follows one.
 //!
 //! [`Tables`] is what people write, [`TablesPlan`] what it means for the columns that enter. A planned table turns
-//! a batch into the rows of its table ([`TablePlan::project`]) and folds the rows of one key into one before an
+//! a batch into the rows of its table ([`TablePlan::piece`]) and folds the rows of one key into one before an
 //! upsert ([`merge`]). Nothing here knows a database: a store adds its SQL and its encoding.
 
 mod bundle;
@@ -15,7 +15,6 @@ mod merge;
 mod ordered;
 mod plan;
 mod project;
-mod rejected;
 mod select;
 
 #[cfg(test)]
@@ -28,5 +27,4 @@ pub use json::{row_objects, write_time};
 pub use merge::{latest_plausible, merge, plausible_until};
 pub use ordered::Ordered;
 pub use plan::{PlannedColumn, Role, TablePlan, TablesPlan};
-pub use project::{Misfit, Projected};
-pub use rejected::{Part, Piece, Rejected};
+pub use project::{Misfit, Piece};

@@ -11,9 +11,10 @@ use arrow_select::interleave::interleave;
 use hashbrown::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
-use super::key::KeyColumns;
-use super::{Mode, Role, TablePlan};
-use crate::Batch;
+use crate::config::Mode;
+use crate::key::KeyColumns;
+use crate::plan::{Role, TablePlan};
+use smiles_stage::Batch;
 
 /// No reading is of an earlier time (2020-01-01).
 const FIRST_POSSIBLE: i64 = 1_577_836_800;

@@ -11,16 +11,27 @@ use arrow_array::{
 };
 use arrow_select::take::take;
 
-use super::convert::{convert, lost};
-use super::json::{Member, objects, printable};
-use super::plan::Origin;
-use super::select::select;
-use super::{ColumnType, PlannedColumn, Role, TablePlan};
-use crate::{Misdated, TIME, is_json, misdated};
+use crate::bundle::{Bundle, Place};
+use crate::column_type::ColumnType;
+use crate::convert::{convert, lost};
+use crate::json::{Member, objects, printable};
+use crate::plan::Origin;
+use crate::plan::{PlannedColumn, Role, TablePlan};
+use crate::select::select;
+use smiles_stage::{Misdated, TIME, is_json, misdated};
+
+/// Rows of one table, and where each of them came from, ascending.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The rows, in the schema of the table's plan.
+    pub records: RecordBatch,
+    /// For each of them its place in the write.
+    pub origin: Vec<Place>,
+}
 
 /// Rows of a table, and where they came from.
 #[derive(Clone, Debug)]
-pub struct Projected {
+pub(crate) struct Projected {
     /// The rows, in the schema of the table's plan.
     pub records: RecordBatch,
     /// For each of them its row in the batch.
@@ -30,8 +41,8 @@ pub struct Projected {
 /// A row of the batch that no table can take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// The row in the batch.
-    pub row: u32,
+    /// Where it stands in the write.
+    pub place: Place,
     /// `out_of_range`, `null_key` or `wrong_schema`.
     pub code: &'static str,
     /// A sentence for the operator; of what a cell holds it says a number that is out of range, no text.
@@ -39,20 +50,31 @@ pub struct Misfit {
 }
 
 impl TablePlan {
-    /// The table's rows of this batch, which may be older than the file: a column it lacks is null.
+    /// The table's rows of a bundle, whose batches may be older than the file: a column they lack is null.
     ///
     /// # Errors
     /// All rows with a value that does not fit, or with a null in the key of an upsert.
-    pub fn project(&self, records: &RecordBatch) -> Result<Projected, Vec<Misfit>> {
+    pub fn piece(&self, bundle: &Bundle) -> Result<Piece, Vec<Misfit>> {
+        let place = |row: u32| bundle.place(row as usize);
+        match self.project_each(&bundle.records, &bundle.ends) {
+            Ok(Projected { records, origin }) => {
+                Ok(Piece { records, origin: origin.into_iter().map(place).collect() })
+            }
+            Err(misfits) => Err(misfits
+                .into_iter()
+                .map(|misfit| Misfit { place: place(misfit.place.1), ..misfit })
+                .collect()),
+        }
+    }
+
+    /// The rows of one batch alone.
+    #[cfg(test)]
+    pub(crate) fn project(&self, records: &RecordBatch) -> Result<Projected, Vec<Misfit>> {
         self.project_each(records, &[records.num_rows()])
     }
 
-    /// The same for several batches in one; `ends` says where each of them ends.
-    pub(super) fn project_each(
-        &self,
-        records: &RecordBatch,
-        ends: &[usize],
-    ) -> Result<Projected, Vec<Misfit>> {
+    /// Several batches in one; `ends` says where each of them ends.
+    fn project_each(&self, records: &RecordBatch, ends: &[usize]) -> Result<Projected, Vec<Misfit>> {
         let rows = select(self, records, ends);
         let mut projection = Projection { table: self, records, rows, misfits: Vec::new() };
         let columns: Vec<ArrayRef> = self.columns.iter().map(|column| projection.column(column)).collect();
@@ -159,7 +181,7 @@ impl Projection<'_> {
     ) {
         let reason = format!("column `{}` of table `{}` {what}", column.name, self.table.name);
         self.misfits.extend(rows.iter().map(|&row| Misfit {
-            row: origin(self.rows[row]),
+            place: (0, origin(self.rows[row])),
             code,
             reason: reason.clone(),
         }));

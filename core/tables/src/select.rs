@@ -8,9 +8,11 @@ use arrow_array::{Array, ArrayRef, NullArray, RecordBatch};
 use arrow_schema::DataType;
 use hashbrown::HashMap;
 
-use super::convert::convert;
-use super::key::KeyColumns;
-use super::{ColumnType, Condition, TablePlan};
+use crate::column_type::ColumnType;
+use crate::config::Condition;
+use crate::convert::convert;
+use crate::key::KeyColumns;
+use crate::plan::TablePlan;
 
 /// The chosen rows, in order, of several batches in one; `ends` says where each of them ends.
 pub(super) fn select(table: &TablePlan, records: &RecordBatch, ends: &[usize]) -> Vec<usize> {

@@ -6,8 +6,8 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use smiles_stage::{
-    Cadence, Delivery, Factory, OpenContext, OpenSink, PlanContext, Problems, SinkPlan, Source, SourcePlan,
-    StageError, Store, StoreSchema,
+    Cadence, Delivery, Factory, Offer, OpenContext, OpenSink, PlanContext, Problems, SinkPlan, Source,
+    SourcePlan, StageError, Store, WiredSink,
 };
 
 use crate::{CollectingSink, MemorySink, MemoryTarget, Mishaps, Script, numbered_schema};
@@ -99,16 +99,22 @@ struct MemoryPlan {
     mishaps: Mishaps,
 }
 
-#[async_trait]
 impl SinkPlan for MemoryPlan {
     fn delivery(&self) -> Delivery {
         Delivery::Transactional
     }
 
-    fn wire(&mut self, _input: &SchemaRef, _store: Option<&StoreSchema>) -> Result<(), Problems> {
-        Ok(())
+    fn wire(
+        self: Box<Self>,
+        _input: &SchemaRef,
+        _store: Option<&Offer>,
+    ) -> Result<Box<dyn WiredSink>, Problems> {
+        Ok(self)
     }
+}
 
+#[async_trait]
+impl WiredSink for MemoryPlan {
     async fn open(
         &self,
         context: OpenContext,
@@ -125,16 +131,22 @@ struct CollectingPlan {
     delivery: Delivery,
 }
 
-#[async_trait]
 impl SinkPlan for CollectingPlan {
     fn delivery(&self) -> Delivery {
         self.delivery
     }
 
-    fn wire(&mut self, _input: &SchemaRef, _store: Option<&StoreSchema>) -> Result<(), Problems> {
-        Ok(())
+    fn wire(
+        self: Box<Self>,
+        _input: &SchemaRef,
+        _store: Option<&Offer>,
+    ) -> Result<Box<dyn WiredSink>, Problems> {
+        Ok(self)
     }
+}
 
+#[async_trait]
+impl WiredSink for CollectingPlan {
     async fn open(
         &self,
         _context: OpenContext,

@@ -8,7 +8,7 @@
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use smiles_stage::{Action, Batch, Position, RunId, Seq, Sink, StageError};
+use smiles_stage::{Action, Batch, Position, RunId, Seq, Sink, StageError, Upkeep};
 
 /// A sink under test with its own target.
 #[async_trait]
@@ -215,13 +215,18 @@ async fn target_keeps_its_name(subject: &dyn Subject) {
     assert!(names.windows(2).all(|pair| pair[0] == pair[1]), "one target, several names: {names:?}");
 }
 
+/// What a sink that keeps watermarks can do beside taking batches.
+fn upkeep(sink: &mut dyn Sink) -> &mut dyn Upkeep {
+    sink.upkeep().expect("a transactional sink keeps watermarks that can be renamed and forgotten")
+}
+
 async fn forget_names_its_runs(subject: &dyn Subject) {
     let mut sink = subject.open().await;
     for run in [1, 2] {
         mark(sink.as_mut(), run).await;
         deliver(sink.as_mut(), &[batch(subject, run, 1, &[i64::from(run)])]).await.unwrap();
     }
-    sink.forget(&[RunId([1; 16])]).await.unwrap();
+    upkeep(sink.as_mut()).forget(&[RunId([1; 16])]).await.unwrap();
     let mut other = subject.open().await;
     assert_eq!(mark(other.as_mut(), 2).await, Seq(1), "a run that was not named was forgotten");
     assert_eq!(subject.stored().await, [1, 2], "forgetting a run deletes no rows");
@@ -240,7 +245,7 @@ async fn a_new_name_takes_over(subject: &dyn Subject) {
         deliver(new.as_mut(), &[batch(subject, run, seq, &[])]).await.unwrap();
     }
     for _ in 0..2 {
-        new.rename("old").await.expect("a second time there is nothing to do");
+        upkeep(new.as_mut()).rename("old").await.expect("a second time there is nothing to do");
         let mut marks = Vec::new();
         for run in 1..=4 {
             marks.push(mark(new.as_mut(), run).await.0);
@@ -249,7 +254,7 @@ async fn a_new_name_takes_over(subject: &dyn Subject) {
     }
     let mut again = subject.open_named("old").await.expect("the first name");
     assert_eq!(mark(again.as_mut(), 1).await, Seq::ZERO, "the old name kept its watermarks");
-    new.rename("new").await.expect("a sink may be told its own name");
+    upkeep(new.as_mut()).rename("new").await.expect("a sink may be told its own name");
     assert_eq!(mark(new.as_mut(), 1).await, Seq(2), "its own name is no other");
 }
 
@@ -261,7 +266,7 @@ async fn late_rows_are_stored_once(subject: &dyn Subject) {
     for _ in 0..2 {
         if mark(sink.as_mut(), 2).await == Seq::ZERO {
             for rows in &late {
-                sink.replay(rows).await.unwrap();
+                upkeep(sink.as_mut()).replay(rows).await.unwrap();
             }
             assert_eq!(sink.flush().await.unwrap(), Some(late[1].position), "the flush says up to where");
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{Int64Array, RecordBatch};
 use async_trait::async_trait;
-use smiles_stage::{Batch, Position, Rejection, RunId, Seq, Sink, StageError, TargetId, Watermark};
+use smiles_stage::{Batch, Position, Rejection, RunId, Seq, Sink, StageError, TargetId, Upkeep, Watermark};
 
 use crate::ids;
 
@@ -350,6 +350,17 @@ impl Sink for MemorySink {
         self.forget_what_failed();
         self.expected.insert(key, seq);
         Ok(Some(Watermark { target, seq }))
+    }
+
+    fn upkeep(&mut self) -> Option<&mut dyn Upkeep> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Upkeep for MemorySink {
+    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
+        self.write(rows).await
     }
 
     async fn rename(&mut self, from: &str) -> Result<(), StageError> {

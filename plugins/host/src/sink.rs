@@ -6,8 +6,8 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use serde_json::Value;
 use smiles_stage::{
-    Batch, Delivery, Factory, OpenContext, OpenSink, PlanContext, Position, Problems, RunId, Sink, SinkPlan,
-    StageError, Store, StoreSchema, Watermark,
+    Batch, Delivery, Factory, Offer, OpenContext, OpenSink, PlanContext, Position, Problems, RunId, Sink,
+    SinkPlan, StageError, Store, Upkeep, Watermark, WiredSink,
 };
 
 use crate::instance::open_one;
@@ -19,7 +19,12 @@ pub(crate) struct PluginSink(pub(crate) StageType);
 struct Plan {
     stage: StageType,
     options: Value,
-    input: Option<SchemaRef>,
+}
+
+struct Wired {
+    stage: StageType,
+    options: Value,
+    input: SchemaRef,
 }
 
 struct Running {
@@ -48,27 +53,28 @@ impl Factory<dyn SinkPlan> for PluginSink {
 
     fn plan(&self, options: &Value, _: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
         self.0.plan(options, None, false).map_err(unsound)?;
-        Ok(Box::new(Plan { stage: self.0.clone(), options: options.clone(), input: None }))
+        Ok(Box::new(Plan { stage: self.0.clone(), options: options.clone() }))
     }
 }
 
-#[async_trait]
 impl SinkPlan for Plan {
     fn delivery(&self) -> Delivery {
         if self.stage.answer.transactional { Delivery::Transactional } else { Delivery::AtLeastOnce }
     }
 
-    fn wire(&mut self, input: &SchemaRef, _: Option<&StoreSchema>) -> Result<(), Problems> {
+    fn wire(self: Box<Self>, input: &SchemaRef, _: Option<&Offer>) -> Result<Box<dyn WiredSink>, Problems> {
         if let Some(reason) = schema::unfit(input) {
             return Err(unsound(reason));
         }
         self.stage.plan(&self.options, Some(input), false).map_err(unsound)?;
-        self.input = Some(SchemaRef::clone(input));
-        Ok(())
+        Ok(Box::new(Wired { stage: self.stage, options: self.options, input: SchemaRef::clone(input) }))
     }
+}
 
+#[async_trait]
+impl WiredSink for Wired {
     async fn open(&self, context: OpenContext, _: Option<Arc<dyn Store>>) -> Result<OpenSink, StageError> {
-        let opener = self.stage.opener(&self.options, self.input.clone(), None, &context);
+        let opener = self.stage.opener(&self.options, Some(SchemaRef::clone(&self.input)), None, &context);
         let mut slot = Slot::new(opener);
         slot.instance().await?;
         let sink = Running { slot, transactional: self.stage.answer.transactional, owes: false };
@@ -101,6 +107,23 @@ impl Sink for Running {
         }
         let instance = self.slot.instance().await?;
         instance.call("watermark", move |held| open_one(held)?.watermark(run)).await
+    }
+
+    fn upkeep(&mut self) -> Option<&mut dyn Upkeep> {
+        Some(self)
+    }
+}
+
+/// The ABI has a call for forgotten runs alone: rows that come late are rows, and what a plugin left in its target under
+/// another name stays there.
+#[async_trait]
+impl Upkeep for Running {
+    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
+        self.write(rows).await
+    }
+
+    async fn rename(&mut self, _from: &str) -> Result<(), StageError> {
+        Ok(())
     }
 
     async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {

@@ -6,8 +6,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use serde_json::Value;
 use smiles_stage::{
-    Factory, OpenContext, PlanContext, Problems, StageError, State, Subject, Transform, TransformPlan,
-    fingerprint,
+    Factory, OpenContext, PassInfo, PlanContext, Problems, StageError, State, Subject, Transform,
+    TransformPlan, WiredTransform, fingerprint,
 };
 
 use crate::instance::open_one;
@@ -19,6 +19,13 @@ pub(crate) struct PluginTransform(pub(crate) StageType);
 struct Plan {
     stage: StageType,
     options: Value,
+}
+
+struct Wired {
+    stage: StageType,
+    options: Value,
+    input: SchemaRef,
+    output: SchemaRef,
 }
 
 struct Running {
@@ -48,28 +55,31 @@ impl Factory<dyn TransformPlan> for PluginTransform {
     }
 }
 
-impl Plan {
-    fn columns(&self, input: &SchemaRef) -> Result<SchemaRef, String> {
+impl TransformPlan for Plan {
+    fn wire(&self, input: &SchemaRef) -> Result<Box<dyn WiredTransform>, Problems> {
         if let Some(reason) = schema::unfit(input) {
-            return Err(reason);
+            return Err(unsound(reason));
         }
-        let output = self.stage.plan(&self.options, Some(input), true)?;
-        output.ok_or_else(|| format!("`{}` says no columns", self.stage.meta.type_name))
+        let output = self.stage.plan(&self.options, Some(input), true).map_err(unsound)?;
+        let no_columns = || unsound(format!("`{}` says no columns", self.stage.meta.type_name));
+        let (stage, options) = (self.stage.clone(), self.options.clone());
+        let input = SchemaRef::clone(input);
+        Ok(Box::new(Wired { stage, options, input, output: output.ok_or_else(no_columns)? }))
     }
 }
 
-impl TransformPlan for Plan {
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
-        self.columns(input).map_err(unsound)
+impl WiredTransform for Wired {
+    fn output(&self) -> SchemaRef {
+        SchemaRef::clone(&self.output)
     }
 
-    fn subject(&self, _input: &SchemaRef) -> Option<Subject> {
+    fn subject(&self) -> Option<Subject> {
         Some(subject(&self.stage.answer.schema, &self.options))
     }
 
-    fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
-        let output = self.columns(input).map_err(StageError::halt)?;
-        let opener = self.stage.opener(&self.options, Some(SchemaRef::clone(input)), Some(output), &context);
+    fn open(&self, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
+        let (input, output) = (SchemaRef::clone(&self.input), SchemaRef::clone(&self.output));
+        let opener = self.stage.opener(&self.options, Some(input), Some(output), &context);
         let mut slot = Slot::new(opener);
         slot.instance_now()?;
         Ok(Box::new(Running { slot }))
@@ -104,7 +114,12 @@ fn sorted(value: &Value) -> Value {
 }
 
 impl Transform for Running {
-    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        _pass: &PassInfo,
+        state: &mut dyn State,
+    ) -> Result<RecordBatch, StageError> {
         let instance = self.slot.instance_now()?;
         instance.call_now("apply", Some(state), move |held, memory| {
             Ok(rows::copied(&open_one(held)?.apply(&batch, memory)?))

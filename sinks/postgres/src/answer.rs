@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use postgres_types::{FromSql, Type};
-use smiles_stage::{Cells, widened};
+use smiles_stage::widened;
+use smiles_store::Cells;
 use tokio_postgres::Row;
 
 /// Appends the row's cell; `None`: it cannot be read as what the column holds.

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use futures::{SinkExt, Stream, StreamExt, stream};
 use jiff::Timestamp;
 use postgres_types::{ToSql, Type};
-use smiles_stage::tables::{Bundle, Part, Place, Rejected, TablePlan};
 use smiles_stage::{Batch, RunId, Seq, StageError};
+use smiles_store::{Part, Rejected};
+use smiles_tables::{Bundle, Place, TablePlan};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, CopyInSink};
 
@@ -173,13 +174,13 @@ impl Write<'_> {
                 self.finish(whole).await?;
             }
             let Some((table, statement)) = self.table(index) else { continue };
-            let refused = |error| Refusal::Server { table: table.name().to_owned(), error };
+            let refused = |error| Refusal::Server { table: table.name.to_owned(), error };
             match load {
                 Load::Copy(bytes) => {
                     let copy = match &mut copy {
                         Some(copy) => copy,
                         none => {
-                            let unready = |error| Refusal::Unready { table: table.name().to_owned(), error };
+                            let unready = |error| Refusal::Unready { table: table.name.to_owned(), error };
                             let sink = self.client.copy_in(&statement.sql).await.map_err(unready)?;
                             none.insert(Copy { table: index, sink: Box::pin(sink) })
                         }
@@ -201,7 +202,7 @@ impl Write<'_> {
 
     async fn finish(&self, mut copy: Copy) -> Result<(), Refusal> {
         copy.sink.as_mut().finish().await.map(drop).map_err(|error| {
-            let table = self.table(copy.table).map(|(table, _)| table.name().to_owned());
+            let table = self.table(copy.table).map(|(table, _)| table.name.to_owned());
             Refusal::Server { table: table.unwrap_or_default(), error }
         })
     }
@@ -227,7 +228,7 @@ impl Write<'_> {
                 for (row, &place) in piece.origin.iter().enumerate() {
                     bytes.clear();
                     if let Err((column, unfit)) = encoder.push(row, &mut bytes) {
-                        let (table, column) = (part.table.name(), &part.table.columns()[column].name);
+                        let (table, column) = (&part.table.name, &part.table.columns[column].name);
                         let reason = format!("column `{column}` of table `{table}` {}", unfit.what);
                         rejected.add(place, unfit.code, reason);
                     }

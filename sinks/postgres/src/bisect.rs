@@ -1,7 +1,8 @@
 //! The slow way to write: finds every row that the server refuses, by halving, with savepoints.
 
 use smiles_stage::StageError;
-use smiles_stage::tables::{Part, Place, Rejected};
+use smiles_store::{Part, Rejected};
+use smiles_tables::Place;
 use tokio::time::Instant;
 
 use crate::attempt::{Refusal, Write, about_rows};
@@ -110,7 +111,7 @@ impl Halving<'_> {
         for part in self.parts {
             let mut origins = part.pieces.iter().flat_map(|piece| &piece.origin);
             if origins.any(|place| (first..=last).contains(&place)) {
-                self.rejected.took(part.table.name());
+                self.rejected.took(&part.table.name);
                 self.rejected.took("");
             }
         }

@@ -146,7 +146,7 @@ impl<'a> Judge<'a> {
             )),
             Kind::BesidePartition => Whose::Row,
             Kind::Value => {
-                match written.and_then(|name| self.evidence.tables.written().find(|it| it.name() == name)) {
+                match written.and_then(|name| self.evidence.tables.written().find(|it| it.name == name)) {
                     Some(table) => {
                         defaults::fail(&self.evidence, table).await?.map_or(Whose::Row, Whose::Table)
                     }

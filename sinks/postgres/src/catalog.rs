@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use postgres_types::{FromSql, Type};
 use smiles_stage::StageError;
-use smiles_stage::tables::{Mode, TablePlan};
+use smiles_tables::{Mode, TablePlan};
 use tokio_postgres::Client;
 
 use crate::encode::Wire;
@@ -133,7 +133,7 @@ impl Found {
     /// Halt: all that does not fit.
     pub(crate) fn wires(&self, table: &TablePlan) -> Result<Vec<Wire>, StageError> {
         let (mut wires, mut wrong) = (Vec::new(), Vec::new());
-        for planned in table.columns() {
+        for planned in &table.columns {
             let name = &planned.name;
             match self.columns.get(name) {
                 None => wrong.push(format!("there is no column `{name}`")),
@@ -150,17 +150,17 @@ impl Found {
             }
         }
         for (name, found) in &self.columns {
-            let mapped = table.columns().iter().any(|planned| planned.name == *name);
-            if found.required && !mapped && table.mode() != Mode::Read {
+            let mapped = table.columns.iter().any(|planned| planned.name == *name);
+            if found.required && !mapped && table.mode != Mode::Read {
                 wrong.push(format!("`{name}` must not be null, has no default, and is not mapped"));
             }
         }
-        for (name, _) in table.reads() {
+        for (name, _) in &table.reads {
             if !self.columns.contains_key(name) {
                 wrong.push(format!("there is no column `{name}`"));
             }
         }
-        if wrong.is_empty() { Ok(wires) } else { Err(unfit(table.name(), &wrong.join("; "))) }
+        if wrong.is_empty() { Ok(wires) } else { Err(unfit(&table.name, &wrong.join("; "))) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::option::Period;
-use smiles_stage::tables::Tables;
+use smiles_tables::Tables;
 
 /// `type: postgres`. An empty text counts as an option that is not there, so that `${VARIABLE:-}` may stand for any.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -2,7 +2,7 @@
 
 use postgres_types::{ToSql, Type};
 use smiles_stage::StageError;
-use smiles_stage::tables::{Mode, TablePlan};
+use smiles_tables::{Mode, TablePlan};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, Row};
 
@@ -121,7 +121,7 @@ pub(crate) async fn concerned(
     error: &DbError,
 ) -> Result<Concerned, StageError> {
     let tables: Vec<&TablePlan> = evidence.tables.written().collect();
-    let names: Vec<String> = tables.iter().map(|table| qualified(table.name())).collect();
+    let names: Vec<String> = tables.iter().map(|table| qualified(&table.name)).collect();
     let asked = ask(evidence.client, &names, error);
     let (columns, constant) = evidence.connector.within(evidence.limit(), "read", asked).await?;
     let find = |name: &str| names.iter().position(|known| known == name).map(|index| tables[index]);
@@ -173,12 +173,12 @@ fn weigh<'a>(
 ) -> Concerned {
     // A foreign key may be broken from both ends; by the statement at work from one, unless its table refers to itself.
     let table_of = |column: &Column| column.table.as_deref().and_then(&find);
-    let at_work = |table: &TablePlan| written.is_none_or(|name| name == table.name());
+    let at_work = |table: &TablePlan| written.is_none_or(|name| name == table.name);
     let is_written = |column: &Column| {
         let table = table_of(column).filter(|table| at_work(table));
         table.zip(column.name.as_deref()).is_some_and(|(table, name)| {
-            (!column.far || table.mode() == Mode::Upsert)
-                && table.columns().iter().any(|planned| planned.name == name)
+            (!column.far || table.mode == Mode::Upsert)
+                && table.columns.iter().any(|planned| planned.name == name)
         })
     };
     let of_others = |column: &&Column| of_domain && !table_of(column).is_some_and(at_work);

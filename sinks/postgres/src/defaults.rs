@@ -2,7 +2,7 @@
 
 use postgres_types::{ToSql, Type};
 use smiles_stage::StageError;
-use smiles_stage::tables::TablePlan;
+use smiles_tables::TablePlan;
 
 use crate::evidence::Evidence;
 use crate::sql::qualified;
@@ -23,14 +23,14 @@ ORDER BY a.attnum";
 /// # Errors
 /// The database could not be asked.
 pub(crate) async fn fail(evidence: &Evidence<'_>, table: &TablePlan) -> Result<Option<String>, StageError> {
-    let name = qualified(table.name());
+    let name = qualified(&table.name);
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&name, Type::TEXT)];
     let asked = evidence.client.query_typed(DEFAULTS, &parameters);
     let rows = evidence.connector.within(evidence.limit(), "read", asked).await?;
     for row in rows {
         let text = |index| row.try_get::<_, Option<String>>(index).ok().flatten();
         let (Some(column), Some(of), Some(value)) = (text(0), text(1), text(2)) else { continue };
-        if table.columns().iter().any(|planned| planned.name == column) {
+        if table.columns.iter().any(|planned| planned.name == column) {
             continue;
         }
         // An assignment, as an insert makes it; a cast would cut what is too long.
@@ -47,7 +47,7 @@ pub(crate) async fn fail(evidence: &Evidence<'_>, table: &TablePlan) -> Result<O
         if error.code().is_some_and(|code| code.code().starts_with("22")) {
             return Ok(Some(format!(
                 "the default of `{column}`, which the pipeline does not write, fails in table `{}`: mend it",
-                table.name()
+                table.name
             )));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smiles_stage::tables::TablesPlan;
+use smiles_tables::TablesPlan;
 use tokio_postgres::Client;
 
 use crate::connect::Connector;

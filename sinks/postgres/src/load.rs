@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use postgres_types::Type;
-use smiles_stage::tables::{Bundle, Mode, Part, Piece, Place, TablePlan, merge};
+use smiles_store::Part;
+use smiles_tables::{Bundle, Mode, Piece, Place, TablePlan, merge};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -165,7 +166,7 @@ fn arrays(
 impl Statement {
     /// The INSERT that takes arrays; `None`: the rows are copied.
     pub(crate) fn by_arrays(&self, table: &TablePlan, late: bool) -> Option<&str> {
-        match table.mode() {
+        match table.mode {
             Mode::Upsert => Some(&self.sql),
             Mode::Append | Mode::Read => self.late.as_deref().filter(|_| late),
         }

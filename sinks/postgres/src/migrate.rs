@@ -1,7 +1,8 @@
 //! Applying migrations: each once, in one transaction, under a lock that other processes wait for.
 
 use postgres_types::Type;
-use smiles_stage::{Migrated, Migration, MigrationStep, RewrittenTable, StageError};
+use smiles_stage::{Migrated, MigrationStep, RewrittenTable, StageError};
+use smiles_store::Migration;
 use tokio_postgres::Client;
 
 use crate::connect::Connector;

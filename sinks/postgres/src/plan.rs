@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
-    Delivery, Migrate, Migrated, Migration, OpenContext, OpenSink, Path, PlanContext, Problem, Problems,
-    SinkPlan, Stage, StageError, Store, StoreSchema, time_zone,
+    Delivery, Migrate, Migrated, Offer, OpenContext, OpenSink, Path, PlanContext, Problem, Problems,
+    SinkPlan, Stage, StageError, Store, WiredSink, time_zone,
 };
+use smiles_store::Migration;
+use smiles_tables::TablesPlan;
 
 use crate::config::{Config, SslMode};
 use crate::connect::Connector;
@@ -40,11 +41,7 @@ impl Stage for Postgres {
             problems.extend(unreadable);
             Vec::new()
         });
-        if problems.is_empty() {
-            Ok(Box::new(Plan { config, migrations, tables: None }))
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(Box::new(Plan { config, migrations })) } else { Err(problems) }
     }
 }
 
@@ -90,43 +87,49 @@ fn check(config: &Config) -> Problems {
 struct Plan {
     config: Config,
     migrations: Vec<Migration>,
-    tables: Option<TablesPlan>,
 }
 
-impl Plan {
-    fn settings(&self, context: OpenContext) -> Result<Settings, StageError> {
-        let tables = self.tables.clone().ok_or_else(|| StageError::halt("opened before it was wired"))?;
-        Ok(Settings {
+struct Wired {
+    config: Config,
+    migrations: Vec<Migration>,
+    tables: Arc<TablesPlan>,
+}
+
+impl Wired {
+    fn settings(&self, context: OpenContext) -> Settings {
+        Settings {
             connector: Connector::new(self.config.clone()),
             owner: Owner { pipeline: context.pipeline, sink: context.stage },
-            tables,
+            tables: Arc::clone(&self.tables),
             migrations: self.migrations.clone(),
             clock: context.clock,
-        })
+        }
     }
 }
 
-#[async_trait]
 impl SinkPlan for Plan {
     fn delivery(&self) -> Delivery {
         Delivery::Transactional
     }
 
-    fn wire(&mut self, input: &SchemaRef, _store: Option<&StoreSchema>) -> Result<(), Problems> {
-        self.tables = Some(TablesPlan::new(&self.config.tables, input, &Path::root().key("tables"))?);
-        Ok(())
+    fn wire(
+        self: Box<Self>,
+        input: &SchemaRef,
+        _store: Option<&Offer>,
+    ) -> Result<Box<dyn WiredSink>, Problems> {
+        let tables = TablesPlan::new(&self.config.tables, input, &Path::root().key("tables"))?;
+        Ok(Box::new(Wired { config: self.config, migrations: self.migrations, tables: Arc::new(tables) }))
     }
+}
 
-    fn offers(&self) -> Option<StoreSchema> {
-        self.tables.as_ref().map(TablesPlan::store_schema)
-    }
-
-    fn mapping(&self) -> Option<Arc<TablesPlan>> {
-        self.tables.clone().map(Arc::new)
+#[async_trait]
+impl WiredSink for Wired {
+    fn offer(&self) -> Option<Offer> {
+        Some(self.tables.offer())
     }
 
     async fn migrate(&self, context: OpenContext, options: &Migrate) -> Result<Option<Migrated>, StageError> {
-        let settings = self.settings(context)?;
+        let settings = self.settings(context);
         settings.migrate(options.timezone.as_deref(), options.dry_run).await.map(Some)
     }
 
@@ -135,10 +138,10 @@ impl SinkPlan for Plan {
         context: OpenContext,
         _store: Option<Arc<dyn Store>>,
     ) -> Result<OpenSink, StageError> {
-        let settings = self.settings(context)?;
+        let settings = self.settings(context);
         let pool = Pool::new(settings.connector.clone());
-        let order = settings.tables.tables().iter().map(|table| table.name().to_owned()).collect();
-        let store = PostgresStore::new(pool, settings.tables.store_schema(), order);
+        let order = settings.tables.tables.iter().map(|table| table.name.clone()).collect();
+        let store = PostgresStore::new(pool, settings.tables.offer().tables, order);
         Ok(OpenSink { sink: Box::new(PostgresSink::new(Arc::new(settings))), store: Some(Arc::new(store)) })
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use smiles_stage::{Action, Batch, Pending, Position, RunId, Sink, StageError, Watermark};
+use smiles_stage::{Action, Batch, Position, RunId, Sink, StageError, Upkeep, Watermark};
+use smiles_store::Pending;
 
 use crate::write;
 use crate::writer::{Settings, Writer};
@@ -44,10 +45,6 @@ impl Sink for PostgresSink {
         self.pending.push(batch)
     }
 
-    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
-        self.pending.push_late(rows)
-    }
-
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
         let Some(mut flush) = self.pending.flush() else { return Ok(self.pending.durable()) };
         let Some(mut writer) = self.writer.take() else {
@@ -66,6 +63,17 @@ impl Sink for PostgresSink {
         let mut writer = self.connected().await?;
         let asked = writer.ask(run).await;
         self.keep(writer, asked).map(Some)
+    }
+
+    fn upkeep(&mut self) -> Option<&mut dyn Upkeep> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Upkeep for PostgresSink {
+    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
+        self.pending.push_late(rows)
     }
 
     async fn rename(&mut self, from: &str) -> Result<(), StageError> {

@@ -1,6 +1,6 @@
 //! SQL text of a table: pure, every identifier and literal quoted.
 
-use smiles_stage::tables::{ColumnType, Mode, Role, TablePlan};
+use smiles_tables::{ColumnType, Mode, Role, TablePlan};
 
 use crate::encode::Wire;
 
@@ -34,12 +34,12 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 fn columns(table: &TablePlan) -> String {
-    list(table.columns().iter().map(|column| column.name.as_str()))
+    list(table.columns.iter().map(|column| column.name.as_str()))
 }
 
 /// Adds rows by COPY.
 pub(crate) fn copy(table: &TablePlan) -> String {
-    format!("COPY {} ({}) FROM STDIN (FORMAT binary)", qualified(table.name()), columns(table))
+    format!("COPY {} ({}) FROM STDIN (FORMAT binary)", qualified(&table.name), columns(table))
 }
 
 /// Adds or overwrites rows, of which each column comes as an array. `types`: those of the table's columns, as a cast
@@ -51,7 +51,7 @@ pub(crate) fn upsert(table: &TablePlan, wires: &[Wire], types: &[&str]) -> Strin
     let (cells, arrays, places) = (cells(wires, types).join(", "), arrays(wires), places(wires));
     format!(
         "INSERT INTO {} AS old ({}) SELECT {cells} FROM unnest({arrays}) AS new ({places}) {}",
-        qualified(table.name()),
+        qualified(&table.name),
         columns(table),
         conflict(table, types),
     )
@@ -59,7 +59,7 @@ pub(crate) fn upsert(table: &TablePlan, wires: &[Wire], types: &[&str]) -> Strin
 
 /// Where [`upsert`] takes the latest time that a stored row can have, as text.
 pub(crate) fn latest(table: &TablePlan) -> Option<usize> {
-    (table.mode() == Mode::Upsert).then(|| table.newest_time()).flatten().map(|_| table.columns().len() + 1)
+    (table.mode == Mode::Upsert).then(|| table.newest_time()).flatten().map(|_| table.columns.len() + 1)
 }
 
 /// No reading is of an earlier time: such a date is that of a clock nobody had set.
@@ -69,15 +69,15 @@ const FIRST_POSSIBLE: &str = "'2020-01-01 00:00:00+00'";
 /// gets no second. `None`: this table has no such rule, and its rows are copied as ever.
 pub(crate) fn insert_late(table: &TablePlan, wires: &[Wire], types: &[&str]) -> Option<String> {
     let occasion = table.occasion();
-    if table.mode() != Mode::Append || occasion.is_empty() {
+    if table.mode != Mode::Append || occasion.is_empty() {
         return None;
     }
     let (all, arrays, places) = (cells(wires, types), arrays(wires), places(wires));
     let chosen = |separator: &str, each: &dyn Fn(usize) -> String| {
         occasion.iter().map(|&index| each(index)).collect::<Vec<_>>().join(separator)
     };
-    let same = |index: usize| format!("old.{} = {}", quoted(&table.columns()[index].name), all[index]);
-    let name = qualified(table.name());
+    let same = |index: usize| format!("old.{} = {}", quoted(&table.columns[index].name), all[index]);
+    let name = qualified(&table.name);
     Some(format!(
         "INSERT INTO {name} ({}) SELECT DISTINCT ON ({}) {} FROM unnest({arrays}) AS new ({places}) \
          WHERE NOT EXISTS (SELECT FROM {name} AS old WHERE {})",
@@ -114,7 +114,7 @@ fn arrays(wires: &[Wire]) -> String {
 /// Null never overwrites a value, an older row nothing, but for a row that is dated later than can be; `first` columns
 /// stay, but for dates that cannot be.
 fn conflict(table: &TablePlan, types: &[&str]) -> String {
-    let named = |role| table.with_role(role).map(|column| table.columns()[column].name.as_str());
+    let named = |role| table.with_role(role).map(|column| table.columns[column].name.as_str());
     let key = list(named(Role::Key));
     let set: Vec<String> = named(Role::Value)
         .chain(named(Role::Newest))
@@ -127,14 +127,14 @@ fn conflict(table: &TablePlan, types: &[&str]) -> String {
     let latest = latest(table);
     let bound = |place: usize, column: usize| format!("${place}::text::{}", types[column]);
     let newer = table.with_role(Role::Newest).next().map_or(String::new(), |column| {
-        let name = quoted(&table.columns()[column].name);
+        let name = quoted(&table.columns[column].name);
         let ahead =
             latest.map_or(String::new(), |place| format!(" OR old.{name} > {}", bound(place, column)));
         format!(" WHERE old.{name} IS NULL OR excluded.{name} >= old.{name}{ahead}")
     });
-    let is_time = |column: &usize| table.columns()[*column].column_type == ColumnType::Time;
+    let is_time = |column: &usize| table.columns[*column].column_type == ColumnType::Time;
     let first = table.with_role(Role::First).filter(is_time).filter_map(|column| {
-        let (name, latest) = (quoted(&table.columns()[column].name), bound(latest?, column));
+        let (name, latest) = (quoted(&table.columns[column].name), bound(latest?, column));
         Some(format!(
             "{name} = CASE WHEN old.{name} < {FIRST_POSSIBLE}::{} OR old.{name} > {latest} \
              THEN coalesce(excluded.{name}, old.{name}) ELSE old.{name} END",
@@ -147,17 +147,17 @@ fn conflict(table: &TablePlan, types: &[&str]) -> String {
 
 /// Makes the table with the types of the mapping, if it is missing.
 pub(crate) fn create(table: &TablePlan) -> String {
-    let written = table.columns().iter().map(|column| (column.name.as_str(), column.column_type));
-    let read = table.reads().iter().map(|(name, column_type)| (name.as_str(), *column_type));
+    let written = table.columns.iter().map(|column| (column.name.as_str(), column.column_type));
+    let read = table.reads.iter().map(|(name, column_type)| (name.as_str(), *column_type));
     let mut parts: Vec<String> = written
         .chain(read)
         .map(|(name, column_type)| format!("{} {}", quoted(name), declared(column_type)))
         .collect();
-    if table.mode() == Mode::Upsert {
-        let key = list(table.with_role(Role::Key).map(|column| table.columns()[column].name.as_str()));
+    if table.mode == Mode::Upsert {
+        let key = list(table.with_role(Role::Key).map(|column| table.columns[column].name.as_str()));
         parts.push(format!("PRIMARY KEY ({key})"));
     }
-    format!("CREATE TABLE IF NOT EXISTS {} ({})", qualified(table.name()), parts.join(", "))
+    format!("CREATE TABLE IF NOT EXISTS {} ({})", qualified(&table.name), parts.join(", "))
 }
 
 fn declared(column_type: ColumnType) -> &'static str {
@@ -175,8 +175,10 @@ fn declared(column_type: ColumnType) -> &'static str {
 mod tests {
     use arrow_schema::{DataType, Field, Schema};
     use serde_json::{Value, json};
-    use smiles_stage::tables::{Tables, TablesPlan};
+
     use smiles_stage::{Path, time_field};
+
+    use smiles_tables::{Tables, TablesPlan};
 
     use super::*;
 
@@ -184,7 +186,7 @@ mod tests {
         let columns =
             ["k", "at", "v\"; DROP TABLE t; --"].map(|name| Field::new(name, DataType::Int64, true));
         let tables: Tables = serde_json::from_value(json!({ "s.a \"t\"": options })).unwrap();
-        TablesPlan::new(&tables, &Schema::new(columns.to_vec()), &Path::root()).unwrap().tables()[0].clone()
+        TablesPlan::new(&tables, &Schema::new(columns.to_vec()), &Path::root()).unwrap().tables[0].clone()
     }
 
     #[test]
@@ -216,7 +218,7 @@ mod tests {
         let columns = json!({ "key": "k", "at": "time" });
         let plan = |options: Value| {
             let tables: Tables = serde_json::from_value(json!({ "t": options })).unwrap();
-            TablesPlan::new(&tables, &Schema::new(input.to_vec()), &Path::root()).unwrap().tables()[0].clone()
+            TablesPlan::new(&tables, &Schema::new(input.to_vec()), &Path::root()).unwrap().tables[0].clone()
         };
         let late = |options| {
             insert_late(&plan(options), &[Wire::Int8, Wire::Timestamptz], &["bigint", "timestamptz"])

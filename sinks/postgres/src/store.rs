@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use futures::stream;
 use futures::{StreamExt, TryStreamExt};
 use postgres_types::ToSql;
-use smiles_stage::{Answer, Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use smiles_stage::{Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use smiles_store::Answer;
 use tokio::sync::Mutex;
 use tokio_postgres::RowStream;
 

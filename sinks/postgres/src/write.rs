@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use smiles_stage::tables::latest_plausible;
 use smiles_stage::{Batch, StageError};
+use smiles_store::parts;
+use smiles_tables::latest_plausible;
 
 use crate::attempt::{Outcome, Write};
 use crate::bisect;
@@ -37,8 +38,8 @@ pub(crate) async fn store(writer: &mut Writer, batches: &[Batch], late: bool) ->
     let merged = tokio::time::timeout(limit, write.merged()).await;
     match merged.map_err(|_| settings.connector.silent(limit))?? {
         Outcome::Stored => {}
-        Outcome::RowUnfit => write.unfit(&settings.tables.project(batches)?)?,
-        Outcome::RowRefused => bisect::store(&write, &settings.tables.project(batches)?).await?,
+        Outcome::RowUnfit => write.unfit(&parts(&settings.tables, batches)?)?,
+        Outcome::RowRefused => bisect::store(&write, &parts(&settings.tables, batches)?).await?,
     }
     writer.known.insert(run, seq);
     Ok(())

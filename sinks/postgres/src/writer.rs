@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use smiles_stage::tables::{Mode, TablePlan, TablesPlan};
-use smiles_stage::{Clock, Migrated, Migration, RunId, Seq, StageError, TargetId, Watermark};
+use smiles_stage::{Clock, Migrated, RunId, Seq, StageError, TargetId, Watermark};
+use smiles_store::Migration;
+use smiles_tables::{Mode, TablePlan, TablesPlan};
 use tokio_postgres::Client;
 
 use crate::catalog::Guard;
@@ -19,7 +20,7 @@ use crate::{catalog, sql};
 pub(crate) struct Settings {
     pub(crate) connector: Connector,
     pub(crate) owner: Owner,
-    pub(crate) tables: TablesPlan,
+    pub(crate) tables: Arc<TablesPlan>,
     pub(crate) migrations: Vec<Migration>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -81,13 +82,13 @@ impl Writer {
         let target = watermark::target(&settings.connector, &connected.client).await?;
         settings.migrator(&connected.client, None).apply().await?;
         create(&settings, &connected.client).await?;
-        let mut guard = Guard::new(settings.tables.written().map(TablePlan::name));
+        let mut guard = Guard::new(settings.tables.written().map(|table| table.name.as_str()));
         let limit = settings.connector.config.timeout.0;
         guard.seen = settings.connector.within(limit, "read", guard.look(&connected.client)).await?;
         let mut statements = Vec::new();
-        for table in settings.tables.tables() {
+        for table in &settings.tables.tables {
             let statement = statement(&settings.connector, &connected.client, table).await?;
-            statements.extend((table.mode() != Mode::Read).then_some(statement));
+            statements.extend((table.mode != Mode::Read).then_some(statement));
         }
         Ok(Self { settings, connected, target, known: HashMap::new(), statements: statements.into(), guard })
     }
@@ -137,8 +138,7 @@ impl Writer {
 
 /// Makes the tables that ask for it and are missing.
 async fn create(settings: &Settings, client: &Client) -> Result<(), StageError> {
-    let make: Vec<String> =
-        settings.tables.written().filter(|table| table.create()).map(sql::create).collect();
+    let make: Vec<String> = settings.tables.written().filter(|table| table.create).map(sql::create).collect();
     if make.is_empty() {
         return Ok(());
     }
@@ -154,12 +154,12 @@ async fn statement(
     table: &TablePlan,
 ) -> Result<Statement, StageError> {
     let limit = connector.config.timeout.0;
-    let found = connector.within(limit, "read", catalog::look(client, table.name())).await?;
-    let found = found.ok_or_else(|| catalog::unfit(table.name(), "there is no such table"))?;
+    let found = connector.within(limit, "read", catalog::look(client, &table.name)).await?;
+    let found = found.ok_or_else(|| catalog::unfit(&table.name, "there is no such table"))?;
     let wires = found.wires(table)?;
     let spelled = |name: &String| found.columns.get(name).map_or("text", |column| column.spelled.as_str());
-    let types: Vec<&str> = table.columns().iter().map(|column| spelled(&column.name)).collect();
-    let sql = match table.mode() {
+    let types: Vec<&str> = table.columns.iter().map(|column| spelled(&column.name)).collect();
+    let sql = match table.mode {
         Mode::Upsert => sql::upsert(table, &wires, &types),
         Mode::Append | Mode::Read => sql::copy(table),
     };

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
-use smiles_stage::Cells;
+use smiles_store::Cells;
 
 /// Appends the row's cell; `None`: it is of another type than the column.
 pub(crate) fn push(row: &Row<'_>, index: usize, column: &mut Cells) -> Option<()> {

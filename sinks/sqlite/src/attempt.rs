@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
-use smiles_stage::tables::{Mode, Part, Piece, Place, Rejected, TablePlan, merge, write_time};
 use smiles_stage::{RunId, Seq, StageError};
+use smiles_store::{Part, Rejected};
+use smiles_tables::{Mode, Piece, Place, TablePlan, merge, write_time};
 
 use crate::bind::{Binder, RowError};
 use crate::blame::Whose;
@@ -32,7 +33,7 @@ impl Insert<'_> {
         let mut statement = connection.prepare_cached(&self.sql)?;
         self.bind(&mut statement)?;
         let folded;
-        let batches: Vec<_> = if self.part.table.mode() == Mode::Upsert {
+        let batches: Vec<_> = if self.part.table.mode == Mode::Upsert {
             folded = merge(self.part.table, &self.part.records(), self.latest);
             vec![&folded]
         } else {
@@ -179,19 +180,19 @@ impl Write<'_> {
                 continue;
             }
             match binder.execute(&mut statement, row) {
-                Ok(()) => rejected.took(table.name()),
+                Ok(()) => rejected.took(&table.name),
                 Err(RowError::Sqlite(error)) => {
                     let (whose, error) = self.blame(connection, table, error)?;
                     // SQLite's sentence names table and columns, never a value.
-                    let reason = format!("table `{}` refused the row: {error}", table.name());
+                    let reason = format!("table `{}` refused the row: {error}", table.name);
                     match whose {
                         Whose::Row => rejected.add(place, code(&error), reason),
-                        _ => rejected.suspect(place, table.name(), code(&error), reason),
+                        _ => rejected.suspect(place, &table.name, code(&error), reason),
                     }
                 }
                 Err(RowError::Year) => {
                     let reason =
-                        format!("an instant for table `{}` is outside of years 0 to 9999", table.name());
+                        format!("an instant for table `{}` is outside of years 0 to 9999", table.name);
                     rejected.add(place, "out_of_range", reason);
                 }
             }

@@ -8,7 +8,7 @@ use arrow_array::{
 use arrow_schema::DataType;
 use rusqlite::Statement;
 use rusqlite::types::Null;
-use smiles_stage::tables::write_time;
+use smiles_tables::write_time;
 
 /// Why a row was not written.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Whose fault a refused statement is: a row's, the table's, or not to be told from this error alone.
 
 use rusqlite::{Connection, ErrorCode, ffi};
-use smiles_stage::tables::{Mode, Role, TablePlan};
+use smiles_tables::{Mode, Role, TablePlan};
 
 use crate::error::{failure, says_wrong_tables};
 use crate::words::{of_check, of_generated, words};
@@ -85,7 +85,7 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn is_written(&self, column: &str) -> bool {
-        self.table.columns().iter().any(|planned| planned.name.eq_ignore_ascii_case(column))
+        self.table.columns.iter().any(|planned| planned.name.eq_ignore_ascii_case(column))
     }
 
     /// Lists of the answer's first column.
@@ -97,11 +97,11 @@ impl Table<'_> {
 
     fn text(&self) -> rusqlite::Result<String> {
         let find = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
-        Ok(self.ask(find, self.table.name())?.pop().unwrap_or_default())
+        Ok(self.ask(find, &self.table.name)?.pop().unwrap_or_default())
     }
 
     fn columns(&self) -> rusqlite::Result<Vec<String>> {
-        self.ask("SELECT name FROM pragma_table_xinfo(?1)", self.table.name())
+        self.ask("SELECT name FROM pragma_table_xinfo(?1)", &self.table.name)
     }
 
     /// A rule over these columns: of a generated one it is one over what makes it.
@@ -114,7 +114,7 @@ impl Table<'_> {
         {
             return Ok(Whose::Row);
         }
-        let table = self.table.name();
+        let table = &self.table.name;
         Ok(Whose::Table(format!(
             "{rule} of table `{table}` concerns only `{}`, which the pipeline does not write: mend that; no row is to \
              blame, and all are delivered then",
@@ -134,7 +134,7 @@ impl Table<'_> {
         let mut columns = Vec::new();
         for column in listed.split(", ") {
             match column.rsplit_once('.') {
-                Some((table, column)) if table.eq_ignore_ascii_case(self.table.name()) => {
+                Some((table, column)) if table.eq_ignore_ascii_case(&self.table.name) => {
                     columns.push(column.to_owned());
                 }
                 // Another table: a trigger wrote it.
@@ -149,7 +149,7 @@ impl Table<'_> {
         let partial =
             "SELECT s.sql FROM pragma_index_list(?1) AS l JOIN sqlite_schema AS s ON s.name = l.name
                        WHERE l.partial = 1 AND l.\"unique\" = 1";
-        match self.of_indexes(partial, self.table.name())? {
+        match self.of_indexes(partial, &self.table.name)? {
             Whose::Row => Ok(Whose::Unclear),
             _ => Ok(whose),
         }
@@ -181,13 +181,13 @@ impl Table<'_> {
 
     /// References of this table, and for an upsert those of others to what it may change.
     fn of_reference(&self) -> rusqlite::Result<Whose> {
-        let name = self.table.name();
+        let name = &self.table.name;
         let own = "SELECT group_concat(\"from\", ', ') FROM pragma_foreign_key_list(?1) GROUP BY id";
         let others = "SELECT group_concat(f.\"to\", ', ') FROM sqlite_schema AS s, pragma_foreign_key_list(s.name) AS f
                       WHERE s.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE GROUP BY s.name, f.id";
         let list = |group: &String| group.split(", ").map(str::to_owned).collect::<Vec<_>>();
         let mut groups: Vec<Vec<String>> = self.ask(own, name)?.iter().map(list).collect();
-        if self.table.mode() == Mode::Upsert {
+        if self.table.mode == Mode::Upsert {
             let changes =
                 |group: &Vec<String>| group.iter().any(|it| self.is_written(it) && !self.is_key(it));
             groups.extend(self.ask(others, name)?.iter().map(list).filter(changes));
@@ -205,13 +205,13 @@ impl Table<'_> {
     }
 
     fn is_key(&self, column: &str) -> bool {
-        let mut keys = self.table.with_role(Role::Key).map(|index| &self.table.columns()[index].name);
+        let mut keys = self.table.with_role(Role::Key).map(|index| &self.table.columns[index].name);
         keys.any(|key| key.eq_ignore_ascii_case(column))
     }
 
     /// `datatype mismatch`: what is no whole number, in a column that is the row's own number.
     fn of_key(&self) -> rusqlite::Result<Whose> {
-        let keys = self.ask("SELECT name FROM pragma_table_info(?1) WHERE pk > 0", self.table.name())?;
+        let keys = self.ask("SELECT name FROM pragma_table_info(?1) WHERE pk > 0", &self.table.name)?;
         Ok(if keys.iter().any(|key| self.is_written(key)) { Whose::Row } else { Whose::Unclear })
     }
 }

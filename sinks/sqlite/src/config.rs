@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::option::Period;
-use smiles_stage::tables::Tables;
+use smiles_tables::Tables;
 
 /// `type: sqlite`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

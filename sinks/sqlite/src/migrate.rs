@@ -1,7 +1,8 @@
 //! Applying migrations: each once, in one transaction.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use smiles_stage::{Migration, StageError};
+use smiles_stage::StageError;
+use smiles_store::Migration;
 
 use crate::error::{failure_code, told};
 

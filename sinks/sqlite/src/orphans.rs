@@ -3,7 +3,8 @@
 
 use rusqlite::Connection;
 use smiles_stage::StageError;
-use smiles_stage::tables::{Place, Rejected};
+use smiles_store::Rejected;
+use smiles_tables::Place;
 
 use crate::attempt::Write;
 use crate::bind::RowError;

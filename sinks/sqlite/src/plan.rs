@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use smiles_stage::tables::{TablePlan, TablesPlan};
 use smiles_stage::{
-    Delivery, Migration, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage,
-    StageError, Store, StoreSchema,
+    Delivery, Offer, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage,
+    StageError, Store, WiredSink,
 };
+use smiles_store::Migration;
+use smiles_tables::TablesPlan;
 
 use crate::config::Config;
 use crate::file::Location;
@@ -50,7 +51,7 @@ impl Stage for Sqlite {
             None => Ok(Vec::new()),
         };
         match migrations {
-            Ok(migrations) if problems.is_empty() => Ok(Box::new(Plan { config, migrations, tables: None })),
+            Ok(migrations) if problems.is_empty() => Ok(Box::new(Plan { config, migrations })),
             Ok(_) => Err(problems),
             Err(unreadable) => {
                 problems.extend(unreadable);
@@ -68,10 +69,15 @@ fn is_journal(path: &FilePath) -> bool {
 struct Plan {
     config: Config,
     migrations: Vec<Migration>,
-    tables: Option<TablesPlan>,
 }
 
-impl Plan {
+struct Wired {
+    config: Config,
+    migrations: Vec<Migration>,
+    tables: Arc<TablesPlan>,
+}
+
+impl Wired {
     fn location(&self, context: &OpenContext) -> Location {
         let default = || format!("{}.db", context.pipeline);
         let path = self.config.path.clone().unwrap_or_else(default);
@@ -84,23 +90,25 @@ impl Plan {
     }
 }
 
-#[async_trait]
 impl SinkPlan for Plan {
     fn delivery(&self) -> Delivery {
         Delivery::Transactional
     }
 
-    fn wire(&mut self, input: &SchemaRef, _store: Option<&StoreSchema>) -> Result<(), Problems> {
-        self.tables = Some(TablesPlan::new(&self.config.tables, input, &Path::root().key("tables"))?);
-        Ok(())
+    fn wire(
+        self: Box<Self>,
+        input: &SchemaRef,
+        _store: Option<&Offer>,
+    ) -> Result<Box<dyn WiredSink>, Problems> {
+        let tables = TablesPlan::new(&self.config.tables, input, &Path::root().key("tables"))?;
+        Ok(Box::new(Wired { config: self.config, migrations: self.migrations, tables: Arc::new(tables) }))
     }
+}
 
-    fn offers(&self) -> Option<StoreSchema> {
-        self.tables.as_ref().map(TablesPlan::store_schema)
-    }
-
-    fn mapping(&self) -> Option<Arc<TablesPlan>> {
-        self.tables.clone().map(Arc::new)
+#[async_trait]
+impl WiredSink for Wired {
+    fn offer(&self) -> Option<Offer> {
+        Some(self.tables.offer())
     }
 
     async fn open(
@@ -108,12 +116,12 @@ impl SinkPlan for Plan {
         context: OpenContext,
         _store: Option<Arc<dyn Store>>,
     ) -> Result<OpenSink, StageError> {
-        let tables = self.tables.clone().ok_or_else(|| StageError::halt("opened before it was wired"))?;
+        let tables = Arc::clone(&self.tables);
         let location = self.location(&context);
         make_folder(&location.path)?;
-        let order = tables.tables().iter().map(|table: &TablePlan| table.name().to_owned()).collect();
+        let order = tables.tables.iter().map(|table| table.name.clone()).collect();
         let readers = Readers::new(location.clone(), self.config.readers);
-        let store = SqliteStore::new(readers, tables.store_schema(), order);
+        let store = SqliteStore::new(readers, tables.offer().tables, order);
         let owner = Owner { pipeline: context.pipeline, sink: context.stage };
         let migrations = self.migrations.clone();
         let settings = Settings { location, owner, tables, migrations, clock: context.clock };

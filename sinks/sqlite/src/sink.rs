@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use smiles_stage::{Action, Batch, Pending, Position, RunId, Sink, StageError, Watermark};
+use smiles_stage::{Action, Batch, Position, RunId, Sink, StageError, Upkeep, Watermark};
+use smiles_store::Pending;
 use tokio::task::spawn_blocking;
 
 use crate::write;
@@ -69,10 +70,6 @@ impl Sink for SqliteSink {
         self.pending.push(batch)
     }
 
-    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
-        self.pending.push_late(rows)
-    }
-
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
         let Some(mut flush) = self.pending.flush() else { return Ok(self.pending.durable()) };
         let Some(writer) = self.writer.take() else {
@@ -91,6 +88,17 @@ impl Sink for SqliteSink {
         self.pending.forget();
         let writer = self.connected().await?;
         self.with_writer(writer, move |writer| writer.ask(run)).await.map(Some)
+    }
+
+    fn upkeep(&mut self) -> Option<&mut dyn Upkeep> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Upkeep for SqliteSink {
+    async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
+        self.pending.push_late(rows)
     }
 
     async fn rename(&mut self, from: &str) -> Result<(), StageError> {

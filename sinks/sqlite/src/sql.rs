@@ -1,6 +1,6 @@
 //! SQL text of a table: pure, every identifier quoted.
 
-use smiles_stage::tables::{ColumnType, Mode, Role, TablePlan};
+use smiles_tables::{ColumnType, Mode, Role, TablePlan};
 
 /// An identifier that stays one, whatever it holds.
 pub(crate) fn quoted(name: &str) -> String {
@@ -14,25 +14,25 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 
 /// Writes one row, its columns bound in the order of the plan.
 pub(crate) fn insert(table: &TablePlan) -> String {
-    let names = list(table.columns().iter().map(|column| column.name.as_str()));
-    let values: Vec<String> = (1..=table.columns().len()).map(|place| format!("?{place}")).collect();
-    let insert = format!("INSERT INTO {} ({names}) VALUES ({})", quoted(table.name()), values.join(", "));
-    if table.mode() == Mode::Upsert { format!("{insert} {}", conflict(table)) } else { insert }
+    let names = list(table.columns.iter().map(|column| column.name.as_str()));
+    let values: Vec<String> = (1..=table.columns.len()).map(|place| format!("?{place}")).collect();
+    let insert = format!("INSERT INTO {} ({names}) VALUES ({})", quoted(&table.name), values.join(", "));
+    if table.mode == Mode::Upsert { format!("{insert} {}", conflict(table)) } else { insert }
 }
 
 /// As [`insert`], for rows that come after the rest of their poll: a table that gets one row of several gets no second.
 pub(crate) fn insert_late(table: &TablePlan) -> String {
     let occasion = table.occasion();
-    if table.mode() != Mode::Append || occasion.is_empty() {
+    if table.mode != Mode::Append || occasion.is_empty() {
         return insert(table);
     }
-    let names = list(table.columns().iter().map(|column| column.name.as_str()));
-    let values: Vec<String> = (1..=table.columns().len()).map(|place| format!("?{place}")).collect();
+    let names = list(table.columns.iter().map(|column| column.name.as_str()));
+    let values: Vec<String> = (1..=table.columns.len()).map(|place| format!("?{place}")).collect();
     let same: Vec<String> = occasion
         .iter()
-        .map(|&index| format!("{} IS ?{}", quoted(&table.columns()[index].name), index + 1))
+        .map(|&index| format!("{} IS ?{}", quoted(&table.columns[index].name), index + 1))
         .collect();
-    let (name, values) = (quoted(table.name()), values.join(", "));
+    let (name, values) = (quoted(&table.name), values.join(", "));
     format!(
         "INSERT INTO {name} ({names}) SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {name} WHERE {})",
         same.join(" AND ")
@@ -41,7 +41,7 @@ pub(crate) fn insert_late(table: &TablePlan) -> String {
 
 /// Where [`insert`] takes the latest time that a stored row can have.
 pub(crate) fn latest(table: &TablePlan) -> Option<usize> {
-    (table.mode() == Mode::Upsert).then(|| table.newest_time()).flatten().map(|_| table.columns().len() + 1)
+    (table.mode == Mode::Upsert).then(|| table.newest_time()).flatten().map(|_| table.columns.len() + 1)
 }
 
 /// No reading is of an earlier time: such a date is that of a clock nobody had set.
@@ -50,8 +50,8 @@ const FIRST_POSSIBLE: &str = "'2020-01-01'";
 /// Null never overwrites a value, an older row nothing, but for a row that is dated later than can be; `first` columns
 /// stay, but for dates that cannot be.
 fn conflict(table: &TablePlan) -> String {
-    let named = |role| table.with_role(role).map(|column| table.columns()[column].name.as_str());
-    let (key, old) = (list(named(Role::Key)), quoted(table.name()));
+    let named = |role| table.with_role(role).map(|column| table.columns[column].name.as_str());
+    let (key, old) = (list(named(Role::Key)), quoted(&table.name));
     let set: Vec<String> = named(Role::Value)
         .chain(named(Role::Newest))
         .map(quoted)
@@ -65,7 +65,7 @@ fn conflict(table: &TablePlan) -> String {
         let ahead = latest.map_or(String::new(), |place| format!(" OR {old}.{name} > ?{place}"));
         format!(" WHERE {old}.{name} IS NULL OR excluded.{name} >= {old}.{name}{ahead}")
     });
-    let times = table.with_role(Role::First).map(|column| &table.columns()[column]);
+    let times = table.with_role(Role::First).map(|column| &table.columns[column]);
     let times =
         times.filter(|column| column.column_type == ColumnType::Time).map(|column| quoted(&column.name));
     let first = times.filter_map(|name| {
@@ -81,27 +81,27 @@ fn conflict(table: &TablePlan) -> String {
 
 /// Makes the table with the types of the mapping, if it is missing.
 pub(crate) fn create(table: &TablePlan) -> String {
-    let written = table.columns().iter().map(|column| (column.name.as_str(), column.column_type));
-    let read = table.reads().iter().map(|(name, column_type)| (name.as_str(), *column_type));
+    let written = table.columns.iter().map(|column| (column.name.as_str(), column.column_type));
+    let read = table.reads.iter().map(|(name, column_type)| (name.as_str(), *column_type));
     let mut parts: Vec<String> = written
         .chain(read)
         .map(|(name, column_type)| format!("{} {}", quoted(name), declared(column_type)))
         .collect();
-    let key = list(table.with_role(Role::Key).map(|column| table.columns()[column].name.as_str()));
+    let key = list(table.with_role(Role::Key).map(|column| table.columns[column].name.as_str()));
     if !key.is_empty() {
         parts.push(format!("PRIMARY KEY ({key})"));
     }
-    format!("CREATE TABLE IF NOT EXISTS {} ({})", quoted(table.name()), parts.join(", "))
+    format!("CREATE TABLE IF NOT EXISTS {} ({})", quoted(&table.name), parts.join(", "))
 }
 
 /// An index on the time of the rows, if the table is made by us and a span of time would else be looked for in all of it.
 pub(crate) fn index(table: &TablePlan) -> Option<String> {
-    let columns = table.columns();
+    let columns = &table.columns;
     let time = columns.iter().position(|column| column.column_type == ColumnType::Time)?;
-    if table.mode() == Mode::Read || table.with_role(Role::Key).next() == Some(time) {
+    if table.mode == Mode::Read || table.with_role(Role::Key).next() == Some(time) {
         return None;
     }
-    let (name, column) = (table.name(), columns[time].name.as_str());
+    let (name, column) = (&table.name, columns[time].name.as_str());
     let index = quoted(&format!("{name}_by_{column}"));
     Some(format!("CREATE INDEX IF NOT EXISTS {index} ON {} ({})", quoted(name), quoted(column)))
 }
@@ -118,8 +118,10 @@ fn declared(column_type: ColumnType) -> &'static str {
 mod tests {
     use arrow_schema::{DataType, Field, Schema};
     use serde_json::{Value, json};
-    use smiles_stage::tables::{Tables, TablesPlan};
+
     use smiles_stage::{Path, time_field};
+
+    use smiles_tables::{Tables, TablesPlan};
 
     use super::*;
 
@@ -127,7 +129,7 @@ mod tests {
         let columns =
             ["k", "at", "v\"; DROP TABLE t; --"].map(|name| Field::new(name, DataType::Int64, true));
         let tables: Tables = serde_json::from_value(json!({ "a \"t\"": options })).unwrap();
-        TablesPlan::new(&tables, &Schema::new(columns.to_vec()), &Path::root()).unwrap().tables()[0].clone()
+        TablesPlan::new(&tables, &Schema::new(columns.to_vec()), &Path::root()).unwrap().tables[0].clone()
     }
 
     #[test]
@@ -150,7 +152,7 @@ mod tests {
         for (options, expected) in cases {
             let tables: Tables = serde_json::from_value(json!({ "t": options })).unwrap();
             let plan = TablesPlan::new(&tables, &Schema::new(input.to_vec()), &Path::root()).unwrap();
-            assert_eq!(insert_late(&plan.tables()[0]), expected);
+            assert_eq!(insert_late(&plan.tables[0]), expected);
         }
     }
 
@@ -169,7 +171,7 @@ mod tests {
         for (options, expected) in cases {
             let tables: Tables = serde_json::from_value(json!({ "t": options })).unwrap();
             let plan = TablesPlan::new(&tables, &Schema::new(input.to_vec()), &Path::root()).unwrap();
-            assert_eq!(index(&plan.tables()[0]).as_deref(), expected);
+            assert_eq!(index(&plan.tables[0]).as_deref(), expected);
         }
     }
 

@@ -6,7 +6,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
-use smiles_stage::{Answer, Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use smiles_stage::{Query, Rows, StageError, Store, StoreSchema, StoreStats};
+use smiles_store::Answer;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::spawn_blocking;
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use smiles_stage::tables::latest_plausible;
 use smiles_stage::{Batch, StageError};
+use smiles_store::parts;
+use smiles_tables::latest_plausible;
 
 use crate::attempt::{Insert, Write};
 use crate::writer::Writer;
@@ -23,7 +24,7 @@ pub(crate) fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Resul
         return Err(StageError::retry("the watermark of this run must be asked for first"));
     };
     let insert = if late { sql::insert_late } else { sql::insert };
-    let parts = settings.tables.project(batches)?.into_iter();
+    let parts = parts(&settings.tables, batches)?.into_iter();
     let latest = latest_plausible(batches, settings.clock.now());
     let parts = parts.map(|part| Insert { sql: insert(part.table), part, latest }).collect();
     let write = Write { settings: &settings, run, expected, seq, parts, batches: batches.len() };

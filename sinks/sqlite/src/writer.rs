@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use smiles_stage::tables::{Mode, TablesPlan};
-use smiles_stage::{Clock, Migration, RunId, Seq, StageError, TargetId, Watermark};
+use smiles_stage::{Clock, RunId, Seq, StageError, TargetId, Watermark};
+use smiles_store::Migration;
+use smiles_tables::{Mode, TablesPlan};
 
 use crate::error::told;
 use crate::file::{FileId, Location, file_id, open_writer};
@@ -17,7 +18,7 @@ use crate::{migrate, sql};
 pub(crate) struct Settings {
     pub(crate) location: Location,
     pub(crate) owner: Owner,
-    pub(crate) tables: TablesPlan,
+    pub(crate) tables: Arc<TablesPlan>,
     pub(crate) migrations: Vec<Migration>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -101,14 +102,14 @@ impl Writer {
 
 /// Preparing every statement is the check that tables and columns are there.
 fn prepare(connection: &Connection, tables: &TablesPlan) -> rusqlite::Result<()> {
-    for table in tables.tables() {
-        if table.create() {
+    for table in &tables.tables {
+        if table.create {
             connection.execute_batch(&sql::create(table))?;
             if let Some(index) = sql::index(table) {
                 connection.execute_batch(&index)?;
             }
         }
-        if table.mode() != Mode::Read {
+        if table.mode != Mode::Read {
             connection.prepare_cached(&sql::insert(table))?;
         }
     }

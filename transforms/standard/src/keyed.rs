@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::builder::Float64Builder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
+use arrow_array::{Float64Array, RecordBatch};
 use arrow_schema::{DataType, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -97,7 +98,7 @@ impl Key {
 
 /// The states of the keys of one batch: each is read once and, if it changed, written once, as JSON, so that anyone
 /// can read it in the journal.
-pub(crate) struct Memory<T> {
+struct Memory<T> {
     stage: &'static str,
     places: HashMap<Arc<[u8]>, usize>,
     slots: Vec<Slot<T>>,
@@ -110,12 +111,12 @@ struct Slot<T> {
 }
 
 impl<T: Copy + PartialEq + Serialize + DeserializeOwned> Memory<T> {
-    pub(crate) fn new(stage: &'static str) -> Self {
+    fn new(stage: &'static str) -> Self {
         Self { stage, places: HashMap::new(), slots: Vec::new() }
     }
 
     /// The key's state; `None` for a key never seen.
-    pub(crate) fn slot(&mut self, key: &[u8], state: &dyn State) -> Result<&mut Option<T>, StageError> {
+    fn slot(&mut self, key: &[u8], state: &dyn State) -> Result<&mut Option<T>, StageError> {
         let place = match self.places.get(key) {
             Some(place) => *place,
             None => {
@@ -130,7 +131,7 @@ impl<T: Copy + PartialEq + Serialize + DeserializeOwned> Memory<T> {
     }
 
     /// Puts what changed.
-    pub(crate) fn store(self, state: &mut dyn State) -> Result<(), StageError> {
+    fn store(self, state: &mut dyn State) -> Result<(), StageError> {
         for Slot { key, before, now } in &self.slots {
             if let Some(now) = now.filter(|now| before.as_ref() != Some(now)) {
                 let bytes = serde_json::to_vec(&now).map_err(|error| {
@@ -148,6 +149,28 @@ impl<T: Copy + PartialEq + Serialize + DeserializeOwned> Memory<T> {
                 .because(error)
         })
     }
+}
+
+/// Each row of a batch with its key and what is remembered of that, and the value that comes of it; a row of nobody knows
+/// whom has none. What changed is put into the state at the end.
+pub(crate) fn each_row<T: Copy + PartialEq + Serialize + DeserializeOwned>(
+    stage: &'static str,
+    batch: &RecordBatch,
+    key: &Key,
+    state: &mut dyn State,
+    mut value: impl FnMut(usize, &[u8], &mut Option<T>) -> Result<Option<f64>, StageError>,
+) -> Result<Float64Array, StageError> {
+    let mut memory = Memory::new(stage);
+    let mut values = Float64Builder::with_capacity(batch.num_rows());
+    let mut bytes = Vec::new();
+    for row in 0..batch.num_rows() {
+        values.append_option(match key.write(batch, row, &mut bytes) {
+            true => value(row, &bytes, memory.slot(&bytes, state)?)?,
+            false => None,
+        });
+    }
+    memory.store(state)?;
+    Ok(values.finish())
 }
 
 /// A key for a log line.

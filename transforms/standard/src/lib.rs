@@ -9,6 +9,7 @@ mod keyed;
 mod quantity;
 mod rate;
 mod raw;
+mod shape;
 pub mod sum;
 mod unit_conversion;
 mod validity;

@@ -9,10 +9,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::unit::{Conversion, Unit, advice};
 use smiles_stage::{
-    OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform, TransformPlan,
-    column_unit, with_resolution, with_unit,
+    OpenContext, PassInfo, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform,
+    TransformPlan, column_unit, with_resolution, with_unit,
 };
 
+use crate::shape::{Shape, planned};
 use crate::{columns, raw};
 
 /// The stage type `unit_conversion`.
@@ -46,7 +47,7 @@ impl Stage for UnitConversion {
                 ),
             }
         }
-        if problems.is_empty() { Ok(Box::new(Plan { targets })) } else { Err(problems) }
+        if problems.is_empty() { Ok(planned(Plan { targets })) } else { Err(problems) }
     }
 }
 
@@ -96,8 +97,18 @@ impl Plan {
             if conversion.keeps_integers() { columns::widened(field.data_type()) } else { DataType::Float64 };
         Ok((Step::Convert(conversion), named.with_data_type(data_type)))
     }
+}
 
-    fn columns(&self, input: &SchemaRef) -> Result<(Vec<Step>, SchemaRef), Problems> {
+/// What happens to each column, and the columns that leave.
+struct Columns {
+    steps: Vec<Step>,
+    schema: SchemaRef,
+}
+
+impl Shape for Plan {
+    type Columns = Columns;
+
+    fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
         let mut problems = Problems::new();
         for name in self.targets.keys() {
             problems.extend(columns::find_changed(input, name, Path::root().key("to").key(name)).err());
@@ -114,37 +125,35 @@ impl Plan {
             }
         }
         let schema = Schema::new_with_metadata(fields, input.metadata().clone());
-        if problems.is_empty() { Ok((steps, Arc::new(schema))) } else { Err(problems) }
+        if problems.is_empty() { Ok(Columns { steps, schema: Arc::new(schema) }) } else { Err(problems) }
+    }
+
+    fn output(columns: &Columns) -> SchemaRef {
+        Arc::clone(&columns.schema)
+    }
+
+    fn open(&self, columns: Arc<Columns>, _context: OpenContext) -> Box<dyn Transform> {
+        Box::new(Converter(columns))
     }
 }
 
-impl TransformPlan for Plan {
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
-        self.columns(input).map(|(_, schema)| schema)
-    }
-
-    fn open(&self, input: &SchemaRef, _context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
-        let (steps, schema) = self
-            .columns(input)
-            .map_err(|_| StageError::halt("unit_conversion was opened with columns it had refused"))?;
-        Ok(Box::new(Converter { steps, schema }))
-    }
-}
-
-struct Converter {
-    steps: Vec<Step>,
-    schema: SchemaRef,
-}
+struct Converter(Arc<Columns>);
 
 impl Transform for Converter {
-    fn apply(&mut self, batch: RecordBatch, _state: &mut dyn State) -> Result<RecordBatch, StageError> {
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        _pass: &PassInfo,
+        _state: &mut dyn State,
+    ) -> Result<RecordBatch, StageError> {
+        let Columns { steps, schema } = self.0.as_ref();
         let columns = batch
             .columns()
             .iter()
-            .zip(self.steps.iter().zip(self.schema.fields()))
+            .zip(steps.iter().zip(schema.fields()))
             .map(|(column, (step, field))| convert(column, step, field))
             .collect::<Result<Vec<_>, _>>()?;
-        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(columns::unexpected)
+        RecordBatch::try_new(Arc::clone(schema), columns).map_err(columns::unexpected)
     }
 }
 
@@ -187,9 +196,7 @@ mod tests {
     #[test]
     fn raw_units_become_base_units_and_keep_their_nulls() {
         let schema = input();
-        let Ok((steps, output)) = Plan { targets: BTreeMap::new() }.columns(&schema) else {
-            panic!("refused")
-        };
+        let Ok(columns) = Plan { targets: BTreeMap::new() }.columns(&schema) else { panic!("refused") };
         let rows = RecordBatch::try_new(
             schema,
             vec![
@@ -211,8 +218,9 @@ mod tests {
                 panic!("put state")
             }
         }
-        let rows =
-            Converter { steps, schema: Arc::clone(&output) }.apply(rows.slice(0, 2), &mut NoState).unwrap();
+        let output = Arc::clone(&columns.schema);
+        let pass = PassInfo::new("DTU", jiff::Timestamp::UNIX_EPOCH, true);
+        let rows = Converter(Arc::new(columns)).apply(rows.slice(0, 2), &pass, &mut NoState).unwrap();
         let float = |name: &str| {
             rows.column_by_name(name).unwrap().as_primitive::<Float64Type>().iter().collect::<Vec<_>>()
         };
@@ -232,7 +240,9 @@ mod tests {
             field("voltage", DataType::Float32, "0.1 V"),
         ]));
         let targets = BTreeMap::from([("energy".to_owned(), "Wh".parse::<Unit>().unwrap())]);
-        let Ok((steps, output)) = (Plan { targets }).columns(&schema) else { panic!("refused") };
+        let Ok(Columns { steps, schema: output }) = (Plan { targets }).columns(&schema) else {
+            panic!("refused")
+        };
         let singles =
             |values: [f32; 3]| Arc::new(arrow_array::Float32Array::from(values.to_vec())) as ArrayRef;
         let columns = [singles([1234.567, 0.001, 1.005]), singles([2301.0, 2300.9, -0.7])];
@@ -252,10 +262,12 @@ mod tests {
         let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
         fields.push(raw::copy(schema.field(1), "raw_voltage".to_owned()));
         let schema: SchemaRef = Arc::new(Schema::new(fields));
-        let output = plan("{}").unwrap().output(&schema).unwrap();
+        let output = plan("{}").unwrap().wire(&schema).map(|wired| wired.output()).unwrap();
         assert_eq!(output.field(5), schema.field(5));
         assert_eq!(column_unit(output.field(1)), Some("V"));
-        let Err(problems) = plan(r#"{"to": {"raw_voltage": "V"}}"#).unwrap().output(&schema) else {
+        let Err(problems) =
+            plan(r#"{"to": {"raw_voltage": "V"}}"#).unwrap().wire(&schema).map(|wired| wired.output())
+        else {
             panic!("accepted")
         };
         assert_eq!(problems[0].at.to_string(), "to.raw_voltage");
@@ -268,7 +280,7 @@ mod tests {
             (r#"{"to": {"enrgy": "kWh"}}"#, "to.enrgy", "no column `enrgy` here"),
             (r#"{"to": {"name": "kWh"}}"#, "to.name", "holds Utf8, not numbers"),
         ] {
-            let Err(problems) = plan(options).unwrap().output(&input()) else {
+            let Err(problems) = plan(options).unwrap().wire(&input()).map(|wired| wired.output()) else {
                 panic!("{options} was accepted")
             };
             assert_eq!(problems[0].at.to_string(), at, "{options}");

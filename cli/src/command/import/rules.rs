@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 use smiles_stage::option::Period;
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 use crate::exit::Failure;
 

@@ -5,17 +5,15 @@
 //! there, and one that is repeated finds nothing to do.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
-use jiff::Timestamp;
 use serde_json::Value;
 use smiles_config::{Pipeline, StageDecl};
-use smiles_runtime::RunOptions;
+use smiles_runtime::{RunOptions, StagedState};
 use smiles_stage::{
-    Action, Batch, Clock, Files, Health, HealthView, JournalHealth, OpenContext, PlanContext, Position,
-    Problems, Registry, RunId, Seq, Sink, StageError, StagedState, Transform,
+    Action, Batch, Clock, Files, OpenContext, PassInfo, PlanContext, Position, Problems, Registry, RunId,
+    Seq, Sink, StageError, Transform,
 };
 
 use super::rules::Step;
@@ -60,14 +58,13 @@ impl Workshop {
                 .map_err(|_| Failure::configuration(format!("{at}: there is no transform of this type")))?;
             let context = PlanContext { stage: &type_name, files: self.files.as_ref() };
             let plan = factory.plan(&options, context).map_err(|problems| wrong(&at, &problems))?;
-            let output = plan.output(&schema).map_err(|problems| wrong(&at, &problems))?;
-            let transform = plan
-                .open(&schema, self.context(&type_name))
-                .map_err(|error| Failure::Runtime(told(error)))?;
-            links.push((transform, StagedState::default()));
-            schema = output;
+            let wired = plan.wire(&schema).map_err(|problems| wrong(&at, &problems))?;
+            schema = wired.output();
+            let opened = wired.open(self.context(&type_name));
+            links.push((opened.map_err(|error| Failure::Runtime(told(error)))?, StagedState::default()));
         }
-        Ok((Chain(links), schema))
+        let pass = PassInfo::new(NAME, self.options.clock.now(), true);
+        Ok((Chain { pass, links }, schema))
     }
 
     /// The target of a step, opened; it has not been asked anything.
@@ -83,42 +80,18 @@ impl Workshop {
             .find_sink(&store.type_name)
             .map_err(|_| Failure::configuration(format!("there is no sink of type `{}`", store.type_name)))?;
         let context = PlanContext { stage: NAME, files: self.files.as_ref() };
-        let mut plan = factory.plan(&options, context).map_err(|problems| wrong(&at, &problems))?;
-        plan.wire(schema, None).map_err(|problems| wrong(&at, &problems))?;
-        let opened = plan.open(self.context(NAME), None).await;
+        let plan = factory.plan(&options, context).map_err(|problems| wrong(&at, &problems))?;
+        let wired = plan.wire(schema, None).map_err(|problems| wrong(&at, &problems))?;
+        let opened = wired.open(self.context(NAME), None).await;
         let sink = opened.map_err(|error| Failure::Runtime(told(error)))?.sink;
         Ok(Target { sink, run, clock: Arc::clone(&self.options.clock) })
     }
 
     fn context(&self, stage: &str) -> OpenContext {
+        let Workshop { options, pipeline, .. } = self;
         OpenContext {
-            pipeline: self.pipeline.name.clone(),
-            stage: stage.to_owned(),
-            data_dir: self.options.data_dir.clone(),
-            clock: Arc::clone(&self.options.clock),
-            meters: smiles_stage::prometheus::Registry::new(),
-            health: Arc::new(Idle(self.options.clock.now())),
-            every: None,
-            process: Arc::clone(&self.options.process),
-            upstream: Vec::new(),
-        }
-    }
-}
-
-/// Nothing runs beside an import.
-struct Idle(Timestamp);
-
-impl HealthView for Idle {
-    fn health(&self) -> Health {
-        Health {
-            pipeline: NAME.to_owned(),
-            started: self.0,
-            uptime: Duration::ZERO,
-            sources: Vec::new(),
-            sinks: Vec::new(),
-            journal: JournalHealth { writable: true, size_bytes: 0, max_size_bytes: 0, full: false },
-            warnings: Vec::new(),
-            queued: 0,
+            process: Arc::clone(&options.process),
+            ..OpenContext::new(&pipeline.name, stage, &options.data_dir, Arc::clone(&options.clock))
         }
     }
 }
@@ -135,12 +108,15 @@ fn wrong(at: &str, problems: &Problems) -> Failure {
 }
 
 /// Transforms in a row, each with its memory.
-pub(super) struct Chain(Vec<(Box<dyn Transform>, StagedState)>);
+pub(super) struct Chain {
+    pass: PassInfo,
+    links: Vec<(Box<dyn Transform>, StagedState)>,
+}
 
 impl Chain {
     pub(super) fn apply(&mut self, mut batch: RecordBatch) -> Result<RecordBatch, StageError> {
-        for (transform, state) in &mut self.0 {
-            batch = transform.apply(batch, state)?;
+        for (transform, state) in &mut self.links {
+            batch = transform.apply(batch, &self.pass, state)?;
             state.keep();
         }
         Ok(batch)

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use smiles_journal::{Guest, Letter, LetterName, letter_row, transform_of};
-use smiles_stage::tables::row_objects;
+use smiles_tables::row_objects;
 
 use crate::command::confirm::confirm;
 use crate::command::journal::files::{counted, journals, now};

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sink == args.new;
         let targets = project.wired.targets(options, wanted).await.context("cannot open the sink")?;
         for mut target in targets {
-            target.sink.rename(&args.old).await.map_err(|error| {
+            target.rename(&args.old).await.map_err(|error| {
                 anyhow!(
                     "cannot rename `{}` in its target: {}; nothing is changed, repeat it",
                     args.old,

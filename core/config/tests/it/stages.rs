@@ -11,8 +11,8 @@ use serde::Deserialize;
 use smiles_config::{Environment, Loaded, Tree, load};
 use smiles_stage::option::{Period, Size};
 use smiles_stage::{
-    Cadence, Delivery, OpenContext, OpenSink, PlanContext, Problems, Registry, SinkPlan, Source, SourcePlan,
-    Stage, StageError, Store, StoreSchema, Transform, TransformPlan,
+    Cadence, Delivery, Offer, OpenContext, PlanContext, Problems, Registry, SinkPlan, Source, SourcePlan,
+    Stage, StageError, TransformPlan, WiredSink, WiredTransform,
 };
 
 /// A file system of texts.
@@ -241,23 +241,16 @@ impl SourcePlan for Nothing {
 }
 
 impl TransformPlan for Nothing {
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
-        Ok(SchemaRef::clone(input))
-    }
-    fn open(&self, _: &SchemaRef, _: OpenContext) -> Result<Box<dyn Transform>, StageError> {
-        Err(StageError::halt("never opened"))
+    fn wire(&self, _: &SchemaRef) -> Result<Box<dyn WiredTransform>, Problems> {
+        Err(Problems::new())
     }
 }
 
-#[async_trait]
 impl SinkPlan for Nothing {
     fn delivery(&self) -> Delivery {
         Delivery::AtLeastOnce
     }
-    fn wire(&mut self, _: &SchemaRef, _: Option<&StoreSchema>) -> Result<(), Problems> {
-        Ok(())
-    }
-    async fn open(&self, _: OpenContext, _: Option<Arc<dyn Store>>) -> Result<OpenSink, StageError> {
-        Err(StageError::halt("never opened"))
+    fn wire(self: Box<Self>, _: &SchemaRef, _: Option<&Offer>) -> Result<Box<dyn WiredSink>, Problems> {
+        Err(Problems::new())
     }
 }

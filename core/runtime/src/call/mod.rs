@@ -3,3 +3,4 @@
 pub(crate) mod guard;
 pub(crate) mod retry;
 pub(crate) mod stop;
+pub(crate) mod upkeep;

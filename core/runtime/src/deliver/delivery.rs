@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use smiles_journal::{Journal, JournalError, ReadLimit, Reconciled};
 use smiles_stage::{
-    Batch, Clock, OpenContext, Position, RunId, Seq, Sink, SinkPlan, SinkState, StageError, Store, TargetId,
+    Batch, Clock, OpenContext, Position, RunId, Seq, Sink, SinkState, StageError, Store, TargetId, WiredSink,
 };
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -32,7 +32,7 @@ pub(crate) struct Delivery {
     pub(crate) pipeline: String,
     pub(crate) name: String,
     pub(crate) max_rows: usize,
-    pub(crate) plan: Arc<dyn SinkPlan>,
+    pub(crate) wired: Arc<dyn WiredSink>,
     pub(crate) context: OpenContext,
     pub(crate) store: Option<Arc<dyn Store>>,
     /// `None` after a panic, until it is made anew.
@@ -281,11 +281,11 @@ impl Delivery {
 
     /// The sink, made anew after a panic.
     pub(crate) async fn sink(&mut self) -> Result<&mut Box<dyn Sink>, Failure> {
-        let Self { sink, plan, context, store, .. } = self;
+        let Self { sink, wired, context, store, .. } = self;
         match sink {
             Some(sink) => Ok(sink),
             None => {
-                let opened = guarded(plan.open(context.clone(), store.clone())).await?;
+                let opened = guarded(wired.open(context.clone(), store.clone())).await?;
                 Ok(sink.insert(opened.sink))
             }
         }

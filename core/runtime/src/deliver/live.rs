@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smiles_journal::{Journal, ReadLimit};
-use smiles_stage::{Batch, OpenContext, Position, Sink, SinkPlan, SinkState, Store};
+use smiles_stage::{Batch, OpenContext, Position, Sink, SinkState, Store, WiredSink};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::call::guard::{Failure, guarded};
@@ -27,7 +27,7 @@ pub(crate) struct Live {
     pub(crate) index: usize,
     pub(crate) pipeline: String,
     pub(crate) name: String,
-    pub(crate) plan: Arc<dyn SinkPlan>,
+    pub(crate) wired: Arc<dyn WiredSink>,
     pub(crate) context: OpenContext,
     pub(crate) store: Option<Arc<dyn Store>>,
     /// `None` after a panic, until it is made anew.
@@ -107,7 +107,7 @@ impl Live {
     }
 
     async fn make_anew(&mut self) {
-        match guarded(self.plan.open(self.context.clone(), self.store.clone())).await {
+        match guarded(self.wired.open(self.context.clone(), self.store.clone())).await {
             Ok(opened) => {
                 self.sink = Some(opened.sink);
                 self.memory.last = None;

@@ -3,6 +3,7 @@
 use smiles_journal::JournalError;
 
 use crate::call::guard::{Failure, guarded};
+use crate::call::upkeep::forget;
 use crate::deliver::delivery::Delivery;
 
 enum Setback {
@@ -41,7 +42,7 @@ impl Delivery {
             return Ok(());
         }
         let told = match self.sink().await {
-            Ok(sink) => guarded(sink.forget(&runs)).await,
+            Ok(sink) => guarded(forget(sink.as_mut(), &runs)).await,
             Err(failure) => Err(failure),
         };
         if let Err(failure) = told {

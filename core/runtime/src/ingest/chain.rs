@@ -7,12 +7,12 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use smiles_journal::{Order, Rejected, StateChange};
 use smiles_stage::{
-    Action, Clock, OpenContext, PassInfo, Query, Rejection, StageError, StagedState, State, Transform,
-    TransformPlan,
+    Action, Clock, OpenContext, PassInfo, Query, Rejection, StageError, State, Transform, WiredTransform,
 };
 
 use crate::call::guard::{Failure, guarded_now};
 use crate::ingest::corrected::corrected;
+use crate::ingest::staged_state::StagedState;
 use crate::observe::meter::TransformMeters;
 use crate::observe::teller::Teller;
 
@@ -34,7 +34,7 @@ pub(crate) struct Link {
     pub(crate) name: String,
     /// Under what the journal keeps its state.
     pub(crate) handle: String,
-    pub(crate) plan: Box<dyn TransformPlan>,
+    pub(crate) wired: Box<dyn WiredTransform>,
     pub(crate) input: SchemaRef,
     pub(crate) context: OpenContext,
     /// `None` after a panic, until it is made anew.
@@ -288,19 +288,18 @@ impl Link {
     }
 
     fn call(&mut self, batch: RecordBatch, pass: &PassInfo) -> Result<RecordBatch, Failure> {
-        let Self { transform, plan, input, context, memory, known, .. } = self;
+        let Self { transform, wired, context, memory, known, .. } = self;
         guarded_now(|| {
             let transform = match transform {
                 Some(transform) => transform,
-                None => transform.insert(plan.open(input, context.clone())?),
+                None => transform.insert(wired.open(context.clone())?),
             };
-            transform.pass(pass);
             if let Some(known) = known
                 && !transform.remembers(memory)
             {
-                transform.recall(known, memory)?;
+                transform.recall(known, pass, memory)?;
             }
-            transform.apply(batch, memory)
+            transform.apply(batch, pass, memory)
         })
     }
 }

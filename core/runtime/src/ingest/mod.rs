@@ -7,3 +7,4 @@ pub(crate) mod poll;
 pub(crate) mod pump;
 pub(crate) mod recall;
 pub(crate) mod schedule;
+pub(crate) mod staged_state;

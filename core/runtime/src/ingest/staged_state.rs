@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::State;
+use smiles_stage::State;
 
 /// Puts stay staged until [`StagedState::keep`] or [`StagedState::discard`].
 ///

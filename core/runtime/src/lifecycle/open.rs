@@ -102,10 +102,10 @@ impl Wired {
             judge,
         };
         let Self { pipeline, sources, transforms, sinks, input, .. } = self;
-        let kept =
-            sinks.iter().position(|sink| sink.plan.offers().is_some() && sink.plan.mapping().is_some());
-        let mapping = kept.and_then(|kept| sinks.get(kept)?.plan.mapping());
-        let mut chain = open_transforms(&common, &pipeline, transforms, &settled, state, mapping.as_deref())?;
+        let mut offers = sinks.iter().map(|sink| sink.sink.offer()).enumerate();
+        let kept = offers.find_map(|(kept, offer)| Some((kept, offer.filter(|it| !it.mapped.is_empty())?)));
+        let (kept, offer) = kept.unzip();
+        let mut chain = open_transforms(&common, &pipeline, transforms, &settled, state, offer.as_ref())?;
         let (deliveries, lives, forgotten, mut stores) = open_sinks(&common, &pipeline, sinks).await?;
         let (polls, inbox, durable) = open_sources(&common, &pipeline, sources, &input).await?;
         let store = kept.and_then(|kept| stores.get_mut(kept)?.take());
@@ -137,7 +137,7 @@ impl Wired {
 
     fn cursors(&self) -> Vec<Cursor> {
         let sinks = self.pipeline.sinks.iter().zip(&self.sinks);
-        let with_cursor = sinks.filter(|(_, sink)| sink.plan.delivery() != Promise::Live);
+        let with_cursor = sinks.filter(|(_, sink)| sink.delivery != Promise::Live);
         let cursor = |(decl, _): (&smiles_config::SinkDecl, _)| Cursor {
             sink: decl.stage.name.clone(),
             from: match decl.from {

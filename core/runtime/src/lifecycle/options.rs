@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smiles_journal::JournalError;
-use smiles_stage::{Clock, Process, StageError};
+use smiles_stage::{Clock, HealthView, OpenContext, Process, StageError};
 
+use crate::observe::board::Board;
 use crate::observe::meter::Meters;
 
 /// How a pipeline is opened and run.
@@ -22,6 +23,19 @@ pub struct RunOptions {
     pub grace: Duration,
     /// The program and everything that runs in it, for stages that report on it.
     pub process: Arc<Process>,
+}
+
+impl RunOptions {
+    /// What a stage of this pipeline is opened with.
+    pub(crate) fn context(&self, pipeline: &str, stage: &str, board: &Arc<Board>) -> OpenContext {
+        let health: Arc<dyn HealthView> = Arc::<Board>::clone(board);
+        OpenContext {
+            meters: self.meters.registry().clone(),
+            health,
+            process: Arc::clone(&self.process),
+            ..OpenContext::new(pipeline, stage, &self.data_dir, Arc::clone(&self.clock))
+        }
+    }
 }
 
 /// Why a pipeline does not start.

@@ -9,6 +9,7 @@ use smiles_stage::{Action, Batch, Clock, Position, Rejection, RunId, Seq, StageE
 
 use crate::call::guard::guarded;
 use crate::call::retry::Backoff;
+use crate::call::upkeep::{forget, hand_over};
 use crate::lifecycle::target::Target;
 
 /// Letters of one replay: one transaction of the target.
@@ -140,7 +141,7 @@ impl Courier<'_> {
         };
         if stored {
             self.told.delivered += self.journal.delivered(run)?;
-            if guarded(self.target.sink.forget(&[run])).await.is_err() {
+            if guarded(forget(self.target.sink.as_mut(), &[run])).await.is_err() {
                 self.told.unpruned += 1;
                 return Ok(());
             }
@@ -194,7 +195,7 @@ impl Courier<'_> {
             let rest = &parcels[done..];
             let written = guarded(async {
                 for parcel in rest {
-                    sink.replay(&parcel.batch).await?;
+                    hand_over(sink.as_mut(), &parcel.batch).await?;
                 }
                 sink.flush().await
             });

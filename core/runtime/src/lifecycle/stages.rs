@@ -6,10 +6,8 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use smiles_config::Pipeline;
 use smiles_journal::{Journal, StateChange};
-use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
-    Batch, Clock, Delivery as Promise, HealthView, OpenContext, OpenSink, RunId, SourcePlan, StagedState,
-    Store,
+    Batch, Clock, Delivery as Promise, Offer, OpenContext, OpenSink, RunId, SourcePlan, Store,
 };
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
@@ -23,6 +21,7 @@ use crate::ingest::poll::{Durable, Heard, Poll};
 use crate::ingest::pump::Pump;
 use crate::ingest::recall::Recall;
 use crate::ingest::schedule::Schedule;
+use crate::ingest::staged_state::StagedState;
 use crate::lifecycle::keeper::Keeper;
 use crate::lifecycle::options::{OpenError, RunOptions};
 use crate::observe::board::Board;
@@ -34,7 +33,7 @@ use crate::time::trust::judged::Judged;
 use crate::time::trust::kept::Trusted;
 use crate::wire::identity::settle::Settled;
 use crate::wire::schema::Stamp;
-use crate::wire::wired::{WiredSink, WiredTransform};
+use crate::wire::wired::{SinkNode, TransformNode};
 
 /// What all stages of the pipeline are opened with.
 pub(crate) struct Common {
@@ -52,18 +51,7 @@ pub(crate) struct Common {
 
 impl Common {
     pub(crate) fn context(&self, stage: &str) -> OpenContext {
-        let health: Arc<dyn HealthView> = Arc::<Board>::clone(&self.board);
-        OpenContext {
-            pipeline: self.pipeline.clone(),
-            stage: stage.to_owned(),
-            data_dir: self.options.data_dir.clone(),
-            clock: Arc::clone(&self.options.clock),
-            meters: self.options.meters.registry().clone(),
-            health,
-            every: None,
-            process: Arc::clone(&self.options.process),
-            upstream: Vec::new(),
-        }
+        self.options.context(&self.pipeline, stage, &self.board)
     }
 
     /// The clock of sinks.
@@ -124,26 +112,26 @@ impl Common {
 pub(crate) fn open_transforms(
     common: &Common,
     pipeline: &Pipeline,
-    wired: Vec<WiredTransform>,
+    wired: Vec<TransformNode>,
     settled: &Settled,
     state: Vec<StateChange>,
-    mapping: Option<&TablesPlan>,
+    store: Option<&Offer>,
 ) -> Result<Chain, OpenError> {
-    let open = |(place, (decl, wired)): (usize, (&smiles_config::TransformDecl, WiredTransform))| {
+    let open = |(place, (decl, wired)): (usize, (&smiles_config::TransformDecl, TransformNode))| {
         let (upstream, handle) = (settled.handles[..place].to_vec(), settled.handles[place].clone());
         let name = decl.stage.name.clone();
-        let WiredTransform { plan, input, .. } = wired;
+        let TransformNode { transform: wired, input } = wired;
         let context = OpenContext { upstream, ..common.context(&name) };
-        let transform = plan.open(&input, context.clone());
+        let transform = wired.open(context.clone());
         let transform = transform.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
         let meters = common.options.meters.transform(&common.pipeline, &name);
         let (transform, memory) = (Some(transform), StagedState::default());
-        let asks = mapping.map_or_else(Vec::new, |mapping| plan.asks(mapping));
+        let asks = store.map_or_else(Vec::new, |store| wired.asks(store));
         let (known, rejected, teller) = (None, Vec::new(), Teller::default());
         Ok(Link {
             name,
             handle,
-            plan,
+            wired,
             input,
             context,
             transform,
@@ -210,33 +198,33 @@ type Sinks = (Vec<Delivery>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>, Vec<Optio
 pub(crate) async fn open_sinks(
     common: &Common,
     pipeline: &Pipeline,
-    wired: Vec<WiredSink>,
+    wired: Vec<SinkNode>,
 ) -> Result<Sinks, OpenError> {
     let mut stores: Vec<Option<Option<Arc<dyn Store>>>> = vec![None; wired.len()];
-    let mut waiting: Vec<(usize, WiredSink)> = wired.into_iter().enumerate().collect();
+    let mut waiting: Vec<(usize, SinkNode)> = wired.into_iter().enumerate().collect();
     let (mut deliveries, mut lives, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(next) =
         waiting.iter().position(|(_, sink)| sink.store.is_none_or(|store| stores[store].is_some()))
     {
-        let (index, WiredSink { plan, store }) = waiting.remove(next);
+        let (index, SinkNode { sink: wired, delivery, store }) = waiting.remove(next);
         let decl = &pipeline.sinks[index];
         let name = decl.stage.name.clone();
         let store = store.and_then(|store| stores[store].clone().flatten());
         let context = OpenContext { clock: common.judged(), ..common.context(&name) };
-        let opened = plan.open(context.clone(), store.clone()).await;
+        let opened = wired.open(context.clone(), store.clone()).await;
         let OpenSink { sink, store: offered } =
             opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
         stores[index] = Some(offered);
         let (pipeline, journal) = (common.pipeline.clone(), Arc::clone(&common.journal));
         let (stop, board) = (common.stop.clone(), Arc::clone(&common.board));
         let meters = common.options.meters.sink(&common.pipeline, &name);
-        if plan.delivery() == Promise::Live {
+        if delivery == Promise::Live {
             let accepted = common.live.subscribe();
             lives.push(Live {
                 index,
                 pipeline,
                 name,
-                plan: Arc::from(plan),
+                wired: Arc::from(wired),
                 context,
                 store,
                 sink: Some(sink),
@@ -257,7 +245,7 @@ pub(crate) async fn open_sinks(
             backoff: common.backoff(&name),
             name,
             max_rows: decl.max_rows.max(1),
-            plan: Arc::from(plan),
+            wired: Arc::from(wired),
             context,
             store,
             sink: Some(sink),

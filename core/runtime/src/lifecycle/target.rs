@@ -1,11 +1,8 @@
 //! The targets of a pipeline without its sources and journal: for an operator's questions and errands.
 
-use std::sync::Arc;
-
-use smiles_stage::{Delivery, HealthView, Migrate, Migrated, OpenContext, Sink};
+use smiles_stage::{Delivery, Migrate, Migrated, Sink, StageError};
 
 use crate::lifecycle::options::{OpenError, RunOptions};
-use crate::observe::board::Board;
 use crate::wire::wired::Wired;
 
 /// An opened sink.
@@ -16,11 +13,24 @@ pub struct Target {
     pub sink: Box<dyn Sink>,
 }
 
+impl Target {
+    /// Gives the sink the watermarks that it left in its target under this name; one that keeps none has nothing to do.
+    ///
+    /// # Errors
+    /// The target could not be changed; nothing was.
+    pub async fn rename(&mut self, from: &str) -> Result<(), StageError> {
+        match self.sink.upkeep() {
+            Some(upkeep) => upkeep.rename(from).await,
+            None => Ok(()),
+        }
+    }
+}
+
 impl Wired {
     /// The names of the sinks that have a place in the journal.
     pub fn cursor_names(&self) -> impl Iterator<Item = &str> {
         let sinks = self.pipeline.sinks.iter().zip(&self.sinks);
-        let with_cursor = sinks.filter(|(_, sink)| sink.plan.delivery() != Delivery::Live);
+        let with_cursor = sinks.filter(|(_, sink)| sink.delivery != Delivery::Live);
         with_cursor.map(|(decl, _)| decl.stage.name.as_str())
     }
 
@@ -37,12 +47,12 @@ impl Wired {
         let mut targets = Vec::new();
         for (decl, wired) in self.pipeline.sinks.iter().zip(self.sinks) {
             // A sink that reads another's store has no table of its own to be asked about.
-            if !wanted(&decl.stage.name, wired.plan.delivery()) || wired.store.is_some() {
+            if !wanted(&decl.stage.name, wired.delivery) || wired.store.is_some() {
                 continue;
             }
             let name = decl.stage.name.clone();
-            let context = context(&self.pipeline.name, &name, &options, &board);
-            let opened = wired.plan.open(context, None).await;
+            let context = options.context(&self.pipeline.name, &name, &board);
+            let opened = wired.sink.open(context, None).await;
             let sink = opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?.sink;
             targets.push(Target { name, sink });
         }
@@ -65,26 +75,11 @@ impl Wired {
         for (decl, wired) in self.pipeline.sinks.iter().zip(self.sinks) {
             let stage = decl.stage.name.clone();
             watch(&stage);
-            let context = context(&self.pipeline.name, &stage, &options, &board);
-            let migrated = wired.plan.migrate(context, how).await;
+            let context = options.context(&self.pipeline.name, &stage, &board);
+            let migrated = wired.sink.migrate(context, how).await;
             let migrated = migrated.map_err(|source| OpenError::Stage { stage: stage.clone(), source })?;
             done.extend(migrated.map(|migrated| (stage, migrated)));
         }
         Ok(done)
-    }
-}
-
-fn context(pipeline: &str, stage: &str, options: &RunOptions, board: &Arc<Board>) -> OpenContext {
-    let health: Arc<dyn HealthView> = Arc::<Board>::clone(board);
-    OpenContext {
-        pipeline: pipeline.to_owned(),
-        stage: stage.to_owned(),
-        data_dir: options.data_dir.clone(),
-        clock: Arc::clone(&options.clock),
-        meters: options.meters.registry().clone(),
-        health,
-        every: None,
-        process: Arc::clone(&options.process),
-        upstream: Vec::new(),
     }
 }

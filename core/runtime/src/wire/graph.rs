@@ -58,9 +58,10 @@ impl Wired {
             ..summary(Role::Source, &decl.stage, &self.input)
         });
         let transforms = self.pipeline.transforms.iter().zip(&self.transforms);
-        let transforms = transforms.map(|(decl, wired)| summary(Role::Transform, &decl.stage, &wired.output));
+        let transforms =
+            transforms.map(|(decl, wired)| summary(Role::Transform, &decl.stage, &wired.transform.output()));
         let sinks = self.pipeline.sinks.iter().zip(&self.sinks).map(|(decl, sink)| StageSummary {
-            about: promise(sink.plan.delivery()).to_owned(),
+            about: promise(sink.delivery).to_owned(),
             reads: sink.store.map(|store| self.pipeline.sinks[store].stage.name.clone()),
             ..summary(Role::Sink, &decl.stage, &self.schema)
         });

@@ -3,23 +3,25 @@
 use arrow_schema::{Field, SchemaRef};
 use smiles_config::SinkDecl;
 use smiles_stage::unit::Unit;
-use smiles_stage::{Path, Problem, column_unit, is_copy};
-
-use crate::wire::wired::WiredSink;
+use smiles_stage::{Offer, Path, Problem, column_unit, is_copy};
 
 /// A count of a device to say as an example.
 const COUNT: f64 = 4998.0;
 
 /// One warning per sink that takes such columns. One that only shows what another stores says nothing of its own.
-pub(crate) fn unconverted(decl: &SinkDecl, sink: &WiredSink, schema: &SchemaRef) -> Option<Problem> {
-    if sink.store.is_some() {
+pub(crate) fn unconverted(
+    decl: &SinkDecl,
+    reads: Option<usize>,
+    offer: Option<&Offer>,
+    schema: &SchemaRef,
+) -> Option<Problem> {
+    if reads.is_some() {
         return None;
     }
-    let mapping = sink.plan.mapping();
     let takes = |name: &str| {
-        mapping
-            .as_ref()
-            .is_none_or(|mapping| mapping.tables().iter().any(|it| it.takes().any(|it| it == name)))
+        offer.is_none_or(|offer| {
+            offer.mapped.is_empty() || offer.mapped.iter().any(|table| table.columns.contains_key(name))
+        })
     };
     // A copy of what was read keeps the device's count on purpose.
     let fields = schema.fields().iter().filter(|field| !is_copy(field) && takes(field.name()));

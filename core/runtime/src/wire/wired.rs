@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use smiles_config::{Pipeline, StageDecl};
-use smiles_stage::{Files, PlanContext, SinkPlan, SourcePlan, Subject, TransformPlan};
+use smiles_stage::{Delivery, Files, PlanContext, SourcePlan, Subject, WiredSink, WiredTransform};
 
 /// A pipeline whose every stage is planned and whose every column fits: proof that it may open.
 pub struct Wired {
     pub(crate) pipeline: Pipeline,
     pub(crate) sources: Vec<Box<dyn SourcePlan>>,
-    pub(crate) transforms: Vec<WiredTransform>,
-    pub(crate) sinks: Vec<WiredSink>,
+    pub(crate) transforms: Vec<TransformNode>,
+    pub(crate) sinks: Vec<SinkNode>,
     /// What the memory of each disabled transform is about, where it can be told.
     pub(crate) disabled: Vec<Option<Subject>>,
     /// The rows before the first transform.
@@ -22,14 +22,16 @@ pub struct Wired {
     pub(crate) schema: SchemaRef,
 }
 
-pub(crate) struct WiredTransform {
-    pub(crate) plan: Box<dyn TransformPlan>,
+/// A transform in its place.
+pub(crate) struct TransformNode {
+    pub(crate) transform: Box<dyn WiredTransform>,
     pub(crate) input: SchemaRef,
-    pub(crate) output: SchemaRef,
 }
 
-pub(crate) struct WiredSink {
-    pub(crate) plan: Box<dyn SinkPlan>,
+/// A sink in its place.
+pub(crate) struct SinkNode {
+    pub(crate) sink: Box<dyn WiredSink>,
+    pub(crate) delivery: Delivery,
     /// The sink whose store it reads.
     pub(crate) store: Option<usize>,
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use smiles_runtime::Role;
 use smiles_stage::{
-    Delivery, Factory, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, StageError,
-    Store, StoreSchema, copy_of, with_unit,
+    Delivery, Factory, Offer, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan,
+    StageError, Store, WiredSink, copy_of, with_unit,
 };
 use smiles_testkit::{CollectingSink, MemoryTarget, Mishaps, Script, scripted_with};
 
@@ -24,7 +24,11 @@ struct Shelf {
 struct ShelfPlan {
     reads: Option<String>,
     offers: bool,
-    wired: Option<SchemaRef>,
+}
+
+struct WiredShelf {
+    offers: bool,
+    input: SchemaRef,
 }
 
 impl Factory<dyn SinkPlan> for Shelf {
@@ -42,11 +46,10 @@ impl Factory<dyn SinkPlan> for Shelf {
 
     fn plan(&self, options: &Value, _context: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
         let reads = options.get("store").and_then(Value::as_str).map(str::to_owned);
-        Ok(Box::new(ShelfPlan { reads, offers: self.offers, wired: None }))
+        Ok(Box::new(ShelfPlan { reads, offers: self.offers }))
     }
 }
 
-#[async_trait]
 impl SinkPlan for ShelfPlan {
     fn delivery(&self) -> Delivery {
         Delivery::Live
@@ -56,20 +59,26 @@ impl SinkPlan for ShelfPlan {
         self.reads.as_deref()
     }
 
-    fn wire(&mut self, input: &SchemaRef, store: Option<&StoreSchema>) -> Result<(), Problems> {
+    fn wire(
+        self: Box<Self>,
+        input: &SchemaRef,
+        store: Option<&Offer>,
+    ) -> Result<Box<dyn WiredSink>, Problems> {
         if input.field_with_name("id").is_err() {
             let at = Path::root().key("columns");
             return Err(vec![Problem::error(at, "no column `id`").help("the columns are: time, source, x")]);
         }
         let readable = self.reads.as_ref().is_some_and(|name| name != "off");
-        assert_eq!(readable, store.is_some_and(|store| store.contains_key("rows")));
-        self.wired = Some(Arc::clone(input));
-        Ok(())
+        assert_eq!(readable, store.is_some_and(|store| store.tables.contains_key("rows")));
+        Ok(Box::new(WiredShelf { offers: self.offers, input: Arc::clone(input) }))
     }
+}
 
-    fn offers(&self) -> Option<StoreSchema> {
-        let schema = self.wired.as_ref().filter(|_| self.offers)?;
-        Some(BTreeMap::from([("rows".to_owned(), Arc::clone(schema))]))
+#[async_trait]
+impl WiredSink for WiredShelf {
+    fn offer(&self) -> Option<Offer> {
+        let tables = BTreeMap::from([("rows".to_owned(), Arc::clone(&self.input))]);
+        self.offers.then(|| Offer { tables, ..Offer::default() })
     }
 
     async fn open(

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{lines, planned};
-use crate::tables::{TablePlan, merge};
+use crate::{TablePlan, merge};
 
 /// Key, how new, two values.
 type Row = (&'static str, Option<i64>, Option<i64>, Option<i64>);
@@ -31,7 +31,7 @@ fn plan(newest: bool) -> TablePlan {
     if newest {
         options["newest"] = json!("at");
     }
-    planned(json!({ "t": options }), &schema()).unwrap().tables()[0].clone()
+    planned(json!({ "t": options }), &schema()).unwrap().tables[0].clone()
 }
 
 fn part(plan: &TablePlan, rows: &[Row]) -> RecordBatch {
@@ -77,7 +77,7 @@ fn the_newest_wins_and_null_overwrites_nothing() {
 #[test]
 fn an_append_keeps_every_row() {
     let options: Value = json!({ "t": { "columns": { "k": "k", "v": "v" } } });
-    let plan = planned(options, &schema()).unwrap().tables()[0].clone();
+    let plan = planned(options, &schema()).unwrap().tables[0].clone();
     let parts = [
         part(&plan, &[("a", None, Some(1), None), ("a", None, Some(1), None)]),
         part(&plan, &[("b", None, None, None)]),

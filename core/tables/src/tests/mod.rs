@@ -13,8 +13,8 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
 
-use super::{TablePlan, Tables, TablesPlan};
-use crate::{Kind, Path, Problems, json_field, source_field, time_field, with_kind, with_unit};
+use crate::{TablePlan, Tables, TablesPlan};
+use smiles_stage::{Kind, Path, Problems, json_field, source_field, time_field, with_kind, with_unit};
 
 fn input() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -38,7 +38,7 @@ fn planned(tables: Value, input: &Schema) -> Result<TablesPlan, Problems> {
 
 /// The plan of one table `t` over [`input`].
 fn table(options: Value) -> TablePlan {
-    planned(serde_json::json!({ "t": options }), &input()).unwrap().tables()[0].clone()
+    planned(serde_json::json!({ "t": options }), &input()).unwrap().tables[0].clone()
 }
 
 /// Rows as lines of cells, null as `-`.

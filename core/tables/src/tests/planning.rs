@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{input, planned, table};
-use crate::tables::{ColumnType, Mode, Role, Tables};
-use crate::{Kind, column_kind, column_unit, is_json};
+use crate::{ColumnType, Mode, Role, Tables};
+use smiles_stage::{Kind, column_kind, column_unit, is_json};
 
 /// One table's options, where the first complaint stands below `tables.t`, what it says, what helps.
 #[test]
@@ -142,7 +142,7 @@ fn newest_may_name_the_pipeline_column_where_it_is_plain_which_target_is_meant()
             "mode": "upsert", "key": ["k"], "first": ["first"], "newest": newest,
             "columns": { "k": "serial", "first": "time", "last": "time", "v": "voltage" },
         }));
-        let roles: Vec<Role> = plan.columns().iter().map(|column| column.role).collect();
+        let roles: Vec<Role> = plan.columns.iter().map(|column| column.role).collect();
         assert_eq!(roles, [Role::Key, Role::First, Role::Newest, Role::Value], "newest: {newest}");
     }
 }
@@ -157,8 +157,8 @@ fn a_store_offers_mapped_and_read_columns_with_their_units() {
         "only": { "mode": "read", "reads": { "at": "time" } },
     });
     let plan = planned(tables, &input()).unwrap();
-    assert_eq!(plan.tables()[1].mode(), Mode::Read);
-    let schema = &plan.store_schema()["t"];
+    assert_eq!(plan.tables[1].mode, Mode::Read);
+    let schema = plan.tables[0].readable();
     let types: Vec<_> = schema
         .fields()
         .iter()
@@ -180,7 +180,7 @@ fn a_store_offers_mapped_and_read_columns_with_their_units() {
     assert_eq!(column_unit(schema.field(1)), Some("V"));
     assert_eq!(column_kind(schema.field(2)), Some(Kind::Counter));
     assert!(is_json(schema.field(5)));
-    assert_eq!(plan.store_schema()["only"].field(0).name(), "at");
+    assert_eq!(plan.tables[1].readable().field(0).name(), "at");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{input, lines, planned, table};
-use crate::tables::{row_objects, write_time};
+use crate::{row_objects, write_time};
 
 type Row = (
     i64,
@@ -86,9 +86,9 @@ fn what_is_dated_wrongly_is_marked_and_dated_better_where_current_values_are() {
         "columns": { "s": "serial", "seen": "time", "last": "time" },
     });
     let heard = batch(&rows()[1..2]);
-    let marked = |known: bool| crate::mark_misdated(heard.clone(), known);
-    let accepted = |records: RecordBatch| crate::Batch {
-        position: crate::Position { run: crate::RunId([1; 16]), seq: crate::Seq(1) },
+    let marked = |known: bool| smiles_stage::mark_misdated(heard.clone(), known);
+    let accepted = |records: RecordBatch| smiles_stage::Batch {
+        position: smiles_stage::Position { run: smiles_stage::RunId([1; 16]), seq: smiles_stage::Seq(1) },
         complete: true,
         accepted_at: jiff::Timestamp::from_microsecond(7 * MINUTE).unwrap(),
         records,
@@ -167,7 +167,7 @@ fn what_does_not_fit_is_named_with_column_and_table() {
     let options = json!({ "mode": "upsert", "key": ["s", "p"], "columns": { "s": "serial", "p": "port", "wh": "total" } });
     let misfits = table(options).project(&batch(&rows)).unwrap_err();
     let said: Vec<_> =
-        misfits.iter().map(|misfit| (misfit.row, misfit.code, misfit.reason.as_str())).collect();
+        misfits.iter().map(|misfit| (misfit.place.1, misfit.code, misfit.reason.as_str())).collect();
     assert_eq!(
         said,
         [
@@ -199,7 +199,7 @@ fn an_object_holds_numbers_no_column_could() {
     let options = json!({ "t": { "columns": { "raw": { "json": { "a \"b\"": "single", "h": "huge", "t": "text" } } } } });
     let plan = planned(options, &schema).unwrap();
     assert_eq!(
-        lines(&plan.tables()[0].project(&records).unwrap().records),
+        lines(&plan.tables[0].project(&records).unwrap().records),
         [
             r#"{"a \"b\"":229.9,"h":1.8446744073709552e+19,"t":"say \"hi\"\n\u0001"}"#,
             r#"{"a \"b\"":null,"h":1.0,"t":"ü"}"#,
@@ -218,17 +218,13 @@ fn instants_of_any_unit_are_microseconds() {
         let schema = Schema::new(vec![Field::new("at", DataType::Timestamp(unit, None), true)]);
         let records = RecordBatch::try_new(Arc::new(schema.clone()), vec![column]).unwrap();
         let plan = planned(json!({ "t": { "columns": { "at": "at" } } }), &schema).unwrap();
-        assert_eq!(
-            lines(&plan.tables()[0].project(&records).unwrap().records),
-            ["@-1000000", "-"],
-            "{unit:?}"
-        );
+        assert_eq!(lines(&plan.tables[0].project(&records).unwrap().records), ["@-1000000", "-"], "{unit:?}");
     }
     let far = TimestampSecondArray::from(vec![i64::MAX]);
     let schema = Schema::new(vec![Field::new("at", DataType::Timestamp(TimeUnit::Second, None), true)]);
     let records = RecordBatch::try_new(Arc::new(schema.clone()), vec![Arc::new(far)]).unwrap();
     let plan = planned(json!({ "t": { "columns": { "at": "at" } } }), &schema).unwrap();
-    assert_eq!(plan.tables()[0].project(&records).unwrap_err()[0].code, "out_of_range");
+    assert_eq!(plan.tables[0].project(&records).unwrap_err()[0].code, "out_of_range");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::declare::config::discovery::Discovery;
 use crate::declare::config::metrics::Metrics;
 use crate::declare::resource::Resource;
 use crate::declare::series::Series;
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 /// What the server needs to know of its declaration.
 #[derive(Clone, Debug)]

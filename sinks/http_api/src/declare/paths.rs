@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::declare::config::api::{Document, HealthNames, Resources, Stat};
 use crate::declare::config::route::Route;
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 const HEALTH: &str = "/health";
 const STATS: &str = "/stats";

@@ -1,7 +1,7 @@
 //! A route whose declaration was checked: what a request may carry, and which questions answer it.
 
 use arrow_schema::Field;
-use smiles_stage::tables::TablesPlan;
+use smiles_tables::TablesPlan;
 
 use crate::current::memory::Views;
 use crate::declare::config::route::{Route, Shape};

@@ -1,8 +1,8 @@
 //! What is asked of one table, its columns found, and how its rows are served.
 
 use arrow_schema::{Field, SchemaRef};
-use smiles_stage::tables::TablesPlan;
 use smiles_stage::{Comparison, Order, Query, Value, is_json};
+use smiles_tables::TablesPlan;
 
 use crate::current::memory::Views;
 use crate::declare::params::{Values, value};

@@ -13,7 +13,7 @@ use crate::declare::resource::{Plan, Resource};
 use crate::declare::selection::{Operand, Partner, Selection, Test};
 use crate::text::json::servable;
 use crate::text::spell;
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 /// Gives each route its questions.
 ///

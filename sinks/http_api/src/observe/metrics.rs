@@ -10,7 +10,7 @@ use crate::current::latest::Rows;
 use crate::declare::config::metrics::{HealthSeries, RuntimeSeries, SeriesType};
 use crate::declare::series::Series;
 use crate::observe::series::{pair, sample};
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 /// The label of the runtime's meters that names their pipeline.
 const PIPELINE: &str = "pipeline";

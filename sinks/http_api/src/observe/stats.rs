@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use smiles_stage::StoreStats;
 
 use crate::declare::config::api::Stat;
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 /// The fields in the declared order.
 pub(crate) fn body(stats: &Ordered<Stat>, store: &StoreStats) -> Map<String, Value> {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
-    Delivery, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage, StageError,
-    Store, StoreSchema,
+    Delivery, Offer, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan, Stage,
+    StageError, Store, WiredSink,
 };
+use smiles_tables::TablesPlan;
 
 use crate::current::memory::Views;
 use crate::declare::api::Api;
@@ -103,7 +103,6 @@ impl Doors {
     }
 }
 
-#[async_trait]
 impl SinkPlan for ApiPlan {
     fn delivery(&self) -> Delivery {
         Delivery::Live
@@ -113,9 +112,13 @@ impl SinkPlan for ApiPlan {
         self.store.as_deref()
     }
 
-    fn wire(&mut self, input: &SchemaRef, store: Option<&StoreSchema>) -> Result<(), Problems> {
+    fn wire(
+        mut self: Box<Self>,
+        input: &SchemaRef,
+        store: Option<&Offer>,
+    ) -> Result<Box<dyn WiredSink>, Problems> {
         let mut problems = Problems::new();
-        if let Some(tables) = store {
+        if let Some(Offer { tables, .. }) = store {
             problems.extend(wiring::wire_routes(&mut self.api.resources, tables, input));
             problems.extend(wiring::wire_stats(&self.api.stats, tables));
         }
@@ -123,10 +126,21 @@ impl SinkPlan for ApiPlan {
             Ok(series) => self.api.series = series,
             Err(more) => problems.extend(more),
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mapping =
+            store.and_then(|store| Arc::clone(store.mapping.as_ref()?).downcast::<TablesPlan>().ok());
+        if let Some(mapping) = mapping {
+            self.follow(&mapping);
+        }
+        Ok(self)
     }
+}
 
-    fn follow(&mut self, mapping: &Arc<TablesPlan>) {
+impl ApiPlan {
+    /// Lets memory answer what the mapping of the store says it will hold.
+    fn follow(&mut self, mapping: &TablesPlan) {
         let mut views = Views::default();
         for resource in &mut self.api.resources {
             if let Some(plan) = &mut resource.plan {
@@ -138,7 +152,10 @@ impl SinkPlan for ApiPlan {
         }
         self.api.views = views;
     }
+}
 
+#[async_trait]
+impl WiredSink for ApiPlan {
     async fn open(
         &self,
         context: OpenContext,

@@ -15,8 +15,8 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use jiff::Timestamp;
-use smiles_stage::tables::write_time;
 use smiles_stage::{Value, widened};
+use smiles_tables::write_time;
 
 /// A cell as a plain value.
 #[derive(Clone, Debug, PartialEq)]

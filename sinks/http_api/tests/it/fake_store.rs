@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::Value as Json;
-use smiles_stage::{Comparison, Filter, Query, Rows, StageError, Store, StoreSchema, StoreStats, Value};
+use smiles_stage::{
+    Comparison, Filter, Offer, Query, Rows, StageError, Store, StoreSchema, StoreStats, Value,
+};
 use tokio::sync::Notify;
 
 /// A table: its columns and its rows as JSON objects.
@@ -43,7 +45,11 @@ impl FakeStore {
         Self { tables, ..Self::default() }
     }
 
-    pub(crate) fn schema(&self) -> StoreSchema {
+    pub(crate) fn offer(&self) -> Offer {
+        Offer { tables: self.schema(), ..Offer::default() }
+    }
+
+    fn schema(&self) -> StoreSchema {
         self.tables.iter().map(|(name, table)| (name.clone(), Arc::clone(&table.schema))).collect()
     }
 

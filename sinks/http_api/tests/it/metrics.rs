@@ -194,8 +194,7 @@ async fn requests_and_what_others_register_are_shown() {
 async fn metrics_can_be_switched_off() {
     let mut options = stock::options();
     options["metrics"]["enabled"] = json!(false);
-    let mut plan = plan(&options).unwrap();
-    plan.wire(&stock::input(), None).unwrap();
+    let plan = plan(&options).unwrap().wire(&stock::input(), None).unwrap();
     let world = World::serve(plan.as_ref(), None).await;
     let detail = world.get("/metrics").await.problem(404);
     assert_eq!(detail, "metrics are switched off (`metrics.enabled` is false)");

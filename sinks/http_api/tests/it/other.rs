@@ -120,9 +120,9 @@ async fn another_pipeline_declares_its_own_routes() {
 
 #[tokio::test]
 async fn nothing_but_an_address_is_needed() {
-    let mut plan = plan(&json!({"listen": "127.0.0.1:0"})).unwrap();
+    let plan = plan(&json!({"listen": "127.0.0.1:0"})).unwrap();
     assert_eq!(plan.reads(), None);
-    plan.wire(&input(), None).unwrap();
+    let plan = plan.wire(&input(), None).unwrap();
     let world = World::serve(plan.as_ref(), None).await;
     assert!(world.log.contains("http api listening sink=\"api\" address=http://127.0.0.1:"), "{}", world.log);
     assert!(world.get("/health").await.json()["sources"].is_object());
@@ -138,8 +138,7 @@ async fn nothing_but_an_address_is_needed() {
 #[tokio::test]
 async fn an_address_in_use_is_said_with_what_to_do() {
     let world = World::stock().await;
-    let mut plan = plan(&json!({"listen": world.address.to_string()})).unwrap();
-    plan.wire(&input(), None).unwrap();
+    let plan = plan(&json!({"listen": world.address.to_string()})).unwrap().wire(&input(), None).unwrap();
     let clock = Arc::new(smiles_testkit::ManualClock::new());
     let context = smiles_testkit::open_context(std::path::Path::new("."), clock);
     let Err(error) = plan.open(context, None).await else { panic!("two servers on one port") };

@@ -198,8 +198,7 @@ async fn a_store_that_is_down_is_no_empty_answer_and_keeps_its_secrets() {
 
 #[tokio::test]
 async fn without_a_store_routes_say_so() {
-    let mut plan = plan(&stock::options()).unwrap();
-    plan.wire(&stock::input(), None).unwrap();
+    let plan = plan(&stock::options()).unwrap().wire(&stock::input(), None).unwrap();
     let world = World::serve(plan.as_ref(), None).await;
     for path in ["/api/inverters", "/stats"] {
         let detail = world.get(path).await.problem(503);

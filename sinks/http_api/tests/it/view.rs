@@ -126,8 +126,7 @@ async fn a_cursor_is_a_place_in_the_order_of_its_history() {
 
 #[tokio::test]
 async fn a_sink_that_was_dropped_leaves_its_place_to_another() {
-    let mut plan = plan(&stock::options()).unwrap();
-    plan.wire(&stock::input(), Some(&stock::store().schema())).unwrap();
+    let plan = plan(&stock::options()).unwrap().wire(&stock::input(), Some(&stock::store().offer())).unwrap();
     let first = World::serve(plan.as_ref(), Some(stock::store())).await;
     let meters = first.meters.clone();
     drop(first);

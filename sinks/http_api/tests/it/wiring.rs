@@ -25,7 +25,7 @@ fn with(pointer: &str, value: Json) -> Json {
 fn problems(options: &Json) -> Problems {
     match plan(options) {
         Err(problems) => problems,
-        Ok(mut plan) => plan.wire(&stock::input(), Some(&stock::store().schema())).err().unwrap_or_default(),
+        Ok(plan) => plan.wire(&stock::input(), Some(&stock::store().offer())).err().unwrap_or_default(),
     }
 }
 

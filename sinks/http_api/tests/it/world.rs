@@ -13,7 +13,7 @@ use smiles_stage::Clock as _;
 use smiles_stage::prometheus::Registry as Meters;
 use smiles_stage::{
     Batch, Health, HealthView, JournalHealth, NoFiles, OpenContext, PlanContext, Position, Problems, Process,
-    Registry, RunId, Seq, Sink, SinkHealth, SinkPlan, SinkState, SourceHealth, SourceState, Store,
+    Registry, RunId, Seq, Sink, SinkHealth, SinkPlan, SinkState, SourceHealth, SourceState, Store, WiredSink,
 };
 use smiles_testkit::ManualClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -59,17 +59,16 @@ impl World {
     }
 
     pub(crate) async fn open(options: &Json, input: &SchemaRef, store: FakeStore) -> Self {
-        let mut plan = plan(options).unwrap();
-        plan.wire(input, Some(&store.schema())).unwrap();
+        let plan = plan(options).unwrap().wire(input, Some(&store.offer())).unwrap();
         Self::serve(plan.as_ref(), Some(store)).await
     }
 
-    pub(crate) async fn serve(plan: &dyn SinkPlan, store: Option<FakeStore>) -> Self {
+    pub(crate) async fn serve(plan: &dyn WiredSink, store: Option<FakeStore>) -> Self {
         Self::serve_with(plan, store, Meters::new()).await
     }
 
     /// With the series of one that was before it.
-    pub(crate) async fn serve_with(plan: &dyn SinkPlan, store: Option<FakeStore>, meters: Meters) -> Self {
+    pub(crate) async fn serve_with(plan: &dyn WiredSink, store: Option<FakeStore>, meters: Meters) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let health = Arc::new(SetHealth(Mutex::new(healthy())));
         // Behind the rows of the stock store.

@@ -1,8 +1,8 @@
 //! Aggregates of spans of time: each span is a search in the index, whatever lies between them.
 
 use postgres_types::Type;
-use smiles_stage::tables::ColumnType;
 use smiles_stage::{Aggregate, Buckets, Function, StageError, Value};
+use smiles_tables::ColumnType;
 
 use super::{Text, value, wherever};
 use crate::sql::{qualified, quoted};

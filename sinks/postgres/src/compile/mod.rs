@@ -11,8 +11,9 @@ mod value;
 
 use arrow_schema::SchemaRef;
 use postgres_types::Type;
-use smiles_stage::tables::ColumnType;
-use smiles_stage::{Comparison, Filter, Order, Query, Resolved, StageError, StoreSchema, Value};
+use smiles_stage::{Comparison, Filter, Order, Query, StageError, StoreSchema, Value};
+use smiles_store::{Resolved, resolve};
+use smiles_tables::ColumnType;
 
 use crate::catalog::{Found, FoundColumn};
 use crate::compile::value::Bound;
@@ -31,7 +32,7 @@ pub(crate) struct Compiled {
 /// # Errors
 /// Halt: the query does not fit the tables.
 pub(crate) fn compile(query: &Query, tables: &StoreSchema, found: &Found) -> Result<Compiled, StageError> {
-    let resolved = query.resolve(tables)?;
+    let resolved = resolve(query, tables)?;
     let mut text = Text { query, resolved: &resolved, found, parameters: Vec::new() };
     let mut sql = match (&query.buckets, &query.newest) {
         (Some(buckets), _) => text.buckets(buckets)?,

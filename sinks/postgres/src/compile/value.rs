@@ -6,7 +6,7 @@ use bytes::BufMut as _;
 use bytes::BytesMut;
 use postgres_types::{IsNull, ToSql, Type, to_sql_checked};
 use smiles_stage::Value;
-use smiles_stage::tables::ColumnType;
+use smiles_tables::ColumnType;
 
 /// The value as the column's cells are compared; `None` if the two cannot be. `single`: they are of single precision,
 /// where 230.1 is equal to what was stored of 230.1, as it is shown, and to no double.

@@ -1,7 +1,7 @@
 //! What a table's column is in PostgreSQL, as far as it decides the bytes of a cell.
 
 use postgres_types::Type;
-use smiles_stage::tables::ColumnType;
+use smiles_tables::ColumnType;
 
 /// The binary form of a column's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::json;
-use smiles_stage::{Action, Files, Migrate, SinkPlan};
+use smiles_stage::{Action, Files, Migrate, WiredSink};
 use smiles_testkit::postgres::{Database, PASSWORD, Server, USER};
 
 use crate::fixture::{context, plan};
@@ -80,15 +80,16 @@ fn after(database: &Database, zone: &str) -> Vec<String> {
     database.rows(&format!("CREATE TEMPORARY TABLE z AS SELECT text '{zone}' AS zone; {CONTENT}"))
 }
 
-fn stock(database: &Database) -> Box<dyn SinkPlan> {
+fn stock(database: &Database) -> Box<dyn WiredSink> {
     let options = json!({
         "host": "127.0.0.1", "port": database.port, "database": database.name, "user": USER, "password": PASSWORD,
         "migrations": "migrations/postgres", "sslmode": "disable", "lock_timeout": "300ms",
         "tables": { "config_cache": { "mode": "read", "reads": { "key": "text" } } },
     });
-    let mut plan = plan(&options, &Repository).unwrap();
-    plan.wire(&Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)])), None).unwrap();
-    plan
+    plan(&options, &Repository)
+        .unwrap()
+        .wire(&Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)])), None)
+        .unwrap()
 }
 
 async fn migrate(database: &Database, how: Migrate) -> smiles_stage::Migrated {

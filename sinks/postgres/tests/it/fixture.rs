@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use smiles_sink_postgres::Postgres;
 use smiles_stage::{
     Batch, Files, OpenContext, OpenSink, PlanContext, Position, Problems, Registry, RunId, Seq, Sink,
-    SinkPlan,
+    SinkPlan, WiredSink,
 };
 use smiles_testkit::postgres::{Database, PASSWORD, Server, USER};
 use smiles_testkit::{ManualClock, MemoryFiles, open_context};
@@ -59,10 +59,8 @@ impl Fixture {
         self
     }
 
-    pub(crate) fn plan(&self) -> Box<dyn SinkPlan> {
-        let mut plan = plan(&self.options, &self.files).unwrap();
-        plan.wire(&self.input, None).unwrap();
-        plan
+    pub(crate) fn plan(&self) -> Box<dyn WiredSink> {
+        plan(&self.options, &self.files).unwrap().wire(&self.input, None).unwrap()
     }
 
     pub(crate) async fn open(&self) -> OpenSink {

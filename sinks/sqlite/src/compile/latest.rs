@@ -107,8 +107,8 @@ mod tests {
 
     use arrow_schema::Schema;
     use rusqlite::{Connection, StatementStatus};
-    use smiles_stage::tables::ColumnType;
     use smiles_stage::{Query, StoreSchema};
+    use smiles_tables::ColumnType;
 
     use crate::compile::compile;
     use crate::shape::shape;

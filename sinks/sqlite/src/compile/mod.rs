@@ -9,8 +9,9 @@ mod latest;
 
 use arrow_schema::SchemaRef;
 use rusqlite::types::Value as Cell;
-use smiles_stage::tables::{ColumnType, write_time};
-use smiles_stage::{Comparison, Filter, Query, Resolved, StageError, StoreSchema, Value};
+use smiles_stage::{Comparison, Filter, Query, StageError, StoreSchema, Value};
+use smiles_store::{Resolved, resolve};
+use smiles_tables::{ColumnType, write_time};
 
 use crate::shape::Shape;
 use crate::sql::{list, quoted};
@@ -28,7 +29,7 @@ pub(crate) struct Compiled {
 /// # Errors
 /// Halt: the query does not fit the tables.
 pub(crate) fn compile(query: &Query, tables: &StoreSchema, shape: &Shape) -> Result<Compiled, StageError> {
-    let resolved = query.resolve(tables)?;
+    let resolved = resolve(query, tables)?;
     let mut text = Text { query, resolved: &resolved, parameters: Vec::new() };
     let mut sql = match (&query.buckets, &query.newest) {
         (Some(buckets), _) => text.buckets(buckets, shape)?,

@@ -128,7 +128,7 @@ async fn pipelines_and_sinks_have_their_own_watermarks() {
     fixture.database().execute(other, []).unwrap();
     let mut again = fixture.connected().await;
     assert_eq!(mark(again.as_mut()).await, Seq(1));
-    again.forget(&[RUN]).await.unwrap();
+    again.upkeep().unwrap().forget(&[RUN]).await.unwrap();
     assert_eq!(fixture.rows("SELECT pipeline, seq FROM smiles_watermarks"), ["other|99"]);
 }
 

@@ -61,8 +61,7 @@ impl Fixture {
 
     /// As the sink of this name.
     pub(crate) async fn open_named(&self, sink: &str) -> OpenSink {
-        let mut plan = plan(&self.options, &self.files).unwrap();
-        plan.wire(&self.input, None).unwrap();
+        let plan = plan(&self.options, &self.files).unwrap().wire(&self.input, None).unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
         let context = OpenContext { stage: sink.to_owned(), ..open_context(self.folder.path(), clock) };
         plan.open(context, None).await.unwrap()

@@ -46,9 +46,8 @@ fn options_are_checked_where_they_stand() {
 #[test]
 fn the_mapping_is_checked_against_what_enters() {
     let fixture = fixture(json!({ "t": { "columns": { "power": "powr" } } }));
-    let mut plan = plan(&fixture.options, &fixture.files).unwrap();
-    assert!(plan.offers().is_none(), "nothing is offered before wiring");
-    let problems = plan.wire(&fixture.input, None).unwrap_err();
+    let plan = plan(&fixture.options, &fixture.files).unwrap();
+    let problems = plan.wire(&fixture.input, None).err().expect("a complaint");
     assert_eq!(problems[0].at.to_string(), "tables.t.columns.power");
     assert_eq!(problems[0].help.as_deref(), Some("did you mean `power`?"));
 }
@@ -58,11 +57,11 @@ fn a_sound_plan_offers_its_tables() {
     let tables =
         json!({ "t": { "columns": { "at": "time", "power": "power" }, "reads": { "id": "int64" } } });
     let fixture = fixture(tables);
-    let mut plan = plan(&fixture.options, &fixture.files).unwrap();
+    let plan = plan(&fixture.options, &fixture.files).unwrap();
     assert_eq!(plan.delivery(), Delivery::Transactional);
-    plan.wire(&fixture.input, None).unwrap();
+    let wired = plan.wire(&fixture.input, None).unwrap();
     let names: Vec<String> =
-        plan.offers().unwrap()["t"].fields().iter().map(|field| field.name().clone()).collect();
+        wired.offer().unwrap().tables["t"].fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(names, ["at", "power", "id"]);
 }
 

@@ -266,13 +266,13 @@ async fn what_is_replayed_adds_no_second_row_per_inverter_and_poll() {
     let again = RunId([8; 16]);
     sink.watermark(again).await.unwrap();
     for (seq, row) in [(1, 0), (2, 2)] {
-        sink.replay(&batch_of(again, seq, &poll.slice(row, 1))).await.unwrap();
+        sink.upkeep().unwrap().replay(&batch_of(again, seq, &poll.slice(row, 1))).await.unwrap();
     }
     sink.flush().await.unwrap();
     // Another poll is another row, also when it comes under the same run.
     let later =
         self::poll(POLL + 60 * SECOND, "DTU", &[port("116182800001", 1, (1.0, 1.0, 1.0), 1235, 567_891)]);
-    sink.replay(&batch_of(again, 3, &later)).await.unwrap();
+    sink.upkeep().unwrap().replay(&batch_of(again, 3, &later)).await.unwrap();
     sink.flush().await.unwrap();
     assert_eq!(
         store.rows("SELECT serial_number, substr(timestamp, 12, 8) FROM inverter_data ORDER BY id"),

@@ -4,24 +4,26 @@
 
 mod total;
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
-use arrow_array::builder::Float64Builder;
 use arrow_schema::SchemaRef;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::option::Period;
 use smiles_stage::{
-    OpenContext, Path, PlanContext, Problem, Problems, Stage, StageError, State, Subject, Transform,
-    TransformPlan, column_unit,
+    OpenContext, PassInfo, Path, PlanContext, Problem, Problems, Stage, StageError, State, Subject,
+    Transform, TransformPlan, column_unit,
 };
 use std::time::Duration;
 
 use crate::accepted::Accepted;
 use crate::columns;
-use crate::keyed::{Key, Memory, shown};
+use crate::keyed::{Key, each_row, shown};
 use crate::quantity::Quantity;
 use crate::rate::RateText;
+use crate::shape::{Shape, planned};
 pub use total::Total;
 use total::{Event, Limits};
 
@@ -80,7 +82,7 @@ impl Stage for Counter {
                 Problem::error(at, "no reading at all cannot confirm anything").help("write 1 or more"),
             ]);
         }
-        Ok(Box::new(Plan(config)))
+        Ok(planned(Plan(config)))
     }
 }
 
@@ -95,7 +97,9 @@ struct Columns {
     schema: SchemaRef,
 }
 
-impl Plan {
+impl Shape for Plan {
+    type Columns = Columns;
+
     fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
         let Self(options) = self;
         let root = Path::root();
@@ -123,11 +127,9 @@ impl Plan {
         problems.extend(time.err());
         Err(problems)
     }
-}
 
-impl TransformPlan for Plan {
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
-        self.columns(input).map(|columns| columns.schema)
+    fn output(columns: &Columns) -> SchemaRef {
+        Arc::clone(&columns.schema)
     }
 
     fn subject(&self, input: &SchemaRef) -> Option<Subject> {
@@ -136,56 +138,47 @@ impl TransformPlan for Plan {
         Some(subject.with("unit", columns::unit(input, column)))
     }
 
-    fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
-        let columns = self
-            .columns(input)
-            .map_err(|_| StageError::halt("counter was opened with columns it had refused"))?;
+    fn open(&self, columns: Arc<Columns>, context: OpenContext) -> Box<dyn Transform> {
         let accepted = Accepted::register(
             context,
             "smiles_counting_accepted_total",
             "Falls, impossible rises and overflows of a lifetime total that were believed in the end",
             &["fall", "rise", "wrap"],
         );
-        Ok(Box::new(Totals { columns, accepted }))
+        Box::new(Totals { columns, accepted })
     }
 }
 
 struct Totals {
-    columns: Columns,
+    columns: Arc<Columns>,
     accepted: Accepted,
 }
 
 impl Transform for Totals {
-    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
-        let Columns { time, total, key: key_columns, limits, schema } = &self.columns;
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        _pass: &PassInfo,
+        state: &mut dyn State,
+    ) -> Result<RecordBatch, StageError> {
+        let Columns { time, total, key, limits, schema } = self.columns.as_ref();
         let values = columns::counters(&batch, *total)?;
         let times = columns::Times::of(&batch, *time);
-        let mut memory = Memory::<Total>::new(Counter::NAME);
-        let mut published = Float64Builder::with_capacity(batch.num_rows());
-        let mut key = Vec::new();
-        for row in 0..batch.num_rows() {
-            // A row of nobody knows whom has no total.
-            if !key_columns.write(&batch, row, &mut key) {
-                published.append_null();
-                continue;
-            }
-            let slot = memory.slot(&key, state)?;
+        let published = each_row(Counter::NAME, &batch, key, state, |row, key, slot: &mut Option<Total>| {
             if let Some(value) = columns::value(&values, row) {
                 let time = times.at(row)?;
                 match slot {
                     Some(total) => {
                         if let Some(event) = total.count(value, time, *limits) {
-                            self.tell(&key, event, time);
+                            self.tell(key, event, time);
                         }
                     }
                     None => *slot = Some(Total::first(value, time)),
                 }
             }
-            published.append_option(slot.as_ref().map(|total| total.published));
-        }
-        let batch = columns::put_sums(&batch, *total, &published.finish(), schema)?;
-        memory.store(state)?;
-        Ok(batch)
+            Ok(slot.as_ref().map(|total| total.published))
+        })?;
+        columns::put_sums(&batch, *total, &published, schema)
     }
 }
 

@@ -168,7 +168,7 @@ fn input() -> SchemaRef {
 fn output(options: &str) -> Result<SchemaRef, Vec<String>> {
     let context = PlanContext { stage: "counter", files: &NoFiles };
     Counter::plan(serde_json::from_str(options).unwrap(), context)
-        .and_then(|plan| plan.output(&input()))
+        .and_then(|plan| plan.wire(&input()).map(|wired| wired.output()))
         .map_err(|problems| problems.iter().map(|p| format!("{}: {}", p.at, p.message)).collect())
 }
 

@@ -6,23 +6,25 @@ mod day;
 mod hear;
 mod total;
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
-use arrow_array::builder::Float64Builder;
 use arrow_schema::{Field, SchemaRef};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::{
-    OpenContext, Path, Periods, PlanContext, Problem, Problems, Stage, StageError, State, Subject, Transform,
-    TransformPlan, column_unit, time_zone_at,
+    OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Stage, StageError, State, Subject,
+    Transform, TransformPlan, column_unit, time_zone_at,
 };
 
 use crate::accepted::Accepted;
 use crate::columns;
-use crate::keyed::{Key, Memory, shown};
+use crate::keyed::{Key, each_row, shown};
 use crate::quantity::Quantity;
 use crate::rate::RateText;
+use crate::shape::{Shape, planned};
 use day::{Day, Event, Limits, Reading};
 use total::TotalColumn;
 
@@ -99,7 +101,7 @@ impl Stage for DailyReset {
             ));
         }
         match zone {
-            Ok(zone) if problems.is_empty() => Ok(Box::new(Plan { options: config, zone })),
+            Ok(zone) if problems.is_empty() => Ok(planned(Plan { options: config, zone })),
             _ => Err(problems),
         }
     }
@@ -120,7 +122,9 @@ struct Columns {
     schema: SchemaRef,
 }
 
-impl Plan {
+impl Shape for Plan {
+    type Columns = Columns;
+
     fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
         let Self { options, .. } = self;
         let root = Path::root();
@@ -152,6 +156,29 @@ impl Plan {
         }
     }
 
+    fn output(columns: &Columns) -> SchemaRef {
+        Arc::clone(&columns.schema)
+    }
+
+    fn subject(&self, input: &SchemaRef) -> Option<Subject> {
+        let Options { key, today, total, .. } = &self.options;
+        let subject = Subject::default().with("today", today.as_str()).with("key", key.clone());
+        Some(subject.with("total", total.clone()).with("unit", columns::unit(input, today)))
+    }
+
+    fn open(&self, columns: Arc<Columns>, context: OpenContext) -> Box<dyn Transform> {
+        let accepted = Accepted::register(
+            context,
+            "smiles_daily_reset_accepted_total",
+            "Falls, impossible rises and unseen clears of a counter of the day that were believed in the end",
+            &["fall", "correction", "rise", "undone", "unseen_clear", "clock"],
+        );
+        let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
+        Box::new(Resetter { periods, columns, first: self.options.first, accepted })
+    }
+}
+
+impl Plan {
     fn total_step(&self, total: Option<&TotalColumn>, today: Option<&Field>) -> Result<(f64, bool), Problem> {
         let at = Path::root().key("total_step");
         let said = self.options.total_step.as_ref();
@@ -163,67 +190,36 @@ impl Plan {
     }
 }
 
-impl TransformPlan for Plan {
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
-        self.columns(input).map(|columns| columns.schema)
-    }
-
-    fn subject(&self, input: &SchemaRef) -> Option<Subject> {
-        let Options { key, today, total, .. } = &self.options;
-        let subject = Subject::default().with("today", today.as_str()).with("key", key.clone());
-        Some(subject.with("total", total.clone()).with("unit", columns::unit(input, today)))
-    }
-
-    fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
-        let columns = self
-            .columns(input)
-            .map_err(|_| StageError::halt("daily_reset was opened with columns it had refused"))?;
-        let accepted = Accepted::register(
-            context,
-            "smiles_daily_reset_accepted_total",
-            "Falls, impossible rises and unseen clears of a counter of the day that were believed in the end",
-            &["fall", "correction", "rise", "undone", "unseen_clear", "clock"],
-        );
-        let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
-        Ok(Box::new(Resetter { periods, columns, first: self.options.first, accepted }))
-    }
-}
-
 struct Resetter {
     periods: Periods,
-    columns: Columns,
+    columns: Arc<Columns>,
     first: First,
     accepted: Accepted,
 }
 
 impl Transform for Resetter {
-    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
-        let today = columns::counters(&batch, self.columns.today)?;
-        let total = match self.columns.total {
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        _pass: &PassInfo,
+        state: &mut dyn State,
+    ) -> Result<RecordBatch, StageError> {
+        let columns = Arc::clone(&self.columns);
+        let today = columns::counters(&batch, columns.today)?;
+        let total = match columns.total {
             Some(total) => Some((columns::counters(&batch, total.index)?, total)),
             None => None,
         };
-        let times = columns::Times::of(&batch, self.columns.time);
-        let mut memory = Memory::<Day>::new(DailyReset::NAME);
-        let mut sums = Float64Builder::with_capacity(batch.num_rows());
-        let mut key = Vec::new();
-        for row in 0..batch.num_rows() {
-            // A row of nobody knows whom has no day.
-            if !self.columns.key.write(&batch, row, &mut key) {
-                sums.append_null();
-                continue;
-            }
+        let times = columns::Times::of(&batch, columns.time);
+        let sums = each_row(DailyReset::NAME, &batch, &columns.key, state, |row, key, day| {
             let total =
                 total.as_ref().and_then(|(values, total)| Some(total.read(columns::value(values, row)?)));
             let reading = Reading { time: times.at(row)?, today: columns::value(&today, row), total };
-            let day = memory.slot(&key, state)?;
             let event = self.count(day, &reading)?;
-            self.tell(&key, event, reading.time);
-            sums.append_option(day.as_ref().map(Day::sum));
-        }
-        let batch = columns::put_sums(&batch, self.columns.today, &sums.finish(), &self.columns.schema)?;
-        memory.store(state)?;
-        Ok(batch)
+            self.tell(key, event, reading.time);
+            Ok(day.as_ref().map(Day::sum))
+        })?;
+        columns::put_sums(&batch, columns.today, &sums, &columns.schema)
     }
 }
 

@@ -353,7 +353,8 @@ fn what_does_not_fit_is_said_where_it_stands() {
         (r#"{"max_rate": "2000 V/h"}"#, "max_rate: `2000 V/h` cannot limit a column in `Wh`"),
         (r#"{"key": ["port"]}"#, "key[0]: no column `port` here"),
     ] {
-        let Err(problems) = plan(changes).and_then(|plan| plan.output(&input())) else {
+        let Err(problems) = plan(changes).and_then(|plan| plan.wire(&input()).map(|wired| wired.output()))
+        else {
             panic!("{changes} was accepted")
         };
         let all: Vec<_> = problems.iter().map(|p| format!("{}: {}", p.at, p.message)).collect();

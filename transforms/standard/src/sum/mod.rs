@@ -18,15 +18,15 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use clock::period_of;
 use jiff::tz::TimeZone;
 use ledger::{Ledger, Row};
-use smiles_stage::tables::TablesPlan;
 use smiles_stage::{
-    OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage, StageError,
-    State, Subject, Transform, TransformPlan, time_zone_at,
+    Offer, OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage,
+    StageError, State, Subject, Transform, TransformPlan, time_zone_at,
 };
 
 use crate::columns;
 use crate::keyed::Key;
 use crate::rate::Rate;
+use crate::shape::{Shape, planned};
 use crate::sum::options::Options;
 
 /// The stage type `sum`.
@@ -60,7 +60,7 @@ impl Stage for Sum {
             }
         }
         match zone {
-            Ok(zone) if problems.is_empty() => Ok(Box::new(Plan { options: config, zone })),
+            Ok(zone) if problems.is_empty() => Ok(planned(Plan { options: config, zone })),
             _ => Err(problems),
         }
     }
@@ -84,7 +84,9 @@ struct Columns {
     schema: SchemaRef,
 }
 
-impl Plan {
+impl Shape for Plan {
+    type Columns = Columns;
+
     fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
         let Self { options, .. } = self;
         let root = Path::root();
@@ -124,6 +126,30 @@ impl Plan {
         Err(problems)
     }
 
+    fn output(columns: &Columns) -> SchemaRef {
+        Arc::clone(&columns.schema)
+    }
+
+    fn subject(&self, input: &SchemaRef) -> Option<Subject> {
+        let Options { key, total, today, .. } = &self.options;
+        let subject = Subject::default().with("total", total.as_str()).with("today", today.clone());
+        Some(subject.with("key", key.clone()).with("unit", columns::unit(input, total)))
+    }
+
+    fn asks(&self, store: &Offer) -> Vec<Option<Query>> {
+        recall::questions(&self.options, store)
+    }
+
+    fn open(&self, columns: Arc<Columns>, context: OpenContext) -> Box<dyn Transform> {
+        let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
+        let (options, pipeline) = (self.options.clone(), context.pipeline);
+        let ids = options.ids().collect();
+        let upstream = context.upstream;
+        Box::new(Summer { options, pipeline, columns, periods, ids, upstream })
+    }
+}
+
+impl Plan {
     /// What enters, and for each sum its name (of the whole), its total and its today.
     fn schema(&self, input: &SchemaRef, total: usize, today: Option<usize>) -> Result<SchemaRef, Problems> {
         let mut fields: Vec<Arc<Field>> = input.fields().iter().cloned().collect();
@@ -152,60 +178,37 @@ impl Plan {
     }
 }
 
-impl TransformPlan for Plan {
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
-        self.columns(input).map(|columns| columns.schema)
-    }
-
-    fn subject(&self, input: &SchemaRef) -> Option<Subject> {
-        let Options { key, total, today, .. } = &self.options;
-        let subject = Subject::default().with("total", total.as_str()).with("today", today.clone());
-        Some(subject.with("key", key.clone()).with("unit", columns::unit(input, total)))
-    }
-
-    fn asks(&self, mapping: &TablesPlan) -> Vec<Option<Query>> {
-        recall::questions(&self.options, mapping)
-    }
-
-    fn open(&self, input: &SchemaRef, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
-        let columns = self
-            .columns(input)
-            .map_err(|_| StageError::halt("sum was opened with columns it had refused"))?;
-        let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
-        let (options, pipeline) = (self.options.clone(), context.pipeline);
-        let ids = options.ids().collect();
-        let upstream = context.upstream;
-        Ok(Box::new(Summer { options, pipeline, columns, periods, pass: None, ids, upstream }))
-    }
-}
-
 struct Summer {
     options: Options,
     pipeline: String,
-    columns: Columns,
+    columns: Arc<Columns>,
     periods: Periods,
-    pass: Option<PassInfo>,
     ids: Vec<String>,
     upstream: Vec<String>,
 }
 
 impl Transform for Summer {
-    fn pass(&mut self, pass: &PassInfo) {
-        self.pass = Some(pass.clone());
-    }
-
     fn remembers(&self, state: &dyn State) -> bool {
         Ledger::is_kept(state)
     }
 
-    fn recall(&mut self, known: &[Option<RecordBatch>], state: &mut dyn State) -> Result<(), StageError> {
-        let now = self.pass.as_ref().map_or(0, |pass| pass.began.as_microsecond());
-        let period = self.period(now)?;
+    fn recall(
+        &mut self,
+        known: &[Option<RecordBatch>],
+        pass: &PassInfo,
+        state: &mut dyn State,
+    ) -> Result<(), StageError> {
+        let period = self.period(pass.began.as_microsecond())?;
         let told = recall::Told { options: &self.options, pipeline: &self.pipeline, known };
         told.ledger(period, &mut self.periods)?.store(state)
     }
 
-    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        pass: &PassInfo,
+        state: &mut dyn State,
+    ) -> Result<RecordBatch, StageError> {
         let rows = self.rows(&batch)?;
         let Some(mut ledger) = Ledger::load(state, &self.ids)? else {
             // What the store knows is not known here yet: no sum can be told.
@@ -219,14 +222,12 @@ impl Transform for Summer {
                 ledger.count(row.clone(), *time, self.columns.rate);
             }
         }
-        if let Some(pass) = self.pass.take() {
-            if rows.is_empty() {
-                let now = pass.began.as_microsecond();
-                let period = self.period(now)?;
-                ledger.clock.look(now, period);
-            }
-            ledger.settle(&pass);
+        if rows.is_empty() {
+            let now = pass.began.as_microsecond();
+            let period = self.period(now)?;
+            ledger.clock.look(now, period);
         }
+        ledger.settle(pass);
         ledger.store(state)?;
         self.with_sums(&batch, &rows, Some(&ledger))
     }
@@ -240,7 +241,7 @@ impl Summer {
 
     /// The rows with their times; one of nobody knows whom has no other part in any sum.
     fn rows(&self, batch: &RecordBatch) -> Result<Vec<(i64, Option<Row>)>, StageError> {
-        let Columns { time, source, key, total, today, groups, .. } = &self.columns;
+        let Columns { time, source, key, total, today, groups, .. } = self.columns.as_ref();
         let times = columns::Times::of(batch, *time);
         let totals = columns::counters(batch, *total)?;
         let todays = today.map(|today| columns::counters(batch, today)).transpose()?;

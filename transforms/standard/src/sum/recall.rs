@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
-use smiles_stage::tables::{Mode, Role, TablePlan, TablesPlan};
-use smiles_stage::{Path, Periods, Query, SOURCE, StageError, TIME};
+use smiles_stage::{MappedTable, Offer, Path, Periods, Query, SOURCE, StageError, TIME};
 
 use super::clock::period_of;
 use super::ledger::{Group, Groups, Key, Ledger};
@@ -22,8 +21,8 @@ struct Asked<'a> {
 }
 
 /// What to ask: of the summed things, of the sources they were heard by, and of each sum. `None`: no table holds that.
-pub(super) fn questions(options: &Options, mapping: &TablesPlan) -> Vec<Option<Query>> {
-    let upserted = || mapping.tables().iter().filter(|table| table.mode() == Mode::Upsert);
+pub(super) fn questions(options: &Options, store: &Offer) -> Vec<Option<Query>> {
+    let upserted = || store.mapped.iter().filter(|table| !table.key.is_empty());
     let mut queries = vec![
         upserted().find_map(|table| query(table, &of_things(options))),
         upserted().find_map(|table| sources(table, options)),
@@ -50,27 +49,24 @@ fn of_things(options: &Options) -> Asked<'_> {
 }
 
 /// The question, if the table is keyed so and has all of that.
-fn query(table: &TablePlan, asked: &Asked<'_>) -> Option<Query> {
+fn query(table: &MappedTable, asked: &Asked<'_>) -> Option<Query> {
     let names = |columns: &[&str]| -> Option<Vec<String>> {
-        columns.iter().map(|column| table.column_of(column).map(str::to_owned)).collect()
+        columns.iter().map(|column| table.columns.get(*column).cloned()).collect()
     };
     let (key, values) = (names(&asked.key)?, names(&asked.values)?);
-    let keyed: Vec<&str> =
-        table.with_role(Role::Key).map(|column| table.columns()[column].name.as_str()).collect();
-    let same = keyed.len() == key.len() && keyed.iter().all(|name| key.iter().any(|own| own == name));
+    let same = table.key.len() == key.len() && table.key.iter().all(|name| key.contains(name));
     let columns = key.into_iter().chain(values).collect();
-    same.then(|| Query { table: table.name().to_owned(), columns, limit: Some(ROWS_MAX), ..Query::default() })
+    same.then(|| Query { table: table.name.clone(), columns, limit: Some(ROWS_MAX), ..Query::default() })
 }
 
 /// The question for a table that is keyed by the first columns of the key and says the source.
-fn sources(table: &TablePlan, options: &Options) -> Option<Query> {
+fn sources(table: &MappedTable, options: &Options) -> Option<Query> {
     let part: Vec<&str> = texts(&options.key).into_iter().take_while(|name| keys(table, name)).collect();
     (!part.is_empty()).then(|| query(table, &Asked { key: part, values: vec![SOURCE] })).flatten()
 }
 
-fn keys(table: &TablePlan, column: &str) -> bool {
-    let name = table.column_of(column);
-    table.with_role(Role::Key).any(|place| Some(table.columns()[place].name.as_str()) == name)
+fn keys(table: &MappedTable, column: &str) -> bool {
+    table.columns.get(column).is_some_and(|name| table.key.contains(name))
 }
 
 /// The store's answers.

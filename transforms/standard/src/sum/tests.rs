@@ -8,7 +8,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use jiff::Timestamp;
-use smiles_stage::{SourcePasses, StagedState, source_field, time_field};
+use smiles_runtime::StagedState;
+use smiles_stage::{SourcePasses, source_field, time_field};
 use smiles_testkit::{ManualClock, open_context};
 
 use super::options::utc;
@@ -78,7 +79,7 @@ fn opened_behind(options: Options, upstream: &[&str]) -> Box<dyn Transform> {
     let plan = Plan { options, zone: TimeZone::UTC };
     let mut context = open_context(std::path::Path::new("."), Arc::new(ManualClock::new()));
     context.upstream = upstream.iter().map(|&stage| stage.to_owned()).collect();
-    plan.open(&schema(), context).unwrap()
+    planned(plan).wire(&schema()).unwrap().open(context).unwrap()
 }
 
 impl World {
@@ -123,11 +124,10 @@ impl World {
         let of = self.sources.iter_mut().find(|known| known.name == source).unwrap();
         of.complete |= complete;
         let pass = PassInfo::new(source, time.parse().unwrap(), complete).among(self.sources.clone());
-        self.stage.pass(&pass);
         if !self.stage.remembers(&self.state) {
-            self.stage.recall(known, &mut self.state).unwrap();
+            self.stage.recall(known, &pass, &mut self.state).unwrap();
         }
-        self.stage.apply(batch(time, source, ports), &mut self.state).unwrap()
+        self.stage.apply(batch(time, source, ports), &pass, &mut self.state).unwrap()
     }
 }
 
@@ -369,7 +369,7 @@ fn wrong_options_and_columns_are_named() {
         let mut options = options();
         change(&mut options);
         match Sum::plan(options, context) {
-            Ok(plan) => plan.output(&schema()).err(),
+            Ok(plan) => plan.wire(&schema()).map(|wired| wired.output()).err(),
             Err(problems) => Some(problems),
         }
     };

@@ -13,11 +13,12 @@ use arrow_select::nullif::nullif;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::{
-    OpenContext, Path, PlanContext, Problem, Problems, SOURCE, Stage, StageError, State, TIME, Transform,
-    TransformPlan, column_kind, column_unit,
+    OpenContext, PassInfo, Path, PlanContext, Problem, Problems, SOURCE, Stage, StageError, State, TIME,
+    Transform, TransformPlan, column_kind, column_unit,
 };
 
 use crate::keyed::Key;
+use crate::shape::{Shape, planned};
 use crate::{columns, raw};
 use condition::{Bound, Condition, Test};
 
@@ -73,7 +74,7 @@ impl Stage for Validity {
                 Problem::error(Path::root().key("raw"), "a copy needs another name than its column");
             problems.push(problem.help("write a prefix such as `raw_`, or remove `raw`"));
         }
-        if problems.is_empty() { Ok(Box::new(Plan(config))) } else { Err(problems) }
+        if problems.is_empty() { Ok(planned(Plan(config))) } else { Err(problems) }
     }
 }
 
@@ -90,7 +91,17 @@ struct Columns {
     schema: SchemaRef,
 }
 
-impl Plan {
+/// Whether the device measured it: one with a unit or a kind, and no copy of another.
+fn is_measured(field: &Field) -> bool {
+    (column_unit(field).is_some() || column_kind(field).is_some())
+        && !raw::is_copy(field)
+        && field.name() != TIME
+        && field.name() != SOURCE
+}
+
+impl Shape for Plan {
+    type Columns = Columns;
+
     fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
         let Self(options) = self;
         let root = Path::root();
@@ -141,40 +152,35 @@ impl Plan {
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
         if problems.is_empty() { Ok(Columns { not_heard, nulled, copied, schema }) } else { Err(problems) }
     }
-}
 
-/// Whether the device measured it: one with a unit or a kind, and no copy of another.
-fn is_measured(field: &Field) -> bool {
-    (column_unit(field).is_some() || column_kind(field).is_some())
-        && !raw::is_copy(field)
-        && field.name() != TIME
-        && field.name() != SOURCE
-}
-
-impl TransformPlan for Plan {
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
-        self.columns(input).map(|columns| columns.schema)
+    fn output(columns: &Columns) -> SchemaRef {
+        Arc::clone(&columns.schema)
     }
 
-    fn open(&self, input: &SchemaRef, _context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
-        let columns = self
-            .columns(input)
-            .map_err(|_| StageError::halt("validity was opened with columns it had refused"))?;
-        Ok(Box::new(columns))
+    fn open(&self, columns: Arc<Columns>, _context: OpenContext) -> Box<dyn Transform> {
+        Box::new(Nuller(columns))
     }
 }
 
-impl Transform for Columns {
-    fn apply(&mut self, batch: RecordBatch, _state: &mut dyn State) -> Result<RecordBatch, StageError> {
-        let not_heard = self.not_heard(&batch)?;
-        let mut columns = batch.columns().to_vec();
-        columns.extend(self.copied.iter().map(|index| Arc::clone(batch.column(*index))));
+struct Nuller(Arc<Columns>);
+
+impl Transform for Nuller {
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        _pass: &PassInfo,
+        _state: &mut dyn State,
+    ) -> Result<RecordBatch, StageError> {
+        let Self(columns) = self;
+        let not_heard = columns.not_heard(&batch)?;
+        let mut arrays = batch.columns().to_vec();
+        arrays.extend(columns.copied.iter().map(|index| Arc::clone(batch.column(*index))));
         if not_heard.true_count() > 0 {
-            for index in &self.nulled {
-                columns[*index] = nullif(&columns[*index], &not_heard).map_err(columns::unexpected)?;
+            for index in &columns.nulled {
+                arrays[*index] = nullif(&arrays[*index], &not_heard).map_err(columns::unexpected)?;
             }
         }
-        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(columns::unexpected)
+        RecordBatch::try_new(Arc::clone(&columns.schema), arrays).map_err(columns::unexpected)
     }
 }
 

@@ -38,6 +38,10 @@ impl State for NoState {
     }
 }
 
+fn pass() -> PassInfo {
+    PassInfo::new("DTU", jiff::Timestamp::UNIX_EPOCH, true)
+}
+
 /// Rows of voltage, total and link, through the stage.
 fn through(rows: &[(f64, u16, u8)]) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
@@ -49,8 +53,10 @@ fn through(rows: &[(f64, u16, u8)]) -> RecordBatch {
         Arc::new(rows.iter().map(|row| Some(row.2)).collect::<UInt8Array>()),
     ];
     let Plan(options) = Plan(serde_json::from_str(STOCK).unwrap());
-    let Ok(mut columns_of) = Plan(options).columns(&input()) else { panic!("refused") };
-    columns_of.apply(RecordBatch::try_new(input(), columns).unwrap(), &mut NoState).unwrap()
+    let Ok(columns_of) = Plan(options).columns(&input()) else { panic!("refused") };
+    Nuller(Arc::new(columns_of))
+        .apply(RecordBatch::try_new(input(), columns).unwrap(), &pass(), &mut NoState)
+        .unwrap()
 }
 
 #[test]
@@ -90,7 +96,7 @@ fn each_row_stands_alone_and_what_was_read_is_kept() {
 
 #[test]
 fn copies_keep_their_unit_and_are_copied_and_treated_no_more() {
-    let output = plan(STOCK).unwrap().output(&input()).unwrap();
+    let output = plan(STOCK).unwrap().wire(&input()).map(|wired| wired.output()).unwrap();
     let names: Vec<_> = output.fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!(names[6..], ["raw_voltage", "raw_total", "raw_alarms", "raw_link"]);
     let raw = output.field_with_name("raw_total").unwrap();
@@ -100,7 +106,7 @@ fn copies_keep_their_unit_and_are_copied_and_treated_no_more() {
     assert_eq!(nullable, ["voltage", "total", "alarms"], "what may become null says so");
 
     let again = STOCK.replace("raw_", "second_");
-    let twice = plan(&again).unwrap().output(&output).unwrap();
+    let twice = plan(&again).unwrap().wire(&output).map(|wired| wired.output()).unwrap();
     let added: Vec<_> = twice.fields()[10..].iter().map(|field| field.name().as_str()).collect();
     assert_eq!(added, ["second_voltage", "second_total", "second_alarms", "second_link"]);
     assert!(!twice.field_with_name("raw_total").unwrap().is_nullable());
@@ -110,7 +116,9 @@ fn copies_keep_their_unit_and_are_copied_and_treated_no_more() {
 fn all_that_does_not_fit_is_said_at_once_where_it_stands() {
     let options = r#"{"key": ["serail", "voltage"], "raw": "r", "keep": ["link", "lnk"],
         "not_heard": {"any": [{"link": "down", "voltag": 0}, {"all_zero": ["total", "dtu"]}]}}"#;
-    let Err(problems) = plan(options).unwrap().output(&input()) else { panic!("accepted") };
+    let Err(problems) = plan(options).unwrap().wire(&input()).map(|wired| wired.output()) else {
+        panic!("accepted")
+    };
     let mut said: Vec<_> =
         problems.iter().map(|problem| format!("{}: {}", problem.at, problem.message)).collect();
     said.sort();
@@ -132,7 +140,9 @@ fn all_that_does_not_fit_is_said_at_once_where_it_stands() {
 
 #[test]
 fn what_never_holds_or_cannot_be_named_is_refused() {
-    let refused = |options: &str| match plan(options).and_then(|plan| plan.output(&input())) {
+    let refused = |options: &str| match plan(options)
+        .and_then(|plan| plan.wire(&input()).map(|wired| wired.output()))
+    {
         Ok(_) => panic!("{options} was accepted"),
         Err(problems) => problems.iter().map(|p| format!("{}: {}", p.at, p.message)).collect::<Vec<_>>(),
     };
@@ -146,7 +156,9 @@ fn what_never_holds_or_cannot_be_named_is_refused() {
     );
     assert_eq!(refused(r#"{"key": [], "not_heard": {"any": []}}"#), ["not_heard.any: no condition is given"]);
     assert_eq!(refused(r#"{"key": [], "not_heard": {"any": [{"link": 0}]}}"#), ["key: no column is named"]);
-    let with = |options: &str, schema: Schema| plan(options).unwrap().output(&Arc::new(schema)).unwrap_err();
+    let with = |options: &str, schema: Schema| {
+        plan(options).unwrap().wire(&Arc::new(schema)).map(|wired| wired.output()).unwrap_err()
+    };
     let mut fields: Vec<_> = input().fields().iter().map(|field| field.as_ref().clone()).collect();
     fields.push(Field::new("raw_total", DataType::Int64, true));
     assert_eq!(with(STOCK, Schema::new(fields))[0].message, "there is a column `raw_total` already");

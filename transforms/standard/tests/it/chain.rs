@@ -11,9 +11,10 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use smiles_runtime::StagedState;
 use smiles_stage::prometheus;
 use smiles_stage::{
-    Kind, NoFiles, PlanContext, Registry, StagedState, State, Transform, TransformPlan, source_field,
+    Kind, NoFiles, PassInfo, PlanContext, Registry, State, Transform, WiredTransform, source_field,
     time_field, with_kind, with_unit,
 };
 use smiles_testkit::{ManualClock, open_context};
@@ -51,8 +52,7 @@ pub(crate) struct Published {
 
 struct Link {
     name: &'static str,
-    plan: Box<dyn TransformPlan>,
-    input: SchemaRef,
+    wired: Box<dyn WiredTransform>,
     open: Box<dyn Transform>,
     kept: StagedState,
 }
@@ -126,10 +126,10 @@ impl Chain {
             let Ok(factory) = registry.find_transform(name) else { panic!("no {name}") };
             let plan =
                 factory.plan(&options, context).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
-            let output = plan.output(&schema).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
-            let open = open(name, plan.as_ref(), &schema, &clock, &meters);
-            links.push(Link { name, plan, input: schema, open, kept: StagedState::default() });
-            schema = output;
+            let wired = plan.wire(&schema).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+            let open = open(name, wired.as_ref(), &clock, &meters);
+            schema = wired.output();
+            links.push(Link { name, wired, open, kept: StagedState::default() });
         }
         Self { links, clock, meters, accepted: 0.0 }
     }
@@ -139,7 +139,7 @@ impl Chain {
         self.accepted = self.accepted();
         self.meters = prometheus::Registry::new();
         for link in &mut self.links {
-            link.open = open(link.name, link.plan.as_ref(), &link.input, &self.clock, &self.meters);
+            link.open = open(link.name, link.wired.as_ref(), &self.clock, &self.meters);
             link.kept.discard();
         }
     }
@@ -163,10 +163,11 @@ impl Chain {
 
     fn pass(&mut self, rows: &[Row]) -> RecordBatch {
         let mut records = batch(rows);
+        let pass = PassInfo::new("DTU", Timestamp::UNIX_EPOCH, true);
         for link in &mut self.links {
             records = link
                 .open
-                .apply(records, &mut link.kept)
+                .apply(records, &pass, &mut link.kept)
                 .unwrap_or_else(|error| panic!("{}: {error}", link.name));
         }
         records
@@ -199,15 +200,14 @@ impl Chain {
 
 fn open(
     name: &str,
-    plan: &dyn TransformPlan,
-    input: &SchemaRef,
+    wired: &dyn WiredTransform,
     clock: &Arc<ManualClock>,
     meters: &prometheus::Registry,
 ) -> Box<dyn Transform> {
     let mut context = open_context(Path::new("unused"), Arc::clone(clock) as _);
     context.stage = name.to_owned();
     context.meters = meters.clone();
-    plan.open(input, context).unwrap_or_else(|error| panic!("{name}: {error}"))
+    wired.open(context).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn batch(rows: &[Row]) -> RecordBatch {

@@ -13,7 +13,8 @@ use arrow_schema::{DataType, Field, Schema};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use smiles_stage::{NoFiles, PlanContext, Registry, StagedState, time_field, with_unit};
+use smiles_runtime::StagedState;
+use smiles_stage::{NoFiles, PassInfo, PlanContext, Registry, time_field, with_unit};
 use smiles_testkit::{ManualClock, open_context};
 use smiles_transform_standard::{Counter, DailyReset, UnitConversion};
 
@@ -124,14 +125,15 @@ impl Rules {
         let registry =
             Registry::new().transform::<UnitConversion>().transform::<Counter>().transform::<DailyReset>();
         let mut batch = self.batch(rows);
+        let pass = PassInfo::new("DTU", Timestamp::UNIX_EPOCH, true);
         for (name, options) in self.stages() {
             let Ok(factory) = registry.find_transform(name) else { panic!("no {name}") };
             let plan = factory.plan(&options, PlanContext { stage: name, files: &NoFiles });
             let plan = plan.unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
-            plan.output(&batch.schema()).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+            let wired = plan.wire(&batch.schema()).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
             let context = open_context(Path::new("unused"), Arc::new(ManualClock::new()) as _);
-            let mut open = plan.open(&batch.schema(), context).unwrap();
-            batch = open.apply(batch, &mut StagedState::default()).unwrap();
+            let mut open = wired.open(context).unwrap();
+            batch = open.apply(batch, &pass, &mut StagedState::default()).unwrap();
         }
         let numbers = |name: &str| -> Vec<Option<f64>> {
             match batch.column_by_name(name).map(|column| (column.data_type().clone(), column)) {

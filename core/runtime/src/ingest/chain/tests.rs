@@ -1,6 +1,6 @@
 //! State is staged with a batch, discarded with its failure, and only what changed is written.
 
-use smiles_stage::{Problems, State, prometheus};
+use smiles_stage::{State, prometheus};
 use smiles_testkit::{ManualClock, ids, numbered, numbered_schema, open_context};
 
 use super::*;
@@ -9,14 +9,19 @@ use crate::observe::meter::Meters;
 /// Adds up ids under the key `sum`; fails, rejects and panics on chosen ids.
 struct Sum;
 
-struct SumPlan;
+struct WiredSum;
 
 const FAILS: i64 = 100;
 const REJECTED: i64 = 200;
 const PANICS: i64 = 300;
 
 impl Transform for Sum {
-    fn apply(&mut self, batch: RecordBatch, state: &mut dyn State) -> Result<RecordBatch, StageError> {
+    fn apply(
+        &mut self,
+        batch: RecordBatch,
+        _pass: &PassInfo,
+        state: &mut dyn State,
+    ) -> Result<RecordBatch, StageError> {
         let sum = |state: &dyn State| {
             state.get(b"sum").map_or(0, |bytes| String::from_utf8(bytes).unwrap().parse::<i64>().unwrap())
         };
@@ -38,12 +43,12 @@ impl Transform for Sum {
     }
 }
 
-impl TransformPlan for SumPlan {
-    fn output(&self, input: &SchemaRef) -> Result<SchemaRef, Problems> {
-        Ok(Arc::clone(input))
+impl WiredTransform for WiredSum {
+    fn output(&self) -> SchemaRef {
+        numbered_schema()
     }
 
-    fn open(&self, _input: &SchemaRef, _context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
+    fn open(&self, _context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
         Ok(Box::new(Sum))
     }
 }
@@ -54,7 +59,7 @@ fn chain(names: &[&str], state: Vec<StateChange>) -> Chain {
     let link = |name: &&str| Link {
         name: (*name).to_owned(),
         handle: (*name).to_owned(),
-        plan: Box::new(SumPlan),
+        wired: Box::new(WiredSum),
         input: numbered_schema(),
         context: open_context(std::path::Path::new("."), Arc::clone(&clock)),
         transform: Some(Box::new(Sum)),

@@ -10,7 +10,7 @@ use smiles_stage::{Files, Registry, Subject};
 use crate::wire::identity::kept::Kept;
 use crate::wire::identity::settle::{Forgotten, Settled, settle};
 use crate::wire::identity::stage::Stage;
-use crate::wire::wired::{Wired, WiredTransform, context};
+use crate::wire::wired::{TransformNode, Wired, context};
 
 impl Wired {
     /// The transforms of the file and what a journal keeps: who goes on with what.
@@ -31,13 +31,13 @@ impl Wired {
     }
 }
 
-pub(crate) fn identified(decl: &TransformDecl, wired: &WiredTransform) -> Stage {
+pub(crate) fn identified(decl: &TransformDecl, wired: &TransformNode) -> Stage {
     Stage {
         on: true,
         called: decl.stage.name.clone(),
         type_name: decl.stage.type_name.clone(),
         named: decl.named,
-        subject: wired.plan.subject(&wired.input),
+        subject: wired.transform.subject(),
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn disabled_subjects(
     pipeline: &Pipeline,
     registry: &Registry,
     files: &Arc<dyn Files>,
-    transforms: &[WiredTransform],
+    transforms: &[TransformNode],
     end: &SchemaRef,
 ) -> Vec<Option<Subject>> {
     let subject = |off: &DisabledTransform| {
@@ -54,8 +54,7 @@ pub(crate) fn disabled_subjects(
         let factory = registry.find_transform(&stage.type_name).ok()?;
         let plan = factory.plan(&stage.options, context(stage, files)).ok()?;
         let input = transforms.get(off.place).map_or(end, |next| &next.input);
-        plan.output(input).ok()?;
-        plan.subject(input)
+        plan.wire(input).ok()?.subject()
     };
     pipeline.disabled_transforms.iter().map(subject).collect()
 }

@@ -18,8 +18,8 @@ use arrow_array::{
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use jiff::Timestamp;
-use smiles_stage::tables::{Mode, Role, TablePlan, TablesPlan, latest_plausible, plausible_until};
 use smiles_stage::{Batch, Misdated, Position, Query, misdated};
+use smiles_tables::{Bundle, Mode, Role, TablePlan, TablesPlan, latest_plausible, plausible_until};
 
 use fold::{Kind, Newer, Rule, fold, fold_within, without_store};
 
@@ -48,10 +48,10 @@ impl Views {
         newest: Option<&str>,
         filtered: &[&str],
     ) -> Option<usize> {
-        let plan = mapping.tables().iter().find(|plan| plan.name() == table)?;
-        let schema = mapping.store_schema().remove(table)?;
+        let plan = mapping.tables.iter().find(|plan| plan.name == table)?;
+        let schema = Arc::new(plan.readable());
         let is_key = |name: &&str| latest_by.iter().any(|key| key == name);
-        let view = match plan.mode() {
+        let view = match plan.mode {
             Mode::Upsert if latest_by.is_empty() => View::upsert(plan, &schema)?,
             // Conditions come before `latest_by`: on other columns than its own they would choose among old rows.
             Mode::Append if !latest_by.is_empty() && filtered.iter().all(is_key) => {
@@ -59,7 +59,7 @@ impl Views {
             }
             _ => return None,
         };
-        let same = |known: &View| known.plan.name() == table && known.rule.key == view.rule.key;
+        let same = |known: &View| known.plan.name == table && known.rule.key == view.rule.key;
         Some(self.0.iter().position(same).unwrap_or_else(|| {
             self.0.push(view);
             self.0.len() - 1
@@ -76,7 +76,7 @@ impl View {
     }
 
     fn latest(plan: &TablePlan, schema: &SchemaRef, latest_by: &[String], newest: &str) -> Option<Self> {
-        let place = |name: &str| plan.columns().iter().position(|column| column.name == name);
+        let place = |name: &str| plan.columns.iter().position(|column| column.name == name);
         let mut key: Vec<usize> = latest_by.iter().map(|name| place(name)).collect::<Option<_>>()?;
         key.sort_unstable();
         Self::new(plan, schema, Kind::Latest, key, Some(place(newest)?), Vec::new())
@@ -93,7 +93,7 @@ impl View {
     ) -> Option<Self> {
         let fields: Vec<_> =
             schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-        of_store.extend(plan.columns().len()..fields.len());
+        of_store.extend(plan.columns.len()..fields.len());
         let latest_by = match kind {
             Kind::Latest => key.iter().map(|&column| fields[column].name().clone()).collect(),
             Kind::Upsert => Vec::new(),
@@ -107,7 +107,7 @@ impl View {
         let names = self.rule.schema.fields().iter().map(|field| field.name().clone());
         let newest = self.rule.newest.filter(|_| !self.latest_by.is_empty());
         Query {
-            table: self.plan.name().to_owned(),
+            table: self.plan.name.to_owned(),
             columns: names.collect(),
             latest_by: self.latest_by.clone(),
             newest: newest.map(|column| self.rule.schema.field(column).name().clone()),
@@ -134,12 +134,12 @@ impl View {
     }
 
     fn projected(&self, batch: &RecordBatch) -> Option<RecordBatch> {
-        let projected = match self.plan.project(batch) {
+        let projected = match self.plan.piece(&Bundle::single(batch)) {
             Ok(projected) => projected,
             Err(misfits) => {
-                let bad = |row: usize| misfits.iter().any(|misfit| misfit.row as usize == row);
+                let bad = |row: usize| misfits.iter().any(|misfit| misfit.place.1 as usize == row);
                 let good: BooleanArray = (0..batch.num_rows()).map(|row| Some(!bad(row))).collect();
-                self.plan.project(&filter_record_batch(batch, &good).ok()?).ok()?
+                self.plan.piece(&Bundle::single(&filter_record_batch(batch, &good).ok()?)).ok()?
             }
         };
         self.served(&projected.records)

@@ -14,7 +14,7 @@ use crate::declare::params::Param;
 use crate::text::spell;
 use crate::text::spell::Step;
 use crate::text::zone::Interval;
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 /// Checks what of a route refers to its parameters.
 pub(super) fn check(route: &Route, params: &[Param], at: &Path, problems: &mut Problems) {

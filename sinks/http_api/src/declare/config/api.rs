@@ -10,7 +10,7 @@ use crate::declare::config::access::Secret;
 use crate::declare::config::discovery::Discovery;
 use crate::declare::config::metrics::Metrics;
 use crate::declare::config::route::Route;
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 /// Options of `type: http_api`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

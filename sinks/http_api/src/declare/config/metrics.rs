@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 /// What `/metrics` shows beside the runtime's own series.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::declare::config::history::History;
 use crate::declare::config::totals::Totals;
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 /// One path and what it answers.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::declare::config::metrics::Aggregate;
-use smiles_stage::tables::Ordered;
+use smiles_tables::Ordered;
 
 /// One object with the values over everything, and one per source.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
