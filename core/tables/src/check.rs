@@ -71,8 +71,8 @@ impl<'a> Check<'a> {
             create: table.create,
             measurements: self.measurements(table, &columns),
             columns,
-            reads: table.reads.0.clone(),
-            filter: table.filter.0.clone(),
+            reads: table.reads.clone().into_iter().collect(),
+            filter: table.filter.clone().into_iter().collect(),
             distinct: table.distinct.clone(),
             schema: Arc::new(schema),
         }
@@ -140,7 +140,10 @@ impl<'a> Check<'a> {
                 }
                 (
                     ColumnType::Json.field(name),
-                    Origin::Json { members: members.0.clone(), misdated: misdated.clone() },
+                    Origin::Json {
+                        members: members.clone().into_iter().collect(),
+                        misdated: misdated.clone(),
+                    },
                 )
             }
             Column::Options(_) => {
@@ -252,10 +255,10 @@ impl<'a> Check<'a> {
     }
 
     fn reads(&mut self, table: &Table, at: &Path) {
-        let mapped: BTreeSet<&str> = table.columns.names().collect();
+        let mapped: BTreeSet<&str> = table.columns.keys().map(String::as_str).collect();
         for (name, _) in table.reads.iter() {
             self.name(name, "column", &at.key("reads"));
-            if mapped.contains(name) {
+            if mapped.contains(name.as_str()) {
                 let help = "remove it from `reads`: mapped columns can be read anyway";
                 self.error(at.key("reads").key(name), format!("`{name}` is mapped already"), help);
             }

@@ -2,16 +2,16 @@
 
 use std::fmt;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::column_type::ColumnType;
-use crate::ordered::Ordered;
 
 /// Target tables in the order they are written: parents before the tables that refer to them.
-pub type Tables = Ordered<Table>;
+pub type Tables = IndexMap<String, Table>;
 
 /// One target table.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ pub struct Table {
     pub key: Vec<String>,
     /// Target column -> pipeline column, in the order of the table.
     #[serde(default)]
-    pub columns: Ordered<Column>,
+    pub columns: IndexMap<String, Column>,
     /// Pipeline columns: of the rows of one batch that agree in all of these only one is written. It is the first
     /// whose measurements are not all null, else the first. Measurements are the mapped pipeline columns with a
     /// unit or of kind `gauge` or `counter`; where no mapped column has either, all mapped ones but these,
@@ -34,7 +34,7 @@ pub struct Table {
     pub distinct: Vec<String>,
     /// Only rows whose pipeline columns equal these values (or are `not_null`) are written.
     #[serde(default, rename = "where")]
-    pub filter: Ordered<Condition>,
+    pub filter: IndexMap<String, Condition>,
     /// Target column that says how new a row is (or the pipeline column it is mapped from): an existing row is
     /// overwritten only by one that is not older (`upsert` only).
     #[serde(default)]
@@ -47,7 +47,7 @@ pub struct Table {
     pub create: bool,
     /// Columns the table has beyond the written ones and queries may read: name -> type.
     #[serde(default)]
-    pub reads: Ordered<ColumnType>,
+    pub reads: IndexMap<String, ColumnType>,
 }
 
 /// How rows get into a table.
@@ -83,7 +83,7 @@ pub struct ColumnOptions {
     #[serde(rename = "type")]
     pub stored_as: Option<ColumnType>,
     /// Name in the object -> pipeline column; a null stays in the object as null.
-    pub json: Option<Ordered<String>>,
+    pub json: Option<IndexMap<String, String>>,
     /// With `json`: the object of a row that was dated by a clock that cannot be right gets a member of this name, which is
     /// true; no other object has it.
     pub misdated: Option<String>,

@@ -46,7 +46,7 @@ impl fmt::Display for BadCell {
 
 /// The schema of a step's rows. A number that is no key counts as measured.
 pub(super) fn schema(step: &Step) -> SchemaRef {
-    let field = |(name, data_type): (&str, &Type)| {
+    let field = |(name, data_type): (&String, &Type)| {
         let plain = |data_type| Field::new(name, data_type, true);
         let measured = |data_type| {
             let field = plain(data_type);

@@ -11,7 +11,7 @@ use super::rules::{Step, Type};
 /// Leaves out rows that repeat the one before of their key within a span; says how many.
 pub(super) fn without_repeats(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone) -> u64 {
     let Some(per) = &step.one_per else { return 0 };
-    let place = |name: &str| step.columns.iter().position(|(column, _)| column == name);
+    let place = |name: &str| step.columns.get_index_of(name);
     let keys: Vec<usize> = per.key.iter().filter_map(|name| place(name)).collect();
     let Some(at) = place(&per.at) else { return 0 };
     let within = SignedDuration::try_from(per.within()).unwrap_or(SignedDuration::ZERO).as_micros();
@@ -30,7 +30,7 @@ pub(super) fn without_repeats(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZ
 /// Where a piece may end so that no two rows that repeat each other come into two pieces: behind the last pause.
 pub(super) fn end_at_pause(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone) {
     let Some(per) = &step.one_per else { return };
-    let Some(at) = step.columns.iter().position(|(column, _)| column == per.at) else { return };
+    let Some(at) = step.columns.get_index_of(&per.at) else { return };
     let within = SignedDuration::try_from(per.within()).unwrap_or(SignedDuration::ZERO).as_micros();
     let pause = (1..rows.len()).rev().find(|row| {
         match (instant(&rows[row - 1].1, at, zone), instant(&rows[*row].1, at, zone)) {

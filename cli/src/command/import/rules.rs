@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 use smiles_stage::option::Period;
-use smiles_tables::Ordered;
 
 use crate::exit::Failure;
 
@@ -27,7 +27,7 @@ pub(super) struct Step {
     pub(super) table: String,
     /// A column that grows with every row.
     pub(super) number: Option<String>,
-    pub(super) columns: Ordered<Type>,
+    pub(super) columns: IndexMap<String, Type>,
     /// Columns that name a thing and measure nothing.
     #[serde(default)]
     pub(super) key: Vec<String>,
@@ -82,7 +82,7 @@ impl Rules {
         for step in &rules.steps {
             let per = step.one_per.iter().flat_map(|per| per.key.iter().chain([&per.at]));
             for column in step.key.iter().chain(per) {
-                if !step.columns.names().any(|name| name == column) {
+                if !step.columns.contains_key(column) {
                     let table = &step.table;
                     let message = format!(
                         "{name}: `{table}` names the column `{column}`, which is not in its `columns`"

@@ -80,19 +80,20 @@ impl Import<'_> {
         let is_csv = matches!(self.source, Source::Csv(_));
         let missing: Vec<&str> = step
             .columns
-            .names()
+            .keys()
+            .map(String::as_str)
             .filter(|name| !is_there(name) && (!is_csv || step.key.iter().any(|key| key == name)))
             .collect();
         if missing.is_empty() {
             let unknown: Vec<&str> = there
                 .iter()
                 .map(String::as_str)
-                .filter(|name| is_csv && *name != "id" && !step.columns.names().any(|known| known == *name))
+                .filter(|name| is_csv && *name != "id" && !step.columns.contains_key(*name))
                 .collect();
             if unknown.is_empty() {
                 return Ok(());
             }
-            let known: Vec<&str> = step.columns.names().collect();
+            let known: Vec<&str> = step.columns.keys().map(String::as_str).collect();
             return Err(Failure::configuration(format!(
                 "line 1: `{}` has no column {}; there are {}",
                 step.table,
@@ -108,7 +109,7 @@ impl Import<'_> {
     }
 
     async fn step(&mut self, step: &Step, clock: &mut Clock) -> Result<Taken, Failure> {
-        let columns: Vec<String> = step.columns.names().map(str::to_owned).collect();
+        let columns: Vec<String> = step.columns.keys().cloned().collect();
         let schema = convert::schema(step);
         let number = self.number(step);
         if matches!(self.source, Source::Csv(_)) {

@@ -189,8 +189,8 @@ fn tables_and_columns_keep_the_order_of_the_file() {
         r#"{"z": {"columns": {"b": "x", "a": {"json": {"y": "y", "x": "x"}}}}, "a": {"columns": {"c": "x"}}}"#,
     )
     .unwrap();
-    assert_eq!(tables.names().collect::<Vec<_>>(), ["z", "a"]);
-    assert_eq!(tables.0[0].1.columns.names().collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(tables.keys().collect::<Vec<_>>(), ["z", "a"]);
+    assert_eq!(tables[0].columns.keys().collect::<Vec<_>>(), ["b", "a"]);
     let schema = schemars::schema_for!(Tables).to_value().to_string();
     assert!(schema.contains("additionalProperties") && schema.contains("upsert"), "{schema}");
 }

@@ -11,7 +11,7 @@ use crate::declare::config::discovery::Discovery;
 use crate::declare::config::metrics::Metrics;
 use crate::declare::resource::Resource;
 use crate::declare::series::Series;
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 /// What the server needs to know of its declaration.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Api {
     /// Where the sources stand in `/health`.
     pub sources_key: String,
     /// The fields of `/stats`.
-    pub stats: Ordered<Stat>,
+    pub stats: IndexMap<String, Stat>,
     /// The declared series.
     pub metrics: Metrics,
     /// How long a source may be silent.

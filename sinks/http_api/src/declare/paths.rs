@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::declare::config::api::{Document, HealthNames, Resources, Stat};
 use crate::declare::config::route::Route;
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 const HEALTH: &str = "/health";
 const STATS: &str = "/stats";
@@ -30,19 +30,15 @@ impl<'de> Visitor<'de> for Paths {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Resources, A::Error> {
-        let (mut health, mut stats) = (None::<HealthNames>, None::<Ordered<Stat>>);
+        let (mut health, mut stats) = (None::<HealthNames>, None::<IndexMap<String, Stat>>);
         let mut document = None::<Document>;
-        let mut routes: Vec<(String, Route)> = Vec::new();
+        let mut routes = IndexMap::<String, Route>::new();
         while let Some(path) = map.next_key::<String>()? {
             let again = match path.as_str() {
                 HEALTH => health.replace(map.next_value()?).is_some(),
                 STATS => stats.replace(map.next_value()?).is_some(),
                 DOCUMENT => document.replace(map.next_value()?).is_some(),
-                path => {
-                    let again = routes.iter().any(|(known, _)| known == path);
-                    routes.push((path.to_owned(), map.next_value()?));
-                    again
-                }
+                _ => routes.insert(path.clone(), map.next_value()?).is_some(),
             };
             if again {
                 return Err(A::Error::custom(format!("`{path}` stands here twice")));
@@ -52,7 +48,7 @@ impl<'de> Visitor<'de> for Paths {
             health: health.unwrap_or_default(),
             stats: stats.unwrap_or_default(),
             document: document.unwrap_or_default(),
-            routes: Ordered(routes),
+            routes,
         })
     }
 }
@@ -68,7 +64,7 @@ impl JsonSchema for Resources {
             "type": "object",
             "properties": {
                 HEALTH: generator.subschema_for::<HealthNames>(),
-                STATS: generator.subschema_for::<Ordered<Stat>>(),
+                STATS: generator.subschema_for::<IndexMap<String, Stat>>(),
                 DOCUMENT: generator.subschema_for::<Document>(),
             },
             "additionalProperties": generator.subschema_for::<Route>(),

@@ -7,13 +7,13 @@ use smiles_stage::{Comparison, Order, Path, Problem, Problems, StoreSchema, Valu
 
 use crate::declare::config::api::Stat;
 use crate::declare::config::route::{
-    Condition, Join, Limit, Parameter, ParameterType, Route, Scalar, Select, find,
+    Condition, Join, Limit, Parameter, ParameterType, Route, Scalar, Select,
 };
 use crate::declare::resource::{Plan, Resource};
 use crate::declare::selection::{Operand, Partner, Selection, Test};
 use crate::text::json::servable;
 use crate::text::spell;
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 /// Gives each route its questions.
 ///
@@ -33,7 +33,7 @@ pub(crate) fn wire_routes(resources: &mut [Resource], tables: &StoreSchema, inpu
 }
 
 /// Checks that `/stats` counts tables that exist.
-pub(crate) fn wire_stats(stats: &Ordered<Stat>, tables: &StoreSchema) -> Problems {
+pub(crate) fn wire_stats(stats: &IndexMap<String, Stat>, tables: &StoreSchema) -> Problems {
     let mut problems = Problems::new();
     for (field, stat) in stats.iter() {
         let Stat::Rows(counted) = stat else { continue };
@@ -212,7 +212,7 @@ impl<'a> Wiring<'a> {
 
     fn filters(
         &mut self,
-        filters: &Ordered<Condition>,
+        filters: &IndexMap<String, Condition>,
         table: &str,
         schema: &SchemaRef,
         at: &Path,
@@ -251,7 +251,7 @@ impl<'a> Wiring<'a> {
     }
 
     fn parameter(&self, name: &str) -> Option<&'a Parameter> {
-        find(&self.route.parameters, name)
+        self.route.parameters.get(name)
     }
 
     fn comparable(&mut self, field: &Field, kind: ParameterType, at: &Path) {

@@ -10,7 +10,7 @@ use crate::current::latest::Rows;
 use crate::declare::config::metrics::{HealthSeries, RuntimeSeries, SeriesType};
 use crate::declare::series::Series;
 use crate::observe::series::{pair, sample};
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 /// The label of the runtime's meters that names their pipeline.
 const PIPELINE: &str = "pipeline";
@@ -21,7 +21,7 @@ const PIPELINE: &str = "pipeline";
 /// The encoder's, which are about families without metrics or bad names; none is made here.
 pub(crate) fn text(
     gathered: Vec<MetricFamily>,
-    renamed: &Ordered<RuntimeSeries>,
+    renamed: &IndexMap<String, RuntimeSeries>,
     columns: &[Series],
     totals: Vec<MetricFamily>,
     health: &Health,

@@ -4,10 +4,10 @@ use serde_json::{Map, Value};
 use smiles_stage::StoreStats;
 
 use crate::declare::config::api::Stat;
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 /// The fields in the declared order.
-pub(crate) fn body(stats: &Ordered<Stat>, store: &StoreStats) -> Map<String, Value> {
+pub(crate) fn body(stats: &IndexMap<String, Stat>, store: &StoreStats) -> Map<String, Value> {
     let rows = |table: &str| store.rows.iter().find(|(name, _)| name == table).map_or(0, |(_, rows)| *rows);
     let value = |stat: &Stat| match stat {
         Stat::Kind => Value::from(store.kind.as_str()),

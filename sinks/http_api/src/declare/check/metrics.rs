@@ -5,14 +5,14 @@ use smiles_stage::{Path, Problem, Problems};
 
 use crate::declare::config::api::Resources;
 use crate::declare::config::metrics::{ColumnSeries, Metrics, RuntimeSeries, TotalSeries};
-use crate::declare::config::route::{Route, find};
+use crate::declare::config::route::Route;
 
 /// Checks names, labels and units.
 pub(super) fn check(metrics: &Metrics, resources: &Resources, at: &Path, problems: &mut Problems) {
     for (name, series) in metrics.runtime.iter() {
         let at = at.key("runtime").key(name);
         check_name(name, &at, problems);
-        if find(&metrics.columns, name).is_some() {
+        if metrics.columns.contains_key(name) {
             problems
                 .push(Problem::error(at.clone(), format!("`{name}` is declared as a column's series too")));
         }
@@ -26,7 +26,7 @@ pub(super) fn check(metrics: &Metrics, resources: &Resources, at: &Path, problem
     for (name, series) in metrics.totals.iter() {
         let at = at.key("totals").key(name);
         check_name(name, &at, problems);
-        if find(&metrics.columns, name).is_some() || find(&metrics.runtime, name).is_some() {
+        if metrics.columns.contains_key(name) || metrics.runtime.contains_key(name) {
             problems.push(Problem::error(at.clone(), format!("`{name}` is declared as another series too")));
         }
         check_total(series, resources, &at, problems);
@@ -34,18 +34,19 @@ pub(super) fn check(metrics: &Metrics, resources: &Resources, at: &Path, problem
 }
 
 fn check_total(series: &TotalSeries, resources: &Resources, at: &Path, problems: &mut Problems) {
-    check_labels(std::iter::once(series.label.as_str()), &at.key("label"), problems);
+    check_labels([&series.label], &at.key("label"), problems);
     if series.help.trim().is_empty() {
         problems.push(Problem::error(at.key("help"), "a series says what it is"));
     }
     let totals = |route: &Route| route.totals.is_some();
-    let Some(route) = find(&resources.routes, &series.route).filter(|route| totals(route)) else {
-        let known = resources.routes.iter().filter(|(_, route)| totals(route)).map(|(path, _)| path);
+    let Some(route) = resources.routes.get(&series.route).filter(|route| totals(route)) else {
+        let known = resources.routes.iter().filter(|(_, route)| totals(route)).map(|(path, _)| path.as_str());
         let message = format!("`{}` is no route with `totals`", series.route);
         problems.push(Problem::error(at.key("route"), message).suggest(&series.route, known));
         return;
     };
-    let values: Vec<&str> = route.totals.iter().flat_map(|totals| totals.values.names()).collect();
+    let values: Vec<&str> =
+        route.totals.iter().flat_map(|totals| totals.values.keys().map(String::as_str)).collect();
     if !values.contains(&series.value.as_str()) {
         let message = format!("`{}` has no value `{}`", series.route, series.value);
         problems.push(Problem::error(at.key("value"), message).suggest(&series.value, values));
@@ -56,12 +57,12 @@ fn check_runtime(series: &RuntimeSeries, at: &Path, problems: &mut Problems) {
     if series.meter.is_some() == series.health.is_some() {
         problems.push(Problem::error(at.clone(), "a series is one of `meter` and `health`"));
     }
-    check_labels(series.labels.names(), &at.key("labels"), problems);
-    check_labels(series.constants.names(), &at.key("constants"), problems);
+    check_labels(series.labels.keys(), &at.key("labels"), problems);
+    check_labels(series.constants.keys(), &at.key("constants"), problems);
 }
 
 fn check_column(series: &ColumnSeries, at: &Path, problems: &mut Problems) {
-    check_labels(series.labels.names(), &at.key("labels"), problems);
+    check_labels(series.labels.keys(), &at.key("labels"), problems);
     if series.help.trim().is_empty() {
         problems.push(Problem::error(at.key("help"), "a series says what it is"));
     }
@@ -79,8 +80,9 @@ fn check_name(name: &str, at: &Path, problems: &mut Problems) {
     }
 }
 
-fn check_labels<'a>(labels: impl Iterator<Item = &'a str>, at: &Path, problems: &mut Problems) {
-    for label in labels.filter(|label| !is_word(label, false) || label.starts_with("__") || *label == "le") {
+fn check_labels<'a>(labels: impl IntoIterator<Item = &'a String>, at: &Path, problems: &mut Problems) {
+    let unfit = |label: &&String| !is_word(label, false) || label.starts_with("__") || *label == "le";
+    for label in labels.into_iter().filter(unfit) {
         let message = format!("`{label}` is no label: letters, digits and `_`; not `le`, not `__...`");
         problems.push(Problem::error(at.key(label), message));
     }

@@ -6,7 +6,7 @@ use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::declare::config::history::History;
 use crate::declare::config::route::{
-    Case, Condition, Limit, Parameter, ParameterType, Place, Route, Select, Shape, find,
+    Case, Condition, Limit, Parameter, ParameterType, Place, Route, Select, Shape,
 };
 use crate::declare::config::totals::Totals;
 use crate::declare::paging;
@@ -14,7 +14,7 @@ use crate::declare::params::Param;
 use crate::text::spell;
 use crate::text::spell::Step;
 use crate::text::zone::Interval;
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 /// Checks what of a route refers to its parameters.
 pub(super) fn check(route: &Route, params: &[Param], at: &Path, problems: &mut Problems) {
@@ -39,18 +39,18 @@ pub(super) fn parameters(
     for (place, name) in in_path.iter().enumerate() {
         if in_path[..place].contains(name) {
             problems.push(Problem::error(at.clone(), format!("`{{{name}}}` stands twice in the path")));
-        } else if find(&route.parameters, name).is_none() {
+        } else if !route.parameters.contains_key(*name) {
             problems.push(
                 Problem::error(at.clone(), format!("the path parameter `{name}` is not declared"))
-                    .suggest(name, route.parameters.names()),
+                    .suggest(name, route.parameters.keys().map(String::as_str)),
             );
         }
     }
-    let check = |(name, spec): (&str, &Parameter)| {
+    let check = |(name, spec): (&String, &Parameter)| {
         let at = at.key(name);
         let mut param = Param {
             name: name.to_owned(),
-            in_path: in_path.contains(&name),
+            in_path: in_path.contains(&name.as_str()),
             spec: spec.clone(),
             default: None,
         };
@@ -69,7 +69,7 @@ pub(super) fn parameters(
     };
     let mut params: Vec<Param> = route.parameters.iter().map(check).collect();
     if let Some(history) = &route.history {
-        for name in paging::NAMES.iter().filter(|name| find(&route.parameters, name).is_some()) {
+        for name in paging::NAMES.iter().filter(|name| route.parameters.contains_key(**name)) {
             let message = format!("the parameter `{name}` is added by `history`");
             problems.push(Problem::error(at.key(*name), message).help("remove it here"));
         }
@@ -221,7 +221,7 @@ impl RouteCheck<'_> {
         }
     }
 
-    fn partner(&mut self, on: &Ordered<String>, query: &Select, at: &Path, problems: &mut Problems) {
+    fn partner(&mut self, on: &IndexMap<String, String>, query: &Select, at: &Path, problems: &mut Problems) {
         if on.is_empty() {
             problems.push(Problem::error(at.key("on"), "no columns to compare"));
         }
@@ -263,7 +263,7 @@ impl RouteCheck<'_> {
         }
     }
 
-    fn filters(&mut self, filters: &Ordered<Condition>, at: &Path, problems: &mut Problems) {
+    fn filters(&mut self, filters: &IndexMap<String, Condition>, at: &Path, problems: &mut Problems) {
         for (column, condition) in filters.iter() {
             let at = at.key(column);
             let equal = usize::from(condition.param.is_some()) + usize::from(condition.value.is_some());

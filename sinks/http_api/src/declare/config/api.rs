@@ -10,7 +10,7 @@ use crate::declare::config::access::Secret;
 use crate::declare::config::discovery::Discovery;
 use crate::declare::config::metrics::Metrics;
 use crate::declare::config::route::Route;
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 /// Options of `type: http_api`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -59,11 +59,11 @@ pub struct Resources {
     /// Names inside `/health`.
     pub health: HealthNames,
     /// The fields of `/stats`, in order.
-    pub stats: Ordered<Stat>,
+    pub stats: IndexMap<String, Stat>,
     /// Words for `/openapi.json`.
     pub document: Document,
     /// Path templates (`/api/things/{id}`) with what they answer, in the order of the index.
-    pub routes: Ordered<Route>,
+    pub routes: IndexMap<String, Route>,
 }
 
 /// Names inside `/health`.

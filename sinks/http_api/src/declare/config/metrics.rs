@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 /// What `/metrics` shows beside the runtime's own series.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -12,21 +12,16 @@ pub struct Metrics {
     /// `false`: `/metrics` is 404.
     pub enabled: bool,
     /// Series of the runtime under other names.
-    pub runtime: Ordered<RuntimeSeries>,
+    pub runtime: IndexMap<String, RuntimeSeries>,
     /// Columns of the latest rows as series.
-    pub columns: Ordered<ColumnSeries>,
+    pub columns: IndexMap<String, ColumnSeries>,
     /// Sums per source as series.
-    pub totals: Ordered<TotalSeries>,
+    pub totals: IndexMap<String, TotalSeries>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            runtime: Ordered::default(),
-            columns: Ordered::default(),
-            totals: Ordered::default(),
-        }
+        Self { enabled: true, runtime: IndexMap::new(), columns: IndexMap::new(), totals: IndexMap::new() }
     }
 }
 
@@ -41,11 +36,11 @@ pub struct RuntimeSeries {
     /// What it says, if not what the original says.
     pub help: Option<String>,
     /// `exposed label: original label`; labels not named here keep their names.
-    pub labels: Ordered<String>,
+    pub labels: IndexMap<String, String>,
     /// Original labels that are left out; those left must still tell the series apart.
     pub without: Vec<String>,
     /// Labels that are always the same.
-    pub constants: Ordered<String>,
+    pub constants: IndexMap<String, String>,
 }
 
 /// A value of `/health` as a series.
@@ -77,7 +72,7 @@ pub struct ColumnSeries {
     pub help: String,
     /// `label: column of the pipeline`; rows with the same labels are one series.
     #[serde(default)]
-    pub labels: Ordered<String>,
+    pub labels: IndexMap<String, String>,
     /// How rows with the same labels become one value.
     #[serde(default)]
     pub aggregate: Aggregate,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::declare::config::history::History;
 use crate::declare::config::totals::Totals;
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 /// One path and what it answers.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -16,7 +16,7 @@ pub struct Route {
     pub description: String,
     /// Parameters by name: those in the path template, and those of the query string.
     #[serde(default)]
-    pub parameters: Ordered<Parameter>,
+    pub parameters: IndexMap<String, Parameter>,
     /// A list of rows, or one.
     #[serde(default)]
     pub shape: Shape,
@@ -35,7 +35,7 @@ pub struct Route {
     pub join: Vec<Join>,
     /// Lists of rows of other tables put into each row, by name.
     #[serde(default)]
-    pub nest: Ordered<Join>,
+    pub nest: IndexMap<String, Join>,
 }
 
 /// Whether a route answers a list or one object.
@@ -143,7 +143,7 @@ pub struct Select {
     pub columns: Vec<String>,
     /// Conditions on columns; all must hold.
     #[serde(default)]
-    pub filters: Ordered<Condition>,
+    pub filters: IndexMap<String, Condition>,
     /// Only the newest row of each combination of these columns; needs `newest`.
     #[serde(default)]
     pub latest_by: Vec<String>,
@@ -156,7 +156,7 @@ pub struct Select {
     pub limit: Option<Limit>,
     /// `column: time column`: a value of a day that is over is served as 0. The day begins at `reset_hour`.
     #[serde(default)]
-    pub resets: Ordered<String>,
+    pub resets: IndexMap<String, String>,
 }
 
 /// A condition on a column: exactly one of `param` and `value`, or a range of `from` and `before`.
@@ -196,7 +196,7 @@ pub struct ParameterName {
 #[serde(deny_unknown_fields)]
 pub struct Join {
     /// Columns that are equal: `column of the route's query: column of this query`.
-    pub on: Ordered<String>,
+    pub on: IndexMap<String, String>,
     /// The rows, asked for once for the whole answer.
     pub query: Select,
 }
@@ -208,14 +208,9 @@ pub struct Exists {
     /// The table.
     pub table: String,
     /// Conditions on its columns; all must hold.
-    pub filters: Ordered<Condition>,
+    pub filters: IndexMap<String, Condition>,
 }
 
 fn max_length() -> usize {
     128
-}
-
-/// The value of this name.
-pub(crate) fn find<'a, V>(map: &'a Ordered<V>, name: &str) -> Option<&'a V> {
-    map.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::declare::config::metrics::Aggregate;
-use smiles_tables::Ordered;
+use indexmap::IndexMap;
 
 /// One object with the values over everything, and one per source.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -15,7 +15,7 @@ pub struct Totals {
     /// The name of the object that holds one per source, by the source's name.
     pub each: String,
     /// The values, in order.
-    pub values: Ordered<Total>,
+    pub values: IndexMap<String, Total>,
     /// The tables that hold the sums of the pipeline.
     pub sums: Option<SumTables>,
     /// How a row of a table belongs to a source.
@@ -32,7 +32,7 @@ pub struct SumTables {
     pub each: SumTable,
     /// Of other groups: the name of an object beside the two, which holds one per `name`.
     #[serde(default)]
-    pub more: Ordered<SumTable>,
+    pub more: IndexMap<String, SumTable>,
 }
 
 /// A table with one row per group.
@@ -76,7 +76,7 @@ pub struct Belongs {
     /// The table.
     pub table: String,
     /// `column of the row: column of this table`.
-    pub on: Ordered<String>,
+    pub on: IndexMap<String, String>,
     /// Its column with the source's name.
     pub source: String,
 }
