@@ -10,9 +10,8 @@ use arrow_schema::{DataType, Field, Schema};
 use async_trait::async_trait;
 use smiles_plugin_host::{PluginFile, PluginHost, Prober};
 use smiles_runtime::SystemClock;
-use smiles_stage::{
-    Batch, NoFiles, PlanContext, Position, Registry, RunId, Seq, Sink, StageError, Watermark,
-};
+use smiles_stage::{Batch, PlanContext, Position, Registry, RunId, Seq, Sink, StageError, Watermark};
+use smiles_testkit::NoFiles;
 use smiles_testkit::open_context;
 
 use crate::Row;

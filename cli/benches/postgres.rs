@@ -19,9 +19,8 @@ use arrow_schema::{DataType, Field, Schema};
 use smiles_journal::{Cursor, Entry, From, Journal, OnFull, Options, SqliteJournal};
 use smiles_runtime::SystemClock;
 use smiles_sink_postgres::Postgres;
-use smiles_stage::{
-    Batch, Clock, NoFiles, PlanContext, Position, RunId, Seq, Stage, source_field, time_field,
-};
+use smiles_stage::{Batch, Clock, PlanContext, Position, RunId, Seq, Stage, source_field, time_field};
+use smiles_testkit::NoFiles;
 use smiles_testkit::open_context;
 use smiles_testkit::postgres::{Database, PASSWORD, Server, USER, binary};
 

@@ -11,9 +11,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 use smiles_runtime::StagedState;
 use smiles_stage::{
-    Kind, NoFiles, OpenContext, PassInfo, PlanContext, Registry, Transform, source_field, time_field,
-    with_kind, with_unit,
+    ColumnMeta, Kind, OpenContext, PassInfo, PlanContext, Registry, Transform, source_field, time_field,
 };
+use smiles_testkit::NoFiles;
 use smiles_testkit::{ManualClock, open_context};
 use smiles_transform_standard::{Counter, DailyReset, Validity};
 
@@ -103,7 +103,7 @@ fn links() -> Vec<(Box<dyn Transform>, StagedState)> {
     let mut schema = schema();
     let mut links = Vec::new();
     for (name, options) in stages {
-        let factory = registry.find_transform(name).unwrap_or_else(|_| panic!("no {name}"));
+        let factory = registry.find_transform(name).unwrap_or_else(|| panic!("no {name}"));
         let plan = factory
             .plan(&options, PlanContext { stage: name, files: &NoFiles })
             .unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
@@ -121,7 +121,7 @@ fn context(stage: &str) -> OpenContext {
 
 fn schema() -> SchemaRef {
     let measured = |name: &str, data_type: DataType, unit: &str, kind: Kind| {
-        with_kind(with_unit(Field::new(name, data_type, false), unit), kind)
+        Field::new(name, data_type, false).with_unit(unit).with_kind(kind)
     };
     Arc::new(Schema::new(vec![
         time_field(),
@@ -132,7 +132,7 @@ fn schema() -> SchemaRef {
         measured("pv_power", DataType::Float64, "W", Kind::Gauge),
         measured("today_production", DataType::Int64, "Wh", Kind::Counter),
         measured("total_production", DataType::Int64, "Wh", Kind::Counter),
-        with_kind(Field::new("link_status", DataType::UInt8, false), Kind::State),
+        Field::new("link_status", DataType::UInt8, false).with_kind(Kind::State),
     ]))
 }
 

@@ -3,6 +3,7 @@
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use smiles_stage::Path;
 
 /// What short times are short for.
 #[derive(Clone, Debug)]
@@ -22,7 +23,8 @@ impl Times {
         });
         let zone = match zone {
             None => TimeZone::UTC,
-            Some(name) => smiles_stage::time_zone(name).map_err(|(message, _)| ("timezone", message))?,
+            Some(name) => smiles_stage::time_zone(name, Path::root())
+                .map_err(|problem| ("timezone", problem.message))?,
         };
         Ok(Self { date: date.transpose()?, zone })
     }

@@ -21,9 +21,10 @@ pub(crate) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
     logging::start(&environment)?;
     if let Some(zone) = &args.timezone
-        && let Err((message, help)) = time_zone(zone)
+        && let Err(problem) = time_zone(zone, smiles_stage::Path::root())
     {
-        return Err(Failure::configuration(format!("--timezone: {message}; {help}")));
+        let help = problem.help.unwrap_or_default();
+        return Err(Failure::configuration(format!("--timezone: {}; {help}", problem.message)));
     }
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     let load = || {

@@ -1,7 +1,7 @@
 //! One stage of the file: its common keys apart from its own options, both typed.
 
 use serde_json::{Map, Value, json};
-use smiles_stage::Registry;
+use smiles_stage::{Registry, did_you_mean};
 
 use crate::check::checker::check;
 use crate::diagnostic::Diagnostic;
@@ -126,27 +126,27 @@ impl Loader<'_> {
             Role::Transform => registry.find_transform(name).map(|factory| factory.schema()),
             Role::Sink => registry.find_sink(name).map(|factory| factory.schema()),
         };
+        if schema.is_none() && !self.without_plugins {
+            let at = self.document.entry(common, "type").and_then(|entry| self.document.anchor(entry.value));
+            let message = format!("there is no {} of type `{}`", role.word(), name.escape_debug());
+            let help = did_you_mean(name, names(role, registry));
+            self.out.push(Diagnostic::error(at, message).help(help));
+        }
         schema
-            .map_err(|unknown| {
-                if self.without_plugins {
-                    return;
-                }
-                let at =
-                    self.document.entry(common, "type").and_then(|entry| self.document.anchor(entry.value));
-                let message = format!("there is no {} of type `{}`", role.word(), name.escape_debug());
-                self.out.push(Diagnostic::error(at, message).help(unknown.help));
-            })
-            .ok()
     }
 }
 
 fn known_types(role: Role, registry: &Registry) -> Option<String> {
-    let names: Vec<&str> = match role {
+    let names = names(role, registry);
+    (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
+}
+
+fn names(role: Role, registry: &Registry) -> Vec<&str> {
+    match role {
         Role::Source => registry.all_sources().map(|factory| factory.name()).collect(),
         Role::Transform => registry.all_transforms().map(|factory| factory.name()).collect(),
         Role::Sink => registry.all_sinks().map(|factory| factory.name()).collect(),
-    };
-    (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
+    }
 }
 
 /// The typed value with every secret in it hidden.

@@ -40,59 +40,86 @@ pub fn json_field(name: &str) -> Field {
     with_metadata(Field::new(name, DataType::Utf8, true), EXTENSION, JSON)
 }
 
-/// Whether the field's texts are JSON documents.
-pub fn is_json(field: &Field) -> bool {
-    field.metadata().get(EXTENSION).is_some_and(|name| name == JSON)
+/// What the metadata of a field says of its column.
+pub trait ColumnMeta: Sized {
+    /// Whether its texts are JSON documents.
+    fn is_json(&self) -> bool;
+
+    /// Its unit as written in the device file (`0.1 V`, `Wh`), if it has one.
+    fn unit(&self) -> Option<&str>;
+
+    /// With this unit in place of any other.
+    #[must_use]
+    fn with_unit(self, unit: &str) -> Self;
+
+    /// The smallest step between two values of the device, in the field's unit (0.1), if it is known.
+    fn resolution(&self) -> Option<f64>;
+
+    /// With this step in place of any other.
+    #[must_use]
+    fn with_resolution(self, step: f64) -> Self;
+
+    /// What it measures, if its device file says so.
+    fn kind(&self) -> Option<Kind>;
+
+    /// With this kind in place of any other.
+    #[must_use]
+    fn with_kind(self, kind: Kind) -> Self;
+
+    /// As a copy of what was read into another, which keeps its raw unit on purpose.
+    #[must_use]
+    fn copy_of(self, original: &str) -> Self;
+
+    /// Whether it is such a copy.
+    fn is_copy(&self) -> bool;
 }
 
-/// The field's unit as written in the device file (`0.1 V`, `Wh`), if it has one.
-pub fn column_unit(field: &Field) -> Option<&str> {
-    field.metadata().get(UNIT).map(String::as_str)
-}
-
-/// The field with this unit in place of any other.
-pub fn with_unit(field: Field, unit: &str) -> Field {
-    with_metadata(field, UNIT, unit)
-}
-
-/// The smallest step between two values of the device, in the field's unit (0.1), if it is known.
-pub fn column_resolution(field: &Field) -> Option<f64> {
-    field.metadata().get(RESOLUTION)?.parse().ok()
-}
-
-/// The field with this step in place of any other.
-pub fn with_resolution(field: Field, step: f64) -> Field {
-    with_metadata(field, RESOLUTION, &step.to_string())
-}
-
-/// What the field measures, if its device file says so.
-pub fn column_kind(field: &Field) -> Option<Kind> {
-    match field.metadata().get(KIND)?.as_str() {
-        "gauge" => Some(Kind::Gauge),
-        "counter" => Some(Kind::Counter),
-        "state" => Some(Kind::State),
-        _ => None,
+impl ColumnMeta for Field {
+    fn is_json(&self) -> bool {
+        self.metadata().get(EXTENSION).is_some_and(|name| name == JSON)
     }
-}
 
-/// The field with this kind in place of any other.
-pub fn with_kind(field: Field, kind: Kind) -> Field {
-    let text = match kind {
-        Kind::Gauge => "gauge",
-        Kind::Counter => "counter",
-        Kind::State => "state",
-    };
-    with_metadata(field, KIND, text)
-}
+    fn unit(&self) -> Option<&str> {
+        self.metadata().get(UNIT).map(String::as_str)
+    }
 
-/// The field as a copy of what was read into another, which keeps its raw unit on purpose.
-pub fn copy_of(field: Field, original: &str) -> Field {
-    with_metadata(field, COPY_OF, original)
-}
+    fn with_unit(self, unit: &str) -> Self {
+        with_metadata(self, UNIT, unit)
+    }
 
-/// Whether the field is such a copy.
-pub fn is_copy(field: &Field) -> bool {
-    field.metadata().contains_key(COPY_OF)
+    fn resolution(&self) -> Option<f64> {
+        self.metadata().get(RESOLUTION)?.parse().ok()
+    }
+
+    fn with_resolution(self, step: f64) -> Self {
+        with_metadata(self, RESOLUTION, &step.to_string())
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        match self.metadata().get(KIND)?.as_str() {
+            "gauge" => Some(Kind::Gauge),
+            "counter" => Some(Kind::Counter),
+            "state" => Some(Kind::State),
+            _ => None,
+        }
+    }
+
+    fn with_kind(self, kind: Kind) -> Self {
+        let text = match kind {
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+            Kind::State => "state",
+        };
+        with_metadata(self, KIND, text)
+    }
+
+    fn copy_of(self, original: &str) -> Self {
+        with_metadata(self, COPY_OF, original)
+    }
+
+    fn is_copy(&self) -> bool {
+        self.metadata().contains_key(COPY_OF)
+    }
 }
 
 fn with_metadata(field: Field, key: &str, value: &str) -> Field {

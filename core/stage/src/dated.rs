@@ -37,11 +37,6 @@ pub fn misdated(schema: &Schema) -> Option<Misdated> {
 }
 
 impl Batch {
-    /// Whether its rows are dated by a clock that could be right.
-    pub fn is_dated(&self) -> bool {
-        misdated(self.records.schema_ref()).is_none()
-    }
-
     /// The rows; a mark among them says the time itself.
     #[must_use]
     pub fn rows(&self) -> RecordBatch {

@@ -10,9 +10,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{
-    Path, PlanContext, Problem, Problems, Segment, SinkPlan, SourcePlan, TransformPlan, did_you_mean,
-};
+use crate::{Path, PlanContext, Problem, Problems, Segment, SinkPlan, SourcePlan, TransformPlan};
 
 /// What an author writes: a name, typed options, and how options become a plan.
 pub trait Stage: Send + Sync + 'static {
@@ -88,13 +86,6 @@ fn segment(step: &serde_path_to_error::Segment) -> Option<Segment> {
     }
 }
 
-/// A `type:` that no factory has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownType {
-    /// What is known instead.
-    pub help: Option<String>,
-}
-
 /// All stage types of this process, by role and name.
 #[derive(Clone, Default)]
 pub struct Registry {
@@ -122,15 +113,9 @@ macro_rules! role {
         }
 
         #[doc = concat!("The ", $word, " of this `type:`.")]
-        ///
-        /// # Errors
-        /// No such type; says which are known.
-        pub fn $find(&self, name: &str) -> Result<&dyn Factory<dyn $plan>, UnknownType> {
+        pub fn $find(&self, name: &str) -> Option<&dyn Factory<dyn $plan>> {
             let own = self.others.get(name).map_or(name, String::as_str);
-            self.$map
-                .get(own)
-                .map(AsRef::as_ref)
-                .ok_or_else(|| UnknownType { help: did_you_mean(name, self.$map.keys().map(String::as_str)) })
+            self.$map.get(own).map(AsRef::as_ref)
         }
 
         #[doc = concat!("Every ", $word, ", by name.")]

@@ -16,17 +16,3 @@ pub trait Files: Send + Sync {
     /// What the file system says.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
 }
-
-/// No files at all: for stages built in tests.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoFiles;
-
-impl Files for NoFiles {
-    fn read(&self, path: &str) -> io::Result<String> {
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("no file {path}")))
-    }
-
-    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("no folder {folder}")))
-    }
-}

@@ -19,6 +19,7 @@ mod migration;
 mod offer;
 mod open_context;
 pub mod option;
+mod parse_error;
 mod pass_info;
 mod period;
 mod plan;
@@ -29,26 +30,24 @@ mod query;
 mod role;
 mod subject;
 pub mod unit;
-mod unit_advice;
+mod unit_spelling;
 mod zone;
 
 pub use batch::Batch;
 pub use clock::Clock;
-pub use column::{
-    Kind, SOURCE, TIME, column_kind, column_resolution, column_unit, copy_of, is_copy, is_json, json_field,
-    source_field, time_field, with_kind, with_resolution, with_unit,
-};
+pub use column::{ColumnMeta, Kind, SOURCE, TIME, json_field, source_field, time_field};
 pub use dated::{Misdated, mark_misdated, misdated};
 pub use decimal::{product, widened};
 pub use error::{Action, Rejection, StageError};
-pub use factory::{Factory, Registry, Stage, UnknownType};
-pub use files::{Files, NoFiles};
+pub use factory::{Factory, Registry, Stage};
+pub use files::Files;
 pub use fingerprint::fingerprint;
 pub use health::{Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState};
 pub use host::is_host;
 pub use migration::{Migrate, Migrated, MigrationStep, RewrittenTable};
 pub use offer::{MappedTable, Offer, StoreSchema};
 pub use open_context::OpenContext;
+pub use parse_error::ParseError;
 pub use pass_info::{PassInfo, SourcePasses};
 pub use period::Periods;
 pub use plan::{
@@ -65,4 +64,4 @@ pub use subject::Subject;
 
 /// Re-exported so that a stage registers its own series without choosing a version.
 pub use prometheus;
-pub use zone::{time_zone, time_zone_at};
+pub use zone::time_zone;

@@ -12,6 +12,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::ParseError;
+
 /// The `format` of a [`Period`] in JSON Schema.
 pub const DURATION_FORMAT: &str = "duration";
 /// The `format` of a [`Size`] in JSON Schema.
@@ -24,17 +26,6 @@ pub struct Period(pub Duration);
 /// A number of bytes: `512B`, `64KiB`, `64MiB`, `1GiB`; also decimal `kB`, `MB`, `GB`; `0` needs no unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(pub u64);
-
-/// Why a text is neither.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OptionError {
-    /// Not a duration.
-    #[error("`{0}` is not a duration such as `500ms`, `3s`, `1m` or `24h`")]
-    Period(String),
-    /// Not a size.
-    #[error("`{0}` is not a size such as `64KiB`, `64MiB` or `1GiB`")]
-    Size(String),
-}
 
 const TIMES: &[(&str, u64)] =
     &[("ms", 1), ("s", 1_000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -52,20 +43,22 @@ const SIZES: &[(&str, u64)] = &[
 ];
 
 impl FromStr for Period {
-    type Err = OptionError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, OptionError> {
-        total(text.trim(), TIMES)
-            .map(|millis| Self(Duration::from_millis(millis)))
-            .ok_or_else(|| OptionError::Period(text.to_owned()))
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        total(text.trim(), TIMES).map(|millis| Self(Duration::from_millis(millis))).ok_or_else(|| {
+            ParseError::new(format!("`{text}` is not a duration such as `500ms`, `3s`, `1m` or `24h`"))
+        })
     }
 }
 
 impl FromStr for Size {
-    type Err = OptionError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, OptionError> {
-        total(text.trim(), SIZES).map(Self).ok_or_else(|| OptionError::Size(text.to_owned()))
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        total(text.trim(), SIZES).map(Self).ok_or_else(|| {
+            ParseError::new(format!("`{text}` is not a size such as `64KiB`, `64MiB` or `1GiB`"))
+        })
     }
 }
 

@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 
-/// Handed to every transform before the rows of a pass ([`crate::Transform::pass`]).
+/// Handed to every transform with the rows of a pass ([`crate::Transform::apply`]).
 ///
-/// Made by [`PassInfo::new`], so that more can be said of a pass without a change wherever one is made.
+/// Made by [`PassInfo::new`] (and `..`), so that more can be said of a pass without a change wherever one is made.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct PassInfo {
     /// The name of the source that was asked.
     pub source: String,
@@ -36,20 +35,6 @@ impl PassInfo {
     pub fn new(source: &str, began: Timestamp, complete: bool) -> Self {
         let sources = vec![SourcePasses { name: source.to_owned(), reachable: true, complete }];
         Self { source: source.to_owned(), began, dated: true, complete, sources }
-    }
-
-    /// The same with these sources.
-    #[must_use]
-    pub fn among(mut self, sources: Vec<SourcePasses>) -> Self {
-        self.sources = sources;
-        self
-    }
-
-    /// The same; `dated`: whether the clock can be right.
-    #[must_use]
-    pub fn dated(mut self, dated: bool) -> Self {
-        self.dated = dated;
-        self
     }
 
     /// Whether every source that can be reached has made a complete pass.

@@ -19,12 +19,7 @@ impl Periods {
         Self { zone, reset_hour, last: None }
     }
 
-    /// The latest reset instant that is not after `time`; `None` only at the very ends of the calendar.
-    pub fn of(&mut self, time: Timestamp) -> Option<Timestamp> {
-        self.around(time).map(|(start, _)| start)
-    }
-
-    /// That, and the next reset instant.
+    /// The latest reset instant that is not after `time`, and the next one; `None` only at the very ends of the calendar.
     pub fn around(&mut self, time: Timestamp) -> Option<(Timestamp, Timestamp)> {
         if let Some((start, end)) = self.last
             && start <= time
@@ -68,7 +63,7 @@ mod tests {
     fn check(zone: &str, reset_hour: i8, rows: &[(&str, &str)]) {
         let mut periods = Periods::new(TimeZone::get(zone).unwrap(), reset_hour);
         for (time, expected) in rows {
-            let period = periods.of(time.parse().unwrap()).unwrap();
+            let period = periods.around(time.parse().unwrap()).unwrap().0;
             assert_eq!(period, expected.parse::<Timestamp>().unwrap(), "{time} in {zone} at {reset_hour}");
         }
     }

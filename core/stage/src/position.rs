@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::ParseError;
+
 use serde::{Deserialize, Serialize};
 
 /// One opening of a journal: a random 128-bit id, so that a journal that was rolled back can never
@@ -53,19 +55,15 @@ impl fmt::Debug for RunId {
     }
 }
 
-/// Why a text is not a run id.
-#[derive(Debug, thiserror::Error)]
-#[error("a run id is 32 hexadecimal digits")]
-pub struct NotARunId;
-
 impl FromStr for RunId {
-    type Err = NotARunId;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, NotARunId> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(NotARunId);
+            return Err(ParseError::new("a run id is 32 hexadecimal digits"));
         }
-        u128::from_str_radix(text, 16).map(|id| RunId(id.to_be_bytes())).map_err(|_| NotARunId)
+        let id = u128::from_str_radix(text, 16).map_err(|error| ParseError::new(error.to_string()))?;
+        Ok(Self(id.to_be_bytes()))
     }
 }
 

@@ -1,6 +1,5 @@
 //! A question to a store as plain data; each store compiles it to its own language with bound parameters.
 
-use arrow_schema::{DataType, Schema};
 use jiff::Timestamp;
 
 /// A value to compare with.
@@ -144,25 +143,5 @@ impl Function {
             Self::Max => "max",
             Self::Last => "last",
         }
-    }
-}
-
-impl Buckets {
-    /// What comes back: the start of the span under the name of the time column, then `<column>_<function>`.
-    ///
-    /// # Errors
-    /// The name of a column that is not there.
-    pub fn schema(&self, table: &Schema) -> Result<Schema, String> {
-        let missing = |name: &str| name.to_owned();
-        let mut fields = vec![table.field_with_name(&self.time).map_err(|_| missing(&self.time))?.clone()];
-        for Aggregate { column, function } in &self.aggregates {
-            let field =
-                table.field_with_name(column).map_err(|_| missing(column))?.clone().with_nullable(true);
-            let name = format!("{column}_{}", function.name());
-            let field = field.with_name(name);
-            let is_mean = *function == Function::Avg;
-            fields.push(if is_mean { field.with_data_type(DataType::Float64) } else { field });
-        }
-        Ok(Schema::new(fields))
     }
 }

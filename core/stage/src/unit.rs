@@ -2,15 +2,12 @@
 //! so that 2301 tenths of a volt are exactly the double nearest to 230.1.
 
 use std::fmt;
-use std::str::FromStr;
 
 use crate::decimal::Decimal;
-pub use crate::unit_advice::advice;
 
 /// What is measured; only units of one dimension convert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Dimension {
+pub(crate) enum Dimension {
     Number,
     Voltage,
     Current,
@@ -50,7 +47,7 @@ pub struct Unit {
 
 /// Why a text is not a unit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnitError {
+pub(crate) enum NotAUnit {
     /// The symbol is in no table.
     #[error("unknown unit `{0}`")]
     Unknown(String),
@@ -162,13 +159,13 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 
 impl Unit {
-    /// What it measures.
-    pub fn dimension(&self) -> Dimension {
+    /// What it measures, for people.
+    pub fn dimension(&self) -> impl fmt::Debug + use<> {
         self.dimension
     }
 
     /// The symbol without the number: `V` of `0.1 V`.
-    pub fn symbol(&self) -> &'static str {
+    pub(crate) fn symbol(&self) -> &'static str {
         self.symbol
     }
 
@@ -179,7 +176,7 @@ impl Unit {
     }
 
     /// Whether it has a number in front.
-    pub fn is_scaled(&self) -> bool {
+    fn is_scaled(&self) -> bool {
         self.scale != (1.0, 1.0)
     }
 
@@ -210,7 +207,7 @@ impl Unit {
     }
 
     /// Every symbol and alias, for "did you mean".
-    pub fn symbols() -> impl Iterator<Item = &'static str> {
+    pub(crate) fn symbols() -> impl Iterator<Item = &'static str> {
         TABLE.iter().map(|row| row.0).chain(ALIASES.iter().map(|alias| alias.0))
     }
 }
@@ -246,10 +243,9 @@ impl Conversion {
     }
 }
 
-impl FromStr for Unit {
-    type Err = UnitError;
-
-    fn from_str(text: &str) -> Result<Self, UnitError> {
+impl Unit {
+    /// Reads a unit as people write it.
+    pub(crate) fn read(text: &str) -> Result<Self, NotAUnit> {
         let text = text.trim();
         let (scale, symbol) = match text.split_once(char::is_whitespace) {
             Some((number, symbol)) => (decimal(number)?, symbol.trim()),
@@ -257,7 +253,7 @@ impl FromStr for Unit {
         };
         let symbol = ALIASES.iter().find(|alias| alias.0 == symbol).map_or(symbol, |alias| alias.1);
         let row =
-            TABLE.iter().find(|row| row.0 == symbol).ok_or_else(|| UnitError::Unknown(symbol.to_owned()))?;
+            TABLE.iter().find(|row| row.0 == symbol).ok_or_else(|| NotAUnit::Unknown(symbol.to_owned()))?;
         Ok(Unit { symbol: row.0, dimension: row.1, factor: row.2, offset: row.3, scale })
     }
 }
@@ -272,8 +268,8 @@ impl fmt::Display for Unit {
 }
 
 /// `0.01` as (1, 100): digits over a power of ten, both exact.
-fn decimal(text: &str) -> Result<(f64, f64), UnitError> {
-    let bad = || UnitError::Scale(text.to_owned());
+fn decimal(text: &str) -> Result<(f64, f64), NotAUnit> {
+    let bad = || NotAUnit::Scale(text.to_owned());
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = format!("{whole}{fraction}");
     if digits.is_empty() || digits.len() > 12 || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -344,9 +340,9 @@ mod tests {
     #[test]
     fn dimensions_do_not_mix_and_nonsense_is_named() {
         assert_eq!(convert(1.0, "V", "A"), None);
-        assert_eq!("0.1 Vx".parse::<Unit>(), Err(UnitError::Unknown("Vx".into())));
+        assert_eq!(Unit::read("0.1 Vx"), Err(NotAUnit::Unknown("Vx".into())));
         for scale in ["x", "-1", "0", "0.0", "1e3"] {
-            assert_eq!(format!("{scale} V").parse::<Unit>(), Err(UnitError::Scale(scale.into())));
+            assert_eq!(Unit::read(&format!("{scale} V")), Err(NotAUnit::Scale(scale.into())));
         }
     }
 

@@ -7,21 +7,13 @@ use crate::{Path, Problem, did_you_mean};
 /// The zone of an IANA name.
 ///
 /// # Errors
-/// There is none of that name: what is wrong, and what to write.
-pub fn time_zone(name: &str) -> Result<TimeZone, (String, String)> {
+/// There is none of that name: what is wrong at that option, and what to write.
+pub fn time_zone(name: &str, at: Path) -> Result<TimeZone, Problem> {
     TimeZone::get(name).map_err(|_| {
         let help =
             meant(name).unwrap_or_else(|| "use an IANA name such as `Europe/Berlin` or `UTC`".to_owned());
-        (format!("unknown time zone `{name}`"), help)
+        Problem::error(at, format!("unknown time zone `{name}`")).help(help)
     })
-}
-
-/// The same for an option of a stage.
-///
-/// # Errors
-/// As [`time_zone`], at that option.
-pub fn time_zone_at(at: Path, name: &str) -> Result<TimeZone, Problem> {
-    time_zone(name).map_err(|(message, help)| Problem::error(at, message).help(help))
 }
 
 /// A city without its continent, or a slip of the pen.
@@ -40,14 +32,16 @@ mod tests {
 
     #[test]
     fn a_name_that_is_none_says_what_may_be_meant() {
+        let time_zone = |name| time_zone(name, Path::root());
         assert!(time_zone("Europe/Berlin").is_ok() && time_zone("UTC").is_ok());
         for (name, help) in [
             ("Berlin", "did you mean `Europe/Berlin`?"),
             ("Europe/Berln", "did you mean `Europe/Berlin`?"),
             ("the moon", "use an IANA name such as `Europe/Berlin` or `UTC`"),
         ] {
-            let said = (format!("unknown time zone `{name}`"), help.to_owned());
-            assert_eq!(time_zone(name).unwrap_err(), said);
+            let problem = time_zone(name).unwrap_err();
+            assert_eq!(problem.message, format!("unknown time zone `{name}`"));
+            assert_eq!(problem.help.as_deref(), Some(help));
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use smiles_stage::{Query, StageError, StoreSchema, did_you_mean};
+use smiles_stage::{Aggregate, Buckets, Function, Query, StageError, StoreSchema, did_you_mean};
 
 /// A query all of whose names are known.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub fn resolve<'a>(query: &'a Query, tables: &'a StoreSchema) -> Result<Resolved
     }
     resolved.check()?;
     let answer = match &query.buckets {
-        Some(buckets) => buckets.schema(table).map_err(|name| resolved.missing(&name))?,
+        Some(buckets) => resolved.summary(buckets)?,
         None => Schema::new(fields),
     };
     resolved.answer = Arc::new(answer);
@@ -61,6 +61,18 @@ impl Resolved<'_> {
     fn missing(&self, name: &str) -> StageError {
         let known = self.table.fields().iter().map(|field| field.name().as_str());
         unknown(&format!("column of `{}`", self.query.table), name, known)
+    }
+
+    /// What comes back of spans of time: the start of each under the name of the time column, then `<column>_<function>`.
+    fn summary(&self, buckets: &Buckets) -> Result<Schema, StageError> {
+        let mut fields = vec![self.field(&buckets.time)?.clone()];
+        for Aggregate { column, function } in &buckets.aggregates {
+            let field = self.field(column)?.clone().with_nullable(true);
+            let field = field.with_name(format!("{column}_{}", function.name()));
+            let is_mean = *function == Function::Avg;
+            fields.push(if is_mean { field.with_data_type(DataType::Float64) } else { field });
+        }
+        Ok(Schema::new(fields))
     }
 
     /// What cannot be asked together.

@@ -8,10 +8,7 @@ use arrow_schema::{Field, Schema};
 use crate::column_type::ColumnType;
 use crate::config::{Column, ColumnOptions, Condition, Mode, Table, Tables};
 use crate::plan::{Origin, PlannedColumn, Role, TablePlan, TablesPlan};
-use smiles_stage::{
-    Kind, Path, Problem, Problems, SOURCE, TIME, column_kind, column_resolution, column_unit, with_kind,
-    with_resolution, with_unit,
-};
+use smiles_stage::{ColumnMeta, Kind, Path, Problem, Problems, SOURCE, TIME};
 
 impl TablesPlan {
     /// Checks a mapping against the columns that enter.
@@ -20,8 +17,8 @@ impl TablesPlan {
     /// Everything that does not fit, each below `at`, the place of the mapping in the options.
     pub fn new(tables: &Tables, input: &Schema, at: &Path) -> Result<Self, Problems> {
         let mut check = Check::new(input);
-        let planned = tables.iter().map(|(name, table)| check.table(name, table, &at.key(name))).collect();
-        if tables.is_empty() {
+        let planned = tables.0.iter().map(|(name, table)| check.table(name, table, &at.key(name))).collect();
+        if tables.0.is_empty() {
             check.error(at.clone(), "no table is mapped", "name at least one table and its columns");
         }
         check.finish().map(|()| Self { tables: planned })
@@ -175,9 +172,9 @@ impl<'a> Check<'a> {
         }
         let mut field = stored_as.or(given).unwrap_or(ColumnType::Text).field(name);
         if let Some((source, _)) = known {
-            field = column_unit(source).map_or(field.clone(), |unit| with_unit(field, unit));
-            field = column_kind(source).map_or(field.clone(), |kind| with_kind(field, kind));
-            field = column_resolution(source).map_or(field.clone(), |step| with_resolution(field, step));
+            field = source.unit().map_or(field.clone(), |unit| field.with_unit(unit));
+            field = source.kind().map_or(field.clone(), |kind| field.with_kind(kind));
+            field = source.resolution().map_or(field.clone(), |step| field.with_resolution(step));
         }
         let nullable = known.is_none_or(|(source, _)| source.is_nullable());
         (field, Origin::Column { name: from.to_owned(), nullable })
@@ -301,9 +298,9 @@ impl<'a> Check<'a> {
 }
 
 fn is_measured(field: &Field) -> bool {
-    match column_kind(field) {
+    match field.kind() {
         Some(kind) => kind != Kind::State,
-        None => column_unit(field).is_some(),
+        None => field.unit().is_some(),
     }
 }
 

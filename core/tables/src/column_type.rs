@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use smiles_stage::{is_json, json_field};
+use smiles_stage::{ColumnMeta, json_field};
 
 /// What a table column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -33,7 +33,7 @@ impl ColumnType {
             DataType::Boolean => Some(Self::Bool),
             data_type if data_type.is_integer() => Some(Self::Int64),
             DataType::Float32 | DataType::Float64 => Some(Self::Float64),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if is_json(field) => Some(Self::Json),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if field.is_json() => Some(Self::Json),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(Self::Text),
             DataType::Timestamp(_, _) => Some(Self::Time),
             _ => None,
@@ -60,7 +60,7 @@ impl ColumnType {
     }
 
     /// Whether a column of this type can be stored as `target` without loss of meaning.
-    pub fn fits(self, target: Self) -> bool {
+    pub(crate) fn fits(self, target: Self) -> bool {
         self == target
             || matches!(
                 (self, target),

@@ -11,43 +11,46 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use crate::column_type::ColumnType;
 
 /// Target tables in the order they are written: parents before the tables that refer to them.
-pub type Tables = IndexMap<String, Table>;
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Tables(pub(crate) IndexMap<String, Table>);
 
 /// One target table.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Table {
+pub(crate) struct Table {
     /// How rows get into the table.
     #[serde(default)]
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// Target columns that identify a row (`upsert` only); the table must have a unique index on them.
     #[serde(default)]
-    pub key: Vec<String>,
+    pub(crate) key: Vec<String>,
     /// Target column -> pipeline column, in the order of the table.
     #[serde(default)]
-    pub columns: IndexMap<String, Column>,
+    pub(crate) columns: IndexMap<String, Column>,
     /// Pipeline columns: of the rows of one batch that agree in all of these only one is written. It is the first
     /// whose measurements are not all null, else the first. Measurements are the mapped pipeline columns with a
     /// unit or of kind `gauge` or `counter`; where no mapped column has either, all mapped ones but these,
     /// `time` and `source`.
     #[serde(default)]
-    pub distinct: Vec<String>,
+    pub(crate) distinct: Vec<String>,
     /// Only rows whose pipeline columns equal these values (or are `not_null`) are written.
     #[serde(default, rename = "where")]
-    pub filter: IndexMap<String, Condition>,
+    pub(crate) filter: IndexMap<String, Condition>,
     /// Target column that says how new a row is (or the pipeline column it is mapped from): an existing row is
     /// overwritten only by one that is not older (`upsert` only).
     #[serde(default)]
-    pub newest: Option<String>,
+    pub(crate) newest: Option<String>,
     /// Target columns that are set when a row is inserted and then left alone (`upsert` only).
     #[serde(default)]
-    pub first: Vec<String>,
+    pub(crate) first: Vec<String>,
     /// Creates the table when it is missing, with the types of the mapping.
     #[serde(default)]
-    pub create: bool,
+    pub(crate) create: bool,
     /// Columns the table has beyond the written ones and queries may read: name -> type.
     #[serde(default)]
-    pub reads: IndexMap<String, ColumnType>,
+    pub(crate) reads: IndexMap<String, ColumnType>,
 }
 
 /// How rows get into a table.
@@ -66,7 +69,7 @@ pub enum Mode {
 /// Where a target column's value comes from.
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
 #[schemars(untagged)]
-pub enum Column {
+pub(crate) enum Column {
     /// A pipeline column as it is.
     Name(String),
     /// A pipeline column in another type, or a JSON object of several.
@@ -76,23 +79,23 @@ pub enum Column {
 /// Either `column` (with an optional `type`) or `json`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ColumnOptions {
+pub(crate) struct ColumnOptions {
     /// The pipeline column.
-    pub column: Option<String>,
+    pub(crate) column: Option<String>,
     /// The type it is stored as: a whole number as `float64`, a bool as `int64`, text that holds JSON as `json`.
     #[serde(rename = "type")]
-    pub stored_as: Option<ColumnType>,
+    pub(crate) stored_as: Option<ColumnType>,
     /// Name in the object -> pipeline column; a null stays in the object as null.
-    pub json: Option<IndexMap<String, String>>,
+    pub(crate) json: Option<IndexMap<String, String>>,
     /// With `json`: the object of a row that was dated by a clock that cannot be right gets a member of this name, which is
     /// true; no other object has it.
-    pub misdated: Option<String>,
+    pub(crate) misdated: Option<String>,
 }
 
 /// What a pipeline column must be for a row to be written.
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
 #[schemars(untagged)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// This truth value.
     Bool(bool),
     /// This whole number.
@@ -105,7 +108,7 @@ pub enum Condition {
 
 impl Condition {
     /// Whether it is the word for "anything but null".
-    pub fn is_not_null(&self) -> bool {
+    pub(crate) fn is_not_null(&self) -> bool {
         matches!(self, Self::Text(text) if text == "not_null")
     }
 }

@@ -16,7 +16,7 @@ use serde::de::IgnoredAny;
 
 use crate::column_type::ColumnType;
 use crate::convert::{convert, lost};
-use smiles_stage::is_json;
+use smiles_stage::ColumnMeta;
 
 /// One member: its name as JSON text with the colon, its column, whether its texts are JSON documents.
 pub(super) struct Member {
@@ -55,7 +55,7 @@ pub fn row_objects(records: &RecordBatch) -> StringArray {
     let members: Vec<Member> = columns
         .map(|(field, column)| {
             let nothing = || Arc::new(NullArray::new(records.num_rows())) as ArrayRef;
-            Member::new(field.name(), printable(column, field).unwrap_or_else(nothing), is_json(field))
+            Member::new(field.name(), printable(column, field).unwrap_or_else(nothing), field.is_json())
         })
         .collect();
     objects(&members, records.num_rows())

@@ -21,7 +21,7 @@ mod tests;
 
 pub use bundle::{Bundle, Place};
 pub use column_type::ColumnType;
-pub use config::{Column, ColumnOptions, Condition, Mode, Table, Tables};
+pub use config::{Mode, Tables};
 pub use json::{row_objects, write_time};
 pub use merge::{latest_plausible, merge, plausible_until};
 pub use plan::{PlannedColumn, Role, TablePlan, TablesPlan};

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::config::Mode;
 use crate::key::KeyColumns;
 use crate::plan::{Role, TablePlan};
-use smiles_stage::Batch;
+use smiles_stage::{Batch, misdated};
 
 /// No reading is of an earlier time (2020-01-01).
 const FIRST_POSSIBLE: i64 = 1_577_836_800;
@@ -56,7 +56,7 @@ pub fn merge(table: &TablePlan, parts: &[&RecordBatch], latest: Option<Timestamp
 /// The latest time that a stored row can have, if these are written now: what is later was dated by a clock that ran
 /// ahead, and must not keep out what is right. `None`: the clock cannot be right itself, and says nothing about others.
 pub fn latest_plausible(batches: &[Batch], now: Timestamp) -> Option<Timestamp> {
-    let last = batches.last().filter(|batch| batch.is_dated())?;
+    let last = batches.last().filter(|batch| misdated(batch.records.schema_ref()).is_none())?;
     plausible_until(last.accepted_at.max(now))
 }
 

@@ -18,7 +18,7 @@ use crate::json::{Member, objects, printable};
 use crate::plan::Origin;
 use crate::plan::{PlannedColumn, Role, TablePlan};
 use crate::select::select;
-use smiles_stage::{Misdated, TIME, is_json, misdated};
+use smiles_stage::{ColumnMeta, Misdated, TIME, misdated};
 
 /// Rows of one table, and where each of them came from, ascending.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ impl Projection<'_> {
         let (cells, index) = self.taken(name)?;
         let schema = self.records.schema();
         let field = schema.field(index);
-        Some((printable(&cells, field)?, is_json(field)))
+        Some((printable(&cells, field)?, field.is_json()))
     }
 
     /// The chosen rows of a column of the batch, and the column's index.

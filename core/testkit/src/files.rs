@@ -24,3 +24,17 @@ impl Files for MemoryFiles {
         if names.is_empty() { Err(io::Error::from(io::ErrorKind::NotFound)) } else { Ok(names) }
     }
 }
+
+/// No files at all: for stages built in tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, path: &str) -> io::Result<String> {
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("no file {path}")))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("no folder {folder}")))
+    }
+}

@@ -23,7 +23,7 @@ pub use clock::ManualClock;
 pub use clock_steps::{clock_schema, clock_steps, clock_tables};
 pub use context::open_context;
 pub use eventually::eventually;
-pub use files::MemoryFiles;
+pub use files::{MemoryFiles, NoFiles};
 pub use plans::{collecting_sink, memory_sink, scripted, scripted_with};
 pub use rows::{ids, numbered, numbered_schema};
 pub use scripted::{Script, Step};

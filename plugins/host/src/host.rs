@@ -150,9 +150,9 @@ enum Owner {
 
 fn owner(registry: &Registry, role: Role, name: &str) -> Option<Owner> {
     let of_plugin = match role {
-        Role::Source => registry.find_source(name).ok()?.plugin().is_some(),
-        Role::Transform => registry.find_transform(name).ok()?.plugin().is_some(),
-        Role::Sink => registry.find_sink(name).ok()?.plugin().is_some(),
+        Role::Source => registry.find_source(name)?.plugin().is_some(),
+        Role::Transform => registry.find_transform(name)?.plugin().is_some(),
+        Role::Sink => registry.find_sink(name)?.plugin().is_some(),
     };
     Some(if of_plugin { Owner::Plugin } else { Owner::BuiltIn })
 }

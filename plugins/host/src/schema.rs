@@ -209,6 +209,8 @@ pub(crate) fn difference(planned: &Schema, bound: &Schema) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use smiles_stage::ColumnMeta as _;
+
     use super::*;
 
     fn all_types() -> Schema {
@@ -216,7 +218,7 @@ mod tests {
         let others = KNOWN
             .iter()
             .map(|(format, data_type)| Field::new(format!("f_{format}"), data_type.clone(), true));
-        let unit = smiles_stage::with_unit(Field::new("power", DataType::Float64, true), "W");
+        let unit = Field::new("power", DataType::Float64, true).with_unit("W");
         Schema::new(std::iter::once(time).chain(others).chain([unit]).collect::<Vec<_>>())
     }
 

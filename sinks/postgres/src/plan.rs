@@ -77,9 +77,9 @@ fn check(config: &Config) -> Problems {
         error("sslrootcert", "nothing is verified with this `sslmode`", help);
     }
     if !config.timezone.is_empty()
-        && let Err((message, help)) = time_zone(&config.timezone)
+        && let Err(problem) = time_zone(&config.timezone, Path::root().key("timezone"))
     {
-        error("timezone", &message, &help);
+        problems.push(problem);
     }
     problems
 }

@@ -1,7 +1,7 @@
 //! Is a device file sound? Everything wrong with it, at once, each at its place.
 
-use smiles_stage::unit::{Unit, advice};
-use smiles_stage::{Path, Problem, Problems, SOURCE, TIME};
+use smiles_stage::unit::Unit;
+use smiles_stage::{ParseError, Path, Problem, Problems, SOURCE, TIME};
 
 use crate::columns::finest;
 use crate::device::block::{Block, Repeat};
@@ -208,8 +208,8 @@ fn check_units(field: &Field, at: &Path, problems: &mut Problems) {
     let others = field.variants.iter().enumerate();
     let others = others.map(|(index, other)| (at.key("variants").index(index).key("unit"), &other.unit));
     for (place, text) in own.into_iter().chain(others) {
-        if let Err(error) = text.parse::<Unit>() {
-            problems.push(Problem::error(place, error.to_string()).help(advice(text)));
+        if let Err(ParseError { message, help }) = text.parse::<Unit>() {
+            problems.push(Problem { help, ..Problem::error(place, message) });
         }
     }
     if field.unit.is_none() && !field.variants.is_empty() {

@@ -1,8 +1,8 @@
 //! The columns a device file stands for: types wide enough for every record, one unit each.
 
 use arrow_schema::{DataType, Field as ArrowField};
+use smiles_stage::ColumnMeta;
 use smiles_stage::unit::Unit;
-use smiles_stage::{with_kind, with_unit};
 
 use crate::device::Device;
 use crate::device::block::Block;
@@ -52,10 +52,10 @@ fn column(order: Order, place: usize, block: &Block, name: &str, field: &Field) 
     let data_type = data_type(field, factors.iter().copied().max().unwrap_or(1));
     let mut arrow = ArrowField::new(name, data_type, nullable(block, field));
     if let Some(unit) = unit {
-        arrow = with_unit(arrow, &unit);
+        arrow = arrow.with_unit(&unit);
     }
     if let Some(kind) = field.kind {
-        arrow = with_kind(arrow, contract(kind));
+        arrow = arrow.with_kind(contract(kind));
     }
     let variants = field.variants.iter().enumerate().filter_map(scale).collect();
     Column { block: place, field: block.located(field), order, factor: factor_of(0), variants, arrow }
@@ -155,7 +155,7 @@ mod tests {
         let column = columns.last().unwrap();
         assert_eq!(column.arrow.data_type(), &data_type, "{field}");
         assert_eq!(column.arrow.is_nullable(), nullable, "{field}");
-        assert_eq!(smiles_stage::column_unit(&column.arrow), unit, "{field}");
+        assert_eq!(column.arrow.unit(), unit, "{field}");
         let got: Vec<u32> =
             std::iter::once(column.factor).chain(column.variants.iter().map(|scale| scale.factor)).collect();
         assert_eq!(got, factors, "{field}");

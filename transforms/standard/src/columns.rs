@@ -10,9 +10,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use jiff::Timestamp;
-use smiles_stage::{Path, Problem, StageError, TIME, column_resolution, column_unit};
-
-use crate::raw;
+use smiles_stage::{ColumnMeta, Path, Problem, StageError, TIME};
 
 /// The column as doubles (whole numbers exact below 2^53, single precision as it was said); `None` for a type that is not a number.
 pub(crate) fn numbers(column: &ArrayRef) -> Option<Float64Array> {
@@ -68,7 +66,7 @@ pub(crate) fn find_number(schema: &Schema, name: &str, at: Path) -> Result<usize
 /// The index of a column of numbers that the stage is to change, or the problem.
 pub(crate) fn find_changed(schema: &Schema, name: &str, at: Path) -> Result<usize, Problem> {
     let index = find_number(schema, name, at.clone())?;
-    if raw::is_copy(schema.field(index)) {
+    if schema.field(index).is_copy() {
         return Err(Problem::error(
             at,
             format!("column `{name}` is a copy of what was read and stays as it is"),
@@ -80,7 +78,7 @@ pub(crate) fn find_changed(schema: &Schema, name: &str, at: Path) -> Result<usiz
 
 /// The unit of a column, as text; `None` where it has none.
 pub(crate) fn unit(schema: &Schema, name: &str) -> Option<String> {
-    schema.field_with_name(name).ok().and_then(column_unit).map(str::to_owned)
+    schema.field_with_name(name).ok().and_then(ColumnMeta::unit).map(str::to_owned)
 }
 
 /// The index of the rows' time.
@@ -119,7 +117,7 @@ pub(crate) fn counters(batch: &RecordBatch, index: usize) -> Result<Float64Array
 
 /// One step of the device in the unit of the column; zero where it is not known, as of a number with a fraction.
 pub(crate) fn one_step(field: &Field) -> f64 {
-    column_resolution(field).unwrap_or(if field.data_type().is_integer() { 1.0 } else { 0.0 })
+    field.resolution().unwrap_or(if field.data_type().is_integer() { 1.0 } else { 0.0 })
 }
 
 /// The row's number; what is not finite was not said.

@@ -4,14 +4,13 @@
 //! may fall to zero at night and is no counter; and it says of which column it is a copy.
 
 use arrow_schema::Field;
-pub(crate) use smiles_stage::is_copy;
-use smiles_stage::{column_unit, copy_of, with_unit};
+use smiles_stage::ColumnMeta;
 
 /// The field of a copy of `field`.
 pub(crate) fn copy(field: &Field, name: String) -> Field {
-    let copy = copy_of(Field::new(name, field.data_type().clone(), field.is_nullable()), field.name());
-    match column_unit(field) {
-        Some(unit) => with_unit(copy, unit),
+    let copy = Field::new(name, field.data_type().clone(), field.is_nullable()).copy_of(field.name());
+    match field.unit() {
+        Some(unit) => copy.with_unit(unit),
         None => copy,
     }
 }

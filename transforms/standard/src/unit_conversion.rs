@@ -7,14 +7,14 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use smiles_stage::unit::{Conversion, Unit, advice};
+use smiles_stage::unit::{Conversion, Unit};
 use smiles_stage::{
-    OpenContext, PassInfo, Path, PlanContext, Problem, Problems, Stage, StageError, State, Transform,
-    TransformPlan, column_unit, with_resolution, with_unit,
+    ColumnMeta, OpenContext, ParseError, PassInfo, Path, PlanContext, Problem, Problems, Stage, StageError,
+    State, Transform, TransformPlan,
 };
 
+use crate::columns;
 use crate::shape::{Shape, planned};
-use crate::{columns, raw};
 
 /// The stage type `unit_conversion`.
 pub struct UnitConversion;
@@ -42,9 +42,8 @@ impl Stage for UnitConversion {
         for (column, text) in config.to {
             match text.parse::<Unit>() {
                 Ok(unit) => _ = targets.insert(column, unit),
-                Err(error) => problems.push(
-                    Problem::error(Path::root().key("to").key(column), error.to_string()).help(advice(&text)),
-                ),
+                Err(ParseError { message, help }) => problems
+                    .push(Problem { help, ..Problem::error(Path::root().key("to").key(column), message) }),
             }
         }
         if problems.is_empty() { Ok(planned(Plan { targets })) } else { Err(problems) }
@@ -65,10 +64,10 @@ impl Plan {
     fn column(&self, field: &Field) -> Result<(Step, Field), Problem> {
         let target = self.targets.get(field.name());
         let at = Path::root().key("to").key(field.name());
-        if raw::is_copy(field) {
+        if field.is_copy() {
             return Ok((Step::Keep, field.clone()));
         }
-        let Some(text) = column_unit(field) else {
+        let Some(text) = field.unit() else {
             return match target {
                 None => Ok((Step::Keep, field.clone())),
                 Some(_) => {
@@ -85,10 +84,10 @@ impl Plan {
             let (from, to) = (own.dimension(), target.dimension());
             Problem::error(at, format!("`{own}` is {from:?}, `{target}` is {to:?}: they do not convert"))
         })?;
-        let mut named = with_unit(field.clone(), &target.to_string());
+        let mut named = field.clone().with_unit(&target.to_string());
         if field.data_type().is_integer() {
             // One step of the device in the unit it ends in: an answer rounds means to it.
-            named = with_resolution(named, (conversion.apply(1.0) - conversion.apply(0.0)).abs());
+            named = named.with_resolution((conversion.apply(1.0) - conversion.apply(0.0)).abs());
         }
         if conversion.is_identity() {
             return Ok((Step::Keep, named));
@@ -170,7 +169,7 @@ mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::{Float64Type, Int64Type};
     use arrow_array::{Int16Array, StringArray, UInt16Array};
-    use smiles_stage::NoFiles;
+    use smiles_testkit::NoFiles;
 
     use super::*;
 
@@ -180,7 +179,7 @@ mod tests {
     }
 
     fn field(name: &str, data_type: DataType, unit: &str) -> Field {
-        with_unit(Field::new(name, data_type, true), unit)
+        Field::new(name, data_type, true).with_unit(unit)
     }
 
     fn input() -> SchemaRef {
@@ -228,7 +227,7 @@ mod tests {
         assert_eq!(float("temperature"), [Some(-5.5), Some(0.0)]);
         let power = rows.column_by_name("power").unwrap().as_primitive::<Int64Type>();
         assert_eq!(power.iter().collect::<Vec<_>>(), [Some(70), Some(80)], "whole watts stay whole");
-        let units: Vec<_> = output.fields().iter().map(|field| column_unit(field)).collect();
+        let units: Vec<_> = output.fields().iter().map(|field| field.unit()).collect();
         assert_eq!(units, [None, Some("V"), Some("°C"), Some("Wh"), Some("W")]);
         assert_eq!(output.field(3).data_type(), &DataType::UInt16, "nothing to convert, nothing changed");
     }
@@ -260,11 +259,11 @@ mod tests {
     fn a_copy_of_what_was_read_stays_as_it_is() {
         let schema = input();
         let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
-        fields.push(raw::copy(schema.field(1), "raw_voltage".to_owned()));
+        fields.push(crate::raw::copy(schema.field(1), "raw_voltage".to_owned()));
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let output = plan("{}").unwrap().wire(&schema).map(|wired| wired.output()).unwrap();
         assert_eq!(output.field(5), schema.field(5));
-        assert_eq!(column_unit(output.field(1)), Some("V"));
+        assert_eq!(output.field(1).unit(), Some("V"));
         let Err(problems) =
             plan(r#"{"to": {"raw_voltage": "V"}}"#).unwrap().wire(&schema).map(|wired| wired.output())
         else {

@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use smiles_stage::{Kind, json_field, with_kind};
+use smiles_stage::{ColumnMeta, Kind, json_field};
 
 use super::rules::{Step, Type};
 
@@ -50,7 +50,7 @@ pub(super) fn schema(step: &Step) -> SchemaRef {
         let plain = |data_type| Field::new(name, data_type, true);
         let measured = |data_type| {
             let field = plain(data_type);
-            if step.key.iter().any(|key| key == name) { field } else { with_kind(field, Kind::Gauge) }
+            if step.key.iter().any(|key| key == name) { field } else { field.with_kind(Kind::Gauge) }
         };
         match data_type {
             Type::Text => plain(DataType::Utf8),

@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use rules::Rules;
 use smiles_config::Environment;
-use smiles_stage::Migrate;
+use smiles_stage::{Migrate, Path};
 use source::Source;
 use target::Workshop;
 use transfer::Import;
@@ -97,8 +97,10 @@ fn read_rules(args: &ImportArgs) -> Result<Rules, Failure> {
 }
 
 fn zone(name: &str) -> Result<TimeZone, Failure> {
-    smiles_stage::time_zone(name)
-        .map_err(|(message, help)| Failure::configuration(format!("{message} (--timezone); {help}")))
+    smiles_stage::time_zone(name, Path::root()).map_err(|problem| {
+        let help = problem.help.unwrap_or_default();
+        Failure::configuration(format!("{} (--timezone); {help}", problem.message))
+    })
 }
 
 /// Adopts the pipeline's own database, then mends what stands in it.

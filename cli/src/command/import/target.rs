@@ -55,7 +55,7 @@ impl Workshop {
             let factory = self
                 .registry
                 .find_transform(&type_name)
-                .map_err(|_| Failure::configuration(format!("{at}: there is no transform of this type")))?;
+                .ok_or_else(|| Failure::configuration(format!("{at}: there is no transform of this type")))?;
             let context = PlanContext { stage: &type_name, files: self.files.as_ref() };
             let plan = factory.plan(&options, context).map_err(|problems| wrong(&at, &problems))?;
             let wired = plan.wire(&schema).map_err(|problems| wrong(&at, &problems))?;
@@ -75,10 +75,9 @@ impl Workshop {
         if let Some(options) = options.as_object_mut() {
             options.insert("tables".to_owned(), step.into.clone());
         }
-        let factory = self
-            .registry
-            .find_sink(&store.type_name)
-            .map_err(|_| Failure::configuration(format!("there is no sink of type `{}`", store.type_name)))?;
+        let factory = self.registry.find_sink(&store.type_name).ok_or_else(|| {
+            Failure::configuration(format!("there is no sink of type `{}`", store.type_name))
+        })?;
         let context = PlanContext { stage: NAME, files: self.files.as_ref() };
         let plan = factory.plan(&options, context).map_err(|problems| wrong(&at, &problems))?;
         let wired = plan.wire(schema, None).map_err(|problems| wrong(&at, &problems))?;

@@ -10,9 +10,9 @@ use crate::registry;
 pub(crate) fn warn_if_built_in(role: Role, name: &str) -> Result<(), Failure> {
     let registry = registry::built_in();
     let taken = match role {
-        Role::Source => registry.find_source(name).is_ok(),
-        Role::Transform => registry.find_transform(name).is_ok(),
-        Role::Sink => registry.find_sink(name).is_ok(),
+        Role::Source => registry.find_source(name).is_some(),
+        Role::Transform => registry.find_transform(name).is_some(),
+        Role::Sink => registry.find_sink(name).is_some(),
     };
     if !taken {
         return Ok(());

@@ -3,7 +3,7 @@
 use serde_json::{Number, Value};
 use smiles_stage::did_you_mean;
 use smiles_stage::option::{DURATION_FORMAT, Period, SIZE_FORMAT, Size};
-use smiles_stage::unit::{Unit, advice};
+use smiles_stage::unit::Unit;
 
 use crate::NodeId;
 use crate::check::checker::{Check, Typed};
@@ -218,7 +218,7 @@ fn format(text: &str, schema: &Value) -> (Option<String>, Option<String>) {
         }
         Some("unit") => match text.parse::<Unit>() {
             Ok(_) => (None, None),
-            Err(_) => (Some("a unit such as `V` or `0.1 V`".to_owned()), Some(advice(text))),
+            Err(error) => (Some("a unit such as `V` or `0.1 V`".to_owned()), error.help),
         },
         _ => (None, None),
     }

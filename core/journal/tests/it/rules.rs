@@ -4,7 +4,7 @@ use arrow_schema::{DataType, Field, Schema};
 use smiles_journal::{
     DeadLetter, From, Guest, Journal, JournalError, OldBatches, OldCopy, ReadLimit, SqliteJournal, inspect,
 };
-use smiles_stage::{Position, Seq, TargetId, column_unit, with_unit};
+use smiles_stage::{ColumnMeta, Position, Seq, TargetId};
 
 use crate::place::{
     ALL, HERE, Place, append, at, balance, books, cursor, drain, enlist, entry, ids_of, options, put,
@@ -286,12 +286,12 @@ async fn metadata_of_columns_survives() {
     let place = Place::new();
     let journal = place.open().await;
     enlist(&journal, &["store"]).await;
-    let field = with_unit(Field::new("id", DataType::Int64, true), "0.1 V");
+    let field = Field::new("id", DataType::Int64, true).with_unit("0.1 V");
     let records = entry([1], 0).records.with_schema(Schema::new(vec![field]).into());
     let unlike = entry([2], 0);
     let mut like = unlike.clone();
     like.records = records.unwrap_or_else(|_| {
-        let field = with_unit(Field::new("id", DataType::Int64, true), "0.1 V");
+        let field = Field::new("id", DataType::Int64, true).with_unit("0.1 V");
         let columns = entry([1], 0).records.columns().to_vec();
         arrow_array::RecordBatch::try_new(Schema::new(vec![field]).into(), columns).unwrap()
     });
@@ -300,8 +300,7 @@ async fn metadata_of_columns_survives() {
     drop(journal);
     let journal = place.open().await;
     let batches = journal.read("store", None, ALL).await.unwrap();
-    let units: Vec<_> =
-        batches.iter().map(|batch| column_unit(batch.records.schema_ref().field(0))).collect();
+    let units: Vec<_> = batches.iter().map(|batch| batch.records.schema_ref().field(0).unit()).collect();
     assert_eq!(units, [Some("0.1 V"), None]);
 }
 

@@ -79,7 +79,7 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
         if let Some(dated) = dated {
             pump.tell_doubt(dated);
         }
-        let pass = pump.pass(source, began, complete).dated(trusted);
+        let pass = PassInfo { dated: trusted, ..pump.pass(source, began, complete) };
         pump.take_orders().await;
         let records = pump.transformed(records, &pass).await;
         let records = match dated.filter(|_| !trusted && records.num_rows() > 0) {
@@ -134,7 +134,7 @@ impl Pump {
             reachable: source.state != SourceState::Error,
             complete: *complete,
         });
-        PassInfo::new(name, began, complete).among(sources.collect())
+        PassInfo { sources: sources.collect(), ..PassInfo::new(name, began, complete) }
     }
 
     /// Takes over what a person corrected meanwhile.

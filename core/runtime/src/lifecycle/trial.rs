@@ -212,7 +212,8 @@ impl Trial {
             reachable: tried.passes.is_some(),
             complete: tried.passes.unwrap_or(false),
         });
-        PassInfo::new(&fed.unwrap_or_default(), began, complete).among(sources.collect())
+        let sources = sources.collect();
+        PassInfo { sources, ..PassInfo::new(&fed.unwrap_or_default(), began, complete) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Everything wrong with the stages of a pipeline, noted where each is declared.
 
 use smiles_config::{Diagnostics, StageDecl};
-use smiles_stage::{Path, Problem, Problems, UnknownType};
+use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 /// What was complained of so far.
 pub(crate) struct Complaints<'a> {
@@ -25,8 +25,8 @@ impl Complaints<'_> {
     }
 }
 
-/// There is no stage of this type.
-pub(crate) fn unknown(stage: &StageDecl, unknown: UnknownType) -> Problems {
+/// There is no stage of this type; `known` are.
+pub(crate) fn unknown<'a>(stage: &StageDecl, known: impl Iterator<Item = &'a str>) -> Problems {
     let problem = Problem::error(Path::root(), format!("there is no stage of type `{}`", stage.type_name));
-    vec![Problem { help: unknown.help, ..problem }]
+    vec![Problem { help: did_you_mean(&stage.type_name, known), ..problem }]
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{Field, Schema, SchemaRef};
 use jiff::Timestamp;
-use smiles_stage::{SOURCE, StageError, TIME, column_unit, source_field, time_field};
+use smiles_stage::{ColumnMeta, SOURCE, StageError, TIME, source_field, time_field};
 
 /// The columns of the first source with `time` and `source` in front.
 pub(crate) fn row_schema(sources: &[SchemaRef]) -> SchemaRef {
@@ -36,9 +36,9 @@ pub(crate) fn differences(first: &Schema, other: &Schema) -> Vec<String> {
                     theirs.data_type()
                 ));
             }
-            Ok(ours) if column_unit(ours) != column_unit(theirs) => {
+            Ok(ours) if ours.unit() != theirs.unit() => {
                 let unit =
-                    |field| column_unit(field).map_or("no unit".to_owned(), |unit| format!("`{unit}`"));
+                    |field: &Field| field.unit().map_or("no unit".to_owned(), |unit| format!("`{unit}`"));
                 all.push(format!("column `{name}` has {} instead of {}", unit(ours), unit(theirs)));
             }
             Ok(_) => {}
@@ -117,14 +117,14 @@ fn is_stamp(name: &str) -> bool {
 mod tests {
     use arrow_array::{Int64Array, cast::AsArray, types::TimestampMicrosecondType};
     use arrow_schema::DataType::{self, Float64, Int64, Utf8};
-    use smiles_stage::with_unit;
+    use smiles_stage::ColumnMeta;
 
     use super::*;
 
     fn schema(fields: &[(&str, DataType, &str, bool)]) -> SchemaRef {
         let field = |(name, kind, unit, nullable): &(&str, DataType, &str, bool)| {
             let field = Field::new(*name, kind.clone(), *nullable);
-            if unit.is_empty() { field } else { with_unit(field, unit) }
+            if unit.is_empty() { field } else { field.with_unit(unit) }
         };
         Arc::new(Schema::new(fields.iter().map(field).collect::<Vec<_>>()))
     }

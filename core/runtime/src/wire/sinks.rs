@@ -36,7 +36,9 @@ pub(crate) fn plan_sinks(
 ) -> Vec<Option<Box<dyn SinkPlan>>> {
     let stages = pipeline.sinks.iter().map(|decl| &decl.stage);
     let plan = |stage: &StageDecl| {
-        let factory = registry.find_sink(&stage.type_name).map_err(|error| unknown(stage, error));
+        let factory = registry.find_sink(&stage.type_name);
+        let known = registry.all_sinks().map(|factory| factory.name());
+        let factory = factory.ok_or_else(|| unknown(stage, known));
         let planned = factory.and_then(|factory| factory.plan(&stage.options, context(stage, files)));
         let plan = complaints.take(stage, planned)?;
         if plan.delivery() == Delivery::AtLeastOnce {

@@ -3,7 +3,7 @@
 use arrow_schema::{Field, SchemaRef};
 use smiles_config::SinkDecl;
 use smiles_stage::unit::Unit;
-use smiles_stage::{Offer, Path, Problem, column_unit, is_copy};
+use smiles_stage::{ColumnMeta, Offer, Path, Problem};
 
 /// A count of a device to say as an example.
 const COUNT: f64 = 4998.0;
@@ -24,7 +24,7 @@ pub(crate) fn unconverted(
         })
     };
     // A copy of what was read keeps the device's count on purpose.
-    let fields = schema.fields().iter().filter(|field| !is_copy(field) && takes(field.name()));
+    let fields = schema.fields().iter().filter(|field| !field.is_copy() && takes(field.name()));
     let scaled: Vec<(&str, Unit)> =
         fields.filter_map(|field| Some((field.name().as_str(), scaled(field)?))).collect();
     let ((column, unit), others) = scaled.split_first()?;
@@ -41,5 +41,5 @@ pub(crate) fn unconverted(
 
 /// The unit of a column that counts in parts or multiples of it.
 fn scaled(field: &Field) -> Option<Unit> {
-    column_unit(field)?.parse::<Unit>().ok().filter(Unit::is_scaled)
+    field.unit()?.parse::<Unit>().ok().filter(|unit| *unit != unit.base())
 }

@@ -78,7 +78,9 @@ fn plan_sources(
     }
     let plan = |decl: &SourceDecl| {
         let stage = &decl.stage;
-        let factory = registry.find_source(&stage.type_name).map_err(|error| unknown(stage, error));
+        let factory = registry.find_source(&stage.type_name);
+        let known = registry.all_sources().map(|factory| factory.name());
+        let factory = factory.ok_or_else(|| unknown(stage, known));
         let planned = factory.and_then(|factory| factory.plan(&stage.options, context(stage, files)));
         let plan = complaints.take(stage, planned)?;
         if plan.cadence() == Cadence::Polled && decl.every.is_none() {
@@ -100,7 +102,9 @@ fn plan_transforms(
 ) -> Vec<Option<Box<dyn TransformPlan>>> {
     let stages = pipeline.transforms.iter().map(|decl| &decl.stage);
     let plan = |stage: &StageDecl| {
-        let factory = registry.find_transform(&stage.type_name).map_err(|error| unknown(stage, error));
+        let factory = registry.find_transform(&stage.type_name);
+        let known = registry.all_transforms().map(|factory| factory.name());
+        let factory = factory.ok_or_else(|| unknown(stage, known));
         complaints
             .take(stage, factory.and_then(|factory| factory.plan(&stage.options, context(stage, files))))
     };

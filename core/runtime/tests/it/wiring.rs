@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use smiles_runtime::Role;
 use smiles_stage::{
-    Delivery, Factory, Offer, OpenContext, OpenSink, Path, PlanContext, Problem, Problems, SinkPlan,
-    StageError, Store, WiredSink, copy_of, with_unit,
+    ColumnMeta, Delivery, Factory, Offer, OpenContext, OpenSink, Path, PlanContext, Problem, Problems,
+    SinkPlan, StageError, Store, WiredSink,
 };
 use smiles_testkit::{CollectingSink, MemoryTarget, Mishaps, Script, scripted_with};
 
@@ -92,7 +92,7 @@ impl WiredSink for WiredShelf {
 
 fn bench() -> Bench {
     let column = |name: &str, unit: &str| {
-        Arc::new(Schema::new(vec![with_unit(Field::new(name, DataType::Int64, true), unit)]))
+        Arc::new(Schema::new(vec![Field::new(name, DataType::Int64, true).with_unit(unit)]))
     };
     let script = Script::counting();
     let mut bench =
@@ -212,13 +212,13 @@ fn warnings_are_said_and_stop_nothing() {
 
 #[test]
 fn what_reaches_a_sink_as_the_device_counts_it_is_said() {
-    let column = |name: &str, unit: &str| with_unit(Field::new(name, DataType::Int64, true), unit);
+    let column = |name: &str, unit: &str| Field::new(name, DataType::Int64, true).with_unit(unit);
     let schema = Arc::new(Schema::new(vec![
         column("id", "1"),
         column("frequency", "0.01 Hz"),
         column("energy", "10 Wh"),
         column("voltage", "V"),
-        copy_of(column("raw_frequency", "0.01 Hz"), "frequency"),
+        column("raw_frequency", "0.01 Hz").copy_of("frequency"),
     ]));
     let mut bench = bench();
     bench.registry = bench.registry.adopt_source(scripted_with("meter", &Script::counting(), schema));

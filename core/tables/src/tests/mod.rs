@@ -14,7 +14,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
 
 use crate::{TablePlan, Tables, TablesPlan};
-use smiles_stage::{Kind, Path, Problems, json_field, source_field, time_field, with_kind, with_unit};
+use smiles_stage::{ColumnMeta, Kind, Path, Problems, json_field, source_field, time_field};
 
 fn input() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -22,9 +22,9 @@ fn input() -> SchemaRef {
         source_field(),
         Field::new("serial", DataType::Utf8, true),
         Field::new("port", DataType::UInt8, true),
-        with_kind(with_unit(Field::new("voltage", DataType::Float64, true), "V"), Kind::Gauge),
-        with_kind(with_unit(Field::new("total", DataType::UInt64, true), "Wh"), Kind::Counter),
-        with_kind(Field::new("status", DataType::UInt16, true), Kind::State),
+        Field::new("voltage", DataType::Float64, true).with_unit("V").with_kind(Kind::Gauge),
+        Field::new("total", DataType::UInt64, true).with_unit("Wh").with_kind(Kind::Counter),
+        Field::new("status", DataType::UInt16, true).with_kind(Kind::State),
         Field::new("up", DataType::Boolean, true),
         json_field("notes"),
         Field::new("blob", DataType::Binary, true),

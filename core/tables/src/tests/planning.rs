@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{input, planned, table};
 use crate::{ColumnType, Mode, Role, Tables};
-use smiles_stage::{Kind, column_kind, column_unit, is_json};
+use smiles_stage::{ColumnMeta, Kind};
 
 /// One table's options, where the first complaint stands below `tables.t`, what it says, what helps.
 #[test]
@@ -177,9 +177,9 @@ fn a_store_offers_mapped_and_read_columns_with_their_units() {
             ("more", ColumnType::Json, true),
         ]
     );
-    assert_eq!(column_unit(schema.field(1)), Some("V"));
-    assert_eq!(column_kind(schema.field(2)), Some(Kind::Counter));
-    assert!(is_json(schema.field(5)));
+    assert_eq!(schema.field(1).unit(), Some("V"));
+    assert_eq!(schema.field(2).kind(), Some(Kind::Counter));
+    assert!(schema.field(5).is_json());
     assert_eq!(plan.tables[1].readable().field(0).name(), "at");
 }
 
@@ -189,8 +189,8 @@ fn tables_and_columns_keep_the_order_of_the_file() {
         r#"{"z": {"columns": {"b": "x", "a": {"json": {"y": "y", "x": "x"}}}}, "a": {"columns": {"c": "x"}}}"#,
     )
     .unwrap();
-    assert_eq!(tables.keys().collect::<Vec<_>>(), ["z", "a"]);
-    assert_eq!(tables[0].columns.keys().collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(tables.0.keys().collect::<Vec<_>>(), ["z", "a"]);
+    assert_eq!(tables.0[0].columns.keys().collect::<Vec<_>>(), ["b", "a"]);
     let schema = schemars::schema_for!(Tables).to_value().to_string();
     assert!(schema.contains("additionalProperties") && schema.contains("upsert"), "{schema}");
 }

@@ -10,13 +10,13 @@ use arrow_array::{
 use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::filter_record_batch;
-use smiles_stage::{Kind, source_field, time_field, with_kind, with_unit};
+use smiles_stage::{ColumnMeta, Kind, source_field, time_field};
 
 use crate::rows::copied;
 
 /// `time`, `source`, a plain `value` and `count`, then a nullable column of every type.
 pub(crate) fn schema() -> SchemaRef {
-    let power = with_kind(with_unit(Field::new("value", DataType::Float64, true), "W"), Kind::Gauge);
+    let power = Field::new("value", DataType::Float64, true).with_unit("W").with_kind(Kind::Gauge);
     let mut fields = vec![time_field(), source_field(), power, Field::new("count", DataType::Int64, true)];
     let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let types = [

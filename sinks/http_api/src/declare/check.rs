@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use smiles_stage::{Path, Problem, Problems, time_zone_at};
+use smiles_stage::{Path, Problem, Problems, time_zone};
 
 use crate::declare::config::api::{Config, Limits, Resources, duration};
 use crate::declare::config::discovery::Discovery;
@@ -92,7 +92,7 @@ pub(crate) fn check(config: &Config, pages: &[&str]) -> Result<Checked, Problems
     let bounds = check_limits(&config.limits, &root.key("limits"), &mut problems);
     let resources = check_resources(&config.resources, pages, &root.key("resources"), &mut problems);
     metrics::check(&config.metrics, &config.resources, &root.key("metrics"), &mut problems);
-    let zone = time_zone_at(root.key("timezone"), &config.timezone).unwrap_or_else(|problem| {
+    let zone = time_zone(&config.timezone, root.key("timezone")).unwrap_or_else(|problem| {
         problems.push(problem);
         TimeZone::UTC
     });

@@ -1,7 +1,7 @@
 //! What is asked of one table, its columns found, and how its rows are served.
 
 use arrow_schema::{Field, SchemaRef};
-use smiles_stage::{Comparison, Order, Query, Value, is_json};
+use smiles_stage::{ColumnMeta, Comparison, Order, Query, Value};
 use smiles_tables::TablesPlan;
 
 use crate::current::memory::Views;
@@ -53,7 +53,7 @@ impl Selection {
 
     /// Serves a column under a name.
     pub(crate) fn serve(&mut self, column: usize, name: &str) {
-        let json = is_json(&self.columns[column]);
+        let json = self.columns[column].is_json();
         let mut key = String::new();
         json::write_text(&mut key, name);
         key.push(':');

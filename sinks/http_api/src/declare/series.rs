@@ -2,7 +2,7 @@
 
 use arrow_schema::{DataType, SchemaRef};
 use smiles_stage::unit::{Conversion, Unit};
-use smiles_stage::{Path, Problem, Problems, column_unit};
+use smiles_stage::{ColumnMeta, Path, Problem, Problems};
 
 use crate::declare::config::metrics::{Aggregate, ColumnSeries, Metrics, SeriesType};
 
@@ -65,10 +65,10 @@ fn wire_one(
     }
     let conversion = series.unit.as_deref().and_then(|unit| {
         let wanted: Unit = unit.parse().ok()?;
-        let own = column_unit(field).and_then(|unit| unit.parse::<Unit>().ok());
+        let own = field.unit().and_then(|unit| unit.parse::<Unit>().ok());
         let conversion = own.as_ref().and_then(|own| own.to(&wanted));
         if conversion.is_none() {
-            let has = column_unit(field).map_or("has no unit".to_owned(), |unit| format!("is in {unit}"));
+            let has = field.unit().map_or("has no unit".to_owned(), |unit| format!("is in {unit}"));
             let message = format!("the column `{}` {has}, which is no {unit}", field.name());
             problems.push(Problem::error(at.key("unit"), message));
         }

@@ -1,7 +1,7 @@
 //! `/api`: what there is to ask for. The dashboard is built from it.
 
 use serde_json::{Map, Value, json};
-use smiles_stage::column_unit;
+use smiles_stage::ColumnMeta;
 
 use crate::declare::api::Api;
 use crate::declare::config::api::Stat;
@@ -37,7 +37,7 @@ fn resource(resource: &Resource) -> Value {
         () => "object",
     };
     let totals = resource.totals.as_ref().map(|totals| {
-        let value = |value: &TotalValue| json!({"name": value.name, "unit": column_unit(&value.field)});
+        let value = |value: &TotalValue| json!({"name": value.name, "unit": value.field.unit()});
         json!({
             "whole": totals.whole,
             "each": totals.each,
@@ -75,7 +75,7 @@ fn served(selection: &Selection) -> Vec<Value> {
             arrow_schema::DataType::Timestamp(_, _) => "time",
             _ => "text",
         };
-        json!({"name": served.name, "type": kind, "unit": column_unit(field)})
+        json!({"name": served.name, "type": kind, "unit": field.unit()})
     };
     selection.served.iter().map(column).collect()
 }

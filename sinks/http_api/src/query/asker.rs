@@ -216,7 +216,7 @@ impl Asker<'_> {
     fn reset(&self, rows: &RecordBatch, column: usize, time: usize) -> RecordBatch {
         let (Some(today), mut periods) = (self.day.0, self.day.1.clone()) else { return rows.clone() };
         let mut over = |row: usize| match json::cell(rows.column(time), row) {
-            Cell::Time(time) => periods.of(time).is_some_and(|day| day < today),
+            Cell::Time(time) => periods.around(time).is_some_and(|(day, _)| day < today),
             _ => false,
         };
         let values = rows.column(column);

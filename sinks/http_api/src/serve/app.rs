@@ -142,7 +142,8 @@ impl App {
 
     /// The first instant of the day it is, by the hour at which counters begin anew.
     pub(crate) fn today(&self) -> Option<Timestamp> {
-        self.days.lock().unwrap_or_else(PoisonError::into_inner).of(self.clock.now())
+        let mut days = self.days.lock().unwrap_or_else(PoisonError::into_inner);
+        days.around(self.clock.now()).map(|(start, _)| start)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde_json::{Value as Json, json};
-use smiles_stage::{source_field, time_field, with_unit};
+use smiles_stage::{ColumnMeta, source_field, time_field};
 
 use crate::fake_store::{FakeStore, Table};
 use crate::stock::yaml;
@@ -71,7 +71,7 @@ fn store() -> FakeStore {
             Field::new("time", time, false),
             Field::new("meter", DataType::Utf8, false),
             Field::new("phase", DataType::Int32, false),
-            with_unit(Field::new("volts", DataType::Float64, true), "V"),
+            Field::new("volts", DataType::Float64, true).with_unit("V"),
             Field::new("good", DataType::Boolean, true),
         ])),
         rows: vec![

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde_json::{Value as Json, json};
-use smiles_stage::{json_field, source_field, time_field, with_unit};
+use smiles_stage::{ColumnMeta, json_field, source_field, time_field};
 
 use crate::fake_store::{FakeStore, Table, batch};
 
@@ -26,8 +26,8 @@ pub(crate) fn yaml(text: &str) -> Json {
 
 /// The columns of the stock pipeline after its transforms.
 pub(crate) fn input() -> SchemaRef {
-    let number = |name: &str, unit: &str| with_unit(Field::new(name, DataType::Float64, true), unit);
-    let count = |name: &str, unit: &str| with_unit(Field::new(name, DataType::Int64, true), unit);
+    let number = |name: &str, unit: &str| Field::new(name, DataType::Float64, true).with_unit(unit);
+    let count = |name: &str, unit: &str| Field::new(name, DataType::Int64, true).with_unit(unit);
     Arc::new(Schema::new(vec![
         time_field(),
         source_field(),
@@ -63,7 +63,7 @@ fn whole(name: &str) -> Field {
 }
 
 fn real(name: &str, unit: &str) -> Field {
-    with_unit(Field::new(name, DataType::Float32, true), unit)
+    Field::new(name, DataType::Float32, true).with_unit(unit)
 }
 
 /// Two inverters of four and one port, and one that was never read.
@@ -93,7 +93,7 @@ fn sums(name: &str, rows: &[(&str, Json, Json)]) -> Table {
         })
     };
     let (today, total) = (whole("today_production"), whole("total_production"));
-    let wh = |field| with_unit(field, "Wh");
+    let wh = |field: Field| field.with_unit("Wh");
     Table {
         schema: schema(vec![text(name), wh(today), wh(total), time("last_updated")]),
         rows: rows.iter().map(row).collect(),
@@ -173,8 +173,8 @@ fn port_data() -> Table {
             real("pv_voltage", "V"),
             real("pv_current", "A"),
             real("pv_power", "W"),
-            with_unit(whole("today_production"), "Wh"),
-            with_unit(whole("total_production"), "Wh"),
+            whole("today_production").with_unit("Wh"),
+            whole("total_production").with_unit("Wh"),
             json_field("raw_data"),
         ]),
         rows,

@@ -12,10 +12,11 @@ use smiles_sink_http_api::HttpApi;
 use smiles_stage::Clock as _;
 use smiles_stage::prometheus::Registry as Meters;
 use smiles_stage::{
-    Batch, Health, HealthView, JournalHealth, NoFiles, OpenContext, PlanContext, Position, Problems, Process,
+    Batch, Health, HealthView, JournalHealth, OpenContext, PlanContext, Position, Problems, Process,
     Registry, RunId, Seq, Sink, SinkHealth, SinkPlan, SinkState, SourceHealth, SourceState, Store, WiredSink,
 };
 use smiles_testkit::ManualClock;
+use smiles_testkit::NoFiles;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -9,10 +9,8 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
+use smiles_stage::{ColumnMeta, Filter, Kind, Query, RunId, Value as Cell, source_field, time_field};
 use smiles_stage::{Comparison, Order};
-use smiles_stage::{
-    Filter, Kind, Query, RunId, Value as Cell, source_field, time_field, with_kind, with_unit,
-};
 
 use crate::fixture::{Fixture, ask, batch, batch_of};
 
@@ -23,15 +21,15 @@ const SECOND: i64 = 1_000_000;
 const POLL: i64 = 1_795_462_992_314_023;
 
 fn gauge(name: &str, unit: &str) -> Field {
-    with_kind(with_unit(Field::new(name, DataType::Float64, true), unit), Kind::Gauge)
+    Field::new(name, DataType::Float64, true).with_unit(unit).with_kind(Kind::Gauge)
 }
 
 fn counter(name: &str, data_type: DataType) -> Field {
-    with_kind(with_unit(Field::new(name, data_type, true), "Wh"), Kind::Counter)
+    Field::new(name, data_type, true).with_unit("Wh").with_kind(Kind::Counter)
 }
 
 fn state(name: &str, data_type: DataType) -> Field {
-    with_kind(Field::new(name, data_type, true), Kind::State)
+    Field::new(name, data_type, true).with_kind(Kind::State)
 }
 
 fn columns() -> SchemaRef {

@@ -9,7 +9,7 @@ use arrow_array::{
 };
 use arrow_schema::{Field, Schema};
 use serde_json::json;
-use smiles_stage::{Query, json_field, with_unit};
+use smiles_stage::{ColumnMeta, Query, json_field};
 
 use crate::fixture::{Fixture, ask};
 
@@ -175,7 +175,7 @@ async fn cells_are_what_people_expect_to_read() {
 
 #[tokio::test]
 async fn json_and_units_come_back_as_such() {
-    let volts = with_unit(Field::new("v", arrow_schema::DataType::Float64, true), "V");
+    let volts = Field::new("v", arrow_schema::DataType::Float64, true).with_unit("V");
     let fixture = fixture(vec![volts.clone(), json_field("j")]);
     let columns: Vec<ArrayRef> =
         vec![Arc::new(Float64Array::from(vec![1.5])), Arc::new(StringArray::from(vec!["{\"a\":[1]}"]))];

@@ -12,9 +12,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use smiles_source_internal::Internal;
 use smiles_stage::prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, Opts, Registry as Meters};
-use smiles_stage::{
-    Configured, NoFiles, OpenContext, Pass, PlanContext, Problems, Process, Registry, SourcePlan,
-};
+use smiles_stage::{Configured, OpenContext, Pass, PlanContext, Problems, Process, Registry, SourcePlan};
+use smiles_testkit::NoFiles;
 use smiles_testkit::source_conformance::{self, Subject};
 use smiles_testkit::{ManualClock, open_context};
 

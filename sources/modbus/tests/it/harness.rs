@@ -12,7 +12,8 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use smiles_source_modbus::Modbus;
 use smiles_source_modbus::device::Device;
-use smiles_stage::{NoFiles, PlanContext, Problems, Registry, Source, SourcePlan};
+use smiles_stage::{PlanContext, Problems, Registry, Source, SourcePlan};
+use smiles_testkit::NoFiles;
 use smiles_testkit::{ManualClock, open_context};
 
 /// The stock device file.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smiles_source_modbus::decode_records;
-use smiles_stage::{Kind, column_kind, column_unit};
+use smiles_stage::{ColumnMeta, Kind};
 
 use crate::harness::{STOCK, cell, column, device, hex, plan, source};
 use crate::server::{Asked, Reply, Server};
@@ -119,8 +119,8 @@ fn the_stock_device_is_sound_and_its_columns_typed() {
         .fields()
         .iter()
         .map(|field| {
-            let unit = column_unit(field).unwrap_or("-");
-            let kind = match column_kind(field) {
+            let unit = field.unit().unwrap_or("-");
+            let kind = match field.kind() {
                 Some(Kind::Gauge) => "gauge",
                 Some(Kind::Counter) => "counter",
                 Some(Kind::State) => "state",

@@ -9,8 +9,8 @@ use arrow_schema::{DataType, Field};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use smiles_stage::unit::{Unit, advice};
-use smiles_stage::{Kind, Path, Problem, Problems, with_kind, with_unit};
+use smiles_stage::unit::Unit;
+use smiles_stage::{ColumnMeta, Kind, ParseError, Path, Problem, Problems};
 
 use crate::noise::{fraction, mix};
 
@@ -114,9 +114,9 @@ impl Generator {
         let at = Path::root().key("columns").key(name);
         let mut problems = Problems::new();
         if let Some(unit) = column.unit.as_deref()
-            && let Err(error) = unit.parse::<Unit>()
+            && let Err(ParseError { message, help }) = unit.parse::<Unit>()
         {
-            problems.push(Problem::error(at.key("unit"), error.to_string()).help(advice(unit)));
+            problems.push(Problem { help, ..Problem::error(at.key("unit"), message) });
         }
         if column.pattern == Pattern::Constant && column.value.is_none() {
             problems.push(Problem::error(at.clone(), "a constant needs a `value`"));
@@ -251,12 +251,12 @@ fn field(name: &str, column: &Column) -> Field {
     };
     let mut field = Field::new(name, data_type, true);
     if let Some(unit) = &column.unit {
-        field = with_unit(field, unit);
+        field = field.with_unit(unit);
     }
     match column.kind {
-        Some(ColumnKind::Gauge) => with_kind(field, Kind::Gauge),
-        Some(ColumnKind::Counter) => with_kind(field, Kind::Counter),
-        Some(ColumnKind::State) => with_kind(field, Kind::State),
+        Some(ColumnKind::Gauge) => field.with_kind(Kind::Gauge),
+        Some(ColumnKind::Counter) => field.with_kind(Kind::Counter),
+        Some(ColumnKind::State) => field.with_kind(Kind::State),
         None => field,
     }
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use smiles_source_modbus::Modbus;
 use smiles_source_modbus::device::Device;
 use smiles_source_simulator::{Handle, Options, Quirk, Simulator};
-use smiles_stage::{NoFiles, PlanContext, Registry, Source};
+use smiles_stage::{PlanContext, Registry, Source};
+use smiles_testkit::NoFiles;
 use smiles_testkit::{ManualClock, open_context};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,7 +73,7 @@ impl Rig {
             "device": stock(),
         });
         let context = PlanContext { stage: "dtu", files: &NoFiles };
-        let Ok(factory) = registry.find_source("modbus") else { panic!("no such source") };
+        let Some(factory) = registry.find_source("modbus") else { panic!("no such source") };
         let plan = factory.plan(&options, context).unwrap_or_else(|problems| panic!("{problems:?}"));
         plan.open(open_context(Path::new("."), Arc::new(self.clock.clone()))).await.unwrap()
     }

@@ -8,14 +8,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use serde_json::{Value, json};
 use smiles_source_simulator::Synthetic;
-use smiles_stage::{
-    Cadence, Kind, NoFiles, PlanContext, Problems, Registry, SourcePlan, TIME, column_kind, column_unit,
-};
+use smiles_stage::{Cadence, ColumnMeta, Kind, PlanContext, Problems, Registry, SourcePlan, TIME};
+use smiles_testkit::NoFiles;
 use smiles_testkit::{ManualClock, open_context};
 
 fn plan(options: &Value) -> Result<Box<dyn SourcePlan>, Problems> {
     let registry = Registry::new().source::<Synthetic>();
-    let Ok(factory) = registry.find_source("synthetic") else { panic!("no such source") };
+    let Some(factory) = registry.find_source("synthetic") else { panic!("no such source") };
     factory.plan(options, PlanContext { stage: "numbers", files: &NoFiles })
 }
 
@@ -110,7 +109,7 @@ fn the_plan_says_what_it_emits() {
         "in file order"
     );
     let total = schema.field_with_name("total").unwrap();
-    assert_eq!((column_unit(total), column_kind(total)), (Some("Wh"), Some(Kind::Counter)));
+    assert_eq!((total.unit(), total.kind()), (Some("Wh"), Some(Kind::Counter)));
 }
 
 #[test]

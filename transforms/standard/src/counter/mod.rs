@@ -13,8 +13,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::option::Period;
 use smiles_stage::{
-    OpenContext, PassInfo, Path, PlanContext, Problem, Problems, Stage, StageError, State, Subject,
-    Transform, TransformPlan, column_unit,
+    ColumnMeta, OpenContext, PassInfo, Path, PlanContext, Problem, Problems, Stage, StageError, State,
+    Subject, Transform, TransformPlan,
 };
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ impl Shape for Plan {
         let mut problems = Problems::new();
         let total = columns::find_changed(input, &options.column, root.key("column"));
         // Without the column there is no unit to hold the rate against.
-        let unit = input.field_with_name(&options.column).ok().map(column_unit);
+        let unit = input.field_with_name(&options.column).ok().map(ColumnMeta::unit);
         let rate = unit.map(|unit| options.max_rate.resolve(unit, &root.key("max_rate")));
         let wrap = unit.and_then(|unit| Some(options.wrap.as_ref()?.resolve(unit, &root.key("wrap"))));
         let wrap = wrap.transpose();

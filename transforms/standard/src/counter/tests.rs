@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
-use smiles_stage::{NoFiles, time_field, with_unit};
+use smiles_stage::{ColumnMeta, time_field};
+use smiles_testkit::NoFiles;
 
 use super::*;
 
@@ -160,8 +161,8 @@ fn input() -> SchemaRef {
     Arc::new(Schema::new(vec![
         time_field(),
         Field::new("serial", DataType::Utf8, false),
-        with_unit(Field::new("total", DataType::UInt32, false), "Wh"),
-        crate::raw::copy(&with_unit(Field::new("total", DataType::UInt32, false), "Wh"), "raw_total".into()),
+        Field::new("total", DataType::UInt32, false).with_unit("Wh"),
+        crate::raw::copy(&Field::new("total", DataType::UInt32, false).with_unit("Wh"), "raw_total".into()),
     ]))
 }
 
@@ -176,10 +177,7 @@ fn output(options: &str) -> Result<SchemaRef, Vec<String>> {
 fn the_total_leaves_wide_and_nullable_and_the_copy_as_it_was() {
     let schema = output(r#"{"key": ["serial"], "column": "total", "max_rate": "2 kWh/h"}"#).unwrap();
     let total = schema.field(2);
-    assert_eq!(
-        (total.data_type(), total.is_nullable(), column_unit(total)),
-        (&DataType::Int64, true, Some("Wh"))
-    );
+    assert_eq!((total.data_type(), total.is_nullable(), total.unit()), (&DataType::Int64, true, Some("Wh")));
     assert_eq!(schema.field(3), input().field(3));
 }
 

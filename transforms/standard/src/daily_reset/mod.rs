@@ -15,8 +15,8 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::{
-    OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Stage, StageError, State, Subject,
-    Transform, TransformPlan, column_unit, time_zone_at,
+    ColumnMeta, OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Stage, StageError,
+    State, Subject, Transform, TransformPlan, time_zone,
 };
 
 use crate::accepted::Accepted;
@@ -91,7 +91,7 @@ impl Stage for DailyReset {
 
     fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         let mut problems = Problems::new();
-        let zone = time_zone_at(Path::root().key("timezone"), &config.timezone)
+        let zone = time_zone(&config.timezone, Path::root().key("timezone"))
             .map_err(|problem| problems.push(problem));
         if !(0..=23).contains(&config.reset_hour) {
             let at = Path::root().key("reset_hour");
@@ -133,9 +133,8 @@ impl Shape for Plan {
         let total = options.total.as_deref();
         let total = total.map(|name| TotalColumn::find(input, name, field, &root.key("total"))).transpose();
         // Without the column there is no unit to hold the rate against.
-        let rate = field
-            .map(|field| options.max_rate.resolve(column_unit(field), &root.key("max_rate")))
-            .transpose();
+        let rate =
+            field.map(|field| options.max_rate.resolve(field.unit(), &root.key("max_rate"))).transpose();
         let step = self.total_step(total.as_ref().ok().and_then(Option::as_ref), field);
         let key = Key::resolve(input, &options.key, &root.key("key"));
         let time = columns::find_time(input);
@@ -225,9 +224,9 @@ impl Transform for Resetter {
 
 impl Resetter {
     fn count(&mut self, day: &mut Option<Day>, reading: &Reading) -> Result<Event, StageError> {
-        let period = self
+        let (period, _) = self
             .periods
-            .of(reading.time)
+            .around(reading.time)
             .ok_or_else(|| StageError::halt("a row's time lies at the end of the calendar"))?;
         Ok(match (day, reading.today) {
             (Some(day), _) => day.count(period, reading, self.columns.limits),

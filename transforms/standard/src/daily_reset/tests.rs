@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::ToSpan;
 
 use arrow_schema::{DataType, Schema};
-use smiles_stage::{NoFiles, time_field, with_unit};
+use smiles_stage::{ColumnMeta, time_field};
+use smiles_testkit::NoFiles;
 
 use super::*;
 
@@ -38,7 +39,7 @@ fn published_within(rows: &[Row], limits: Limits) -> (Vec<Option<f64>>, Vec<Even
     let mut events = Vec::new();
     let sums = rows.iter().map(|(at, today, total)| {
         let reading = Reading { time: time(at), today: *today, total: *total };
-        let period = periods.of(reading.time).unwrap();
+        let period = periods.around(reading.time).unwrap().0;
         match (state.as_mut(), today) {
             (Some(day), _) => {
                 events
@@ -324,7 +325,7 @@ fn plan(changes: &str) -> Result<Box<dyn TransformPlan>, Problems> {
 
 fn input() -> SchemaRef {
     let unit =
-        |name: &str, data_type: DataType, unit: &str| with_unit(Field::new(name, data_type, false), unit);
+        |name: &str, data_type: DataType, unit: &str| Field::new(name, data_type, false).with_unit(unit);
     let today = unit("today", DataType::UInt16, "Wh");
     Arc::new(Schema::new(vec![
         time_field(),

@@ -3,7 +3,7 @@
 
 use arrow_schema::{Field, SchemaRef};
 use smiles_stage::unit::{Conversion, Unit};
-use smiles_stage::{Path, Problem, column_unit};
+use smiles_stage::{ColumnMeta, Path, Problem};
 
 use crate::columns;
 use crate::quantity::Quantity;
@@ -28,7 +28,7 @@ impl TotalColumn {
         let index = columns::find_number(input, name, at.clone())?;
         let field = input.field(index);
         let own_step = columns::one_step(field);
-        let unit = |field: &Field| column_unit(field)?.parse::<Unit>().ok();
+        let unit = |field: &Field| field.unit()?.parse::<Unit>().ok();
         let (Some(own), Some(target)) = (unit(field), today.and_then(unit)) else {
             return Ok(Self { index, conversion: None, own_step });
         };
@@ -57,7 +57,7 @@ pub(super) fn step_of(
     today: &Field,
     at: &Path,
 ) -> Result<(f64, bool), Problem> {
-    let said = said.map(|said| said.resolve(column_unit(today), at)).transpose()?;
+    let said = said.map(|said| said.resolve(today.unit(), at)).transpose()?;
     let finest = finest(today, said);
     let step = said.or(total.map(TotalColumn::step)).unwrap_or(0.0).max(finest);
     Ok((step, step <= finest))
@@ -66,7 +66,7 @@ pub(super) fn step_of(
 /// One watt-hour where energy is counted, else one step of whatever is.
 fn finest(today: &Field, said: Option<f64>) -> f64 {
     let unit = |text: &str| text.parse::<Unit>().ok();
-    let energy = column_unit(today).and_then(unit).and_then(|own| unit("Wh")?.to(&own));
+    let energy = today.unit().and_then(unit).and_then(|own| unit("Wh")?.to(&own));
     energy.map(|conversion| conversion.apply(1.0)).unwrap_or_else(|| match columns::one_step(today) {
         step if step > 0.0 => step,
         _ => said.unwrap_or(1.0),
@@ -78,13 +78,13 @@ mod tests {
     use std::sync::Arc;
 
     use arrow_schema::{DataType, Schema};
-    use smiles_stage::{with_resolution, with_unit};
+    use smiles_stage::ColumnMeta;
 
     use super::*;
 
     fn of(data_type: DataType, unit: &str) -> Field {
         let field = Field::new("column", data_type, false);
-        if unit.is_empty() { field } else { with_unit(field, unit) }
+        if unit.is_empty() { field } else { field.with_unit(unit) }
     }
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
             (
                 "a raw unit",
                 watt_hours(),
-                with_resolution(of(DataType::Float64, "Wh"), 100.0),
+                of(DataType::Float64, "Wh").with_resolution(100.0),
                 None,
                 (100.0, false),
             ),

@@ -77,5 +77,5 @@ impl Clock {
 /// The period of an instant; `None` only at the very ends of the calendar.
 pub(super) fn period_of(periods: &mut Periods, time: i64) -> Option<i64> {
     let time = Timestamp::from_microsecond(time).ok()?;
-    periods.of(time).map(Timestamp::as_microsecond)
+    periods.around(time).map(|(start, _)| start.as_microsecond())
 }

@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use ledger::{Ledger, Row};
 use smiles_stage::{
     Offer, OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage,
-    StageError, State, Subject, Transform, TransformPlan, time_zone_at,
+    StageError, State, Subject, Transform, TransformPlan, time_zone,
 };
 
 use crate::columns;
@@ -40,7 +40,7 @@ impl Stage for Sum {
 
     fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         let mut problems = Problems::new();
-        let zone = time_zone_at(Path::root().key("timezone"), &config.timezone)
+        let zone = time_zone(&config.timezone, Path::root().key("timezone"))
             .map_err(|problem| problems.push(problem));
         if !(0..=23).contains(&config.reset_hour) {
             let said = format!("`{}` is not an hour of the day (0 to 23)", config.reset_hour);

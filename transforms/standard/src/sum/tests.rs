@@ -123,7 +123,8 @@ impl World {
     ) -> RecordBatch {
         let of = self.sources.iter_mut().find(|known| known.name == source).unwrap();
         of.complete |= complete;
-        let pass = PassInfo::new(source, time.parse().unwrap(), complete).among(self.sources.clone());
+        let of_one = PassInfo::new(source, time.parse().unwrap(), complete);
+        let pass = PassInfo { sources: self.sources.clone(), ..of_one };
         if !self.stage.remembers(&self.state) {
             self.stage.recall(known, &pass, &mut self.state).unwrap();
         }
@@ -364,7 +365,7 @@ fn a_total_that_a_person_sets_is_no_production() {
 
 #[test]
 fn wrong_options_and_columns_are_named() {
-    let context = PlanContext { stage: "sum", files: &smiles_stage::NoFiles };
+    let context = PlanContext { stage: "sum", files: &smiles_testkit::NoFiles };
     let with = |change: &dyn Fn(&mut Options)| {
         let mut options = options();
         change(&mut options);

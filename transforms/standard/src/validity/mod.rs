@@ -13,8 +13,8 @@ use arrow_select::nullif::nullif;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use smiles_stage::{
-    OpenContext, PassInfo, Path, PlanContext, Problem, Problems, SOURCE, Stage, StageError, State, TIME,
-    Transform, TransformPlan, column_kind, column_unit,
+    ColumnMeta, OpenContext, PassInfo, Path, PlanContext, Problem, Problems, SOURCE, Stage, StageError,
+    State, TIME, Transform, TransformPlan,
 };
 
 use crate::keyed::Key;
@@ -93,8 +93,8 @@ struct Columns {
 
 /// Whether the device measured it: one with a unit or a kind, and no copy of another.
 fn is_measured(field: &Field) -> bool {
-    (column_unit(field).is_some() || column_kind(field).is_some())
-        && !raw::is_copy(field)
+    (field.unit().is_some() || field.kind().is_some())
+        && !field.is_copy()
         && field.name() != TIME
         && field.name() != SOURCE
 }

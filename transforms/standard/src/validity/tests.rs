@@ -4,7 +4,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt8Type, UInt16Type};
 use arrow_array::{Array, ArrayRef, Float64Array, StringArray, UInt8Array, UInt16Array};
 use arrow_schema::DataType;
-use smiles_stage::{Kind, NoFiles, with_kind, with_unit};
+use smiles_stage::{ColumnMeta, Kind};
+use smiles_testkit::NoFiles;
 
 use super::*;
 
@@ -20,10 +21,10 @@ fn input() -> SchemaRef {
     Arc::new(Schema::new(vec![
         field("serial", DataType::Utf8),
         field("dtu", DataType::Utf8),
-        with_kind(with_unit(field("voltage", DataType::Float64), "V"), Kind::Gauge),
-        with_kind(with_unit(field("total", DataType::UInt16), "Wh"), Kind::Counter),
-        with_kind(field("alarms", DataType::UInt8), Kind::State),
-        with_kind(field("link", DataType::UInt8), Kind::State),
+        field("voltage", DataType::Float64).with_unit("V").with_kind(Kind::Gauge),
+        field("total", DataType::UInt16).with_unit("Wh").with_kind(Kind::Counter),
+        field("alarms", DataType::UInt8).with_kind(Kind::State),
+        field("link", DataType::UInt8).with_kind(Kind::State),
     ]))
 }
 
@@ -100,7 +101,7 @@ fn copies_keep_their_unit_and_are_copied_and_treated_no_more() {
     let names: Vec<_> = output.fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!(names[6..], ["raw_voltage", "raw_total", "raw_alarms", "raw_link"]);
     let raw = output.field_with_name("raw_total").unwrap();
-    assert_eq!((column_unit(raw), column_kind(raw), raw.is_nullable()), (Some("Wh"), None, false));
+    assert_eq!((raw.unit(), raw.kind(), raw.is_nullable()), (Some("Wh"), None, false));
     let nullable: Vec<_> =
         output.fields().iter().filter(|field| field.is_nullable()).map(|f| f.name()).collect();
     assert_eq!(nullable, ["voltage", "total", "alarms"], "what may become null says so");

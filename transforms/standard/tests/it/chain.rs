@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use smiles_runtime::StagedState;
 use smiles_stage::prometheus;
 use smiles_stage::{
-    Kind, NoFiles, PassInfo, PlanContext, Registry, State, Transform, WiredTransform, source_field,
-    time_field, with_kind, with_unit,
+    ColumnMeta, Kind, PassInfo, PlanContext, Registry, State, Transform, WiredTransform, source_field,
+    time_field,
 };
+use smiles_testkit::NoFiles;
 use smiles_testkit::{ManualClock, open_context};
 use smiles_transform_standard::{Counter, DailyReset, UnitConversion, Validity};
 
@@ -96,7 +97,7 @@ fn stock(reset_hour: i8, zone: &str) -> Vec<(&'static str, Value)> {
 
 fn input() -> SchemaRef {
     let measured = |name: &str, data_type: DataType, unit: &str, kind: Kind| {
-        with_kind(with_unit(Field::new(name, data_type, false), unit), kind)
+        Field::new(name, data_type, false).with_unit(unit).with_kind(kind)
     };
     Arc::new(Schema::new(vec![
         time_field(),
@@ -106,7 +107,7 @@ fn input() -> SchemaRef {
         measured("grid_voltage", DataType::UInt16, "0.1 V", Kind::Gauge),
         measured("today_production", DataType::UInt16, "Wh", Kind::Counter),
         measured("total_production", DataType::UInt32, "Wh", Kind::Counter),
-        with_kind(Field::new("link_status", DataType::UInt8, false), Kind::State),
+        Field::new("link_status", DataType::UInt8, false).with_kind(Kind::State),
     ]))
 }
 
@@ -123,7 +124,7 @@ impl Chain {
         let mut links = Vec::new();
         for (name, options) in stock(reset_hour, zone) {
             let context = PlanContext { stage: name, files: &NoFiles };
-            let Ok(factory) = registry.find_transform(name) else { panic!("no {name}") };
+            let Some(factory) = registry.find_transform(name) else { panic!("no {name}") };
             let plan =
                 factory.plan(&options, context).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
             let wired = plan.wire(&schema).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));

@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use smiles_runtime::StagedState;
-use smiles_stage::{NoFiles, PassInfo, PlanContext, Registry, time_field, with_unit};
+use smiles_stage::{ColumnMeta, PassInfo, PlanContext, Registry, time_field};
+use smiles_testkit::NoFiles;
 use smiles_testkit::{ManualClock, open_context};
 use smiles_transform_standard::{Counter, DailyReset, UnitConversion};
 
@@ -97,7 +98,7 @@ impl Rules {
         let mut columns: Vec<ArrayRef> =
             vec![Arc::new(times.with_timezone("UTC")), Arc::new(StringArray::from(vec!["a"; rows.len()]))];
         let mut add = |name: &str, unit: &str, column: ArrayRef| {
-            fields.push(with_unit(Field::new(name, column.data_type().clone(), true), unit));
+            fields.push(Field::new(name, column.data_type().clone(), true).with_unit(unit));
             columns.push(column);
         };
         add("today", "Wh", Arc::new(rows.iter().map(|row| row.today).collect::<UInt16Array>()));
@@ -127,7 +128,7 @@ impl Rules {
         let mut batch = self.batch(rows);
         let pass = PassInfo::new("DTU", Timestamp::UNIX_EPOCH, true);
         for (name, options) in self.stages() {
-            let Ok(factory) = registry.find_transform(name) else { panic!("no {name}") };
+            let Some(factory) = registry.find_transform(name) else { panic!("no {name}") };
             let plan = factory.plan(&options, PlanContext { stage: name, files: &NoFiles });
             let plan = plan.unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
             let wired = plan.wire(&batch.schema()).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));

@@ -51,7 +51,7 @@ pub(crate) fn disabled_subjects(
 ) -> Vec<Option<Subject>> {
     let subject = |off: &DisabledTransform| {
         let stage = off.stage.as_ref()?;
-        let factory = registry.find_transform(&stage.type_name).ok()?;
+        let factory = registry.find_transform(&stage.type_name)?;
         let plan = factory.plan(&stage.options, context(stage, files)).ok()?;
         let input = transforms.get(off.place).map_or(end, |next| &next.input);
         plan.wire(input).ok()?.subject()

@@ -1,7 +1,7 @@
 //! Checks of the declared series that need no columns.
 
-use smiles_stage::unit::{Unit, advice};
-use smiles_stage::{Path, Problem, Problems};
+use smiles_stage::unit::Unit;
+use smiles_stage::{ParseError, Path, Problem, Problems};
 
 use crate::declare::config::api::Resources;
 use crate::declare::config::metrics::{ColumnSeries, Metrics, RuntimeSeries, TotalSeries};
@@ -67,9 +67,9 @@ fn check_column(series: &ColumnSeries, at: &Path, problems: &mut Problems) {
         problems.push(Problem::error(at.key("help"), "a series says what it is"));
     }
     if let Some(unit) = &series.unit
-        && let Err(error) = unit.parse::<Unit>()
+        && let Err(ParseError { message, help }) = unit.parse::<Unit>()
     {
-        problems.push(Problem::error(at.key("unit"), error.to_string()).help(advice(unit)));
+        problems.push(Problem { help, ..Problem::error(at.key("unit"), message) });
     }
 }
 

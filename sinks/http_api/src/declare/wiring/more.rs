@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use smiles_stage::{Order, Path, Problem, column_resolution};
+use smiles_stage::{ColumnMeta, Order, Path, Problem};
 
 use super::{Wiring, empty};
 use crate::declare::config::history::History;
@@ -247,14 +247,14 @@ impl Wiring<'_> {
 
 /// How many decimal places a mean of this column is worth.
 fn decimals(field: &Field) -> i32 {
-    let step = column_resolution(field).or(field.data_type().is_integer().then_some(1.0));
+    let step = field.resolution().or(field.data_type().is_integer().then_some(1.0));
     let places = |step: f64| (0..=9).find(|places| (step * 10_f64.powi(*places)).fract().abs() < 1e-6);
     step.filter(|step| *step > 0.0).and_then(places).map_or(UNKNOWN_DECIMALS, |places| places + MEAN_DECIMALS)
 }
 
 #[cfg(test)]
 mod tests {
-    use smiles_stage::with_resolution;
+    use smiles_stage::ColumnMeta;
 
     use super::*;
 
@@ -262,9 +262,9 @@ mod tests {
     fn a_mean_has_two_places_more_than_the_values() {
         let number = Field::new("v", DataType::Float64, true);
         let rows = [
-            (with_resolution(number.clone(), 0.1), 3),
-            (with_resolution(number.clone(), 0.01), 4),
-            (with_resolution(number.clone(), 10.0), 2),
+            (number.clone().with_resolution(0.1), 3),
+            (number.clone().with_resolution(0.01), 4),
+            (number.clone().with_resolution(10.0), 2),
             (Field::new("n", DataType::Int64, true), 2),
             (number, 6),
         ];

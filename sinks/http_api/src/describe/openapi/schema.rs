@@ -2,7 +2,7 @@
 
 use arrow_schema::{DataType, Field};
 use serde_json::{Map, Value, json};
-use smiles_stage::column_unit;
+use smiles_stage::ColumnMeta;
 
 use crate::declare::config::api::Document;
 use crate::declare::selection::Selection;
@@ -42,7 +42,7 @@ pub(super) fn problem() -> Value {
 
 /// A cell served under this name; every one may be null.
 pub(super) fn cell(field: &Field, name: &str, is_json: bool, words: &Document) -> Value {
-    let unit = column_unit(field);
+    let unit = field.unit();
     let (kind, format, example) = match field.data_type() {
         _ if is_json => (None, None, json!({})),
         kind if kind.is_integer() => (Some("integer"), Some("int64"), json!(1)),

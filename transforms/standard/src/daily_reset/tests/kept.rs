@@ -30,7 +30,7 @@ fn what_version_3_0_0_kept_is_understood_and_goes_on() {
     let mut periods = Periods::new(TimeZone::UTC, 23);
     let mut next = |day: &mut Day, at: &str, today: f64| {
         let reading = Reading { time: time(at), today: Some(today), total: Some(900_020.0) };
-        (day.count(periods.of(reading.time).unwrap(), &reading, limits()), day.sum())
+        (day.count(periods.around(reading.time).unwrap().0, &reading, limits()), day.sum())
     };
     assert_eq!(next(&mut ordinary, "0 12:02", 5020.0), (Event::None, 3020.0));
     assert_eq!(next(&mut first, "1 06:34", 10.0), (Event::Fall, 10.0));

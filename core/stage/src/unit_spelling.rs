@@ -1,7 +1,10 @@
-//! What to write in place of a text that is no unit. Advice that were taken and wrong would spoil every reading, so
+//! Units read from text, and what to write in place of one that is no unit. Advice that were taken and wrong would spoil every reading, so
 //! it never names another quantity or scale: `l/h` is not `km/h`, `MΩ` is not `MW`, `mw` may be either of two.
 
-use crate::unit::{Unit, UnitError};
+use std::str::FromStr;
+
+use crate::ParseError;
+use crate::unit::{NotAUnit, Unit};
 
 /// Spellings, in lower case, that mean one unit and can mean no other.
 const SPELLINGS: &[(&str, &[&str])] = &[
@@ -42,8 +45,17 @@ const SPELLINGS: &[(&str, &[&str])] = &[
     ("m³", &["m^3", "cbm"]),
 ];
 
+impl FromStr for Unit {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let wrong = |error: NotAUnit| ParseError { message: error.to_string(), help: Some(advice(text)) };
+        Self::read(text).map_err(wrong)
+    }
+}
+
 /// Advice for a text that [`Unit`] refuses.
-pub fn advice(text: &str) -> String {
+fn advice(text: &str) -> String {
     let text = text.trim();
     let numeral = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
     let (number, rest) = text.split_at(numeral);
@@ -52,12 +64,12 @@ pub fn advice(text: &str) -> String {
     }
     if !number.is_empty()
         && !rest.starts_with(char::is_whitespace)
-        && let Ok(unit) = format!("{number} {rest}").parse::<Unit>()
+        && let Ok(unit) = Unit::read(&format!("{number} {rest}"))
     {
         return format!("put a space between number and unit: `{number} {}`", unit.symbol());
     }
-    match text.parse::<Unit>() {
-        Err(UnitError::Unknown(symbol)) => spelled(&symbol).map_or_else(known, |unit| format!("did you mean `{unit}`?")),
+    match Unit::read(text) {
+        Err(NotAUnit::Unknown(symbol)) => spelled(&symbol).map_or_else(known, |unit| format!("did you mean `{unit}`?")),
         _ => "the number in front says how much of the unit one count is and is positive, as in `0.1 V`; no unit \
               turns the sign of a reading"
             .to_owned(),
