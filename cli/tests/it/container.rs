@@ -237,7 +237,7 @@ fn the_build_stages_find_what_they_need() {
     cargo(at, &["metadata", "--locked", "--offline", "--no-deps"]);
     perform(build, at);
     let main = fs::read_to_string(at.join("cli/src/main.rs")).unwrap();
-    assert!(main.contains("command::run"), "the real root");
+    assert!(main.contains("args::run"), "the real root");
     cargo(at, &["metadata", "--locked", "--offline", "--no-deps"]);
 }
 

@@ -57,13 +57,11 @@ impl Instance {
         let (jobs, inbox) = channel::<Job>();
         let (end, ended) = channel();
         let open_jobs = Arc::new(AtomicUsize::new(0));
-        let finished = Arc::clone(&open_jobs);
         let name = format!("plugin {}", context.stage);
         let started = thread::Builder::new().name(name).spawn(move || {
             let mut held = None;
             for job in inbox {
                 job(&mut held);
-                finished.fetch_sub(1, Ordering::Release);
             }
             drop(held);
             drop(end);
@@ -88,8 +86,12 @@ impl Instance {
         call: impl FnOnce(&mut Option<Held>) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, StageError> {
         let (answer, answered) = oneshot::channel();
-        // A caller that no longer waits needs no answer.
-        self.send(name, move |held| drop(answer.send(guarded(held, call))))?;
+        self.send(name, move |held, finished| {
+            let result = guarded(held, call);
+            finished();
+            // A caller that no longer waits needs no answer.
+            drop(answer.send(result));
+        })?;
         let clock = Arc::clone(&self.context.clock);
         let deadline = clock.monotonic() + self.limit;
         tokio::select! {
@@ -113,10 +115,11 @@ impl Instance {
         let result = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&result);
         let memory = Memory { ask: ask.clone(), puts: std::collections::HashMap::new() };
-        self.send(name, move |held| {
+        self.send(name, move |held, finished| {
             let made = guarded(held, |held| call(held, memory));
             let puts = held.as_ref().map(|held| held.context().puts()).unwrap_or_default();
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((made, puts));
+            finished();
             // A caller that no longer waits needs no answer.
             drop(ask.send(Asked::Done));
         })?;
@@ -156,13 +159,18 @@ impl Instance {
         }
     }
 
+    /// `job` says that it has finished before it answers: whoever has its answer may drop the instance, which waits for
+    /// `close` where no job is under way.
     fn send(
         &mut self,
         name: &'static str,
-        job: impl FnOnce(&mut Option<Held>) + Send + 'static,
+        job: impl FnOnce(&mut Option<Held>, &dyn Fn()) + Send + 'static,
     ) -> Result<(), StageError> {
         self.context.cancelled.store(false, Ordering::Relaxed);
         self.open_jobs.fetch_add(1, Ordering::AcqRel);
+        let open_jobs = Arc::clone(&self.open_jobs);
+        let finished = move || _ = open_jobs.fetch_sub(1, Ordering::Release);
+        let job = move |held: &mut Option<Held>| job(held, &finished);
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Box::new(job)).is_ok());
         if sent {
             return Ok(());
