@@ -27,6 +27,7 @@ mod postgres;
 mod postgres_chaos;
 mod postgres_health;
 mod postgres_watermarks;
+mod rooms;
 mod schema_files;
 mod sequence;
 mod service;

@@ -57,6 +57,11 @@ fn rust_knows_no_device() {
 fn allowed(crate_name: &str) -> Vec<&'static str> {
     match crate_name {
         "smiles-stage" => vec![],
+        "smiles-store" => vec!["smiles-stage", "smiles-tables"],
+        "smiles-sink-postgres" | "smiles-sink-sqlite" => {
+            vec!["smiles-stage", "smiles-tables", "smiles-store"]
+        }
+        "smiles-sink-http_api" => vec!["smiles-stage", "smiles-tables"],
         "smiles-runtime" => vec!["smiles-stage", "smiles-config", "smiles-journal"],
         "smiles-source-simulator" => vec!["smiles-stage", "smiles-source-modbus"],
         // What plugins link knows nothing of us but the ABI.

@@ -23,6 +23,24 @@ impl Part<'_> {
     }
 }
 
+/// Every row that goes to some table, in journal order.
+pub fn places<'a>(parts: impl IntoIterator<Item = &'a Part<'a>>) -> Vec<Place> {
+    let pieces = parts.into_iter().flat_map(|part| &part.pieces);
+    let mut places: Vec<Place> = pieces.flat_map(|piece| piece.origin.iter().copied()).collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+/// Both halves of a range of rows, in order; one row has none.
+pub fn halves(range: &[Place]) -> Vec<&[Place]> {
+    if range.len() < 2 {
+        return vec![range];
+    }
+    let (one, two) = range.split_at(range.len() / 2);
+    vec![one, two]
+}
+
 /// All batches as rows of the tables that are written, in the order they are written.
 ///
 /// # Errors

@@ -19,9 +19,9 @@ use crate::encode::{ArrayParameter, Rows};
 use crate::error::told;
 use crate::evidence::Evidence;
 use crate::load::{self, Load, NoFit, Step};
+use crate::watermark;
 use crate::watermark::Begun;
 use crate::writer::{Settings, Statement};
-use crate::{sql, watermark};
 
 /// Consecutive batches of one run.
 pub(crate) struct Write<'a> {
@@ -189,7 +189,8 @@ impl Write<'_> {
                 }
                 Load::Arrays(arrays) => {
                     let sql = statement.by_arrays(table, self.late).unwrap_or_default();
-                    let latest = sql::latest(table).map(|_| self.latest.map(|latest| latest.to_string()));
+                    let latest =
+                        smiles_store::latest(table).map(|_| self.latest.map(|latest| latest.to_string()));
                     self.insert(sql, &arrays, latest.as_ref()).await.map_err(refused)?;
                 }
             }

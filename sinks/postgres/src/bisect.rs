@@ -1,7 +1,7 @@
 //! The slow way to write: finds every row that the server refuses, by halving, with savepoints.
 
 use smiles_stage::StageError;
-use smiles_store::{Part, Rejected};
+use smiles_store::{Part, Rejected, halves, places};
 use smiles_tables::Place;
 use tokio::time::Instant;
 
@@ -116,21 +116,4 @@ impl Halving<'_> {
             }
         }
     }
-}
-
-/// Every row that goes to some table, in journal order.
-fn places(parts: &[Part<'_>]) -> Vec<Place> {
-    let pieces = parts.iter().flat_map(|part| &part.pieces);
-    let mut places: Vec<Place> = pieces.flat_map(|piece| piece.origin.iter().copied()).collect();
-    places.sort_unstable();
-    places.dedup();
-    places
-}
-
-fn halves(range: &[Place]) -> Vec<&[Place]> {
-    if range.len() < 2 {
-        return vec![range];
-    }
-    let (one, two) = range.split_at(range.len() / 2);
-    vec![one, two]
 }

@@ -7,7 +7,9 @@ use tokio_postgres::config::Host;
 use crate::config::Config;
 use crate::connect::{Connected, Connector, Purpose};
 use crate::error::told;
-use crate::sql::{literal, qualified, quoted};
+use smiles_store::quoted;
+
+use crate::sql::{literal, qualified};
 
 /// A row: its number in the table (0 where it has none), then the columns asked for; `None` is null.
 pub type TextRow = (i64, Vec<Option<String>>);

@@ -1,12 +1,40 @@
 //! SQL text of a table: pure, every identifier and literal quoted.
 
-use smiles_tables::{ColumnType, Mode, Role, TablePlan};
+use smiles_store::{Dialect, conflict, list, quoted};
+use smiles_tables::{ColumnType, Mode, TablePlan};
 
 use crate::encode::Wire;
 
-/// An identifier that stays one, whatever it holds.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+/// PostgreSQL's own, for a table whose columns are of these types.
+pub(crate) struct Postgres<'a>(pub(crate) &'a [&'a str]);
+
+impl Dialect for Postgres<'_> {
+    fn table(&self, name: &str) -> String {
+        qualified(name)
+    }
+
+    fn old(&self, _table: &TablePlan) -> String {
+        "old".to_owned()
+    }
+
+    fn bound(&self, place: usize, column: usize) -> String {
+        format!("${place}::text::{}", self.0[column])
+    }
+
+    fn first_possible(&self, column: usize) -> String {
+        format!("'2020-01-01 00:00:00+00'::{}", self.0[column])
+    }
+
+    fn declared(&self, column_type: ColumnType) -> &'static str {
+        match column_type {
+            ColumnType::Int64 => "bigint",
+            ColumnType::Float64 => "double precision",
+            ColumnType::Text => "text",
+            ColumnType::Bool => "boolean",
+            ColumnType::Time => "timestamptz",
+            ColumnType::Json => "jsonb",
+        }
+    }
 }
 
 /// A table's name; what stands before the first point is its schema.
@@ -26,11 +54,6 @@ pub(crate) fn literal(text: &str) -> String {
         return format!(" E'{}'", quoted.replace('\\', "\\\\"));
     }
     format!("'{quoted}'")
-}
-
-/// Names, quoted and joined by commas.
-pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
 fn columns(table: &TablePlan) -> String {
@@ -53,17 +76,9 @@ pub(crate) fn upsert(table: &TablePlan, wires: &[Wire], types: &[&str]) -> Strin
         "INSERT INTO {} AS old ({}) SELECT {cells} FROM unnest({arrays}) AS new ({places}) {}",
         qualified(&table.name),
         columns(table),
-        conflict(table, types),
+        conflict(table, &Postgres(types)),
     )
 }
-
-/// Where [`upsert`] takes the latest time that a stored row can have, as text.
-pub(crate) fn latest(table: &TablePlan) -> Option<usize> {
-    (table.mode == Mode::Upsert).then(|| table.newest_time()).flatten().map(|_| table.columns.len() + 1)
-}
-
-/// No reading is of an earlier time: such a date is that of a clock nobody had set.
-const FIRST_POSSIBLE: &str = "'2020-01-01 00:00:00+00'";
 
 /// Adds rows that come after the rest of their poll, each column as an array: a table that gets one row of several
 /// gets no second. `None`: this table has no such rule, and its rows are copied as ever.
@@ -111,66 +126,6 @@ fn arrays(wires: &[Wire]) -> String {
     wires.iter().enumerate().map(array).collect::<Vec<_>>().join(", ")
 }
 
-/// Null never overwrites a value, an older row nothing, but for a row that is dated later than can be; `first` columns
-/// stay, but for dates that cannot be.
-fn conflict(table: &TablePlan, types: &[&str]) -> String {
-    let named = |role| table.with_role(role).map(|column| table.columns[column].name.as_str());
-    let key = list(named(Role::Key));
-    let set: Vec<String> = named(Role::Value)
-        .chain(named(Role::Newest))
-        .map(quoted)
-        .map(|name| format!("{name} = coalesce(excluded.{name}, old.{name})"))
-        .collect();
-    if set.is_empty() {
-        return format!("ON CONFLICT ({key}) DO NOTHING");
-    }
-    let latest = latest(table);
-    let bound = |place: usize, column: usize| format!("${place}::text::{}", types[column]);
-    let newer = table.with_role(Role::Newest).next().map_or(String::new(), |column| {
-        let name = quoted(&table.columns[column].name);
-        let ahead =
-            latest.map_or(String::new(), |place| format!(" OR old.{name} > {}", bound(place, column)));
-        format!(" WHERE old.{name} IS NULL OR excluded.{name} >= old.{name}{ahead}")
-    });
-    let is_time = |column: &usize| table.columns[*column].column_type == ColumnType::Time;
-    let first = table.with_role(Role::First).filter(is_time).filter_map(|column| {
-        let (name, latest) = (quoted(&table.columns[column].name), bound(latest?, column));
-        Some(format!(
-            "{name} = CASE WHEN old.{name} < {FIRST_POSSIBLE}::{} OR old.{name} > {latest} \
-             THEN coalesce(excluded.{name}, old.{name}) ELSE old.{name} END",
-            types[column]
-        ))
-    });
-    let set: Vec<String> = set.into_iter().chain(first).collect();
-    format!("ON CONFLICT ({key}) DO UPDATE SET {}{newer}", set.join(", "))
-}
-
-/// Makes the table with the types of the mapping, if it is missing.
-pub(crate) fn create(table: &TablePlan) -> String {
-    let written = table.columns.iter().map(|column| (column.name.as_str(), column.column_type));
-    let read = table.reads.iter().map(|(name, column_type)| (name.as_str(), *column_type));
-    let mut parts: Vec<String> = written
-        .chain(read)
-        .map(|(name, column_type)| format!("{} {}", quoted(name), declared(column_type)))
-        .collect();
-    if table.mode == Mode::Upsert {
-        let key = list(table.with_role(Role::Key).map(|column| table.columns[column].name.as_str()));
-        parts.push(format!("PRIMARY KEY ({key})"));
-    }
-    format!("CREATE TABLE IF NOT EXISTS {} ({})", qualified(&table.name), parts.join(", "))
-}
-
-fn declared(column_type: ColumnType) -> &'static str {
-    match column_type {
-        ColumnType::Int64 => "bigint",
-        ColumnType::Float64 => "double precision",
-        ColumnType::Text => "text",
-        ColumnType::Bool => "boolean",
-        ColumnType::Time => "timestamptz",
-        ColumnType::Json => "jsonb",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use arrow_schema::{DataType, Field, Schema};
@@ -178,6 +133,7 @@ mod tests {
 
     use smiles_stage::{Path, time_field};
 
+    use smiles_store::create;
     use smiles_tables::{Tables, TablesPlan};
 
     use super::*;
@@ -199,7 +155,7 @@ mod tests {
             r#"COPY "s"."a ""t""" ("k", "at", "v""; DROP TABLE t; --") FROM STDIN (FORMAT binary)"#
         );
         assert_eq!(
-            create(&append),
+            create(&append, &Postgres(&[])),
             r#"CREATE TABLE IF NOT EXISTS "s"."a ""t""" ("k" bigint, "at" bigint, "v""; DROP TABLE t; --" bigint, "more" double precision)"#
         );
         let table = planned(json!({ "mode": "upsert", "key": ["k"], "newest": "at", "columns": columns }));
@@ -207,7 +163,7 @@ mod tests {
             upsert(&table, &[Wire::Int8, Wire::Int4, Wire::Text], &["bigint", "integer", "mood"]),
             r#"INSERT INTO "s"."a ""t""" AS old ("k", "at", "v""; DROP TABLE t; --") SELECT c0, c1, c2::mood FROM unnest($1::int8[], $2::int4[], $3::text[]) AS new (c0, c1, c2) ON CONFLICT ("k") DO UPDATE SET "v""; DROP TABLE t; --" = coalesce(excluded."v""; DROP TABLE t; --", old."v""; DROP TABLE t; --"), "at" = coalesce(excluded."at", old."at") WHERE old."at" IS NULL OR excluded."at" >= old."at""#
         );
-        assert!(create(&table).ends_with(r#"PRIMARY KEY ("k"))"#));
+        assert!(create(&table, &Postgres(&[])).ends_with(r#"PRIMARY KEY ("k"))"#));
         let keys = planned(json!({ "mode": "upsert", "key": ["k"], "columns": { "k": "k" } }));
         assert!(upsert(&keys, &[Wire::Int8], &["bigint"]).ends_with(r#"ON CONFLICT ("k") DO NOTHING"#));
     }

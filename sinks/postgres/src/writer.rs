@@ -12,6 +12,7 @@ use crate::catalog::Guard;
 use crate::connect::{Connected, Connector, Purpose};
 use crate::encode::Wire;
 use crate::migrate::Migrator;
+use crate::sql::Postgres;
 use crate::watermark::{self, BEGIN, LOCK, Owner};
 use crate::{catalog, sql};
 
@@ -138,7 +139,10 @@ impl Writer {
 
 /// Makes the tables that ask for it and are missing.
 async fn create(settings: &Settings, client: &Client) -> Result<(), StageError> {
-    let make: Vec<String> = settings.tables.written().filter(|table| table.create).map(sql::create).collect();
+    let make: Vec<String> = {
+        let made = settings.tables.written().filter(|table| table.create);
+        made.map(|table| smiles_store::create(table, &Postgres(&[]))).collect()
+    };
     if make.is_empty() {
         return Ok(());
     }

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 use smiles_stage::{RunId, Seq, StageError};
-use smiles_store::{Part, Rejected};
+use smiles_store::{Part, Rejected, latest};
 use smiles_tables::{Mode, Piece, Place, TablePlan, merge, write_time};
 
 use crate::bind::{Binder, RowError};
 use crate::blame::Whose;
 use crate::error::{code, failure_code, told};
 use crate::writer::Settings;
-use crate::{blame, sql, watermark};
+use crate::{blame, watermark};
 
 /// The rows of one table, and the statement that writes one.
 pub(crate) struct Insert<'a> {
@@ -23,7 +23,7 @@ pub(crate) struct Insert<'a> {
 impl Insert<'_> {
     /// What the statement takes beside the row; it stays bound from row to row.
     fn bind(&self, statement: &mut Statement<'_>) -> Result<(), rusqlite::Error> {
-        let Some(place) = sql::latest(self.part.table) else { return Ok(()) };
+        let Some(place) = latest(self.part.table) else { return Ok(()) };
         let mut text = String::new();
         let said = self.latest.is_some_and(|latest| write_time(latest.as_microsecond(), &mut text));
         statement.raw_bind_parameter(place, said.then_some(text))

@@ -9,7 +9,7 @@ use smiles_stage::StageError;
 use crate::config::Synchronous;
 use crate::error::told;
 use crate::file::{Location, open_reader};
-use crate::sql::quoted;
+use smiles_store::quoted;
 
 /// A row: its number in the table (0 where it has none), then the columns asked for; `None` is null.
 pub type TextRow = (i64, Vec<Option<String>>);

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 use smiles_stage::StageError;
-use smiles_store::Rejected;
+use smiles_store::{Rejected, halves, places};
 use smiles_tables::Place;
 
 use crate::attempt::Write;
@@ -22,9 +22,9 @@ pub(crate) fn store(write: &Write<'_>, connection: &mut Connection) -> Result<()
     let mut broken = broken(&transaction).map_err(|error| write.tell(error))?;
     let tables = write.parts.iter().map(|insert| insert.part.table);
     let whose = blame::of_commit(&transaction, tables).map_err(|error| write.tell(error))?;
-    let places = places(write);
+    let places = places(write.parts.iter().map(|insert| &insert.part));
     let mut rejected = Rejected::default();
-    let mut ranges: Vec<&[Place]> = halves(&places);
+    let mut ranges: Vec<&[Place]> = halves(&places).into_iter().rev().collect();
     while let Some(range) = ranges.pop() {
         match attempt(write, &transaction, range, broken) {
             Ok(now) if now <= broken => {
@@ -34,7 +34,7 @@ pub(crate) fn store(write: &Write<'_>, connection: &mut Connection) -> Result<()
             Ok(_) => match (range, &whose) {
                 ([place], Whose::Row) => rejected.add(*place, CODE, REASON),
                 ([place], _) => rejected.suspect(*place, "", CODE, REASON),
-                _ => ranges.extend(halves(range)),
+                _ => ranges.extend(halves(range).into_iter().rev()),
             },
             Err(RowError::Sqlite(error)) => return Err(write.tell(error)),
             Err(RowError::Year) => {
@@ -71,22 +71,4 @@ fn attempt(
 /// How many references of the whole file lead nowhere.
 fn broken(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
-}
-
-/// Every row that goes to some table, in journal order.
-fn places(write: &Write<'_>) -> Vec<Place> {
-    let pieces = write.parts.iter().flat_map(|insert| &insert.part.pieces);
-    let mut places: Vec<Place> = pieces.flat_map(|piece| piece.origin.iter().copied()).collect();
-    places.sort_unstable();
-    places.dedup();
-    places
-}
-
-/// Both halves, the first one last, where it is taken from.
-fn halves(range: &[Place]) -> Vec<&[Place]> {
-    if range.len() < 2 {
-        return vec![range];
-    }
-    let (one, two) = range.split_at(range.len() / 2);
-    vec![two, one]
 }

@@ -1,15 +1,35 @@
 //! SQL text of a table: pure, every identifier quoted.
 
+use smiles_store::{Dialect, conflict, list, quoted};
 use smiles_tables::{ColumnType, Mode, Role, TablePlan};
 
-/// An identifier that stays one, whatever it holds.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
+/// SQLite's own.
+pub(crate) struct Sqlite;
 
-/// Names, quoted and joined by commas.
-pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+impl Dialect for Sqlite {
+    fn table(&self, name: &str) -> String {
+        quoted(name)
+    }
+
+    fn old(&self, table: &TablePlan) -> String {
+        quoted(&table.name)
+    }
+
+    fn bound(&self, place: usize, _column: usize) -> String {
+        format!("?{place}")
+    }
+
+    fn first_possible(&self, _column: usize) -> String {
+        "'2020-01-01'".to_owned()
+    }
+
+    fn declared(&self, column_type: ColumnType) -> &'static str {
+        match column_type {
+            ColumnType::Int64 | ColumnType::Bool => "INTEGER",
+            ColumnType::Float64 => "REAL",
+            ColumnType::Text | ColumnType::Json | ColumnType::Time => "TEXT",
+        }
+    }
 }
 
 /// Writes one row, its columns bound in the order of the plan.
@@ -17,7 +37,7 @@ pub(crate) fn insert(table: &TablePlan) -> String {
     let names = list(table.columns.iter().map(|column| column.name.as_str()));
     let values: Vec<String> = (1..=table.columns.len()).map(|place| format!("?{place}")).collect();
     let insert = format!("INSERT INTO {} ({names}) VALUES ({})", quoted(&table.name), values.join(", "));
-    if table.mode == Mode::Upsert { format!("{insert} {}", conflict(table)) } else { insert }
+    if table.mode == Mode::Upsert { format!("{insert} {}", conflict(table, &Sqlite)) } else { insert }
 }
 
 /// As [`insert`], for rows that come after the rest of their poll: a table that gets one row of several gets no second.
@@ -39,61 +59,6 @@ pub(crate) fn insert_late(table: &TablePlan) -> String {
     )
 }
 
-/// Where [`insert`] takes the latest time that a stored row can have.
-pub(crate) fn latest(table: &TablePlan) -> Option<usize> {
-    (table.mode == Mode::Upsert).then(|| table.newest_time()).flatten().map(|_| table.columns.len() + 1)
-}
-
-/// No reading is of an earlier time: such a date is that of a clock nobody had set.
-const FIRST_POSSIBLE: &str = "'2020-01-01'";
-
-/// Null never overwrites a value, an older row nothing, but for a row that is dated later than can be; `first` columns
-/// stay, but for dates that cannot be.
-fn conflict(table: &TablePlan) -> String {
-    let named = |role| table.with_role(role).map(|column| table.columns[column].name.as_str());
-    let (key, old) = (list(named(Role::Key)), quoted(&table.name));
-    let set: Vec<String> = named(Role::Value)
-        .chain(named(Role::Newest))
-        .map(quoted)
-        .map(|name| format!("{name} = coalesce(excluded.{name}, {old}.{name})"))
-        .collect();
-    if set.is_empty() {
-        return format!("ON CONFLICT ({key}) DO NOTHING");
-    }
-    let latest = latest(table);
-    let newer = named(Role::Newest).next().map(quoted).map_or(String::new(), |name| {
-        let ahead = latest.map_or(String::new(), |place| format!(" OR {old}.{name} > ?{place}"));
-        format!(" WHERE {old}.{name} IS NULL OR excluded.{name} >= {old}.{name}{ahead}")
-    });
-    let times = table.with_role(Role::First).map(|column| &table.columns[column]);
-    let times =
-        times.filter(|column| column.column_type == ColumnType::Time).map(|column| quoted(&column.name));
-    let first = times.filter_map(|name| {
-        let place = latest?;
-        Some(format!(
-            "{name} = CASE WHEN {old}.{name} < {FIRST_POSSIBLE} OR {old}.{name} > ?{place} \
-             THEN coalesce(excluded.{name}, {old}.{name}) ELSE {old}.{name} END"
-        ))
-    });
-    let set: Vec<String> = set.into_iter().chain(first).collect();
-    format!("ON CONFLICT ({key}) DO UPDATE SET {}{newer}", set.join(", "))
-}
-
-/// Makes the table with the types of the mapping, if it is missing.
-pub(crate) fn create(table: &TablePlan) -> String {
-    let written = table.columns.iter().map(|column| (column.name.as_str(), column.column_type));
-    let read = table.reads.iter().map(|(name, column_type)| (name.as_str(), *column_type));
-    let mut parts: Vec<String> = written
-        .chain(read)
-        .map(|(name, column_type)| format!("{} {}", quoted(name), declared(column_type)))
-        .collect();
-    let key = list(table.with_role(Role::Key).map(|column| table.columns[column].name.as_str()));
-    if !key.is_empty() {
-        parts.push(format!("PRIMARY KEY ({key})"));
-    }
-    format!("CREATE TABLE IF NOT EXISTS {} ({})", quoted(&table.name), parts.join(", "))
-}
-
 /// An index on the time of the rows, if the table is made by us and a span of time would else be looked for in all of it.
 pub(crate) fn index(table: &TablePlan) -> Option<String> {
     let columns = &table.columns;
@@ -106,14 +71,6 @@ pub(crate) fn index(table: &TablePlan) -> Option<String> {
     Some(format!("CREATE INDEX IF NOT EXISTS {index} ON {} ({})", quoted(name), quoted(column)))
 }
 
-fn declared(column_type: ColumnType) -> &'static str {
-    match column_type {
-        ColumnType::Int64 | ColumnType::Bool => "INTEGER",
-        ColumnType::Float64 => "REAL",
-        ColumnType::Text | ColumnType::Json | ColumnType::Time => "TEXT",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use arrow_schema::{DataType, Field, Schema};
@@ -121,6 +78,7 @@ mod tests {
 
     use smiles_stage::{Path, time_field};
 
+    use smiles_store::create;
     use smiles_tables::{Tables, TablesPlan};
 
     use super::*;
@@ -199,7 +157,7 @@ mod tests {
         for (options, inserts, creates) in cases {
             let table = planned(options);
             assert_eq!(insert(&table), inserts);
-            assert_eq!(create(&table), creates);
+            assert_eq!(create(&table, &Sqlite), creates);
         }
     }
 }

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use crate::shape::Shape;
-use crate::sql::quoted;
+use smiles_store::quoted;
 
 /// A table of more rows is reckoned.
 const COUNTED_MAX: i64 = 10_000;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use smiles_stage::{Clock, RunId, Seq, StageError, TargetId, Watermark};
-use smiles_store::Migration;
+use smiles_store::{Migration, create};
 use smiles_tables::{Mode, TablesPlan};
 
 use crate::error::told;
 use crate::file::{FileId, Location, file_id, open_writer};
+use crate::sql::Sqlite;
 use crate::watermark::{self, Owner};
 use crate::{migrate, sql};
 
@@ -104,7 +105,7 @@ impl Writer {
 fn prepare(connection: &Connection, tables: &TablesPlan) -> rusqlite::Result<()> {
     for table in &tables.tables {
         if table.create {
-            connection.execute_batch(&sql::create(table))?;
+            connection.execute_batch(&create(table, &Sqlite))?;
             if let Some(index) = sql::index(table) {
                 connection.execute_batch(&index)?;
             }

@@ -133,6 +133,7 @@ fn table(schema: &Value) -> String {
             _ if required.contains(&name.as_str()) => "*required*".to_owned(),
             None | Some(Value::Null) => "–".to_owned(),
             Some(Value::String(text)) if text.is_empty() => "–".to_owned(),
+            Some(Value::Object(members)) if members.is_empty() => "–".to_owned(),
             Some(Value::String(text)) => format!("`{text}`"),
             Some(Value::Object(_) | Value::Array(_)) => "as below".to_owned(),
             Some(value) => format!("`{value}`"),

@@ -2,10 +2,11 @@
 
 use postgres_types::Type;
 use smiles_stage::{Aggregate, Buckets, Function, StageError, Value};
+use smiles_store::{quoted, wherever};
 use smiles_tables::ColumnType;
 
-use super::{Text, value, wherever};
-use crate::sql::{qualified, quoted};
+use super::{Text, value};
+use crate::sql::qualified;
 
 impl Text<'_> {
     pub(super) fn buckets(&mut self, buckets: &Buckets) -> Result<String, StageError> {

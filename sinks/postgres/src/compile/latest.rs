@@ -1,9 +1,10 @@
 //! The newest row of every combination of some columns, in one of two ways.
 
 use smiles_stage::StageError;
+use smiles_store::{quoted, wherever};
 
-use super::{Text, wherever};
-use crate::sql::{qualified, quoted};
+use super::Text;
+use crate::sql::qualified;
 
 impl Text<'_> {
     /// By the index where one begins with these columns, else by reading everything.

@@ -12,12 +12,12 @@ mod value;
 use arrow_schema::SchemaRef;
 use postgres_types::Type;
 use smiles_stage::{Comparison, Filter, Order, Query, StageError, StoreSchema, Value};
-use smiles_store::{Resolved, resolve};
+use smiles_store::{Resolved, operator, quoted, resolve, wherever};
 use smiles_tables::ColumnType;
 
 use crate::catalog::{Found, FoundColumn};
 use crate::compile::value::Bound;
-use crate::sql::{qualified, quoted};
+use crate::sql::qualified;
 
 /// What to run, and the columns that come back.
 #[derive(Debug)]
@@ -108,13 +108,7 @@ impl Text<'_> {
         let column_type = self.column_type(&filter.column)?;
         let bound = self.bound(&filter.column, &filter.value)?;
         self.parameters.push(bound);
-        let operator = match filter.comparison {
-            Comparison::Eq => "=",
-            Comparison::Lt => "<",
-            Comparison::Le => "<=",
-            Comparison::Gt => ">",
-            Comparison::Ge => ">=",
-        };
+        let operator = operator(filter.comparison);
         let cell = format!("n.{}", quoted(&filter.column));
         let cell = match column_type {
             ColumnType::Json => format!("{cell}::text"),
@@ -168,8 +162,4 @@ impl Text<'_> {
 
 fn by_bytes(cell: &str) -> String {
     format!("{cell} COLLATE \"C\"")
-}
-
-fn wherever(conditions: &[String]) -> String {
-    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }

@@ -1,10 +1,10 @@
 //! Aggregates of spans of time: each span is a search in the index, whatever lies between them.
 
 use smiles_stage::{Buckets, Function, StageError, Value};
+use smiles_store::{quoted, wherever};
 
-use super::{Text, wherever};
+use super::Text;
 use crate::shape::Shape;
-use crate::sql::quoted;
 
 impl Text<'_> {
     pub(super) fn buckets(&mut self, buckets: &Buckets, shape: &Shape) -> Result<String, StageError> {

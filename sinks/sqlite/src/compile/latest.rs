@@ -1,10 +1,10 @@
 //! The newest row of every combination of some columns, in one of two ways.
 
 use smiles_stage::StageError;
+use smiles_store::{list, quoted, wherever};
 
-use super::{Text, names, wherever};
+use super::{Text, names};
 use crate::shape::Shape;
-use crate::sql::{list, quoted};
 
 impl Text<'_> {
     /// By the index where one begins with these columns, else by reading everything.

@@ -9,12 +9,11 @@ mod latest;
 
 use arrow_schema::SchemaRef;
 use rusqlite::types::Value as Cell;
-use smiles_stage::{Comparison, Filter, Query, StageError, StoreSchema, Value};
-use smiles_store::{Resolved, resolve};
+use smiles_stage::{Filter, Query, StageError, StoreSchema, Value};
+use smiles_store::{Resolved, list, operator, quoted, resolve, wherever};
 use smiles_tables::{ColumnType, write_time};
 
 use crate::shape::Shape;
-use crate::sql::{list, quoted};
 
 /// What to run, and the columns that come back.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,13 +78,7 @@ impl Text<'_> {
     }
 
     fn condition(&mut self, prefix: &str, filter: &Filter) -> Result<String, StageError> {
-        let operator = match filter.comparison {
-            Comparison::Eq => "=",
-            Comparison::Lt => "<",
-            Comparison::Le => "<=",
-            Comparison::Gt => ">",
-            Comparison::Ge => ">=",
-        };
+        let operator = operator(filter.comparison);
         let place = self.bind(&filter.column, &filter.value)?;
         Ok(format!("{prefix}{} {operator} ?{place}", quoted(&filter.column)))
     }
@@ -130,10 +123,6 @@ fn names(columns: &[String]) -> impl Iterator<Item = &str> {
     columns.iter().map(String::as_str)
 }
 
-fn wherever(conditions: &[String]) -> String {
-    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
-}
-
 /// The value as the column's cells are stored; `None` if the two cannot be compared.
 fn bound(column_type: ColumnType, value: &Value) -> Option<Cell> {
     match (column_type, value) {
@@ -161,7 +150,7 @@ mod tests {
 
     use arrow_schema::Schema;
     use jiff::Timestamp;
-    use smiles_stage::Order;
+    use smiles_stage::{Comparison, Order};
 
     use super::*;
 
