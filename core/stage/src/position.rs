@@ -43,7 +43,7 @@ impl fmt::Display for Seq {
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -62,10 +62,8 @@ impl FromStr for RunId {
     type Err = NotARunId;
 
     fn from_str(text: &str) -> Result<Self, NotARunId> {
-        if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(NotARunId);
-        }
-        u128::from_str_radix(text, 16).map(|id| RunId(id.to_be_bytes())).map_err(|_| NotARunId)
+        let mut id = [0; 16];
+        hex::decode_to_slice(text, &mut id).map(|()| RunId(id)).map_err(|_| NotARunId)
     }
 }
 
