@@ -1,7 +1,6 @@
 //! The name by which clients know this installation again after it moved or was updated: 32 hexadecimal digits in
 //! `bridge-id` in the data folder. Not a secret.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -50,10 +49,7 @@ fn fresh() -> String {
     if getrandom::fill(&mut bytes).is_err() {
         return String::new();
     }
-    bytes.iter().fold(String::with_capacity(32), |mut id, byte| {
-        let _ = write!(id, "{byte:02x}");
-        id
-    })
+    hex::encode(bytes)
 }
 
 #[cfg(test)]

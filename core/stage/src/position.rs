@@ -45,7 +45,7 @@ impl fmt::Display for Seq {
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -59,11 +59,9 @@ impl FromStr for RunId {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(ParseError::new("a run id is 32 hexadecimal digits"));
-        }
-        let id = u128::from_str_radix(text, 16).map_err(|error| ParseError::new(error.to_string()))?;
-        Ok(Self(id.to_be_bytes()))
+        let mut id = [0; 16];
+        let wrong = |_| ParseError::new("a run id is 32 hexadecimal digits");
+        hex::decode_to_slice(text, &mut id).map(|()| Self(id)).map_err(wrong)
     }
 }
 

@@ -133,7 +133,7 @@ pub(crate) fn examine(path: &Path, expected: Option<&str>) -> Result<Examined, R
     let refuse = |reason: String| Refusal { path: path.display().to_string(), reason, of_sum: false };
     trusted(path).map_err(refuse)?;
     let bytes = std::fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    let sha256 = hex(&Sha256::digest(&bytes));
+    let sha256 = hex::encode(Sha256::digest(&bytes));
     if let Some(expected) = expected
         && !expected.eq_ignore_ascii_case(&sha256)
     {
@@ -282,10 +282,6 @@ fn libc() -> &'static str {
     } else {
         ""
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

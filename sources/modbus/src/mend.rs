@@ -116,7 +116,7 @@ pub(crate) fn framed(frame: &Frame) -> Vec<u8> {
 }
 
 fn beginning(bytes: &[u8]) -> String {
-    bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&bytes[..bytes.len().min(8)])
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
 use crate::current::memory::Views;
@@ -11,7 +12,6 @@ use crate::declare::config::discovery::Discovery;
 use crate::declare::config::metrics::Metrics;
 use crate::declare::resource::Resource;
 use crate::declare::series::Series;
-use indexmap::IndexMap;
 
 /// What the server needs to know of its declaration.
 #[derive(Clone, Debug)]

@@ -1,7 +1,10 @@
 //! Parameters of a request: text to typed values, each refusal naming parameter, value and range.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 use smiles_stage::{Value, did_you_mean};
 
@@ -174,23 +177,14 @@ fn unknown(name: &str, known: &[&Param]) -> Failure {
 /// Percent-decoding with `+` as a space.
 fn decoded(text: &str) -> Result<String, Failure> {
     let bad = || Failure::bad_request("the query string is not percent-encoded UTF-8");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let digit = |byte: Option<u8>| {
-                    byte.and_then(|byte| char::from(byte).to_digit(16)).and_then(|d| u8::try_from(d).ok())
-                };
-                let (high, low) = (digit(rest.next()), digit(rest.next()));
-                let (Some(high), Some(low)) = (high, low) else { return Err(bad()) };
-                bytes.push(high * 16 + low);
-            }
-            byte => bytes.push(byte),
-        }
+    // The crate leaves a `%` that is followed by no two digits as it is.
+    let is_escape =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(bad());
     }
-    String::from_utf8(bytes).map_err(|_| bad())
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().map(Cow::into_owned).map_err(|_| bad())
 }
 
 /// The values of a request's parameters by name.

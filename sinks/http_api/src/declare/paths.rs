@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::declare::config::api::{Document, HealthNames, Resources, Stat};
 use crate::declare::config::route::Route;
-use indexmap::IndexMap;
 
 const HEALTH: &str = "/health";
 const STATS: &str = "/stats";

@@ -3,6 +3,7 @@
 pub(crate) mod more;
 
 use arrow_schema::{DataType, Field, SchemaRef};
+use indexmap::IndexMap;
 use smiles_stage::{Comparison, Order, Path, Problem, Problems, StoreSchema, Value};
 
 use crate::declare::config::api::Stat;
@@ -13,7 +14,6 @@ use crate::declare::resource::{Plan, Resource};
 use crate::declare::selection::{Operand, Partner, Selection, Test};
 use crate::text::json::servable;
 use crate::text::spell;
-use indexmap::IndexMap;
 
 /// Gives each route its questions.
 ///

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexMap;
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 use smiles_stage::{Health, SourceState};
@@ -10,7 +11,6 @@ use crate::current::latest::Rows;
 use crate::declare::config::metrics::{HealthSeries, RuntimeSeries, SeriesType};
 use crate::declare::series::Series;
 use crate::observe::series::{pair, sample};
-use indexmap::IndexMap;
 
 /// The label of the runtime's meters that names their pipeline.
 const PIPELINE: &str = "pipeline";

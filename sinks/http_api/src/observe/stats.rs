@@ -1,10 +1,10 @@
 //! `/stats`: what the store says of itself, under the declared names.
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use smiles_stage::StoreStats;
 
 use crate::declare::config::api::Stat;
-use indexmap::IndexMap;
 
 /// The fields in the declared order.
 pub(crate) fn body(stats: &IndexMap<String, Stat>, store: &StoreStats) -> Map<String, Value> {

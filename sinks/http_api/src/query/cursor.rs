@@ -17,10 +17,7 @@ pub(crate) fn write(place: &[Value]) -> String {
             Value::Bool(value) => write!(text, "b{}", u8::from(*value)),
             Value::Int(value) => write!(text, "i{value}"),
             Value::Float(value) => write!(text, "f{:x}", value.to_bits()),
-            Value::Text(value) => {
-                text.push('s');
-                value.bytes().try_for_each(|byte| write!(text, "{byte:02x}"))
-            }
+            Value::Text(value) => write!(text, "s{}", hex::encode(value)),
             Value::Time(value) => write!(text, "t{}", value.as_microsecond()),
         };
     }
@@ -59,13 +56,7 @@ fn value(text: &str) -> Option<Value> {
             .map(f64::from_bits)
             .filter(|it| it.is_finite())
             .map(Value::Float),
-        's' => {
-            let bytes = rest.as_bytes().chunks(2).map(|pair| {
-                let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-                u8::from_str_radix(pair, 16).ok()
-            });
-            String::from_utf8(bytes.collect::<Option<_>>()?).ok().map(Value::Text)
-        }
+        's' => String::from_utf8(hex::decode(rest).ok()?).ok().map(Value::Text),
         't' => Timestamp::from_microsecond(rest.parse().ok()?).ok().map(Value::Time),
         _ => None,
     }

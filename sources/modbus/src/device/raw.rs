@@ -56,7 +56,7 @@ pub fn decode(field: &Field, order: Order, data: &[u8]) -> Result<Raw, RawError>
     let bytes = data.get(start..end).ok_or(RawError::Short { needs: end, has: data.len() })?;
     let order = field.order_within(order);
     Ok(match field.kind_of_value {
-        Type::Hex => Raw::Text(hex(arranged(bytes, order))),
+        Type::Hex => Raw::Text(hex::encode(arranged(bytes, order).collect::<Vec<_>>())),
         Type::Ascii => text(arranged(bytes, order)).map_or(Raw::Missing, Raw::Text),
         Type::Bcd => bcd(arranged(bytes, order)).map_or(Raw::Missing, Raw::Unsigned),
         Type::Bool => Raw::Bool(unsigned(bytes, order) >> field.bit.unwrap_or(0) & 1 == 1),
@@ -79,7 +79,7 @@ pub fn encode(field: &Field, order: Order, value: &Raw, data: &mut [u8]) -> Resu
     let bytes = data.get_mut(start..end).ok_or(RawError::Short { needs: end, has })?;
     let order = field.order_within(order);
     let big = match (field.kind_of_value, value) {
-        (Type::Hex, Raw::Text(text)) => unhex(text),
+        (Type::Hex, Raw::Text(text)) => hex::decode(text).ok(),
         (Type::Ascii, Raw::Text(text)) => padded(text, bytes.len()),
         (Type::Bcd, Raw::Unsigned(number)) => unbcd(*number, bytes.len()),
         (Type::Bcd, Raw::Missing) => Some(vec![0xFF; bytes.len()]),
@@ -142,13 +142,6 @@ fn mask(field: &Field) -> u64 {
     (1_u64 << bits) - 1
 }
 
-fn hex(bytes: impl Iterator<Item = u8>) -> String {
-    bytes
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-        .collect()
-}
-
 /// Nothing where a device without a text has NUL or memory that was never written. What is no UTF-8 is Latin-1, in
 /// which every byte is a character.
 fn text(bytes: impl Iterator<Item = u8>) -> Option<String> {
@@ -178,12 +171,6 @@ fn bcd(bytes: impl Iterator<Item = u8>) -> Option<u64> {
     bytes.flat_map(|byte| [byte >> 4, byte & 15]).try_fold(0_u64, |number, digit| {
         if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
     })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
 }
 
 fn padded(text: &str, length: usize) -> Option<Vec<u8>> {

@@ -71,6 +71,5 @@ pub(crate) fn cell(array: &ArrayRef, row: usize) -> String {
 
 /// `0c 1033` as bytes.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
-    digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
+    hex::decode(text.replace(char::is_whitespace, "")).unwrap()
 }

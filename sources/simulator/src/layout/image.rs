@@ -73,13 +73,8 @@ fn not_hex(address: u16, text: &str) -> SetupError {
 }
 
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text
-        .chars()
-        .filter(|digit| !digit.is_whitespace())
-        .map(|digit| u8::try_from(digit.to_digit(16)?).ok())
-        .collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0 && !digits.is_empty())?;
-    Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+    let digits: String = text.chars().filter(|digit| !digit.is_whitespace()).collect();
+    hex::decode(digits).ok().filter(|bytes| !bytes.is_empty())
 }
 
 /// An address, written `4096` or `0x1000`, as number or text, and the table it is of, if it is said.

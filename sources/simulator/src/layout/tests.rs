@@ -35,7 +35,7 @@ fn device(yaml: &str) -> Device {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes)
 }
 
 /// One reading as the golden wire trace states it, but for the serial number.

@@ -112,5 +112,5 @@ pub(crate) async fn receive(stream: &mut TcpStream, count: usize) -> Vec<u8> {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexMap;
 use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::declare::config::history::History;
@@ -14,7 +15,6 @@ use crate::declare::params::Param;
 use crate::text::spell;
 use crate::text::spell::Step;
 use crate::text::zone::Interval;
-use indexmap::IndexMap;
 
 /// Checks what of a route refers to its parameters.
 pub(super) fn check(route: &Route, params: &[Param], at: &Path, problems: &mut Problems) {

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use smiles_stage::option::Period;
 
 use crate::declare::config::access::Secret;
 use crate::declare::config::discovery::Discovery;
 use crate::declare::config::metrics::Metrics;
 use crate::declare::config::route::Route;
-use indexmap::IndexMap;
 
 /// Options of `type: http_api`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -161,19 +162,9 @@ fn five_minutes() -> String {
     "300s".to_owned()
 }
 
-/// `500ms`, `3s`, `5m`, `1h`; `None` for anything else and for zero.
+/// A duration as everywhere; `None` for anything else and for zero.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    Some(Duration::from_millis(number.checked_mul(millis)?)).filter(|duration| !duration.is_zero())
+    text.parse::<Period>().ok().map(|period| period.0).filter(|duration| !duration.is_zero())
 }
 
 #[cfg(test)]
@@ -182,13 +173,17 @@ mod tests {
 
     #[test]
     fn durations_have_a_unit_and_are_not_zero() {
-        let rows = [("500ms", Some(500)), ("3s", Some(3000)), ("5m", Some(300_000)), ("1h", Some(3_600_000))];
+        let rows = [
+            ("500ms", Some(500)),
+            ("3s", Some(3000)),
+            ("5m", Some(300_000)),
+            ("1.5h", Some(5_400_000)),
+            ("1m 30s", Some(90_000)),
+        ];
         for (text, millis) in rows {
             assert_eq!(duration(text), millis.map(Duration::from_millis), "{text}");
         }
-        for text in
-            ["", "3", "s", "0s", "-1s", "1.5s", "3 s", "99999999999999999999s", "18446744073709551615h"]
-        {
+        for text in ["", "3", "s", "0s", "-1s", "99999999999999999999s", "18446744073709551615h"] {
             assert_eq!(duration(text), None, "{text}");
         }
     }

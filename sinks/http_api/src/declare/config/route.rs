@@ -1,11 +1,11 @@
 //! A route as a file declares it.
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::declare::config::history::History;
 use crate::declare::config::totals::Totals;
-use indexmap::IndexMap;
 
 /// One path and what it answers.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

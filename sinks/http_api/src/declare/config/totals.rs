@@ -1,10 +1,10 @@
 //! What a pipeline file may say of a route that answers sums: over everything, and per source.
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::declare::config::metrics::Aggregate;
-use indexmap::IndexMap;
 
 /// One object with the values over everything, and one per source.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
