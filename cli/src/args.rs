@@ -49,18 +49,18 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     /// Draw pipelines as Mermaid flow charts
     Graph(GraphArgs),
-    /// Look into the journal of a pipeline, and act on what its sinks did not get
+    /// Inspect the journal of a pipeline, and deal with rows that its sinks did not store
     #[command(subcommand)]
     Journal(JournalCommand),
-    /// List the lifetime totals that are published, and correct one that is wrong for good
+    /// List the published lifetime totals, and correct one that stays wrong
     #[command(subcommand)]
     Total(TotalCommand),
-    /// Look at plugins, test them, begin one
+    /// List, inspect and test plugins, or create one
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Bring the tables of every target up to date, or say what that would do
     Migrate(MigrateArgs),
-    /// Take over what an earlier system stored: its database, a file of version 1, or CSV
+    /// Import what an earlier system stored: its database, a file of version 1, or CSV
     Import(ImportArgs),
     /// Ask a running bridge whether it is ready (for container health checks)
     Health(HealthArgs),

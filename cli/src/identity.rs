@@ -15,7 +15,8 @@ pub(crate) fn of(data_dir: &Path) -> String {
         Ok(id) => id,
         Err(error) => {
             let file = data_dir.join(FILE).display().to_string();
-            tracing::warn!(file, %error, "cannot keep the bridge's id; after a restart, Home Assistant takes it for another one");
+            tracing::warn!(file, %error, "cannot save the bridge's id; after a restart, Home Assistant sees \
+                                          another bridge");
             fresh
         }
     }

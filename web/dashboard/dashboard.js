@@ -211,7 +211,7 @@ function troubles(health, now) {
   const unheard = sources.map(([name, state]) => {
     const since = state.seconds_since_last_success;
     const gone = since == null || since * 1000 > oldAfter();
-    return `${name} ${gone ? "is not heard" : "did not answer the last poll"}: ${state.last_error ?? "no answer"} (last success ${ago(since)})`;
+    return `${name} ${gone ? "is offline" : "did not answer the last poll"}: ${state.last_error ?? "no answer"} (last success ${ago(since)})`;
   });
   const named = { devices: "Readings", totals: "Sums", stats: "Size and row counts" };
   const unanswered = Object.entries(named).filter(([name]) => known[name]?.failure && known[name].failure !== "guarded");

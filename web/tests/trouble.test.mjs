@@ -36,14 +36,14 @@ async function change(page, path, edit) {
 test("what is wrong stands above the fold", async () => {
   const { page } = await openPage(browser, bridge.url);
   await change(page, "health", (health) => {
-    health.warnings = ["`store` takes nothing, and is tried again: cannot reach PostgreSQL db:5432/solar"];
+    health.warnings = ["`store` cannot deliver, and is retried: cannot reach PostgreSQL db:5432/solar"];
     const [source] = Object.values(health.dtus);
     Object.assign(source, { status: "error", last_error: "connection refused", seconds_since_last_success: 4000 });
   });
   await page.goto(bridge.url);
   const trouble = shown(page, "trouble");
   await trouble.filter({ hasText: "cannot reach PostgreSQL" }).waitFor();
-  assert.match(await trouble.first().innerText(), /is not heard: connection refused \(last success 67 min ago\)/);
+  assert.match(await trouble.first().innerText(), /is offline: connection refused \(last success 67 min ago\)/);
   const fold = page.viewportSize().height;
   for (const sentence of await trouble.all()) {
     const { y, height } = await sentence.boundingBox();

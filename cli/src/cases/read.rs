@@ -97,8 +97,10 @@ fn comes(reader: &Reader<'_>, step: &Step, at: &Path) -> Result<Comes, Problems>
     match (&step.rows, &step.image) {
         (Some(_), Some(_)) => wrong("image", "a step has either `rows` or an `image`"),
         (Some(_), None) if step.time.is_some() => wrong("time", "each row has its own `time`"),
-        (Some(_), None) if !step.quirks.is_empty() => wrong("quirks", "only an `image` passes a wire"),
-        (Some(_), None) if step.fails.is_some() => wrong("fails", "rows are given: no pass can fail"),
+        (Some(_), None) if !step.quirks.is_empty() => {
+            wrong("quirks", "only an `image` goes over the network")
+        }
+        (Some(_), None) if step.fails.is_some() => wrong("fails", "`rows` are not polled, so none can fail"),
         (Some(rows), None) => reader.passes(rows, &at.key("rows")).map(Comes::Rows),
         (None, Some(image)) => registers(reader, step, image, at),
         (None, None) if step.restart => Ok(Comes::Nothing),
@@ -117,7 +119,7 @@ fn registers(
 ) -> Result<Comes, Problems> {
     let Some(time) = &step.time else {
         let problem = Problem::error(at.key("image"), "the step has no `time`");
-        return Err(vec![problem.help("say when the pass begins: `time: 12:30`")]);
+        return Err(vec![problem.help("say when the poll begins: `time: 12:30`")]);
     };
     let wrong = |at: Path| move |said: String| vec![Problem::error(at, said)];
     let time = reader.times.read(time).map_err(wrong(at.key("time")))?;

@@ -82,7 +82,7 @@ impl Reader<'_> {
         let time = take(TIME).map_or_else(
             || {
                 Err(Problem::error(here.clone(), "the row has no `time`")
-                    .help("say when its pass began: `time: 12:30`"))
+                    .help("say when its poll began: `time: 12:30`"))
             },
             |(value, at)| {
                 let read = value

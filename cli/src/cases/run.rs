@@ -127,11 +127,11 @@ async fn step(bench: &mut Bench, step: &ReadyStep<'_>, rows: &mut Rows) -> anyho
             match &step.step.fails {
                 Some(text) if said.contains(text.as_str()) => {}
                 Some(text) if said.is_empty() => {
-                    anyhow::bail!("the pass did not fail, and was to say `{text}`")
+                    anyhow::bail!("the poll did not fail, and should have failed with `{text}`")
                 }
-                Some(text) => anyhow::bail!("the pass failed and did not say `{text}`: {said}"),
+                Some(text) => anyhow::bail!("the poll failed without saying `{text}`: {said}"),
                 None if said.is_empty() => {}
-                None => anyhow::bail!("the pass failed: {said}"),
+                None => anyhow::bail!("the poll failed: {said}"),
             }
             if let Some((heard, complete)) = heard {
                 keep(bench.feed(step.source, &heard, *time, complete).await?, rows);
@@ -165,7 +165,7 @@ fn changed(straight: &Rows, again: &Rows) -> Option<String> {
                 let (pass, row) = (number + 1, row + 1);
                 return Some(format!(
                     "a restart between passes changes what leaves `{stage}`: {column} of pass {pass}, row {row}, is \
-                     {other} and was {one}; what a stage must remember belongs into its state"
+                     {other} and was {one}; what a stage must remember across restarts belongs in its state"
                 ));
             }
         }

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
 /// That it is fine, and what it is: a line per stage.
 fn summary(project: &Project) -> String {
     let wired = &project.wired;
-    let off = if project.is_enabled() { "" } else { ", switched off: it does not run" };
+    let off = if project.is_enabled() { "" } else { ", disabled: it does not run" };
     let mut text = format!("ok: {}: pipeline {}{off}\n", project.shown, wired.name());
     for stage in wired.stages() {
         let role = match stage.role {

@@ -35,8 +35,8 @@ async fn demo(args: &DemoArgs, environment: Environment) -> Result<(), Failure> 
     if (args.time_scale - 1.0).abs() > f64::EPSILON {
         tracing::info!(
             time_scale = args.time_scale,
-            "only the simulated sun keeps this pace; readings are dated by the real clock, so today holds every \
-             simulated day until RESET_HOUR of the real one, and each simulated morning its counters restart"
+            "the time scale applies to the simulated sun only; readings have the real time, so production today \
+             adds up all simulated days until the real RESET_HOUR"
         );
     }
     // Readings that never were must not end up among real ones: a folder of their own.
@@ -79,7 +79,7 @@ fn midday() -> Option<jiff::Timestamp> {
   HEALTH_PORT=9000 smiles demo                 on another port
   smiles demo --time-scale 600                 a day of sun in under three minutes")]
 pub(crate) struct DemoArgs {
-    /// How many devices the simulated DTU hears
+    /// How many devices the simulated DTU has
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
     pub(crate) inverters: u16,
     /// How many ports each of them has

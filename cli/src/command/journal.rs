@@ -33,31 +33,31 @@ pub(crate) fn run(command: &JournalCommand) -> Result<(), Failure> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JournalCommand {
-    /// Print size, runs and the books of every sink
+    /// Print size, runs and the row counts of every sink
     #[command(after_help = "Examples:
   smiles journal status                        every journal under DATA_DIR
   smiles journal status --json my-pipeline")]
     Status(JournalArgs),
-    /// Reconcile the books of every sink with what its target says
+    /// Compare the row counts of every sink with what its target says
     #[command(after_help = "Examples:
   smiles journal verify                        the stock pipeline
   smiles journal verify my-meter.yaml
 
-Exit code 0: the books balance and every target has what the journal thinks it has; 1: not so.")]
+Exit code 0: the row counts add up and every target has what was delivered to it; 1: they do not.")]
     Verify(RunArgs),
-    /// Take note of what was lost, dropped or repaired: /health stops warning of it
+    /// Acknowledge what was lost, dropped or repaired: /health stops warning of it
     #[command(after_help = "Examples:
   smiles journal ack                           every journal under DATA_DIR
   smiles journal ack my-pipeline
   docker compose exec SERVICE smiles journal ack
 
-Works beside a running bridge, whose /health follows within seconds. The books keep what was lost.")]
+Works beside a running bridge, whose /health follows within seconds. The row counts keep what was lost.")]
     Ack(JournalArgs),
     /// Rows that a target refused: list, show, replay or drop them
     #[command(subcommand)]
     DeadLetter(DeadLetterCommand),
     /// Decide about batches that are held back because the journal may be an old copy
     Old(OldArgs),
-    /// Tell journal and target that a sink of a pipeline file has a new name
+    /// Rename a sink in journal and target, after it was renamed in the pipeline file
     RenameSink(RenameSinkArgs),
 }

@@ -166,7 +166,7 @@ Options come from --options, else from the first of the schema's `examples`; `${
 Exit code 0: it keeps every rule; 1: it does not; 2: it cannot be loaded; 3: it breaks none of those that could be tried, and
 some could not (its target or device cannot be reached from here).")]
     Check(PluginCheckArgs),
-    /// Begin a plugin: a project that builds and passes `check` at once
+    /// Create a plugin: a project that builds and passes `check` at once
     #[command(after_help = "Examples:
   smiles plugin new my_sink
   smiles plugin new roof_sensor --lang c --kind source")]

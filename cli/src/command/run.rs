@@ -52,13 +52,13 @@ pub(super) async fn serve(
                 () = signals.reload.notified() => match load(entries, environment) {
                     Ok(projects) => break projects,
                     Err(failure) => {
-                        tracing::error!("the pipeline files cannot be taken; what runs goes on");
+                        tracing::error!("cannot reload the pipeline files; the running pipelines continue");
                         failure.report();
                     }
                 }
             }
         };
-        tracing::info!("taking the pipeline files anew");
+        tracing::info!("reloading the pipeline files");
         round.cancel();
         ended(runs.await)?;
         if signals.stop.is_cancelled() {
@@ -74,13 +74,13 @@ fn load(entries: &[Entry], environment: &Environment) -> Result<Vec<Project>, Fa
     let retired: BTreeMap<&str, &str> =
         retired.map(|retired| (retired.variable.as_str(), retired.reason.as_str())).collect();
     for (variable, reason) in retired {
-        tracing::warn!(variable, reason, "variable has no use any more");
+        tracing::warn!(variable, reason, "this variable has no effect any more");
     }
     for project in projects.iter().filter(|project| !project.is_enabled()) {
         tracing::info!(
             file = project.shown,
             pipeline = project.wired.name(),
-            "switched off: it does not run"
+            "the pipeline is disabled and does not run"
         );
     }
     projects.retain(Project::is_enabled);
@@ -97,7 +97,7 @@ fn ended(exits: Vec<(String, Exit)>) -> Result<(), Failure> {
         match exit {
             Exit::Failed(reason) => return Err(anyhow!("pipeline {pipeline} ended: {reason}").into()),
             Exit::Finished => {
-                tracing::info!(pipeline, "finished: every source has ended and all is delivered")
+                tracing::info!(pipeline, "finished: every source has ended and everything is delivered")
             }
             Exit::Stopped => tracing::info!(pipeline, "stopped"),
         }
@@ -170,10 +170,10 @@ impl Signals {
 
 fn end(stop: &CancellationToken, force: &CancellationToken) {
     if stop.is_cancelled() {
-        tracing::warn!("stopping at once; what is undelivered stays in the journal");
+        tracing::warn!("stopping at once; undelivered batches stay in the journal");
         force.cancel();
     } else {
-        tracing::info!("stopping; once more to stop at once");
+        tracing::info!("stopping; repeat the signal to stop at once");
         stop.cancel();
     }
 }
@@ -183,10 +183,10 @@ fn end(stop: &CancellationToken, force: &CancellationToken) {
   DTU_HOST=192.168.1.31 smiles run             the stock pipeline, configured by variables
   smiles run my-meter.yaml                     a pipeline of your own
   smiles run roof.yaml meter.yaml              two pipelines in one process
-  LOG_LEVEL=debug smiles run                   say more
+  LOG_LEVEL=debug smiles run                   log more
 
 Stop with Ctrl-C (twice: at once). What was read is safe in the journal either way.
-SIGHUP takes the files anew; if they have a mistake, it is printed and what runs goes on.")]
+SIGHUP reloads the files; if they have a mistake, it is printed and the running pipelines continue.")]
 pub(crate) struct RunArgs {
     /// Pipeline files; none: the stock pipeline
     #[arg(value_name = "FILE")]

@@ -99,7 +99,7 @@ fn switches_switch() {
     assert_eq!(bridge.get("/metrics").0, 404);
     bridge.interrupt();
     let bridge = Bridge::start(&["demo"], &[("HEALTH_ENABLED", "false")], folder.path());
-    bridge.line(&["the source is heard", "DTU"]);
+    bridge.line(&["source is online", "DTU"]);
     assert_eq!(bridge.count(&["http api listening"]), 0);
     bridge.interrupt();
     let variables = [("HEALTH_HOST", "127.0.0.1"), ("HEALTH_PORT", "0"), ("PERSISTENCE_ENABLED", "false")];
@@ -156,7 +156,7 @@ sinks:
     }
     let bridge = Bridge::start(&["run", "a.yaml", "b.yaml"], &[], folder.path());
     for name in ["a", "b"] {
-        bridge.line(&["the source is heard", &format!("pipeline=\"{name}\"")]);
+        bridge.line(&["source is online", &format!("pipeline=\"{name}\"")]);
     }
     let (status, _) = bridge.interrupt();
     assert!(status.success());
@@ -188,7 +188,7 @@ sinks:
     assert_eq!(bridge.json("/health")["healthy"], true, "what ran goes on");
     write("50ms");
     bridge.signal("-HUP");
-    bridge.line(&["taking the pipeline files anew"]);
+    bridge.line(&["reloading the pipeline files"]);
     let status = || finish(&["journal", "status", "--json"], &[], folder.path());
     let deadline = crate::bridge::now() + crate::bridge::PATIENCE;
     loop {

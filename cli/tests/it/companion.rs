@@ -45,7 +45,7 @@ fn the_stock_pipeline_has_a_companion_that_fills_the_two_tables() {
         (&3.into(), &9.into()),
         "{stats}"
     );
-    assert_eq!(bridge.count(&["takes nothing"]), 0, "two writers of one file:\n{}", bridge.log());
+    assert_eq!(bridge.count(&["cannot deliver"]), 0, "two writers of one file:\n{}", bridge.log());
     bridge.interrupt();
     let store = folder.path().join("data/demo/hoymiles.db");
     assert_eq!(
@@ -84,14 +84,14 @@ fn persistence_switched_off_switches_the_companion_off() {
     let variables = [("HEALTH_HOST", "127.0.0.1"), ("HEALTH_PORT", "0"), ("PERSISTENCE_ENABLED", "false")];
     let bridge = Bridge::start(&["demo"], &variables, folder.path());
     bridge.eventually("/health", |health| health["healthy"] == true);
-    bridge.line(&["switched off", "hoymiles-system"]);
+    bridge.line(&["the pipeline is disabled", "hoymiles-system"]);
     let (status, _) = bridge.interrupt();
     assert!(status.success());
     assert!(!folder.path().join("data/demo/hoymiles-system.journal").exists());
     let checked =
         finish(&["check"], &[("DTU_HOST", "192.0.2.1"), ("PERSISTENCE_ENABLED", "false")], folder.path());
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert!(checked.status.success() && said.contains("pipeline hoymiles-system, switched off"), "{said}");
+    assert!(checked.status.success() && said.contains("pipeline hoymiles-system, disabled"), "{said}");
     let alone = finish(&["run", "hoymiles-sqlite-system.yaml"], &variables, folder.path());
     let said = String::from_utf8_lossy(&alone.stderr).into_owned();
     assert!(alone.status.code() == Some(2) && said.contains("nothing to run"), "{said}");
@@ -198,7 +198,7 @@ sinks:
     let store = folder.path().join("data/both.db");
     let full = |table: &str| rows(&store, &format!("SELECT count(*) || '' FROM {table}")) == ["3000"];
     wait(&bridge, || full("one") && full("two"));
-    assert_eq!(bridge.count(&["takes nothing"]), 0, "{}", bridge.log());
+    assert_eq!(bridge.count(&["cannot deliver"]), 0, "{}", bridge.log());
     bridge.interrupt();
     assert_eq!(rows(&store, "PRAGMA integrity_check"), ["ok"]);
     for file in ["one.yaml", "two.yaml"] {

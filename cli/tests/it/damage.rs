@@ -32,7 +32,7 @@ fn damaged_journals_always_start() {
     }
     // One more opening repairs the last damage; the report stays in the journal.
     let bridge = Bridge::start(&["run", "sequence.yaml"], &[], folder.path());
-    bridge.line(&["the source is heard"]);
+    bridge.line(&["source is online"]);
     let (status, _) = bridge.interrupt();
     assert!(status.success());
     let aside = fs::read_dir(folder.path().join("data")).unwrap().filter_map(Result::ok);

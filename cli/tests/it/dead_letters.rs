@@ -70,7 +70,7 @@ fn refusing(device: &Device, folder: &Path, letters: usize) -> (Bridge, u32) {
     let last = stored(folder).last().unwrap().0;
     rebuild(folder, &format!("CHECK (pass % 4 <> 0 OR pass <= {last})"));
     let bridge = Bridge::start(&["run", "sequence.yaml"], &[], folder);
-    bridge.line(&["rows are set aside as dead letters"]);
+    bridge.line(&["rejected rows are kept as dead letters"]);
     until("no dead letters", &bridge, || listed(folder).len() >= letters);
     (bridge, last)
 }

@@ -103,12 +103,12 @@ fn a_broken_device_is_named_once_and_harms_no_other() {
             health["dtus"]["roof"]["error_count"].as_u64().unwrap() >= errors + 2
                 && health["dtus"]["barn"]["query_count"].as_u64().unwrap() > others + 2
         });
-        let lines = bridge.count(&["the source is not heard", "roof", &roof_port.to_string()]);
+        let lines = bridge.count(&["cannot read the source", "roof", &roof_port.to_string()]);
         assert_eq!(lines, number + 1, "{what}: not one line per change of state:\n{}", bridge.log());
         roof.set_faults(Faults::default());
         bridge.eventually("/health", online("roof"));
     }
-    assert_eq!(bridge.count(&["the source is not heard", "barn"]), 0, "{}", bridge.log());
+    assert_eq!(bridge.count(&["cannot read the source", "barn"]), 0, "{}", bridge.log());
     for (name, handle) in [("roof", &roof), ("barn", &barn)] {
         let counters = handle.counters();
         assert_eq!((counters.open_max, counters.in_flight_max), (1, 1), "{name}");

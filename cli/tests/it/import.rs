@@ -118,8 +118,9 @@ fn a_database_on_another_server_is_copied_and_mended_once() {
         &report,
         &[
             "imported from PostgreSQL 127.0.0.1",
-            "inverter_data: 80 rows\n    80 left out: they repeat the row before\n    10 were not heard: their zeros became null",
-            "port_data: 160 rows\n    20 were not heard",
+            "inverter_data: 80 rows\n    80 left out: they repeat the row before\n    10 without a reading: their \
+             zeros became null",
+            "port_data: 160 rows\n    20 without a reading",
             "instants without a time zone were read as Europe/Berlin",
             "1 of an hour that the clock showed twice",
         ],
@@ -210,7 +211,7 @@ fn an_import_that_is_killed_goes_on_where_it_was() {
         pause();
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    refused(&child.wait_with_output().unwrap(), 1, &["stopped; the same command goes on"]);
+    refused(&child.wait_with_output().unwrap(), 1, &["stopped; the same command continues"]);
     assert!(seen > 0);
     said(&import(&[&address(&source)], &variables, folder.path()));
     assert_eq!(

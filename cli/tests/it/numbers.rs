@@ -132,7 +132,7 @@ fn what_is_published_does_not_depend_on_pieces_or_on_kills() {
         assert!(before < record.len() as u64, "the record was over before the last kill");
         write_pipeline(&killed, before, 1 + rng.next_u64() % 5);
         let bridge = Bridge::start(&["run", "numbers.yaml"], &[], &killed);
-        bridge.line(&["the source is heard"]);
+        bridge.line(&["source is online"]);
         let end = now() + Duration::from_millis(rng.next_u64() % 250);
         while now() < end {
             pause();

@@ -130,7 +130,7 @@ fn a_database_of_the_earlier_system_is_adopted_while_polls_go_on() {
     let first =
         "SELECT first_seen AT TIME ZONE 'UTC', dtu_name FROM inverters WHERE serial_number = '116182800001'";
     assert_eq!(database.rows(first), ["2025-01-01 00:00:00|DTU"], "what was known stays");
-    assert!(bridge.line(&["tables are written anew"]).contains("port_data"));
+    assert!(bridge.line(&["the migration rewrites tables"]).contains("port_data"));
     let done = finish(&["migrate"], &borrowed, folder.path());
     assert!(String::from_utf8_lossy(&done.stdout).contains("up to date"));
 }

@@ -88,7 +88,7 @@ fn a_server_that_is_absent_at_the_start_and_gone_for_half_a_minute_costs_nothing
     let device = Device::start();
     pipeline_into(&device, folder.path(), "50ms", &store(&database));
     let bridge = bridge(&database, folder.path(), "data");
-    bridge.line(&["the sink takes nothing"]);
+    bridge.line(&["the sink cannot deliver"]);
     passes(&device, 20);
     server.run();
     catch_up(&database, device.asked(), &bridge);

@@ -61,7 +61,7 @@ fn a_server_that_is_stopped_is_a_warning_until_it_is_back() {
     let down = bridge.eventually("/health", |health| {
         health["sinks"]["store"]["state"] == "retrying" && number(health, "waiting") > 0
     });
-    let said = ["`store` takes nothing, and is tried again: ", &format!(":{}", database.port)];
+    let said = ["`store` cannot deliver, and is retried: ", &format!(":{}", database.port)];
     assert!(warns(&down, &said), "{down:#}");
     assert_eq!(down["sinks"]["store"]["last_error_time"].as_str().map(str::len), Some(32), "{down:#}");
     assert_eq!(down["healthy"], true, "{down:#}");
@@ -109,7 +109,7 @@ fn a_wrong_table_and_a_refused_row_are_warnings_until_they_are_repaired() {
     let aside = bridge.eventually("/health", |health| number(health, "dead_lettered") > 0);
     let rows = number(&aside, "dead_lettered");
     let said =
-        [&format!("{rows} rows of `store` are set aside"), "`smiles journal dead-letter list` says why"];
+        [&format!("{rows} rows of `store` are dead letters"), "`smiles journal dead-letter list` says why"];
     assert!(warns(&aside, &said), "{aside:#}");
     world.database.sql("ALTER TABLE readings DROP CONSTRAINT whim");
     let (code, said) = say(&world, &["journal", "dead-letter", "replay", "--file", "sequence.yaml"]);
@@ -144,7 +144,7 @@ fn a_restored_dump_older_than_the_journal_is_a_loss_until_it_is_acknowledged() {
     let bridge = world.bridge("data");
     let lost = bridge.eventually("/health", |health| number(health, "lost") > 0);
     let rows = number(&lost, "lost");
-    let said = [&format!("`store` lost {rows} rows ("), "`smiles journal ack` takes note of it"];
+    let said = [&format!("`store` lost {rows} rows ("), "`smiles journal ack` acknowledges it"];
     assert!(warns(&lost, &said), "{lost:#}");
     assert_eq!(bridge.get("/health").0, 200);
     catch_up(&world.database, world.device.asked(), &bridge);

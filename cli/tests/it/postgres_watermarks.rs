@@ -108,7 +108,7 @@ fn a_database_restored_from_an_older_dump_gets_again_what_is_retained() {
     world.database.sql(&dump);
     assert!(stored(&world.database).len() < before.len());
     let bridge = world.bridge("data");
-    bridge.line(&["the target went back"]);
+    bridge.line(&["the target lost batches"]);
     catch_up(&world.database, world.device.asked() + 3, &bridge);
     bridge.interrupt();
     let rows = stored(&world.database);
@@ -145,7 +145,7 @@ fn two_processes_on_copies_of_one_journal_store_what_waits_once() {
     };
     limit(0);
     let waiting = world.bridge("data");
-    waiting.line(&["the sink takes nothing"]);
+    waiting.line(&["the sink cannot deliver"]);
     let until = world.device.asked() + 20;
     while world.device.asked() < until {
         crate::bridge::pause();
@@ -179,7 +179,7 @@ fn another_database_behind_the_same_name_gets_what_is_retained() {
     world.database.sql("DROP TABLE readings, smiles_target, smiles_watermarks");
     table(&world.database);
     let bridge = world.bridge("data");
-    bridge.line(&["a target not seen before"]);
+    bridge.line(&["a new target"]);
     catch_up(&world.database, world.device.asked() + 3, &bridge);
     bridge.interrupt();
     assert_eq!(stored(&world.database)[..before.len()], before);

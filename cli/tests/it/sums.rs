@@ -120,7 +120,7 @@ fn a_first_start_at_night_shows_no_part_of_the_plant() {
     assert!(answer["plant"]["power"].as_f64() > Some(0.0));
     agree(&bridge);
     // Who asked before the store's file was there has left no trace.
-    assert!(!bridge.log().contains("store does not answer") && !bridge.log().contains("store refuses"));
+    assert!(!bridge.log().contains("store does not answer") && !bridge.log().contains("store rejects"));
     assert!(bridge.interrupt().0.success());
     // The journal is lost, the store is intact.
     for entry in std::fs::read_dir(folder.path().join("data")).unwrap().map(Result::unwrap) {

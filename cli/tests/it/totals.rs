@@ -104,7 +104,7 @@ fn a_total_is_corrected_and_handed_on() {
     let (code, said) = say(&["total", "set", ONE, "5000000", "--yes"], folder);
     assert!(code == Some(0) && said.contains("to 5000000 (set by hand); the running bridge"), "{said}");
     eventually("taken over", &bridge, || stored(folder, 1).1 > 5_000_000.0);
-    assert!(bridge.log().contains("a total was corrected by hand"), "{}", bridge.log());
+    assert!(bridge.log().contains("a total was corrected by an operator"), "{}", bridge.log());
     assert!(stored(folder, 1).1 < 5_100_000.0, "it goes on from there by what the device counts");
     assert!(stored(folder, 2).0 < 100_000.0, "no other key changes");
     let (code, said) = say(&["total", "set", ONE, "1e20", "--yes"], folder);
@@ -112,7 +112,7 @@ fn a_total_is_corrected_and_handed_on() {
     // Two at once, before the bridge took the first over: the second is made of the first.
     assert_eq!(say(&["total", "set", ONE, "6000000", "--yes"], folder).0, Some(0));
     assert_eq!(say(&["total", "set", ONE, "5000000", "--yes"], folder).0, Some(0));
-    let taken_over = || bridge.log().matches("a total was corrected by hand").count() == 3;
+    let taken_over = || bridge.log().matches("a total was corrected by an operator").count() == 3;
     eventually("taken over both", &bridge, taken_over);
     eventually("stored", &bridge, || (5_000_000.0..5_100_000.0).contains(&stored(folder, 1).1));
     bridge.kill();

@@ -60,7 +60,7 @@ fn limits_of_nothing_do_not_pass() {
     let long = "a".repeat(500);
     for (text, code, words) in [
         (file("p", "1s", "{}", "p.db"), 0, "ok:"),
-        (file("p", "0s", "{}", "p.db"), 2, "no time at all between two polls"),
+        (file("p", "0s", "{}", "p.db"), 2, "no time between two polls"),
         (file("p", "1s", "{max_size: 0B}", "p.db"), 2, "a journal of this size holds nothing"),
         (file("p", "1s", "{retain: 0s}", "p.db"), 0, "nothing that is delivered is retained"),
         (file(&long, "1s", "{}", "p.db"), 2, "cannot be the name of a pipeline"),

@@ -33,16 +33,16 @@ impl Role {
             Self::Source => json!({
                 "type": about,
                 "enabled": enabled,
-                "every": { "type": "string", "format": "duration", "description": "the period of its passes" },
+                "every": { "type": "string", "format": "duration", "description": "how often it is polled" },
                 "stretch_after": {
                     "type": "integer", "format": "uint32", "minimum": 0, "default": 5,
-                    "description": "failed passes after which the period stretches, up to 5 minutes; 0: never"
+                    "description": "failed polls after which it is polled less often, at least every 5 minutes; 0: never"
                 },
                 "for_each": { "description": "one source per item of a JSON list: `${json:NAME:-}`" }
             }),
             Self::Transform => json!({
                 "type": about,
-                "name": { "type": "string", "minLength": 1, "description": "tells it from another transform about the same, in the file, in its memory and in metrics" },
+                "name": { "type": "string", "minLength": 1, "description": "its name in state and metrics; tells it from another transform of the same columns" },
                 "enabled": enabled
             }),
             Self::Sink => json!({
@@ -50,7 +50,7 @@ impl Role {
                 "enabled": enabled,
                 "from": {
                     "enum": ["now", "oldest"], "default": "now",
-                    "description": "where a sink new to an existing journal begins"
+                    "description": "where a sink that is new to an existing journal begins"
                 },
                 "batch": {
                     "type": "object",

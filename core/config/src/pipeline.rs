@@ -107,7 +107,7 @@ pub struct DisabledTransform {
 pub struct SinkDecl {
     /// The stage.
     pub stage: StageDecl,
-    /// `from:` where a sink new to an existing journal begins; default `now`.
+    /// `from:` where a sink that is new to an existing journal begins; default `now`.
     pub from: StartFrom,
     /// `batch.max_rows:` how many rows one write may merge when the sink lags; default 10,000.
     pub max_rows: usize,

@@ -76,7 +76,7 @@ impl Loader<'_> {
         if stage.common.get("every").and_then(duration).is_some_and(|every| every.is_zero()) {
             let at = self.document.entry(stage.node, "every").map(|entry| entry.value);
             let span = at.and_then(|at| self.document.anchor(at));
-            let message = "no time at all between two polls: the source would be asked without end";
+            let message = "no time between two polls: the source would be polled without a pause";
             self.out.push(Diagnostic::error(span, message).help("write how often, such as `60s`".to_owned()));
         }
         let stretch = stage.common.get("stretch_after").and_then(Value::as_u64);

@@ -29,7 +29,7 @@ pub(crate) fn schema() -> Value {
                 "one_of": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
                 "secret": { "type": "boolean" },
                 "description": { "type": "string" },
-                "retired": { "type": "string", "description": "why it has no use any more" },
+                "retired": { "type": "string", "description": "why it has no effect any more" },
                 "unused": { "type": "boolean", "description": "other files use it, this one does not" },
                 "process": { "type": "boolean", "description": "the program itself reads it" }
             }

@@ -41,7 +41,7 @@ pub struct Health {
     pub journal: JournalHealth,
     /// Sentences for the operator: nearly full, lost ranges, repaired damage.
     pub warnings: Vec<String>,
-    /// Passes heard that are not journalled yet.
+    /// Polls whose rows are not yet in the journal.
     pub queued: u64,
 }
 

@@ -129,9 +129,9 @@ impl Write<'_> {
         let place = &connector.place;
         let why = match connector.within(connector.config.timeout.0, "write to", begun).await? {
             Begun::Fine => return Ok(()),
-            Begun::Changed => format!("the tables of {place} have changed; looking at them anew"),
+            Begun::Changed => format!("the tables of {place} have changed; reading their columns again"),
             Begun::Moved => format!(
-                "{place} does not stand where it stood (another process wrote, or its watermarks were removed); asking again"
+                "the watermark of {place} changed (another process wrote, or watermarks were removed); reading it again"
             ),
         };
         self.roll_back().await?;

@@ -65,7 +65,7 @@ pub struct Config {
     /// How long to wait for a row or table that another session holds locked.
     #[serde(default = "ten_seconds")]
     pub lock_timeout: Period,
-    /// How long one transaction or query may take before the connection is given up and opened anew.
+    /// How long one transaction or query may take before the connection is closed and opened again.
     #[serde(default = "two_minutes")]
     pub timeout: Period,
 }

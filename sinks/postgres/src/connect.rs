@@ -166,7 +166,7 @@ where
     while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
         if let AsyncMessage::Notice(notice) = message {
             let (severity, said) = (notice.severity(), notice.message());
-            tracing::debug!(%place, severity, said, "the server gives notice");
+            tracing::debug!(%place, severity, said, "notice of the server");
         }
     }
 }

@@ -84,7 +84,7 @@ fn said_by_server(place: &Place, doing: &str, error: &DbError) -> StageError {
         "57014" => retry(format!("{place} cancelled the statement")),
         "57P01" | "57P02" | "57P03" => retry(format!("{place} is starting or stopping")),
         _ if ["28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class)) => {
-            halt(format!("{place} refuses to {doing}: somebody must act"))
+            halt(format!("{place} refuses to {doing}: fix the cause"))
         }
         // Of a write the row is to blame, and was found before; reading the same again finds the same again.
         _ if code.starts_with("22") && doing == "read" => halt(format!(

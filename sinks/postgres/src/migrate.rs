@@ -241,6 +241,6 @@ fn tell(survey: &Migrated) {
         free_bytes = free,
         expected,
         zone,
-        "tables are written anew; polls go on into the journal meanwhile"
+        "the migration rewrites tables; polling continues into the journal meanwhile"
     );
 }

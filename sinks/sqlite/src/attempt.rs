@@ -86,7 +86,7 @@ impl Write<'_> {
             return Ok(transaction);
         }
         Err(StageError::retry(format!(
-            "another process delivered batches of this run to {} meanwhile; asking again where it stands",
+            "another process delivered batches of this run to {} meanwhile; reading its watermark again",
             self.settings.location.path.display()
         )))
     }

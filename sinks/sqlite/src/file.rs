@@ -52,7 +52,7 @@ pub(crate) fn open_writer(location: &Location) -> Result<Connection, StageError>
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         if !mode.eq_ignore_ascii_case("wal") {
             let file = location.path.display();
-            tracing::warn!(%file, mode, "this disk has no write-ahead log: queries and writes wait for each other");
+            tracing::warn!(%file, mode, "this disk supports no write-ahead log: queries and writes block each other");
         }
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "foreign_keys", true)?;

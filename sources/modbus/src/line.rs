@@ -24,7 +24,7 @@ const GOODBYE: Duration = Duration::from_millis(250);
 pub(crate) enum Cause {
     #[error("cannot connect: {0}")]
     Connect(String),
-    #[error("no connection after {0}")]
+    #[error("cannot connect: no answer after {0}")]
     ConnectTimeout(Period),
     #[error("timed out after {after}{}", remark.as_ref().map(|remark| format!(" ({remark})")).unwrap_or_default())]
     Timeout { after: Period, remark: Option<String> },
@@ -146,7 +146,7 @@ impl Line {
             Ok(Ok(Err(code))) => return (Some(open), Err(Cause::Exception(code))),
             Ok(Ok(Ok(response))) => match data(response) {
                 Some(data) => return (Some(open), Ok(data)),
-                None => Err(Cause::Protocol("the answer is of another kind than the question".into())),
+                None => Err(Cause::Protocol("the answer does not match the request".into())),
             },
         };
         goodbye(open).await;

@@ -90,7 +90,7 @@ impl Stage for Modbus {
             problems.push(Problem::error(Path::root().key("address"), error.to_string()).help(help));
         }
         if config.timeout.0.is_zero() {
-            let message = "nothing answers in no time";
+            let message = "a time limit of 0 leaves no time for an answer";
             problems.push(Problem::error(Path::root().key("timeout"), message).help("for example `3s`"));
         }
         match address {

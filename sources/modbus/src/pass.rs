@@ -180,7 +180,7 @@ impl<A: Asker> Pass<'_, A> {
             }
             Err(cause) if read.optional && !cause.is_connect() => {
                 memories.lacking(place);
-                tracing::debug!(block = name, error = %cause, "an optional block was not heard");
+                tracing::debug!(block = name, error = %cause, "an optional block could not be read");
                 self.count(&cause);
             }
             Err(cause) => {
@@ -252,7 +252,7 @@ impl<A: Asker> Pass<'_, A> {
     fn doubt(&mut self, list: &List, walk: &Walk<'_>) {
         if let Some((end, length)) = walk.doubted() {
             let said = format!(
-                "the list ended early: it had {length} records before, and a shorter one is believed after three passes"
+                "the list ended early: it had {length} records before, and a shorter one is accepted after three polls"
             );
             self.fail(&format!("{}[{end}]", list.name), &said);
         }

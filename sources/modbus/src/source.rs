@@ -40,13 +40,13 @@ impl Poller {
         let nothing = if list.is_some() { outcome.records.is_empty() } else { !self.heard(&outcome) };
         if nothing {
             self.memories.doubt();
-            let cause = outcome.cause.as_deref().unwrap_or("no record was heard");
+            let cause = outcome.cause.as_deref().unwrap_or("no record could be read");
             return Err(StageError::retry(format!("{}: {cause}", self.name)));
         }
         let records: Vec<&[u8]> = outcome.records.values().map(Vec::as_slice).collect();
         let heard = Heard { blocks: &outcome.blocks, list, records: &records };
         let rows = rows(&self.schema, &self.columns, heard).map_err(|error| {
-            StageError::halt(format!("{}: the answers make no rows", self.name)).because(error)
+            StageError::halt(format!("{}: cannot make rows of the answers", self.name)).because(error)
         })?;
         Ok(Pass { rows, faults: outcome.faults, complete: outcome.complete })
     }

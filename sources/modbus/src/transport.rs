@@ -122,7 +122,7 @@ fn foreign(frame: &Frame, asked: Option<Asked>) -> String {
         Some(asked) => {
             format!("it answered transaction {} where {} was asked", frame.transaction, asked.transaction)
         }
-        None => "it spoke without being asked".to_owned(),
+        None => "it sent data without a request".to_owned(),
     }
 }
 

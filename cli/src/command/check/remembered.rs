@@ -22,9 +22,9 @@ pub(super) fn warnings(project: &Project, data_dir: &Path) -> Vec<String> {
 
 fn sentence(journal: &Path, file: &str, Forgotten { transform, is, left }: &Forgotten) -> String {
     format!(
-        "warning: transform `{transform}` of {file} begins afresh: {} remembers nothing of {is}\n  \
-         help: it remembers {}, which no transform of the file goes on with; a change of what a transform is about \
-         cannot be followed, a change of its `name` or place can\n",
+        "warning: transform `{transform}` of {file} starts without state: {} has none of {is}\n  \
+         help: it has state of {}, which no transform of the file uses; state stays with a transform whose `name` or \
+         position changes, and not with one whose type, key or column changes\n",
         journal.display(),
         left.join("; "),
     )

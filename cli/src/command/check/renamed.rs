@@ -37,9 +37,9 @@ fn sentence(journal: &Path, file: &str, old: &[&str], new: &[&str]) -> String {
         _ => word.to_owned(),
     };
     format!(
-        "warning: {} keeps the place of {}, which {file} does not name, and has none for {}\n  \
-         help: renamed? `smiles journal rename-sink {} {} {file}` takes the place over; otherwise the new sink begins \
-         with what is accepted from now on (`from: oldest`: with all that is retained)\n",
+        "warning: {} has a cursor of {}, which {file} does not name, and none of {}\n  \
+         help: if the sink was renamed, `smiles journal rename-sink {} {} {file}` moves the cursor; otherwise the new \
+         sink starts with what is accepted from now on (`from: oldest`: with all that is retained)\n",
         journal.display(),
         list(old),
         list(new),

@@ -78,7 +78,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
         let report = import.all(&rules, args.table.as_deref(), &shown).await?;
         print(&report.to_string())?;
         if import.stop.asked() {
-            return Err(anyhow!("stopped; the same command goes on where this one ended").into());
+            return Err(anyhow!("stopped; the same command continues where this one ended").into());
         }
         Ok(())
     })

@@ -65,7 +65,7 @@ impl fmt::Display for Report {
                 writeln!(f, "    {} left out: they repeat the row before", taken.repeated)?;
             }
             if taken.not_heard > 0 {
-                writeln!(f, "    {} were not heard: their zeros became null", taken.not_heard)?;
+                writeln!(f, "    {} without a reading: their zeros became null", taken.not_heard)?;
             }
             if !taken.refused.is_empty() {
                 writeln!(f, "    {} refused by the target", taken.refused.len())?;

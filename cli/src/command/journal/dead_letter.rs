@@ -166,9 +166,9 @@ fn as_text(pipeline: &str, letter: &Letter, row: Option<&Map<String, Value>>) ->
     line("code", &letter.code);
     line("reason", &letter.reason);
     if *in_replay && transform_of(sink).is_some() {
-        line("replay", "handed back: the running bridge takes it, or the next one");
+        line("replay", "returned: the running bridge replays it, or the next one that starts");
     } else if *in_replay {
-        line("replay", "interrupted: the row may be in the target; the next replay settles it");
+        line("replay", "interrupted: the row may be in the target; the next replay finds out");
     }
     match row {
         Some(row) => {
@@ -197,9 +197,9 @@ pub(crate) enum DeadLetterCommand {
     List(ListArgs),
     /// Print dead letters with their rows
     Show(ShowArgs),
-    /// Bring dead letters to their targets once more, after what refused them was repaired
+    /// Deliver dead letters again, after the cause of their rejection was fixed
     Replay(ReplayArgs),
-    /// Give dead letters up: their rows are never delivered
+    /// Discard dead letters: their rows are never delivered
     Drop(DropArgs),
 }
 
@@ -250,7 +250,7 @@ pub(crate) struct ShowArgs {
   smiles journal dead-letter drop --sink store --code 23514
   smiles journal dead-letter drop --all --yes
 
-Works beside a running bridge. The rows are booked as dropped. There is no way back.")]
+Works beside a running bridge. The rows are counted as dropped. This cannot be undone.")]
 pub(crate) struct DropArgs {
     /// Ids as `list` prints them
     #[arg(value_name = "ID")]
@@ -263,7 +263,7 @@ pub(crate) struct DropArgs {
     /// Only of this pipeline; may be repeated
     #[arg(long = "pipeline", value_name = "PIPELINE")]
     pub(crate) pipelines: Vec<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]

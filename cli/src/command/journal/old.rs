@@ -47,7 +47,7 @@ fn one(decision: OldDecision, path: &Path, pipeline: &str, held: &OldCopy) -> Re
     let guest = Guest::enter(path, pipeline, now());
     guest
         .and_then(|guest| guest.decide(sink, decided))
-        .with_context(|| format!("cannot note the decision in {}", path.display()))?;
+        .with_context(|| format!("cannot write the decision to {}", path.display()))?;
     let done = match decided {
         OldBatches::Deliver => "will be delivered to",
         OldBatches::Forget => "are booked as lost to",
@@ -64,11 +64,11 @@ fn held(path: &Path, pipeline: &str) -> Result<Vec<OldCopy>, Failure> {
 /// What a person decides about batches that are held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OldDecision {
-    /// Say what is held back, and change nothing
+    /// List what is held back, and change nothing
     List,
     /// The target does not have them: deliver them
     Deliver,
-    /// The target has them: book them as lost to this sink, and take note of it
+    /// The target has them: count them as lost to this sink, and acknowledge the loss
     Forget,
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
         for mut target in targets {
             target.rename(&args.old).await.map_err(|error| {
                 anyhow!(
-                    "cannot rename `{}` in its target: {}; nothing is changed, repeat it",
+                    "cannot rename `{}` in its target: {}; nothing was changed, try again",
                     args.old,
                     error.chain()
                 )
@@ -41,15 +41,16 @@ pub(crate) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
         }
         Ok(())
     })?;
-    let news = guest
-        .rename_sink(&args.old, &args.new)
-        .with_context(|| format!("the target knows `{}` now, the journal not yet; repeat this", args.new))?;
+    let news = guest.rename_sink(&args.old, &args.new).with_context(|| {
+        format!("the target has the new name `{}`, the journal not yet; run this command again", args.new)
+    })?;
     let RenameSinkArgs { old, new, .. } = args;
     let said = if news {
         format!("`{old}` is `{new}` now, in target and journal")
     } else {
         format!(
-            "nothing to do: there is no place of `{old}` (it was renamed before, or never was), and one of `{new}`"
+            "nothing to do: the journal has no cursor of `{old}` (renamed before, or never there), and has one of \
+             `{new}`"
         )
     };
     crate::command::console::print(&format!("{pipeline}: {said}\n"))
@@ -61,13 +62,13 @@ fn names_fit(args: &RenameSinkArgs, project: &Project) -> Result<(), Failure> {
     let (old, new, file) = (&args.old, &args.new, &project.shown);
     if names.contains(&old.as_str()) {
         return Err(Failure::configuration(format!(
-            "{file} still has a sink `{old}`: rename it in the file first, then tell journal and target"
+            "{file} still has a sink `{old}`: rename it in the file first, then run this command"
         )));
     }
     if !names.contains(&new.as_str()) {
         let help = did_you_mean(new, names).map_or(String::new(), |help| format!(" ({help})"));
         return Err(Failure::configuration(format!(
-            "{file} has no sink `{new}` with a place in the journal{help}"
+            "{file} has no sink `{new}` that keeps a cursor in the journal{help}"
         )));
     }
     Ok(())
@@ -81,13 +82,12 @@ fn has_a_place(args: &RenameSinkArgs, path: &std::path::Path) -> Result<(), Fail
     match (place(old), place(new)) {
         (Some(_), None) | (None, Some(_)) => Ok(()),
         (None, None) => Err(Failure::configuration(format!(
-            "{} has a place neither for `{old}` nor for `{new}`: there is nothing to rename",
+            "{} has a cursor neither of `{old}` nor of `{new}`: there is nothing to rename",
             path.display()
         ))),
         (Some(books), Some(_)) => Err(anyhow!(
-            "`{new}` has taken part in the journal under its own name since, so the two places cannot become one; \
-             `{new}` goes on from where it is, and {} rows accepted while the file named `{old}` or after wait for \
-             nobody",
+            "`{new}` has its own cursor in the journal since, and the two cursors cannot be merged; `{new}` \
+             continues from its own, and {} rows that waited for `{old}` are not delivered",
             books.waiting
         )
         .into()),
@@ -109,8 +109,8 @@ fn in_use(error: JournalError, pipeline: &str) -> Failure {
   smiles journal rename-sink store archive my-meter.yaml
 
 Rename the sink in the pipeline file first, stop the bridge, then run this: the watermarks in the target and the
-sink's place in the journal get the new name, so that nothing is delivered twice and nothing that waited is skipped.
-It may be repeated.")]
+sink's cursor in the journal get the new name, so that nothing is delivered twice and nothing that waits is skipped.
+It may be run again.")]
 pub(crate) struct RenameSinkArgs {
     /// The name it had
     #[arg(value_name = "OLD")]

@@ -63,7 +63,7 @@ fn one(
             let told = match targets.iter_mut().find(|target| target.name == *sink) {
                 Some(target) => replay(&guest, target, &letters, &SystemClock::new())
                     .await
-                    .with_context(|| format!("{pipeline}: the replay did not come to its end; repeat it"))?,
+                    .with_context(|| format!("{pipeline}: the replay was interrupted; run it again"))?,
                 None => {
                     let said = format!("{pipeline}: {shown} has no sink `{sink}`; its dead letters stay\n");
                     crate::command::console::print(&said)?;
@@ -98,11 +98,12 @@ fn hand_back(guest: &Guest, project: &Project, found: &[Letter]) -> Result<u64, 
             continue;
         }
         guest.hand_back(transform, &letters).with_context(|| {
-            format!("{pipeline}: the rows could not be handed back to `{transform}`; repeat it")
+            format!("{pipeline}: the rows could not be returned to `{transform}`; try again")
         })?;
         crate::command::console::print(&format!(
-            "{pipeline}: {rows} handed back to the transform `{transform}`: the bridge that runs takes them within \
-             seconds, else the next one; `smiles journal dead-letter list` shows what is rejected again\n"
+            "{pipeline}: {rows} returned to the transform `{transform}`: the running bridge replays them within \
+             seconds, else the next one that starts; `smiles journal dead-letter list` shows what is rejected \
+             again\n"
         ))?;
     }
     Ok(left)
@@ -123,7 +124,7 @@ fn summary(pipeline: &str, sink: &str, told: Replayed, left: u64) -> String {
         left.saturating_sub(refused),
         "not replayed: their batch is still to be delivered, or their row was not kept",
     );
-    more(unpruned, "watermarks of replays left in the target: the next replay takes them out");
+    more(unpruned, "watermarks of replays left in the target: the next replay deletes them");
     text.push('\n');
     text
 }

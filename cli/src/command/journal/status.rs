@@ -54,7 +54,7 @@ fn row(books: &Books) -> [String; 8] {
     let note = match transform_of(&books.sink) {
         Some(_) => "rows that a transform rejected",
         None if books.in_use => "",
-        None => "not in the running file; pins nothing",
+        None => "not in the pipeline file; delays no deletion",
     };
     [
         books.sink.clone(),

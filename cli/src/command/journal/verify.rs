@@ -36,7 +36,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
             crate::command::console::print(&format!("  {} {line}\n", if fine { "ok   " } else { "WRONG" }))?;
         }
     }
-    if wrong == 0 { Ok(()) } else { Err(anyhow!("{wrong} things are not as they should be").into()) }
+    if wrong == 0 { Ok(()) } else { Err(anyhow!("{wrong} of these do not match").into()) }
 }
 
 /// No source is asked, so the stock pipeline may leave open which device it is about, as after a demo.
@@ -87,7 +87,7 @@ fn against(sink: &str, run: &str, delivered: Seq, known: Seq) -> (bool, String) 
         true => (true, said),
         false => (
             false,
-            format!("{said}: it went back (an older copy was restored?); a run delivers what is retained"),
+            format!("{said}: less than was delivered (an older backup?); `smiles run` delivers it again"),
         ),
     }
 }

@@ -62,7 +62,7 @@ impl Place {
         });
         let (sentence, alone) =
             done.with_context(|| format!("cannot correct a total in {}", self.path.display()))?;
-        let when = if alone { "" } else { "; the running bridge takes it over with its next readings" };
+        let when = if alone { "" } else { "; the running bridge applies it with its next readings" };
         print(&format!("{}: {sentence}{when}\n", self.pipeline))
     }
 }
@@ -160,7 +160,7 @@ fn hand_on(args: &TotalMoveArgs) -> Result<(), Failure> {
     }
     let (from, old) = find(places(&args.place)?, &args.old, &args.place)?;
     let (journal, new) = find(places(&args.place)?, &args.new, &args.place).map_err(|_| {
-        anyhow!("there is no total of `{}`: a replacement must have been heard once", args.new)
+        anyhow!("there is no total of `{}`: a replacement must have been read once", args.new)
     })?;
     if from.path != journal.path || old.stage != new.stage {
         return Err(Failure::configuration("OLD and NEW are counted by different stages"));
@@ -200,7 +200,7 @@ pub(crate) enum TotalCommand {
   smiles total list                            every total of every journal under DATA_DIR
   smiles total list --pipeline meters")]
     List(TotalListArgs),
-    /// Correct a published total that is wrong for good
+    /// Correct a published total that stays wrong
     Set(TotalSetArgs),
     /// Let the total of a replacement go on from where the total of what it replaces stood
     Move(TotalMoveArgs),
@@ -239,7 +239,7 @@ pub(crate) struct TotalSetArgs {
     /// What it is to be
     #[arg(value_name = "VALUE")]
     pub(crate) value: f64,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]
@@ -259,7 +259,7 @@ pub(crate) struct TotalMoveArgs {
     /// The replacement
     #[arg(value_name = "NEW")]
     pub(crate) new: String,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]

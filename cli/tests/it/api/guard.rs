@@ -16,7 +16,7 @@ fn a_token_guards_everything_but_health() {
     for variable in [("API_TOKEN", TOKEN), ("API_TOKEN_FILE", file.as_str())] {
         let bridge = stock(folder.path(), device.port, &[variable, ("LOG_LEVEL", "DEBUG")]);
         let address = bridge.address();
-        bridge.line(&["the source is heard"]);
+        bridge.line(&["source is online"]);
         let good = format!("Bearer {TOKEN}");
         // Until the store has its tables and its first reading, what comes from it is 503.
         eventually(&address, "/api/inverters", &[("Authorization", &good)], |reply| {

@@ -64,7 +64,7 @@ fn a_crowd_that_asks_nothing_keeps_nobody_out() {
     let (device, folder) = (Device::start(), tempfile::tempdir().unwrap());
     let bridge = stock(folder.path(), device.port, &[]);
     let address = bridge.address();
-    bridge.line(&["the source is heard"]);
+    bridge.line(&["source is online"]);
     // What this machine can do at this moment, with whatever else it does.
     let usual = asked(&address, 40)[37];
     let allowed = if soaks() { AT_ONCE } else { AT_ONCE.max(usual * 4) };

@@ -108,7 +108,7 @@ fn both_stores_answer_alike() {
     bridge.eventually(&long, |rows| rows.as_array().is_some_and(|rows| rows.len() >= 8));
     // From here on nothing new comes, and both have everything.
     plant.stop.cancel();
-    bridge.line(&["the source is not heard"]);
+    bridge.line(&["cannot read the source"]);
     bridge.eventually("/health", |health| {
         ["store", "lite"].iter().all(|sink| health["sinks"][sink]["waiting"] == 0)
     });
@@ -186,7 +186,7 @@ fn current_values_are_served_while_the_store_is_down() {
     });
     let serial = known[0]["serial_number"].as_str().unwrap();
     server.stop();
-    bridge.line(&["the sink takes nothing"]);
+    bridge.line(&["the sink cannot deliver"]);
     let newest = |list: &Value| list[0]["timestamp"].as_str().unwrap_or_default().to_owned();
     let before = newest(&bridge.json("/api/inverters"));
     // Readings go on, and so do current values; the store knows nothing of them.

@@ -67,11 +67,11 @@ fn what_others_change_or_delete_is_changed_or_gone_also_after_a_restart() {
     twice.answers("/api/inverters", |list| count(list) == 3 && !list[0]["id"].is_null());
     // One of the stores is away for a while, and gets what it missed.
     server.stop();
-    twice.bridge.line(&["the sink takes nothing"]);
+    twice.bridge.line(&["the sink cannot deliver"]);
     twice.bridge.eventually("/health", |health| health["sinks"]["store"]["waiting"].as_u64() > Some(12));
     server.run();
     plant.stop.cancel();
-    twice.bridge.line(&["the source is not heard"]);
+    twice.bridge.line(&["cannot read the source"]);
     twice.settles();
 
     let serial = twice.bridge.json("/api/inverters")[1]["serial_number"].as_str().unwrap().to_owned();

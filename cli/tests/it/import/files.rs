@@ -37,7 +37,7 @@ fn a_file_of_version_1_is_taken_over_and_its_inverters_are_served() {
     let report = said(&import(&arguments, &variables, folder.path()));
     holds(
         &report,
-        &["production_cache: 2 rows", "1 were not heard", "metrics: 1 rows", "were read as Europe/Berlin"],
+        &["production_cache: 2 rows", "1 without a reading", "metrics: 1 rows", "were read as Europe/Berlin"],
     );
     let again = said(&import(&arguments, &variables, folder.path()));
     holds(&again, &["metrics: 0 rows, 1 were here already"]);

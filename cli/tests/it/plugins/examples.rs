@@ -249,7 +249,7 @@ sinks: {{points: {{type: influxdb, url: '{url}', database: {database}, measureme
     assert!(count.contains("50,1225,2.5]"), "{count}");
     // Another type for a field that is known: the server refuses the points for good.
     let said = run(place, &yaml("power: {type: text, pattern: constant, value: much}", "solar"));
-    assert!(said.contains("set aside") && said.contains("field type conflict"), "{said}");
+    assert!(said.contains("kept as dead letters") && said.contains("field type conflict"), "{said}");
     let options = format!("{{\"url\": \"{url}\", \"database\": \"solar\", \"tags\": [\"source\"]}}");
     let checked = passes_check(&library, Some(&options));
     assert!(checked.contains("0 could not be tried"), "{checked}");

@@ -67,7 +67,7 @@ fn an_unterminated_message_is_cut() {
 
 #[test]
 fn a_sink_that_says_more_than_it_was_given_is_not_believed() {
-    survives("lie", "libfaulty.so", &["bad", "does not say up to there"]);
+    survives("lie", "libfaulty.so", &["bad", "the position it reports is that of no batch"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_rejected_row_is_set_aside_and_all_others_arrive() {
     let folder = tempfile::tempdir().unwrap();
     compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
     let said = run(folder.path(), &pipeline("libfaulty.so", "{type: faulty, fault: reject, into: rows}"));
-    let line = said.lines().find(|line| line.contains("set aside") && line.contains("E42"));
+    let line = said.lines().find(|line| line.contains("kept as dead letters") && line.contains("E42"));
     assert!(line.is_some_and(|line| line.contains("the first row is odd")), "{said}");
     assert_eq!(numbers(&folder.path().join("rows")).len(), 29, "{said}");
     assert_eq!(stored(folder.path()), 30, "{said}");
@@ -210,8 +210,8 @@ fn rows_that_a_transform_rejects_become_dead_letters_and_go_on_after_a_repair() 
     fs::write(place.join("pipeline.yaml"), yaml("none")).unwrap();
     smiles(&["journal", "dead-letter", "drop", "--yes", names[4]]);
     let said = smiles(&["journal", "dead-letter", "replay", "--file", "pipeline.yaml"]);
-    assert!(said.contains("4 rows handed back to the transform `checks`"), "{said}");
-    assert_eq!(smiles(&["journal", "dead-letter", "list"]).matches("handed back").count(), 4);
+    assert!(said.contains("4 rows returned to the transform `checks`"), "{said}");
+    assert_eq!(smiles(&["journal", "dead-letter", "list"]).matches("returned: the running").count(), 4);
     let said = run(place, &yaml("none"));
     assert!(smiles(&["journal", "dead-letter", "list"]).contains("no dead letters"), "{said}");
     // The source brought all thirty once more.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// `on_full: block` and no room. Deliver or delete, then append again.
-    #[error("the journal is full: {size} of {max} bytes in use, and every batch is still owed to a sink")]
+    #[error("the journal is full: {size} of {max} bytes in use, and a sink still waits for every batch")]
     Full {
         /// Bytes in use.
         size: u64,

@@ -167,7 +167,7 @@ fn meta(connection: &Connection, key: &str) -> Result<String, Failure> {
 }
 
 fn damaged_meta() -> Failure {
-    Failure::Damaged("it does not say whose journal it is".to_owned())
+    Failure::Damaged("it does not name the pipeline it belongs to".to_owned())
 }
 
 /// The schema of every journal of this version.

@@ -67,8 +67,8 @@ impl Store {
         if let Some(run) = runs.iter().find(|run| ordinal > run.base && ordinal <= run.base + run.last) {
             let seq = ordinal - run.base;
             lose_for_all(&self.connection, run, (seq, seq))?;
-            let sentence = format!("batch {}-{seq} could not be read and was passed over", run.id);
-            tracing::error!(run = %run.id, seq, "a journalled batch is damaged and was passed over");
+            let sentence = format!("batch {}-{seq} could not be read and was skipped", run.id);
+            tracing::error!(run = %run.id, seq, "a damaged batch was skipped; its rows are lost");
             note_repair(&self.connection, self.now.as_microsecond(), &sentence)?;
         }
         self.remove(ordinal)

@@ -77,9 +77,10 @@ pub(crate) fn suspect(
     let held = held(connection, sink, upto)?;
     let OldCopy { batches, last, .. } = held;
     let sentence = format!(
-        "{batches} batches of up to {last} wait here, and the target knows none of the runs up to then: this file may be \
-         a copy from more than 400 days ago, and what waits may be stored already. Look whether the target has readings \
-         of that time; if not, `smiles journal old deliver {sink}`, if it has, `smiles journal old forget {sink}`"
+        "this journal may be a copy from more than 400 days ago: {batches} batches of up to {last} wait in it, and \
+         the target has no watermark of their runs, so it may have stored them already. Check whether the target \
+         has readings of that time: if not, `smiles journal old deliver {sink}`; if it has, `smiles journal old \
+         forget {sink}`"
     );
     Ok(Some(Suspicion { sentence, upto }))
 }

@@ -21,13 +21,13 @@ pub(crate) fn rename(connection: &Connection, old: &str, new: &str) -> Result<bo
         (None, Some(_)) => return Ok(false),
         (None, None) => {
             return Err(Failure::Refused(format!(
-                "the journal has a place neither for `{old}` nor for `{new}`"
+                "the journal has a cursor neither of `{old}` nor of `{new}`"
             )));
         }
         (Some(_), Some(_)) => {
             return Err(Failure::Refused(format!(
-                "the journal has a place for `{new}` already: it took part under that name since, and two places \
-                 cannot become one"
+                "the journal already has a cursor of `{new}`: it has run under that name since, and two cursors \
+                 cannot be merged"
             )));
         }
     }

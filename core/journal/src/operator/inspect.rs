@@ -81,21 +81,21 @@ fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
     sound::check(connection)?;
     let damaged = sound::damaged_rows(connection, &layout::BATCHES)?;
     if damaged > 0 {
-        sentences.push(format!("{damaged} batches are not what was written"));
+        sentences.push(format!("{damaged} batches are damaged: their checksums do not match"));
     }
     let Status { books, transforms, .. } = report::status(connection)?;
     for books in books.into_iter().chain(transforms) {
         let accounted = books.delivered + books.dead_lettered + books.dropped + books.lost + books.waiting;
         if accounted != books.accepted {
             sentences.push(format!(
-                "the books of `{}` do not balance: {} rows accepted, {accounted} accounted for",
+                "the row counts of `{}` do not add up: {} rows accepted, {accounted} accounted for",
                 books.sink, books.accepted
             ));
         }
         let kept = crate::ledger::letters::kept(connection, &books.sink)?;
         if kept != books.dead_lettered {
             sentences.push(format!(
-                "the books of `{}` speak of {} dead letters, and there are {kept}",
+                "the row counts of `{}` say {} dead letters, and there are {kept}",
                 books.sink, books.dead_lettered
             ));
         }

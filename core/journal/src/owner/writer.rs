@@ -203,6 +203,6 @@ fn roll_back(store: &Store) {
     if !store.connection.is_autocommit()
         && let Err(error) = store.connection.execute_batch("ROLLBACK")
     {
-        tracing::error!(%error, "cannot roll the journal back");
+        tracing::error!(%error, "cannot roll back a transaction of the journal");
     }
 }

@@ -36,16 +36,16 @@ pub(crate) fn settle(
             Ok((row.get(0)?, row.get(1)?))
         })?;
     let lost = if missing.is_empty() {
-        "whether more was in it cannot be known".to_owned()
+        "whether it held more is unknown".to_owned()
     } else {
         format!("missing: {}", missing.join(", "))
     };
     let name = aside.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut sentences = vec![format!(
-        "the journal was damaged ({why}) and set aside as {name}: {batches} batches of {of_runs} runs were salvaged, {lost}"
+        "the journal was damaged ({why}) and moved to {name}: {batches} batches of {of_runs} runs recovered, {lost}"
     )];
     if !mended.is_empty() {
-        sentences.push(format!("the books of {} were begun anew from what is left", mended.join(", ")));
+        sentences.push(format!("the row counts of {} were rebuilt from what is left", mended.join(", ")));
     }
     for sentence in sentences {
         tracing::error!("{sentence}");

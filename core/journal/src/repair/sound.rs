@@ -36,7 +36,7 @@ pub(crate) fn make_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<
         Verdict::Damaged(why) => why,
     };
     let aside = aside(path, now);
-    tracing::error!(journal = %path.display(), why, "the journal is damaged; salvaging what is readable");
+    tracing::error!(journal = %path.display(), why, "the journal is damaged; recovering what is readable");
     let new = salvage(path, pipeline, now, &why, &aside)?;
     fs::rename(new, beside(path, REPAIRED))?;
     replace(path, &aside)
@@ -107,7 +107,7 @@ fn nothing_lost(path: &Path, pipeline: &str) -> Result<bool, Failure> {
 /// Writes what SQLite takes of the log into the file and empties the log: nothing of the torn end may be taken for
 /// the end of a later log.
 fn forget_torn_end(path: &Path) -> Result<(), Failure> {
-    tracing::info!(journal = %path.display(), "the log ends in cursors that a power cut tore; the targets are asked");
+    tracing::info!(journal = %path.display(), "a power cut damaged the last cursors; they are read from the targets");
     let connection = layout::guest(path)?;
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
@@ -152,7 +152,7 @@ pub(crate) fn check(connection: &Connection) -> Result<(), Failure> {
     check_pages(connection)?;
     for table in layout::BOOKS.iter().chain([&layout::REPAIRS]) {
         if damaged_rows(connection, table)? > 0 {
-            return Err(Failure::Damaged(format!("a row of `{}` is not what was written", table.name)));
+            return Err(Failure::Damaged(format!("a row of `{}` has a wrong checksum", table.name)));
         }
     }
     check_batches(connection)

@@ -281,7 +281,7 @@ async fn a_damaged_batch_is_booked_as_lost_and_passed_over() {
 
     let journal = place.open().await;
     assert_eq!(journal.status().await.unwrap().repairs, [""; 0]);
-    assert_eq!(verify(&place.file()).unwrap(), ["1 batches are not what was written"]);
+    assert_eq!(verify(&place.file()).unwrap(), ["1 batches are damaged: their checksums do not match"]);
     let seen = drain(&journal, "store").await;
     assert_eq!(seen, (0..500).chain(2_000..2_500).collect::<Vec<_>>());
     assert_eq!(drain(&journal, "other").await.len(), 500);

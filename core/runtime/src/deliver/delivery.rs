@@ -212,7 +212,7 @@ impl Delivery {
         for run in &runs {
             let Some(watermark) = guarded(self.sink().await?.watermark(*run)).await? else { continue };
             if *target.get_or_insert(watermark.target) != watermark.target {
-                return Err(StageError::retry("the target changed while it was asked").into());
+                return Err(StageError::retry("the target changed while its watermarks were read").into());
             }
             marks.push((*run, watermark.seq));
         }
@@ -231,14 +231,14 @@ impl Delivery {
             return Err(StageError::halt(reason).into());
         }
         if different_target {
-            tracing::info!(pipeline, sink, "a target not seen before; it gets what is retained");
+            tracing::info!(pipeline, sink, "a new target gets all retained batches");
         }
         if back > 0 && !different_target {
             tracing::warn!(
                 pipeline,
                 sink,
                 batches = back,
-                "the target went back; these batches are delivered again"
+                "the target lost batches that it had stored (an older backup?); they are delivered again"
             );
         }
         for loss in &lost {
@@ -294,7 +294,7 @@ impl Delivery {
     fn succeeded(&mut self) {
         self.backoff.reset();
         if self.memory.grievances.is_over() {
-            tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink takes batches again");
+            tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink delivers again");
         }
         self.board.sink(self.index, SinkState::Delivering, None);
     }
@@ -307,7 +307,7 @@ impl Delivery {
             Setback::Stage(failure) => (failure, false),
             Setback::Journal(JournalError::Closed) => return false,
             Setback::Journal(error) => {
-                (StageError::retry("the journal could not be asked").because(error).into(), true)
+                (StageError::retry("cannot read the journal").because(error).into(), true)
             }
         };
         if failure.panicked {
@@ -344,9 +344,9 @@ impl Delivery {
         let (pipeline, sink, advice) = (self.pipeline.as_str(), self.name.as_str(), verdict.advice());
         let error = error.chain();
         if is_new {
-            tracing::error!(pipeline, sink, error, advice, "the sink takes nothing");
+            tracing::error!(pipeline, sink, error, advice, "the sink cannot deliver");
         } else {
-            tracing::debug!(pipeline, sink, error, "the sink still takes nothing");
+            tracing::debug!(pipeline, sink, error, "the sink still cannot deliver");
         }
         let state = if halted { SinkState::Halted } else { SinkState::Retrying };
         self.board.sink(self.index, state, Some(&error));

@@ -59,8 +59,8 @@ impl Grievances {
                 rows,
                 batch,
                 row,
-                "rows are set aside as dead letters: `smiles journal dead-letter list` has all; more for this reason \
-                 are counted on /health, not logged"
+                "rejected rows are kept as dead letters: `smiles journal dead-letter list` shows all; more rows \
+                 rejected for this reason are counted on /health and not logged"
             );
         }
     }
@@ -79,7 +79,7 @@ impl Grievances {
                     reason,
                     rows,
                     since,
-                    "no more rows are set aside for this reason"
+                    "the target no longer rejects rows for this reason"
                 );
             }
             !ended

@@ -101,7 +101,7 @@ impl Live {
             }
             Err(error) => {
                 let (pipeline, sink) = (self.pipeline.as_str(), self.name.as_str());
-                tracing::warn!(pipeline, sink, %error, "begins without the retained batches");
+                tracing::warn!(pipeline, sink, %error, "cannot read retained batches; the sink starts empty");
             }
         }
     }
@@ -145,7 +145,7 @@ impl Live {
         self.board.live_rows(self.index, rows);
         self.meters.delivered.inc_by(rows);
         if std::mem::take(&mut self.memory.failing) {
-            tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink shows batches again");
+            tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink accepts batches again");
         }
         true
     }
@@ -155,9 +155,9 @@ impl Live {
         self.meters.failed(if failure.panicked { "panic" } else { "retry" });
         self.board.sink(self.index, SinkState::Retrying, Some(&error));
         if std::mem::replace(&mut self.memory.failing, true) {
-            tracing::debug!(pipeline, sink, error, "another batch is not shown");
+            tracing::debug!(pipeline, sink, error, "the sink failed again; this batch is skipped");
         } else {
-            tracing::error!(pipeline, sink, error, "a batch is not shown; the next is tried");
+            tracing::error!(pipeline, sink, error, "the sink failed; this batch is skipped");
         }
     }
 }

@@ -29,7 +29,7 @@ impl Delivery {
                         pipeline,
                         sink,
                         error,
-                        "old watermarks were not pruned; it is tried again"
+                        "cannot delete old watermarks in the target; this is retried"
                     );
                 }
             }

@@ -32,7 +32,7 @@ impl Pump {
                 Err(JournalError::Closed) => return Err(JournalError::Closed),
                 Err(error) => {
                     let pipeline = self.pipeline.as_str();
-                    tracing::warn!(pipeline, %error, "dead letters that were handed back are tried again later");
+                    tracing::warn!(pipeline, %error, "cannot replay dead letters of a transform now; this is retried");
                     return Ok(());
                 }
             }
@@ -53,8 +53,8 @@ impl Pump {
             letters.iter().cloned().map(why).collect()
         };
         let Some((place, columns)) = self.chain.find(&transform) else {
-            let reason = format!("the file names no transform `{transform}` any more");
-            tracing::error!(pipeline, transform, reason, "dead letters stay what they are");
+            let reason = format!("the pipeline file has no transform `{transform}` any more");
+            tracing::error!(pipeline, transform, reason, "dead letters cannot be replayed and are kept");
             self.journal.returned(unfit(reason), now).await?;
             return Ok(true);
         };
@@ -62,8 +62,8 @@ impl Pump {
             Ok(rows) => rows,
             Err(error) => {
                 let reason =
-                    format!("the row does not fit the columns that enter `{transform}` now: {error}");
-                tracing::error!(pipeline, transform, reason, "dead letters stay what they are");
+                    format!("the row does not match the columns that `{transform}` now takes: {error}");
+                tracing::error!(pipeline, transform, reason, "dead letters cannot be replayed and are kept");
                 self.journal.returned(unfit(reason), now).await?;
                 return Ok(true);
             }
@@ -77,7 +77,7 @@ impl Pump {
                     pipeline,
                     transform,
                     error,
-                    "dead letters that were handed back wait; a transform fails"
+                    "cannot replay dead letters while a transform fails; this is retried"
                 );
                 Ok(false)
             }
@@ -131,7 +131,7 @@ impl Pump {
             }
         }
         let (pipeline, rejected) = (self.pipeline.as_str(), refused.len());
-        tracing::info!(pipeline, rows = went_on, rejected, "dead letters went through the transforms again");
+        tracing::info!(pipeline, rows = went_on, rejected, "dead letters replayed through the transforms");
         Ok(true)
     }
 }

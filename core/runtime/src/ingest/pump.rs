@@ -102,13 +102,13 @@ impl Pump {
         }
         let pipeline = self.pipeline.as_str();
         if dated.trusted {
-            tracing::info!(pipeline, "the wall clock is trusted again");
+            tracing::info!(pipeline, "the system clock is trusted again");
         } else {
             let at_least = dated.estimate.map(tracing::field::display);
             tracing::warn!(
                 pipeline,
                 at_least,
-                "the wall clock cannot be right; readings are marked as dated wrongly"
+                "the system clock seems wrong; readings are marked as having a doubtful time"
             );
         }
     }
@@ -143,16 +143,18 @@ impl Pump {
             Ok(orders) if orders.is_empty() => return,
             Ok(orders) => orders,
             // The append will say what is wrong with the journal, and the orders stay in it.
-            Err(error) => return tracing::debug!(pipeline = self.pipeline, %error, "no orders can be read"),
+            Err(error) => {
+                return tracing::debug!(pipeline = self.pipeline, %error, "cannot read the pending corrections");
+            }
         };
         for (order, state) in self.chain.correct(orders) {
             let (pipeline, stage) = (self.pipeline.as_str(), state.stage.as_str());
             let key = String::from_utf8_lossy(&state.key).replace('\0', "/");
             match published(&state.value) {
                 Some(published) => {
-                    tracing::warn!(pipeline, stage, key, published, "a total was corrected by hand");
+                    tracing::warn!(pipeline, stage, key, published, "a total was corrected by an operator");
                 }
-                None => tracing::debug!(pipeline, stage, key, "what follows a total was corrected with it"),
+                None => tracing::debug!(pipeline, stage, key, "a sum over a corrected total was adjusted"),
             }
             self.ordered.extend([order.done(), state]);
         }
@@ -171,7 +173,7 @@ impl Pump {
                     let verdict = self.backoff.judge(&error);
                     let (pipeline, advice, error) = (self.pipeline.as_str(), verdict.advice(), error.chain());
                     if !std::mem::replace(&mut trouble, true) {
-                        tracing::error!(pipeline, transform, error, advice, "a transform fails; polls wait");
+                        tracing::error!(pipeline, transform, error, advice, "a transform fails; polls pause");
                     }
                     match verdict {
                         Verdict::Again(wait) | Verdict::Halted(wait) => self.pause(wait).await,
@@ -226,7 +228,7 @@ impl Pump {
         tracing::warn!(
             pipeline,
             seconds,
-            "the wall clock was stepped or the machine slept; a new run begins"
+            "the system clock jumped or the machine was suspended; a new run begins"
         );
         let mut trouble = false;
         while let Err(error) = self.journal.begin_run(self.judge.now(self.clock.as_ref())).await {
@@ -249,7 +251,7 @@ impl Pump {
             tracing::error!(
                 pipeline,
                 error = text,
-                "the journal takes nothing; polls wait, nothing is dropped"
+                "cannot write to the journal; polling is paused, nothing is dropped"
             );
         }
         let wait = self.backoff.next();
@@ -260,7 +262,7 @@ impl Pump {
     fn recovered(&mut self, trouble: bool) {
         self.backoff.reset();
         if trouble {
-            tracing::info!(pipeline = self.pipeline, "the journal takes batches again");
+            tracing::info!(pipeline = self.pipeline, "the journal can be written again; polling resumes");
         }
         self.board.appended(None);
     }
@@ -289,7 +291,7 @@ impl Pump {
         if std::mem::replace(&mut self.dropping, dropped_rows > 0) != (dropped_rows > 0) {
             let pipeline = self.pipeline.as_str();
             match dropped_rows {
-                0 => tracing::info!(pipeline, "the journal has room again; nothing is dropped"),
+                0 => tracing::info!(pipeline, "the journal has room again; no more rows are dropped"),
                 rows => tracing::error!(pipeline, rows, "the journal is full; the oldest rows are dropped"),
             }
         }

@@ -78,7 +78,7 @@ async fn ask(
                     tracing::warn!(
                         pipeline,
                         error,
-                        "the store cannot be asked for the sums it holds; there are none until it can"
+                        "cannot read the stored sums from the store; no sums are published until this succeeds"
                     );
                 }
                 clock.sleep_until(now + if late { AGAIN_LATER } else { AGAIN }).await;

@@ -75,7 +75,7 @@ impl Keeper {
                 self.board.publish(status);
             }
             Err(error) => {
-                tracing::debug!(pipeline = self.pipeline, %error, "the journal's status is not known")
+                tracing::debug!(pipeline = self.pipeline, %error, "cannot read the status of the journal")
             }
         }
     }
@@ -88,12 +88,14 @@ impl Keeper {
                     tracing::info!(
                         pipeline = self.pipeline,
                         runs,
-                        "runs of more than 400 days ago are forgotten"
+                        "deleted the records of runs that ended more than 400 days ago"
                     );
                     self.tell(&done.forgotten);
                 }
             }
-            Err(error) => tracing::warn!(pipeline = self.pipeline, %error, "the journal could not be tidied"),
+            Err(error) => {
+                tracing::warn!(pipeline = self.pipeline, %error, "journal maintenance failed")
+            }
         }
         self.copy().await;
     }

@@ -160,7 +160,7 @@ impl Wired {
 /// Whose memory was followed, and whose could not be.
 fn tell_memory(pipeline: &str, settled: &Settled) {
     for (transform, before) in &settled.followed {
-        tracing::info!(pipeline, transform, before, "a transform has another name; its memory goes on");
+        tracing::info!(pipeline, transform, before, "a transform was renamed and keeps its state");
     }
     for Forgotten { transform, is, left } in &settled.forgotten {
         let left = left.join("; ");
@@ -169,7 +169,7 @@ fn tell_memory(pipeline: &str, settled: &Settled) {
             transform,
             is,
             left,
-            "a transform has no memory in the journal and begins afresh; what is left there stays unused"
+            "a transform has no state in the journal and starts empty; the state that is left there is not used"
         );
     }
 }
@@ -185,7 +185,7 @@ fn tell(pipeline: &str, status: &smiles_journal::Status) {
             pipeline,
             sink,
             waiting,
-            "the file names no such sink; its place is kept and holds up nothing"
+            "the journal has a cursor of a sink that is not in the pipeline file; it is kept, and delays no deletion"
         );
     }
 }

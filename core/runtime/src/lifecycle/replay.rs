@@ -37,7 +37,7 @@ pub enum ReplayError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The target could not be asked, or took nothing.
-    #[error("`{sink}` takes nothing: {said}")]
+    #[error("`{sink}` cannot deliver: {said}")]
     Sink {
         /// The sink.
         sink: String,
@@ -46,7 +46,8 @@ pub enum ReplayError {
     },
     /// The sink would write to something else than it did when the rows were refused.
     #[error(
-        "`{sink}` speaks to another target than before: run the pipeline, which gives it what is retained, then replay"
+        "`{sink}` has another target than before: run the pipeline, which delivers what the journal retains, then \
+         replay"
     )]
     OtherTarget {
         /// The sink.
@@ -162,7 +163,7 @@ impl Courier<'_> {
         let Some(last) = parcels.last().map(|parcel| parcel.batch.position) else { return Ok(Step::Empty) };
         match self.write(&parcels).await {
             Ok(Some(reached)) if reached == last => Ok(Step::Stored),
-            Ok(_) => Err(StageError::retry("the sink does not say that it stored what it was given").into()),
+            Ok(_) => Err(StageError::retry("the sink does not report the rows as stored").into()),
             Err(error) => match error.action() {
                 Action::Reject { rows } => {
                     let Some(letters) = refused(&parcels, rows, self.clock.now()) else {

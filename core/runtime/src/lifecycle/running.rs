@@ -125,7 +125,7 @@ pub async fn run_all(
             let name = running.name.clone();
             let exit = running.run(stop.clone(), force).await;
             if let Exit::Failed(reason) = &exit {
-                tracing::error!(pipeline = name, reason, "the pipeline cannot go on");
+                tracing::error!(pipeline = name, reason, "the pipeline stopped because of an error");
                 stop.cancel();
             }
             (name, exit)
@@ -173,7 +173,7 @@ async fn pumped(
         },
         () = over.cancelled() => {
             pumping.abort();
-            tracing::warn!("the last readings could not be journalled in time");
+            tracing::warn!("the last readings could not be written to the journal in time");
             None
         }
     }
@@ -207,8 +207,8 @@ async fn close(pipeline: &str, journal: &dyn Journal, board: &Board) {
     match tokio::time::timeout(CLOSE_LIMIT, last).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(pipeline, %error, "the journal did not close cleanly; it is durable")
+            tracing::warn!(pipeline, %error, "the journal did not close cleanly; nothing is lost")
         }
-        Err(_) => tracing::warn!(pipeline, "the journal took too long to close; it is durable"),
+        Err(_) => tracing::warn!(pipeline, "the journal took too long to close; nothing is lost"),
     }
 }

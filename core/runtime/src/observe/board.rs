@@ -252,7 +252,7 @@ fn warnings(state: &State) -> Vec<String> {
     let JournalHealth { size_bytes, max_size_bytes, full, .. } = state.health.journal;
     let percent = size_bytes.saturating_mul(100) / max_size_bytes.max(1);
     if full {
-        all.push("the journal is full: polls wait until a sink delivers".to_owned());
+        all.push("the journal is full: polling is paused until a sink delivers".to_owned());
     } else if let Some(limit) = [80, 50].into_iter().find(|limit| percent >= *limit) {
         all.push(format!("the journal is over {limit} % full ({size_bytes} of {max_size_bytes} bytes)"));
     }
@@ -261,35 +261,35 @@ fn warnings(state: &State) -> Vec<String> {
     }
     for loss in state.losses.iter().filter(|loss| !loss.acknowledged) {
         let Loss { sink, rows, reason, .. } = loss;
-        all.push(format!("`{sink}` lost {rows} rows ({reason}); `smiles journal ack` takes note of it"));
+        all.push(format!("`{sink}` lost {rows} rows ({reason}); `smiles journal ack` acknowledges it"));
     }
     for (sink, rows) in state.health.sinks.iter().zip(&state.dropped).filter(|(_, rows)| **rows > 0) {
         all.push(format!(
-            "`{}` never got {rows} rows: the journal was full and `on_full: drop_oldest`; `smiles journal ack` takes \
-             note of it",
+            "`{}` never got {rows} rows: the journal was full and `on_full: drop_oldest`; `smiles journal ack` \
+             acknowledges it",
             sink.name
         ));
     }
     for sink in state.health.sinks.iter().filter(|sink| sink.state == SinkState::Halted) {
         let why = sink.last_error.as_ref().map_or("", |(_, why)| why.as_str());
-        all.push(format!("`{}` has stopped until a person acts: {why}", sink.name));
+        all.push(format!("`{}` is halted until its cause is fixed: {why}", sink.name));
     }
     for sink in state.health.sinks.iter().filter(|sink| sink.state == SinkState::Retrying) {
         let why = sink.last_error.as_ref().map_or("", |(_, why)| why.as_str());
-        all.push(format!("`{}` takes nothing, and is tried again: {why}", sink.name));
+        all.push(format!("`{}` cannot deliver, and is retried: {why}", sink.name));
     }
     let sinks = state.health.sinks.iter().zip(&state.aside);
     for (sink, reasons) in sinks.filter(|(sink, _)| sink.dead_lettered > 0) {
         let (rows, name) = (sink.dead_lettered, &sink.name);
         let reasons: String = reasons.iter().map(|reason| format!("; {reason}")).collect();
         all.push(format!(
-            "{rows} rows of `{name}` are set aside: `smiles journal dead-letter list` says why{reasons}"
+            "{rows} rows of `{name}` are dead letters: `smiles journal dead-letter list` says why{reasons}"
         ));
     }
     for (transform, rows) in &state.rejected {
         all.push(format!(
-            "{rows} rows that the transform `{transform}` rejected are set aside: `smiles journal dead-letter list` says \
-             why"
+            "{rows} rows that the transform `{transform}` rejected are dead letters: `smiles journal dead-letter \
+             list` says why"
         ));
     }
     all.extend(state.repairs.iter().cloned());
@@ -379,9 +379,9 @@ mod tests {
             [
                 "the journal is over 80 % full (812 of 1000 bytes)",
                 "the journal cannot be written: disk full",
-                "`store` lost 40 rows (target went back); `smiles journal ack` takes note of it",
-                "`store` never got 3 rows: the journal was full and `on_full: drop_oldest`; `smiles journal ack` takes \
-                 note of it",
+                "`store` lost 40 rows (target went back); `smiles journal ack` acknowledges it",
+                "`store` never got 3 rows: the journal was full and `on_full: drop_oldest`; `smiles journal ack` \
+                 acknowledges it",
                 "`store` has stopped until a person acts: the password is wrong",
                 "the journal's tail was torn; 1 batch set aside",
             ]
@@ -403,7 +403,10 @@ mod tests {
             board.health().warnings
         );
         board.appended(Some(("full".into(), true)));
-        assert_eq!(board.health().warnings[0], "the journal is full: polls wait until a sink delivers");
+        assert_eq!(
+            board.health().warnings[0],
+            "the journal is full: polling is paused until a sink delivers"
+        );
         assert_eq!((board.health().sinks[0].accepted, board.health().journal.writable), (50, false));
     }
 }

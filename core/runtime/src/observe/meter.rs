@@ -51,22 +51,22 @@ impl Meters {
             passes: counter(
                 r,
                 "smiles_source_passes_total",
-                "Passes over a source.",
+                "Polls of a source, by outcome.",
                 &with(source, "outcome"),
             )?,
-            pass_seconds: histogram(r, "smiles_source_pass_seconds", "How long passes took.", &source)?,
+            pass_seconds: histogram(r, "smiles_source_pass_seconds", "How long polls took.", &source)?,
             source_errors: counter(
                 r,
                 "smiles_source_errors_total",
-                "Passes that failed wholly (pass, halt, panic) or in part (partial).",
+                "Polls that failed completely (pass, halt, panic) or in part (partial).",
                 &with(source, "kind"),
             )?,
-            source_up: gauge(r, "smiles_source_up", "Whether the last pass brought rows.", &source)?,
-            source_rows: counter(r, "smiles_source_rows_total", "Rows heard.", &source)?,
+            source_up: gauge(r, "smiles_source_up", "Whether the last poll returned rows.", &source)?,
+            source_rows: counter(r, "smiles_source_rows_total", "Rows read from a source.", &source)?,
             breaker: gauge(
                 r,
                 "smiles_source_breaker_state",
-                "1 while failures have stretched the source's period.",
+                "1 while the source is polled less often because it fails.",
                 &source,
             )?,
             transform_seconds: seconds(
@@ -90,13 +90,13 @@ impl Meters {
             append_seconds: histogram(
                 r,
                 "smiles_journal_append_seconds",
-                "How long until a batch was durable.",
+                "How long it took to write a batch to the journal.",
                 &["pipeline"],
             )?,
             sink_rows: counter(
                 r,
                 "smiles_sink_rows_total",
-                "Rows a sink is done with.",
+                "Rows that a sink needs no more, by outcome.",
                 &with(sink, "outcome"),
             )?,
             sink_errors: counter(r, "smiles_sink_errors_total", "Failed attempts.", &with(sink, "kind"))?,
@@ -233,7 +233,7 @@ struct AtScrape {
 const JOURNAL: [(&str, &str); 3] = [
     ("smiles_journal_bytes", "Bytes of the journal in use."),
     ("smiles_journal_max_bytes", "Bytes at which the journal is full."),
-    ("smiles_queue_depth", "Passes heard that are not journalled yet."),
+    ("smiles_queue_depth", "Polls whose rows are not yet in the journal."),
 ];
 
 impl AtScrape {

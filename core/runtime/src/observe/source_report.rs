@@ -63,15 +63,15 @@ impl SourceReport {
         let Self { pipeline, name: source, address, .. } = self;
         let (faults, error) = (pass.faults.len(), fault.unwrap_or_default());
         match condition {
-            _ if !changed => tracing::debug!(pipeline, source, rows, faults, error, "a pass like the last"),
+            _ if !changed => tracing::debug!(pipeline, source, rows, faults, error, "poll without change"),
             Condition::Unknown | Condition::Online => {
-                tracing::info!(pipeline, source, address, rows, "the source is heard");
+                tracing::info!(pipeline, source, address, rows, "source is online");
             }
             Condition::Partial => {
-                tracing::warn!(pipeline, source, address, rows, faults, error, "the source is heard in part");
+                tracing::warn!(pipeline, source, address, rows, faults, error, "source is partly readable");
             }
             Condition::Error => {
-                tracing::error!(pipeline, source, address, faults, error, "the source is not heard");
+                tracing::error!(pipeline, source, address, faults, error, "cannot read the source");
             }
         }
     }
@@ -94,9 +94,9 @@ impl SourceReport {
                 Verdict::Halted(_) => "a person must act; it is tried again every 5 minutes",
                 Verdict::Again(_) | Verdict::SetAside => "it is asked again",
             };
-            tracing::error!(pipeline, source, address, error, advice, "the source is not heard");
+            tracing::error!(pipeline, source, address, error, advice, "cannot read the source");
         } else {
-            tracing::debug!(pipeline, source, error, "the source is still not heard");
+            tracing::debug!(pipeline, source, error, "still cannot read the source");
         }
     }
 
@@ -109,7 +109,7 @@ impl SourceReport {
     pub(crate) fn commit_failed(&self, failure: &Failure) {
         let Self { pipeline, name: source, .. } = self;
         let error = failure.error.chain();
-        tracing::warn!(pipeline, source, error, "the source did not take a commit; the next covers it");
+        tracing::warn!(pipeline, source, error, "the source failed to commit; the next commit covers it");
     }
 
     fn measure(&self, success: bool, took: Duration, stretched: bool) {
@@ -175,13 +175,14 @@ mod tests {
             lines,
             [
                 format!(
-                    "ERROR the source is not heard {named} error=\"connection refused\" advice=\"it is asked again\""
+                    "ERROR cannot read the source {named} error=\"connection refused\" advice=\"it is asked again\""
                 ),
-                format!("INFO the source is heard {named} rows=2"),
+                format!("INFO source is online {named} rows=2"),
                 format!(
-                    "WARN the source is heard in part {named} rows=2 faults=1 error=\"inverter 3 did not answer\""
+                    "WARN source is partly readable {named} rows=2 faults=1 error=\"inverter 3 did not \
+                     answer\""
                 ),
-                format!("INFO the source is heard {named} rows=2"),
+                format!("INFO source is online {named} rows=2"),
             ]
         );
         assert_eq!(report.meters.errors.partial.get(), 3);

@@ -43,7 +43,7 @@ impl Teller {
                 code,
                 reason,
                 earlier,
-                "a transform rejects rows; they are set aside as dead letters (`smiles journal dead-letter list`)"
+                "a transform rejects rows; they are kept as dead letters (`smiles journal dead-letter list`)"
             );
         }
     }

@@ -84,7 +84,7 @@ fn plan_sources(
         let planned = factory.and_then(|factory| factory.plan(&stage.options, context(stage, files)));
         let plan = complaints.take(stage, planned)?;
         if plan.cadence() == Cadence::Polled && decl.every.is_none() {
-            let problem = format!("`{}` is asked once per `every:`, which is missing", stage.name);
+            let problem = format!("`{}` is polled once per `every:`, which is missing", stage.name);
             complaints
                 .fail(stage, Problem::error(Path::root(), problem).help("add, for instance, `every: 60s`"));
         }

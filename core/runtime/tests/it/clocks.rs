@@ -37,11 +37,10 @@ async fn readings_of_a_clock_in_doubt_are_marked_and_told() {
     assert_eq!(started.health().warnings, [""; 0]);
     poll(&started, &target, days(365), 2).await;
     let warning = &started.health().warnings[0];
-    assert!(warning.contains("in doubt, it should be 2026-06-21T12:01:00Z at least: set it"), "{warning}");
+    assert!(warning.contains("seems wrong, it should be 2026-06-21T12:01:00Z at least: set it"), "{warning}");
     poll(&started, &target, days(-365), 3).await;
     assert!(
-        started.health().warnings[0]
-            .contains("is right again; nothing is to be done; one pass, at 2027-06-21"),
+        started.health().warnings[0].contains("is right again; nothing to do; one poll, at 2027-06-21"),
         "{:?}",
         started.health().warnings
     );
@@ -52,7 +51,7 @@ async fn readings_of_a_clock_in_doubt_are_marked_and_told() {
     let started = bench.start(KEPT).await;
     standing(|| target.ids() == up_to(4)).await;
     let warning = &started.health().warnings[0];
-    assert!(warning.contains("2 passes, from 2027-06-21"), "what came before is told too: {warning}");
+    assert!(warning.contains("2 polls, from 2027-06-21"), "what came before is told too: {warning}");
     for id in 5..=10 {
         poll(&started, &target, SignedDuration::ZERO, id).await;
     }

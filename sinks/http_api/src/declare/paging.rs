@@ -38,7 +38,7 @@ pub(crate) fn parameters(history: &History) -> Vec<Param> {
     order.spec.one_of = Some(vec!["desc".to_owned(), "asc".to_owned()]);
     order.spec.default = Some(Scalar::Text("desc".to_owned()));
     order.default = Some(Value::Text("desc".to_owned()));
-    let next = "Where to go on, from the `Link` header of the page before; everything else stays as it was";
+    let next = "Where the next page begins, from the `Link` header of this one; keep the other parameters";
     let mut all = vec![
         limit,
         plain("start", "Rows at or after this instant, which is not after `end`", ParameterType::Time),

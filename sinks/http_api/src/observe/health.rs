@@ -94,7 +94,7 @@ pub(crate) fn missing(health: &Health, offline_after: Duration) -> Vec<String> {
         let sources: Vec<String> = health.sources.iter().map(silent).collect();
         missing.push(match sources.as_slice() {
             [] => "the pipeline has no source".to_owned(),
-            sources => format!("no source is heard: {}", sources.join("; ")),
+            sources => format!("no source can be read: {}", sources.join("; ")),
         });
     }
     missing
@@ -104,7 +104,7 @@ fn silent(source: &SourceHealth) -> String {
     match (source.since_success, &source.last_error) {
         (_, Some((_, error))) => format!("{}: {error}", source.name),
         (Some(since), None) => format!("{}: last success {} s ago", source.name, since.as_secs()),
-        (None, None) => format!("{}: no pass has ended yet", source.name),
+        (None, None) => format!("{}: no poll has finished yet", source.name),
     }
 }
 

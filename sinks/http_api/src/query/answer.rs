@@ -129,7 +129,7 @@ pub(crate) async fn check_empty(
 
 fn unknown() -> Failure {
     Failure::unavailable(
-        "the store was not read yet, and nothing of this was heard since; try again later",
+        "the store was not read yet, and no reading of this has arrived since; try again later",
         STORE_RETRY,
     )
 }

@@ -184,7 +184,7 @@ impl Asker<'_> {
 
     pub(crate) fn answered(&self) {
         if self.down.swap(false, Ordering::Relaxed) {
-            tracing::info!("store answers requests again");
+            tracing::info!("the store answers again");
         }
     }
 
@@ -192,12 +192,12 @@ impl Asker<'_> {
     pub(crate) fn failed(&self, error: &StageError) -> Failure {
         // There may be no tables yet, or not even a file.
         if sink_state(&self.health.health(), self.store_name) == Some(SinkState::Starting) {
-            tracing::debug!(error = %error.chain(), "store is not ready");
+            tracing::debug!(error = %error.chain(), "the store is not ready");
             return Failure::unavailable("the store is not ready yet; try again later", STORE_RETRY);
         }
         let Action::Retry { after } = error.action() else { return self.refused(error) };
         if !self.down.swap(true, Ordering::Relaxed) {
-            tracing::warn!(error = %error.chain(), "store does not answer requests");
+            tracing::warn!(error = %error.chain(), "the store does not answer");
         }
         Failure::unavailable("the store does not answer; try again later", after.unwrap_or(STORE_RETRY))
     }
@@ -206,9 +206,9 @@ impl Asker<'_> {
     fn refused(&self, error: &StageError) -> Failure {
         let error = error.chain();
         if self.refusals.is_news(&error, self.now) {
-            tracing::error!(error, "store refuses a question; asking again will not help");
+            tracing::error!(error, "the store rejects a query; retrying will not help");
         }
-        let detail = "the store refuses this question until a person acts; the log says why";
+        let detail = "the store rejects this query until its cause is fixed; the log says why";
         Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 

@@ -94,7 +94,7 @@ impl Events {
         });
         let last = last.transpose()?;
         let turn = Arc::clone(&self.followers).try_acquire_owned().map_err(|_| {
-            Failure::unavailable("as many clients follow the events as may; try again later", FULL_RETRY)
+            Failure::unavailable("too many clients follow the events; try again later", FULL_RETRY)
         })?;
         let follower = Follower {
             last: last.or_else(|| self.newest()),

@@ -169,7 +169,7 @@ async fn count(app: Arc<App>, store: Arc<dyn Store>, generation: u64) -> bool {
     let (asker, begun) = (app.asker(&store), app.clock.monotonic());
     let told = tokio::time::timeout(app.api.bounds.answer, asker.stats()).await;
     let told = told.unwrap_or_else(|_| {
-        app.says_nothing("size and row counts are those it said last");
+        app.says_nothing("size and row counts are the last known ones");
         Err(Failure::unavailable("the store does not answer; try again later", STORE_RETRY))
     });
     let body = |told| serde_json::Value::Object(stats::body(&app.api.stats, &told)).to_string();
@@ -186,7 +186,7 @@ async fn count(app: Arc<App>, store: Arc<dyn Store>, generation: u64) -> bool {
 impl App {
     fn says_nothing(&self, meanwhile: &str) {
         if !self.store_down.swap(true, Ordering::Relaxed) {
-            tracing::warn!("store does not answer in time; {meanwhile}");
+            tracing::warn!("the store does not answer in time; {meanwhile}");
         }
     }
 }

@@ -79,8 +79,14 @@ async fn states_of_the_sources_decide() {
     type Row<'a> = (&'a str, &'a dyn Fn(&mut Health), bool, &'a str, Option<&'a str>);
     let rows: [Row<'_>; 7] = [
         ("heard", &|_| {}, true, "online", None),
-        ("never heard", &silent, false, "unknown", Some("no source is heard: DTU: no pass has ended yet")),
-        ("long ago", &refused, false, "error", Some("no source is heard: DTU: connection refused")),
+        (
+            "never heard",
+            &silent,
+            false,
+            "unknown",
+            Some("no source can be read: DTU: no poll has finished yet"),
+        ),
+        ("long ago", &refused, false, "error", Some("no source can be read: DTU: connection refused")),
         ("within three slow periods", &slow, true, "online", None),
         ("failing since a moment", &failing, true, "error", None),
         ("one of two", &one_of_two, true, "online", None),

@@ -99,7 +99,10 @@ async fn a_question_that_the_store_refuses_is_not_to_be_asked_again() {
     for path in ["/api/inverters", HISTORY] {
         let answer = world.get(path).await;
         let detail = answer.problem(500);
-        assert_eq!(detail, "the store refuses this question until a person acts; the log says why", "{path}");
+        assert_eq!(
+            detail, "the store rejects this query until its cause is fixed; the log says why",
+            "{path}"
+        );
         assert_eq!(answer.header("retry-after"), None);
         assert!(!answer.body.contains("secret"), "{}", answer.body);
     }

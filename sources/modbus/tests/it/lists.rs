@@ -137,7 +137,7 @@ async fn a_shorter_list_is_believed_after_three_passes() {
     world.check(&pass, &[0, 1, 2, 3, 4], &[0, 1, 2, 3], true, &[]);
     world.server.become_(list(2, &[]));
     let doubt = [
-        "port[2]: the list ended early: it had 4 records before, and a shorter one is believed after three passes",
+        "port[2]: the list ended early: it had 4 records before, and a shorter one is accepted after three polls",
     ];
     for _ in 0..2 {
         let pass = world.pass().await;
@@ -163,7 +163,7 @@ async fn a_hole_in_the_list_does_not_hide_what_is_behind_it() {
         .become_(move |asked| if asked.address == 2 { Reply::Data(vec![0; 4]) } else { whole(asked) });
     let pass = world.pass().await;
     let doubt = [
-        "port[1]: the list ended early: it had 4 records before, and a shorter one is believed after three passes",
+        "port[1]: the list ended early: it had 4 records before, and a shorter one is accepted after three polls",
     ];
     world.check(&pass, &[0, 1, 2, 3, 4], &[0, 2, 3], false, &doubt);
 }

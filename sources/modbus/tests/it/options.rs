@@ -23,7 +23,7 @@ fn problems_name_their_place() {
                 "device.blocks.b.fields.f.at: the field ends at 3 and the block has 2 bytes",
                 "device.blocks.b.fields.f.unit: unknown unit `Vx`",
                 "address: `0` is not a port from 1 to 65535",
-                "timeout: nothing answers in no time",
+                "timeout: a time limit of 0 leaves no time for an answer",
             ],
         ),
         (

@@ -1,4 +1,4 @@
-//! `counter`: a lifetime total that never falls, out of a device's own, which may.
+//! `counter`: a lifetime total that never falls, computed from the device's own, which may.
 //!
 //! The rules are in [`total`]; this file is the stage around them: options, columns, keyed state.
 
@@ -45,15 +45,15 @@ pub struct Options {
     #[serde(default)]
     confirm: Confirm,
     /// The device's total loses exactly so much when an inner counter of it overflows, for example `65536 Wh`: such a
-    /// fall is believed after `confirm.readings`, and nothing is lost.
+    /// fall is accepted after `confirm.readings`, and nothing is lost.
     wrap: Option<Quantity>,
 }
 
-/// How long a value that cannot follow the last one must last to be believed.
+/// How long a value that cannot follow the last one must last to be accepted.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Confirm {
-    /// So long for a fall (the device lost its memory); the published total then goes on from where it stood.
+    /// So long for a fall (the device lost its memory); counting then continues from the published total.
     fall: Period,
     /// So long for a rise that is too large.
     rise: Period,
@@ -73,7 +73,7 @@ impl Stage for Counter {
     type Plan = dyn TransformPlan;
     type Config = Options;
     const NAME: &'static str = "counter";
-    const ABOUT: &'static str = "a lifetime total that never falls, out of a device's own";
+    const ABOUT: &'static str = "a lifetime total that never falls, computed from the device's own";
 
     fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         if config.confirm.readings == 0 {
@@ -142,7 +142,7 @@ impl Shape for Plan {
         let accepted = Accepted::register(
             context,
             "smiles_counting_accepted_total",
-            "Falls, impossible rises and overflows of a lifetime total that were believed in the end",
+            "Falls, impossible rises and overflows of a lifetime total that were accepted after confirmation",
             &["fall", "rise", "wrap"],
         );
         Box::new(Totals { columns, accepted })
@@ -186,10 +186,10 @@ impl Totals {
     fn tell(&self, key: &[u8], event: Event, time: Timestamp) {
         let Accepted { pipeline, transform, .. } = &self.accepted;
         let (name, said) = match event {
-            Event::Fall => ("fall", "total fell and stayed: it goes on from where it stood"),
-            Event::Rise => ("rise", "total rose faster than it can and stayed: it is believed"),
+            Event::Fall => ("fall", "total fell and stayed low: counting continues from the published total"),
+            Event::Rise => ("rise", "total rose faster than possible and stayed: the new value is accepted"),
             Event::Wrap => {
-                ("wrap", "total fell by an overflow of the device: it goes on as if nothing had been lost")
+                ("wrap", "total overflowed in the device: the published total continues without a loss")
             }
         };
         tracing::warn!(%pipeline, %transform, key = %shown(key), %time, "{said}");

@@ -1,4 +1,4 @@
-//! `daily_reset`: production since the last reset instant, out of a device's own counter of the day.
+//! `daily_reset`: production since the last daily reset, computed from the device's own daily counter.
 //!
 //! The rules are in [`day`] and [`hear`]; this file is the stage around them: options, columns, keyed state.
 
@@ -87,7 +87,7 @@ impl Stage for DailyReset {
     type Config = Options;
     const NAME: &'static str = "daily_reset";
     const ABOUT: &'static str =
-        "production since the last reset instant, out of a device's own counter of the day";
+        "production since the last daily reset, computed from the device's own daily counter";
 
     fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         let mut problems = Problems::new();
@@ -169,7 +169,7 @@ impl Shape for Plan {
         let accepted = Accepted::register(
             context,
             "smiles_daily_reset_accepted_total",
-            "Falls, impossible rises and unseen clears of a counter of the day that were believed in the end",
+            "Falls, impossible rises and unseen resets of a daily counter that were accepted after confirmation",
             &["fall", "correction", "rise", "undone", "unseen_clear", "clock"],
         );
         let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
@@ -241,21 +241,20 @@ impl Resetter {
     fn tell(&self, key: &[u8], event: Event, time: Timestamp) {
         let (name, said) = match event {
             Event::None => return,
-            Event::Behind => (
-                None,
-                "row is older than the current day: the clock stepped back, or the time zone was changed",
-            ),
-            Event::Fall => (Some("fall"), "counter of the day restarted"),
+            Event::Behind => {
+                (None, "row is older than the current day: the clock was set back, or the time zone changed")
+            }
+            Event::Fall => (Some("fall"), "daily counter restarted during the day: what it counts is added"),
             Event::Correction => {
-                (Some("correction"), "counter of the day fell a little and stayed: it goes on")
+                (Some("correction"), "daily counter fell a little and stayed low: accepted as a correction")
             }
-            Event::Rise => (Some("rise"), "counter of the day jumped and stayed"),
-            Event::Undone => (Some("undone"), "counter of the day is back: it had not restarted"),
+            Event::Rise => (Some("rise"), "daily counter jumped and stayed high: the new value is accepted"),
+            Event::Undone => (Some("undone"), "daily counter is back at its old value: it was no restart"),
             Event::UnseenClear => {
-                (Some("unseen_clear"), "counter of the day was cleared while nobody looked")
+                (Some("unseen_clear"), "daily counter was reset between two readings: all of it is added")
             }
-            Event::Returned => (Some("clock"), "the clock had been ahead: the day before it goes on"),
-            Event::Restarted => (Some("clock"), "the clock had been in the future: a day begins"),
+            Event::Returned => (Some("clock"), "the clock was ahead: the earlier day continues"),
+            Event::Restarted => (Some("clock"), "the clock was in the future: a new day begins"),
         };
         let Accepted { pipeline, transform, .. } = &self.accepted;
         tracing::warn!(%pipeline, %transform, key = %shown(key), %time, "{said}");

@@ -103,7 +103,7 @@ impl Ledger {
             let possible = possible(rate, more.0, time - since);
             if possible < more.0 {
                 let (key, step) = (keyed::shown(row.key.as_bytes()), more.0);
-                tracing::warn!(key, step, "counted otherwise than before; the sums go on without that step");
+                tracing::warn!(key, step, "the transforms before `sum` changed; this jump is not added");
             }
             // The counter of the day may have begun anew; the total did not.
             more = (possible, more.1.min(possible));

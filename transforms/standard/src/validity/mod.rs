@@ -1,4 +1,4 @@
-//! `validity`: what a device did not really say becomes null, and what was read is kept beside it.
+//! `validity`: replaces what the device did not measure by null, and what was read is kept beside it.
 //!
 //! Measured columns are those with a unit or a kind in the device file. In a row that was not heard they become null,
 //! but for those that `keep` names: null means "the device did not say", a zero there would be a false one.
@@ -34,14 +34,14 @@ pub struct Options {
     /// Copies every measured column as it was read to one of this prefix: `raw_` makes `raw_voltage`. Later stages
     /// leave the copies alone.
     raw: Option<String>,
-    /// When the device was not heard.
+    /// When a row holds no reading: the device was offline.
     not_heard: NotHeard,
-    /// Measured columns that stay although the device was not heard, such as its status.
+    /// Measured columns that stay although the device was offline, such as its status.
     #[serde(default)]
     keep: Vec<String>,
 }
 
-/// When the device was not heard.
+/// When a row holds no reading: the device was offline.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NotHeard {
@@ -53,7 +53,7 @@ impl Stage for Validity {
     type Plan = dyn TransformPlan;
     type Config = Options;
     const NAME: &'static str = "validity";
-    const ABOUT: &'static str = "what a device did not really say becomes null";
+    const ABOUT: &'static str = "replaces what the device did not measure by null";
 
     fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         let any = Path::root().key("not_heard").key("any");

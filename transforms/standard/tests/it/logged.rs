@@ -19,7 +19,7 @@ impl Warnings {
 
     /// How many lines so far are of this transform and about something that was believed.
     pub(crate) fn believed(&self, transform: &str) -> usize {
-        let of_it = |line: &&String| line.starts_with(transform) && !line.contains("the clock stepped back");
+        let of_it = |line: &&String| line.starts_with(transform) && !line.contains("the clock was set back");
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(of_it).count()
     }
 

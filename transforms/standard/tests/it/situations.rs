@@ -187,9 +187,9 @@ fn what_is_believed_in_the_end_is_said_once() {
     assert_eq!(
         warnings.lines(),
         [
-            "daily_reset: 1161/1: counter of the day restarted",
-            "daily_reset: 1161/1: counter of the day was cleared while nobody looked",
-            "daily_reset: 1161/1: row is older than the current day: the clock stepped back, or the time zone was changed",
+            "daily_reset: 1161/1: daily counter restarted during the day: what it counts is added",
+            "daily_reset: 1161/1: daily counter was reset between two readings: all of it is added",
+            "daily_reset: 1161/1: row is older than the current day: the clock was set back, or the time zone changed",
         ]
     );
     let rises: Vec<Row> =
@@ -198,7 +198,7 @@ fn what_is_believed_in_the_end_is_said_once() {
     warnings.during(|| Chain::new(23, "UTC").run(&rises));
     assert_eq!(
         warnings.lines(),
-        ["counter: 1161/1: total rose faster than it can and stayed: it is believed"]
+        ["counter: 1161/1: total rose faster than possible and stayed: the new value is accepted"]
     );
 }
 

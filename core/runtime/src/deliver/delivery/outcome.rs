@@ -19,8 +19,7 @@ impl Delivery {
         let taken: Vec<_> = batches.iter().take_while(|it| is_durable(place(it))).collect();
         let beyond = reached.is_some_and(|it| it.run == last.run && it.seq > last.seq);
         let Some(upto) = taken.last().map(|it| place(it)).filter(|_| !beyond) else {
-            let text =
-                "the sink flushed what it was given but does not say up to there, nor to any batch of it";
+            let text = "the sink flushed, but the position it reports is that of no batch it was given";
             return Err(StageError::retry(text).into());
         };
         self.journal.delivered(&self.name, upto).await?;

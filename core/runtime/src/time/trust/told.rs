@@ -39,26 +39,23 @@ impl Told {
     ) -> Option<String> {
         let set = "set it, or let a time server do so (`timedatectl`)";
         let begin = match (doubted, self.over) {
-            (Some((None, _)), _) => format!("the clock of this machine cannot be right: {set}"),
+            (Some((None, _)), _) => format!("the system clock is wrong: {set}"),
             (Some((Some(at_least), believed)), _) => {
-                let or = if believed { "; if it is right, it is believed within minutes" } else { "" };
+                let or = if believed { "; if it is right, it is trusted within minutes" } else { "" };
                 let at_least = second(at_least);
-                format!("the clock of this machine is in doubt, it should be {at_least} at least: {set}{or}")
+                format!("the system clock seems wrong, it should be {at_least} at least: {set}{or}")
             }
             (None, Some((since, _))) if now.duration_since(since) > TOLD => return None,
             (None, Some((_, true))) => {
-                "the clock of this machine was stepped and is believed since; if it is wrong, set it"
-                    .to_owned()
+                "the system clock was changed and is trusted again; if it is wrong, set it".to_owned()
             }
-            (None, _) => {
-                "the clock of this machine was wrong and is right again; nothing is to be done".to_owned()
-            }
+            (None, _) => "the system clock was wrong and is right again; nothing to do".to_owned(),
         };
         let Self { passes, first, last, .. } = self;
         let marked = match passes {
-            1 => format!("one pass, at {}, is marked as dated wrongly", second(first)),
+            1 => format!("one poll, at {}, is marked as having a doubtful time", second(first)),
             _ => format!(
-                "{passes} passes, from {} to {}, are marked as dated wrongly",
+                "{passes} polls, from {} to {}, are marked as having a doubtful time",
                 second(first),
                 second(last)
             ),

@@ -28,7 +28,7 @@ pub struct Config {
     /// The local clock (an IANA name): days of history begin at its midnight.
     #[serde(default = "utc")]
     pub timezone: String,
-    /// The hour of that clock at which columns named in `resets` begin anew.
+    /// The hour of that clock at which columns named in `resets` restart at 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 23))]
     pub reset_hour: i8,

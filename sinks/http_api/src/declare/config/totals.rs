@@ -45,20 +45,20 @@ pub struct SumTable {
     pub name: String,
 }
 
-/// One value: of the rows heard last (`heard`), a column of the tables in `sums` (`sum`), or of all rows of a table
+/// One value: of the last rows of each source (`heard`), a column of the tables in `sums` (`sum`), or of all rows of a table
 /// (`table` and `column`).
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Total {
-    /// A column of the pipeline: what each source last said of each key counts. Nothing heard is 0 of a source that
-    /// answered and null of one that did not.
+    /// A column of the pipeline: the last value from each source of each key counts. No value is 0 for a source that
+    /// answered and null for one that did not.
     pub heard: Option<String>,
-    /// With `heard`: the columns of the pipeline that tell one thing from another. A pass that did not reach every record
-    /// leaves those it lacks as they were, for `offline_after`. Without it such a pass counts for nothing as long.
+    /// With `heard`: the columns of the pipeline that tell one thing from another. A partial poll leaves the records
+    /// it lacks as they were, for `offline_after`. Without it a partial poll changes nothing as long.
     pub key: Vec<String>,
     /// A column of the tables in `sums`: what the transform `sum` made, which never steps.
     pub sum: Option<String>,
-    /// A table with one row per key: every key ever known counts, heard or not; null as long as one has no value. A key
+    /// A table with one row per key: every key ever known counts, with a reading or not; null as long as one has no value. A key
     /// that joins or leaves is a step: energy for a dashboard is better taken from `sum`.
     pub table: Option<String>,
     /// A column of that table.

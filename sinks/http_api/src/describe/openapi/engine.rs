@@ -18,7 +18,7 @@ pub(super) fn paths(api: &Api, guarded: bool) -> Map<String, Value> {
     let text = || json!({"type": "string"});
     let health = || ok("How sources, sinks and journal are", "application/json", health(api));
     let mut health_503 = health();
-    health_503["description"] = json!("The same, while no source is heard");
+    health_503["description"] = json!("The same, while no source can be read");
     let index = json!({"type": "object", "required": ["pipeline", "resources", "stats", "endpoints"]});
     let rows: [Endpoint<'_>; 7] = [
         (

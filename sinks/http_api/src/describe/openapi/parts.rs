@@ -28,7 +28,7 @@ pub(crate) fn common(responses: &mut Map<String, Value>, guarded: bool) {
     }
     responses.insert("405".into(), problem("The API is read-only"));
     responses.insert("414".into(), problem("Path and query are too long"));
-    responses.insert("500".into(), problem("The store refuses the question; asking again does not help"));
+    responses.insert("500".into(), problem("The store rejects the query; retrying does not help"));
     responses.insert("503".into(), unavailable());
     responses.insert("default".into(), problem("Anything else that went wrong"));
 }

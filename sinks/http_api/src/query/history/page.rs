@@ -129,7 +129,7 @@ fn encode(
                 Err(error) => Some((Err(io::Error::other(error)), None)),
             },
             Some(Err(error)) => {
-                tracing::warn!(error = %error.chain(), "store stopped in the middle of an answer");
+                tracing::warn!(error = %error.chain(), "the store stopped in the middle of an answer");
                 Some((Err(io::Error::other("the store stopped in the middle of an answer")), None))
             }
             None => Some((encoder.end().map_err(io::Error::other), None)),

@@ -54,7 +54,7 @@ fn a_date_before_the_build_is_never_right() {
     assert_eq!(untrusted(&seen), (0..20).collect::<Vec<_>>(), "and right at once when it comes right");
     let warning = judge.warning(&clock).unwrap();
     assert!(
-        warning.contains("was wrong and is right again; nothing is to be done; 20 passes, from 2016-"),
+        warning.contains("was wrong and is right again; nothing to do; 20 polls, from 2016-"),
         "{warning}"
     );
     clock.advance(Duration::from_secs(86_400 + 600));
