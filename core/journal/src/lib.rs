@@ -24,6 +24,6 @@ pub use api::order::Order;
 pub use ledger::correction::{Correction, Corrigible};
 pub use ledger::old_copy::{OldBatches, OldCopy};
 pub use ledger::selection::{Letter, LetterName, NotALetterName, Selection};
-pub use operator::guest::{Guest, Replay};
+pub use operator::access::{Guest, Replay};
 pub use operator::inspect::{inspect, kept_state, letter_row, letters, verify};
 pub use owner::sqlite::SqliteJournal;

@@ -1,5 +1,5 @@
 //! Batches and their positions: the open file, the newest batches in memory, reading.
 
-pub(crate) mod hot;
 pub(crate) mod reading;
+pub(crate) mod recent;
 pub(crate) mod store;

@@ -19,7 +19,7 @@ use crate::format::layout;
 use crate::format::layout::{BUSY, random_run, size};
 use crate::format::records::Run;
 use crate::format::seal::put;
-use crate::log::hot::Hot;
+use crate::log::recent::Hot;
 
 /// What both sides of the channel see.
 #[derive(Debug)]

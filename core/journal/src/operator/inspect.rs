@@ -12,7 +12,7 @@ use crate::format::failure::Failure;
 use crate::format::layout;
 use crate::ledger::report;
 use crate::ledger::selection::{Letter, Selection};
-use crate::repair::sound;
+use crate::repair::examine;
 
 /// What a journal file holds.
 ///
@@ -78,8 +78,8 @@ fn snapshot(path: &Path) -> Result<Connection, Failure> {
 
 fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
     let mut sentences = Vec::new();
-    sound::check(connection)?;
-    let damaged = sound::damaged_rows(connection, &layout::BATCHES)?;
+    examine::check(connection)?;
+    let damaged = examine::damaged_rows(connection, &layout::BATCHES)?;
     if damaged > 0 {
         sentences.push(format!("{damaged} batches are damaged: their checksums do not match"));
     }

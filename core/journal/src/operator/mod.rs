@@ -1,4 +1,4 @@
 //! What commands of an operator do with a journal, also beside the process that owns it.
 
-pub(crate) mod guest;
+pub(crate) mod access;
 pub(crate) mod inspect;

@@ -23,7 +23,7 @@ use crate::log::reading::Fetched;
 use crate::log::store::{Shared, Store};
 use crate::owner::writer;
 use crate::owner::writer::{Call, Message, Touch, WAITING};
-use crate::repair::sound;
+use crate::repair::examine;
 
 /// One SQLite file per pipeline. Dropping it finishes what waits and closes the file.
 ///
@@ -128,7 +128,7 @@ fn open(options: Options, now: Timestamp) -> Result<(Store, Option<Lock>), Journ
     }
     let _door = Lock::door(&path).map_err(told)?;
     let lock = Lock::take(&path)?;
-    sound::make_sound(&path, &options.pipeline, now).map_err(told)?;
+    examine::make_sound(&path, &options.pipeline, now).map_err(told)?;
     Ok((Store::open(options, now).map_err(told)?, Some(lock)))
 }
 

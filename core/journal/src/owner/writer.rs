@@ -115,7 +115,7 @@ fn commit_together(store: &mut Store, mut jobs: Vec<Box<dyn Job>>) {
 
 fn alone(store: &mut Store, mut job: Box<dyn Job>) {
     let mut verdict = attempt(store, job.as_mut());
-    if verdict.as_ref().is_err_and(Failure::is_damage) && crate::repair::sound::heal(store) {
+    if verdict.as_ref().is_err_and(Failure::is_damage) && crate::repair::examine::heal(store) {
         verdict = attempt(store, job.as_mut());
     }
     job.answer(verdict, store);

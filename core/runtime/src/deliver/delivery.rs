@@ -16,9 +16,9 @@ use crate::call::guard::{Failure, guarded};
 use crate::call::retry::{Backoff, Verdict};
 use crate::call::stop::Stop;
 use crate::deliver::due::Prune;
-use crate::deliver::grievances::Grievances;
+use crate::deliver::error_log::Grievances;
 use crate::deliver::reject::Trimmed;
-use crate::observe::board::Board;
+use crate::observe::health_board::Board;
 use crate::observe::meter::SinkMeters;
 
 mod outcome;

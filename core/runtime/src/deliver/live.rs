@@ -10,7 +10,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::call::guard::{Failure, guarded};
 use crate::call::stop::Stop;
-use crate::observe::board::Board;
+use crate::observe::health_board::Board;
 use crate::observe::meter::SinkMeters;
 
 /// Batches a live sink may be behind before it skips.

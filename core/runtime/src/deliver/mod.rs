@@ -2,7 +2,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod due;
-pub(crate) mod grievances;
+pub(crate) mod error_log;
 pub(crate) mod live;
 pub(crate) mod prune;
 pub(crate) mod reject;

@@ -14,7 +14,7 @@ use crate::call::guard::{Failure, guarded_now};
 use crate::ingest::corrected::corrected;
 use crate::ingest::staged_state::StagedState;
 use crate::observe::meter::TransformMeters;
-use crate::observe::teller::Teller;
+use crate::observe::rejection_log::Teller;
 
 /// All transforms of a pipeline.
 pub(crate) struct Chain {

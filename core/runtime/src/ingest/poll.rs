@@ -13,7 +13,7 @@ use crate::call::retry::{Backoff, Verdict};
 use crate::call::stop::Stop;
 use crate::ingest::schedule::Schedule;
 use crate::observe::source_report::SourceReport;
-use crate::time::trust::judge::{Dated, Judge};
+use crate::time::trust::clock_trust::{Dated, Judge};
 use crate::wire::schema::Stamp;
 
 /// A source without a period is made to wait for its commits after so many passes.

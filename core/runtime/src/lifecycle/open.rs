@@ -9,12 +9,12 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::call::stop::Stop;
 use crate::deliver::live::BEHIND_MAX;
-use crate::ingest::recall::Recall;
+use crate::ingest::stored::Recall;
 use crate::lifecycle::options::{OpenError, RunOptions};
 use crate::lifecycle::running::Running;
 use crate::lifecycle::stages::{Common, open_sinks, open_sources, open_transforms};
-use crate::observe::board::{Board, starting, unheard};
-use crate::time::trust::judge::Judge;
+use crate::observe::health_board::{Board, starting, unheard};
+use crate::time::trust::clock_trust::Judge;
 use crate::time::trust::kept::Trusted;
 use crate::wire::identity::settle::{Forgotten, Settled};
 use crate::wire::wired::Wired;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use smiles_journal::JournalError;
 use smiles_stage::{Clock, HealthView, OpenContext, Process, StageError};
 
-use crate::observe::board::Board;
+use crate::observe::health_board::Board;
 use crate::observe::meter::Meters;
 
 /// How a pipeline is opened and run.

@@ -14,9 +14,9 @@ use crate::call::stop::Stop;
 use crate::deliver::delivery::{Delivery, deliver};
 use crate::deliver::live::{Live, show};
 use crate::ingest::poll::{Poll, poll};
-use crate::ingest::pump::{Pump, pump};
-use crate::lifecycle::keeper::Keeper;
-use crate::observe::board::Board;
+use crate::ingest::task::{Pump, pump};
+use crate::lifecycle::maintenance::Keeper;
+use crate::observe::health_board::Board;
 
 /// How long closing the journal may take: it is durable already, closing only tidies.
 const CLOSE_LIMIT: Duration = Duration::from_millis(400);

@@ -17,7 +17,7 @@ use crate::call::stop::Stop;
 use crate::ingest::chain::{Chain, ChainError};
 use crate::lifecycle::options::{OpenError, RunOptions};
 use crate::lifecycle::stages::{Common, open_transforms};
-use crate::time::trust::judge::Judge;
+use crate::time::trust::clock_trust::Judge;
 use crate::time::trust::kept::Known;
 use crate::wire::schema::Stamp;
 use crate::wire::wired::Wired;

@@ -10,7 +10,7 @@ use smiles_stage::prometheus::{
 };
 use smiles_stage::{Clock, Health, HealthView};
 
-use crate::observe::board::Board;
+use crate::observe::health_board::Board;
 
 const PASS_SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -367,7 +367,7 @@ mod tests {
     use smiles_testkit::ManualClock;
 
     use super::*;
-    use crate::observe::board::{starting, unheard};
+    use crate::observe::health_board::{starting, unheard};
 
     #[test]
     fn uptime_and_books_are_true_at_scrape() {

@@ -1,8 +1,8 @@
 //! What the pipeline is doing, for `/health`, `/metrics` and the log.
 
-pub(crate) mod board;
+pub(crate) mod health_board;
 #[cfg(test)]
 pub(crate) mod log_capture;
 pub(crate) mod meter;
+pub(crate) mod rejection_log;
 pub(crate) mod source_report;
-pub(crate) mod teller;

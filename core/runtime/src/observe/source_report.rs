@@ -7,7 +7,7 @@ use smiles_stage::Pass;
 
 use crate::call::guard::Failure;
 use crate::call::retry::Verdict;
-use crate::observe::board::Board;
+use crate::observe::health_board::Board;
 use crate::observe::meter::SourceMeters;
 
 /// How the last pass went.
@@ -135,7 +135,7 @@ mod tests {
     use smiles_testkit::{ManualClock, numbered};
 
     use super::*;
-    use crate::observe::board::unheard;
+    use crate::observe::health_board::unheard;
     use crate::observe::log_capture::logged;
     use crate::observe::meter::Meters;
 

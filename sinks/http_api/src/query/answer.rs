@@ -10,7 +10,7 @@ use smiles_stage::{Comparison, Filter, Query};
 use crate::declare::params::Values;
 use crate::declare::resource::{Plan, Resource};
 use crate::declare::selection::{Partner, Selection};
-use crate::query::asker::{Asker, Found, STORE_RETRY};
+use crate::query::client::{Asker, Found, STORE_RETRY};
 use crate::query::format::{Encoder, Format, write_members};
 use crate::text::json;
 use crate::text::json::Cell;

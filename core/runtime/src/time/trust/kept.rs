@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use smiles_journal::StateChange;
 
-use crate::time::trust::told::Told;
+use crate::time::trust::distrust::Told;
 
 /// Whose state it is in the journal: no stage's.
 const STAGE: &str = "@clock";

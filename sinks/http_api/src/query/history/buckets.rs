@@ -14,7 +14,7 @@ use crate::declare::resource::{HistoryPlan, Plan, Resource};
 use crate::declare::selection::Selection;
 use crate::declare::wiring::empty;
 use crate::query::answer::{Content, check_empty, encoded};
-use crate::query::asker::{Asker, Found};
+use crate::query::client::{Asker, Found};
 use crate::query::format::Format;
 use crate::query::history::asked::Asked;
 use crate::query::history::page::range;

@@ -14,7 +14,7 @@ use crate::declare::params::Values;
 use crate::declare::resource::{HistoryPlan, Plan, Resource};
 use crate::declare::selection::Selection;
 use crate::query::answer::{Body, Content, check_empty, encoded, unwritable};
-use crate::query::asker::{Asker, Found};
+use crate::query::client::{Asker, Found};
 use crate::query::format::{Encoder, Format};
 use crate::query::history::asked::Asked;
 use crate::text::json;

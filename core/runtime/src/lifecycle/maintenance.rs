@@ -9,8 +9,8 @@ use smiles_stage::{Clock, RunId};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::board::Board;
-use crate::time::trust::judge::Judge;
+use crate::observe::health_board::Board;
+use crate::time::trust::clock_trust::Judge;
 
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -10,8 +10,8 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::time::trust::distrust::Told;
 use crate::time::trust::kept::Known;
-use crate::time::trust::told::Told;
 use jiff::{SignedDuration, Timestamp};
 use smiles_stage::Clock;
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use smiles_stage::Clock;
 
-use crate::time::trust::judge::Judge;
+use crate::time::trust::clock_trust::Judge;
 
 /// A clock whose wall time is the best that is known of it: what a sink says of ages and days would else be wrong for as
 /// long as the machine's clock is, though every batch says when it was accepted.

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use smiles_journal::{Aside, Entry, HandedBack, JournalError, Rejected, Returned};
 use smiles_stage::{PassInfo, SOURCE, StageError, TIME};
 
-use crate::ingest::pump::Pump;
-use crate::ingest::recall::recalled;
+use crate::ingest::stored::recalled;
+use crate::ingest::task::Pump;
 
 /// The code of a row that can go through no transform any more.
 const UNFIT: &str = "unfit";

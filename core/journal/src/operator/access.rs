@@ -24,7 +24,7 @@ use crate::ledger::correction::{Correction, Corrigible};
 use crate::ledger::old_copy::{OldBatches, OldCopy};
 use crate::ledger::selection::Letter;
 use crate::ledger::{books, correction, letters, old_copy, rename, replays};
-use crate::repair::sound;
+use crate::repair::examine;
 
 /// Letters given up in one transaction: the owner waits for it.
 const STEP: usize = 500;
@@ -198,7 +198,7 @@ impl Guest {
             let mut connection = layout::guest(&self.path)?;
             let owner = layout::pipeline_of(&connection)?;
             if owner != self.pipeline {
-                return Err(sound::not_ours(&self.path, &owner, &self.pipeline));
+                return Err(examine::not_ours(&self.path, &owner, &self.pipeline));
             }
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&transaction)?;
@@ -214,7 +214,7 @@ fn made_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<(Lock, Lock
     let told = |failure: Failure| failure.told("open", 0);
     let door = Lock::door(path).map_err(told)?;
     let owner = Lock::take(path)?;
-    sound::make_sound(path, pipeline, now).map_err(told)?;
+    examine::make_sound(path, pipeline, now).map_err(told)?;
     Ok((door, owner))
 }
 

@@ -13,7 +13,7 @@ use smiles_stage::{
 };
 use tokio::sync::Notify;
 
-use crate::time::trust::judge::Judge;
+use crate::time::trust::clock_trust::Judge;
 
 /// One pipeline's state.
 pub(crate) struct Board {

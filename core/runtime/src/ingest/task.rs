@@ -16,10 +16,10 @@ use crate::call::retry::{Backoff, Verdict};
 use crate::ingest::chain::{Chain, ChainError};
 use crate::ingest::corrected::published;
 use crate::ingest::poll::{Durable, Heard};
-use crate::ingest::recall::{Recall, recalled};
-use crate::observe::board::Board;
+use crate::ingest::stored::{Recall, recalled};
+use crate::observe::health_board::Board;
 use crate::time::system::ClockWatch;
-use crate::time::trust::judge::{Dated, Judge};
+use crate::time::trust::clock_trust::{Dated, Judge};
 use crate::time::trust::kept::Trusted;
 
 /// What the loop needs.
