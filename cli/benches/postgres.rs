@@ -142,7 +142,7 @@ fn fill(folder: &Path) {
                 records: poll(number),
                 state: Vec::new(),
                 complete: true,
-                aside: smiles_journal::Aside::default(),
+                aside: smiles_journal::RejectedRows::default(),
                 now: jiff::Timestamp::now(),
             }));
             if waiting.len() == 256 {

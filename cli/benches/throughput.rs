@@ -115,7 +115,7 @@ pub(crate) fn journal() -> Vec<Row> {
                         records,
                         state: Vec::new(),
                         complete: true,
-                        aside: smiles_journal::Aside::default(),
+                        aside: smiles_journal::RejectedRows::default(),
                         now: jiff::Timestamp::now(),
                     })
                     .await

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use smiles_journal::{Aside, Cursor, Entry, From, Journal, OnFull, Options, SqliteJournal};
+use smiles_journal::{Cursor, Entry, From, Journal, OnFull, Options, RejectedRows, SqliteJournal};
 use smiles_stage::{Seq, TargetId};
 use smiles_testkit::numbered;
 
@@ -145,7 +145,7 @@ fn what_an_old_copy_holds_back_is_a_persons_decision() {
                 records: numbered([1, 2]),
                 state: Vec::new(),
                 complete: true,
-                aside: Aside::default(),
+                aside: RejectedRows::default(),
                 now,
             };
             journal.append(entry(then)).await.unwrap();

@@ -22,6 +22,6 @@ pub use lifecycle::trial::{Left, Trial, TrialError};
 pub use observe::meter::Meters;
 pub use time::system::SystemClock;
 pub use wire::graph::{Role, StageSummary};
-pub use wire::identity::settle::Forgotten;
+pub use wire::identity::settle::OrphanedState;
 pub use wire::wired::Wired;
 pub use wire::wiring::wire;

@@ -56,7 +56,9 @@ pub use plan::{
 pub use position::{Position, RunId, Seq};
 pub use problem::{Path, Problem, Problems, Segment, Severity, did_you_mean};
 pub use process::{Configured, Process};
-pub use query::{Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Query, Side, Value};
+pub use query::{
+    Aggregate, BoundSide, Buckets, Comparison, Filter, Function, Order, PageBound, Query, Value,
+};
 pub use role::{
     Fault, Pass, Rows, Sink, Source, State, Store, StoreStats, TargetId, Transform, Upkeep, Watermark,
 };

@@ -68,7 +68,7 @@ pub struct Query {
     /// The order of the answer, applied last.
     pub order: Vec<Order>,
     /// Only rows on one side of a place in the order; all of them hold. Not together with `latest_by`.
-    pub within: Vec<Edge>,
+    pub within: Vec<PageBound>,
     /// Aggregates of spans of time in place of rows.
     pub buckets: Option<Buckets>,
     /// Passes over so many rows first.
@@ -79,16 +79,16 @@ pub struct Query {
 
 /// A place in the order of a query. A row with a null in one of the order's columns is on no side of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Edge {
+pub struct PageBound {
     /// Which rows are meant.
-    pub side: Side,
+    pub side: BoundSide,
     /// A value for each column of the order.
     pub place: Vec<Value>,
 }
 
-/// Which rows an [`Edge`] means.
+/// Which rows a [`PageBound`] means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum BoundSide {
     /// The row at the place and those behind it.
     From,
     /// Those behind it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::RecordBatch;
 
 use smiles_stage::{Batch, Rejection, StageError};
-use smiles_tables::{Bundle, Piece, Place, TablePlan, TablesPlan};
+use smiles_tables::{Bundle, Piece, RowAddress, TablePlan, TablesPlan};
 
 /// The rows of one table, by bundle of the write.
 #[derive(Clone, Debug)]
@@ -24,16 +24,16 @@ impl Part<'_> {
 }
 
 /// Every row that goes to some table, in journal order.
-pub fn places<'a>(parts: impl IntoIterator<Item = &'a Part<'a>>) -> Vec<Place> {
+pub fn places<'a>(parts: impl IntoIterator<Item = &'a Part<'a>>) -> Vec<RowAddress> {
     let pieces = parts.into_iter().flat_map(|part| &part.pieces);
-    let mut places: Vec<Place> = pieces.flat_map(|piece| piece.origin.iter().copied()).collect();
+    let mut places: Vec<RowAddress> = pieces.flat_map(|piece| piece.origin.iter().copied()).collect();
     places.sort_unstable();
     places.dedup();
     places
 }
 
 /// Both halves of a range of rows, in order; one row has none.
-pub fn halves(range: &[Place]) -> Vec<&[Place]> {
+pub fn halves(range: &[RowAddress]) -> Vec<&[RowAddress]> {
     if range.len() < 2 {
         return vec![range];
     }
@@ -64,9 +64,9 @@ pub fn parts<'a>(tables: &'a TablesPlan, batches: &[Batch]) -> Result<Vec<Part<'
 /// Refused rows by place in the write, each with its first reason.
 #[derive(Debug, Default)]
 pub struct Rejected {
-    certain: BTreeMap<Place, Reason>,
+    certain: BTreeMap<RowAddress, Reason>,
     /// With the table that refused the row, for a reason that may be its own.
-    suspects: BTreeMap<Place, (String, Reason)>,
+    suspects: BTreeMap<RowAddress, (String, Reason)>,
     /// Tables that took some row of the write.
     took: BTreeSet<String>,
 }
@@ -79,14 +79,20 @@ struct Reason {
 
 impl Rejected {
     /// Notes a row, unless it is refused already.
-    pub fn add(&mut self, place: Place, code: impl Into<String>, reason: impl Into<String>) {
+    pub fn add(&mut self, place: RowAddress, code: impl Into<String>, reason: impl Into<String>) {
         let (code, reason) = (code.into(), reason.into());
         self.certain.entry(place).or_insert_with(|| Reason { code, reason });
     }
 
     /// Notes a row that a table refused without saying whether the row is to blame, as a trigger does. It is, if the
     /// table takes another one.
-    pub fn suspect(&mut self, place: Place, table: &str, code: impl Into<String>, reason: impl Into<String>) {
+    pub fn suspect(
+        &mut self,
+        place: RowAddress,
+        table: &str,
+        code: impl Into<String>,
+        reason: impl Into<String>,
+    ) {
         let reason = Reason { code: code.into(), reason: reason.into() };
         self.suspects.entry(place).or_insert_with(|| (table.to_owned(), reason));
     }
@@ -99,7 +105,7 @@ impl Rejected {
     }
 
     /// Whether the row is refused.
-    pub fn has(&self, place: Place) -> bool {
+    pub fn has(&self, place: RowAddress) -> bool {
         self.certain.contains_key(&place) || self.suspects.contains_key(&place)
     }
 
@@ -131,7 +137,7 @@ impl Rejected {
     }
 }
 
-fn reject(rows: BTreeMap<Place, Reason>) -> StageError {
+fn reject(rows: BTreeMap<RowAddress, Reason>) -> StageError {
     let first = rows.first_key_value().map_or("", |(_, first)| first.reason.as_str());
     let message = format!("{} rows can never be stored; the first: {first}", rows.len());
     let rows = rows.into_iter().map(|((batch, row), Reason { code, reason })| Rejection {

@@ -1,6 +1,6 @@
 //! SQL that every store says alike: names, conditions, places in an order.
 
-use smiles_stage::{Comparison, Side};
+use smiles_stage::{BoundSide, Comparison};
 
 /// An identifier that stays one, whatever it holds.
 pub fn quoted(name: &str) -> String {
@@ -40,9 +40,9 @@ pub struct Step {
 
 /// One side of a place in the order, as a condition. Columns are compared one after the other, each but the last only
 /// where those before it are equal. The first is compared on its own as well, which is what an index can search by.
-pub fn edge(side: Side, steps: &[Step]) -> String {
-    let beyond = |step: &Step| if step.descending != (side == Side::UpTo) { "<" } else { ">" };
-    let at_place = if side == Side::After { "" } else { "=" };
+pub fn edge(side: BoundSide, steps: &[Step]) -> String {
+    let beyond = |step: &Step| if step.descending != (side == BoundSide::UpTo) { "<" } else { ">" };
+    let at_place = if side == BoundSide::After { "" } else { "=" };
     let mut condition = String::new();
     for step @ Step { cell, parameter, .. } in steps.iter().rev() {
         let beyond = beyond(step);

@@ -6,7 +6,7 @@ use arrow_select::concat::concat_batches;
 use smiles_stage::Batch;
 
 /// A row of a write: its batch in the write, its row in that batch.
-pub type Place = (usize, u32);
+pub type RowAddress = (usize, u32);
 
 /// Rows of a bundle, about: while the target works on one, the next is made.
 const ROWS: usize = 4_096;
@@ -69,7 +69,7 @@ impl Bundle {
 
     /// Where a row of the bundle comes from.
     #[expect(clippy::expect_used, reason = "a batch of 2^32 rows does not fit the journal")]
-    pub(super) fn place(&self, row: usize) -> Place {
+    pub(super) fn place(&self, row: usize) -> RowAddress {
         let batch = self.ends.partition_point(|end| *end <= row);
         let begin = if batch == 0 { 0 } else { self.ends[batch - 1] };
         (self.first + batch, u32::try_from(row - begin).expect("a row number"))

@@ -19,7 +19,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bundle, Place};
+pub use bundle::{Bundle, RowAddress};
 pub use column_type::ColumnType;
 pub use config::{Mode, Tables};
 pub use json::{row_objects, write_time};

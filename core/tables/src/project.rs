@@ -11,7 +11,7 @@ use arrow_array::{
 };
 use arrow_select::take::take;
 
-use crate::bundle::{Bundle, Place};
+use crate::bundle::{Bundle, RowAddress};
 use crate::column_type::ColumnType;
 use crate::convert::{convert, lost};
 use crate::json::{Member, objects, printable};
@@ -26,7 +26,7 @@ pub struct Piece {
     /// The rows, in the schema of the table's plan.
     pub records: RecordBatch,
     /// For each of them its place in the write.
-    pub origin: Vec<Place>,
+    pub origin: Vec<RowAddress>,
 }
 
 /// Rows of a table, and where they came from.
@@ -42,7 +42,7 @@ pub(crate) struct Projected {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     /// Where it stands in the write.
-    pub place: Place,
+    pub place: RowAddress,
     /// `out_of_range`, `null_key` or `wrong_schema`.
     pub code: &'static str,
     /// A sentence for the operator; of what a cell holds it says a number that is out of range, no text.

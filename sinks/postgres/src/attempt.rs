@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use postgres_types::{ToSql, Type};
 use smiles_stage::{Batch, RunId, Seq, StageError};
 use smiles_store::{Part, Rejected};
-use smiles_tables::{Bundle, Place, TablePlan};
+use smiles_tables::{Bundle, RowAddress, TablePlan};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, CopyInSink};
 
@@ -157,7 +157,7 @@ impl Write<'_> {
     }
 
     /// Writes the rows of these places into every table.
-    pub(crate) async fn chosen(&self, parts: &[Part<'_>], places: &[Place]) -> Result<(), Refusal> {
+    pub(crate) async fn chosen(&self, parts: &[Part<'_>], places: &[RowAddress]) -> Result<(), Refusal> {
         self.send(stream::iter(load::chosen(parts, self.statements, places, (self.late, self.latest)))).await
     }
 

@@ -2,7 +2,7 @@
 
 use smiles_stage::StageError;
 use smiles_store::{Part, Rejected, halves, places};
-use smiles_tables::Place;
+use smiles_tables::RowAddress;
 use tokio::time::Instant;
 
 use crate::attempt::{Refusal, Write, about_rows};
@@ -49,7 +49,7 @@ impl Halving<'_> {
         let places = places(self.parts);
         let begun = Instant::now();
         // The next range is the last one here.
-        let mut ranges: Vec<&[Place]> = halves(&places).into_iter().rev().collect();
+        let mut ranges: Vec<&[RowAddress]> = halves(&places).into_iter().rev().collect();
         while let Some(range) = ranges.pop() {
             let Some((table, error)) = self.attempt(range).await? else { continue };
             let Some((kind, said)) = about_rows(&error) else { return Err(self.write.tell(error)) };
@@ -77,7 +77,7 @@ impl Halving<'_> {
     }
 
     /// Writes a range, or undoes it and says what was refused where.
-    async fn attempt(&mut self, range: &[Place]) -> Result<Option<Refused>, StageError> {
+    async fn attempt(&mut self, range: &[RowAddress]) -> Result<Option<Refused>, StageError> {
         let limit = self.judge.evidence.limit();
         let (write, parts) = (self.write, self.parts);
         let tried = tokio::time::timeout(limit, async {
@@ -106,7 +106,7 @@ impl Halving<'_> {
     }
 
     /// Notes which tables took rows of the range; all of them took what waited for the end.
-    fn took(&mut self, range: &[Place]) {
+    fn took(&mut self, range: &[RowAddress]) {
         let (Some(first), Some(last)) = (range.first(), range.last()) else { return };
         for part in self.parts {
             let mut origins = part.pieces.iter().flat_map(|piece| &piece.origin);

@@ -10,7 +10,7 @@ use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::{Config, SslMode};
-use crate::error::{Place, told};
+use crate::error::{RowAddress, told};
 use crate::passfile::password;
 use crate::tls;
 
@@ -24,7 +24,7 @@ pub(crate) struct Connected {
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     pub(crate) config: Config,
-    pub(crate) place: Place,
+    pub(crate) place: RowAddress,
 }
 
 /// What a connection is for; its name in the server's list of sessions.
@@ -36,7 +36,7 @@ pub(crate) enum Purpose {
 
 impl Connector {
     pub(crate) fn new(config: Config) -> Self {
-        let place = Place {
+        let place = RowAddress {
             host: config.host.clone(),
             port: config.port,
             database: config.database.clone(),
@@ -157,7 +157,7 @@ fn insists(error: &StageError) -> bool {
 }
 
 /// Drives the connection; what the server says besides goes to the log.
-async fn attend<S, T>(mut connection: Connection<S, T>, place: Place)
+async fn attend<S, T>(mut connection: Connection<S, T>, place: RowAddress)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,

@@ -10,14 +10,14 @@ use crate::tls;
 
 /// Where the database is, for people.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct RowAddress {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) database: String,
     pub(crate) user: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RowAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PostgreSQL {}:{}/{}", self.host, self.port, self.database)
     }
@@ -37,7 +37,7 @@ pub(crate) fn reason(table: &str, error: &DbError) -> String {
 }
 
 /// The error of an action on the database, told to the operator. Everything unknown is tried again.
-pub(crate) fn told(place: &Place, doing: &str, error: tokio_postgres::Error) -> StageError {
+pub(crate) fn told(place: &RowAddress, doing: &str, error: tokio_postgres::Error) -> StageError {
     match error.as_db_error() {
         Some(said) => said_by_server(place, doing, said),
         None => not_said(place, doing, error),
@@ -56,7 +56,7 @@ impl fmt::Display for Said {
 
 impl std::error::Error for Said {}
 
-fn said_by_server(place: &Place, doing: &str, error: &DbError) -> StageError {
+fn said_by_server(place: &RowAddress, doing: &str, error: &DbError) -> StageError {
     let code = error.code().code();
     let user = &place.user;
     let halt = |message: String| StageError::halt(message);
@@ -104,7 +104,7 @@ pub(crate) fn said(error: &DbError) -> impl std::error::Error + Send + Sync + 's
     Said(format!("{} (SQLSTATE {}){hint}", error.message(), error.code().code()))
 }
 
-fn not_said(place: &Place, doing: &str, error: tokio_postgres::Error) -> StageError {
+fn not_said(place: &RowAddress, doing: &str, error: tokio_postgres::Error) -> StageError {
     if let Some(sentence) = tls::explain(&error) {
         return StageError::halt(format!("{place}: {sentence}")).because(error);
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use postgres_types::Type;
 use smiles_store::Part;
-use smiles_tables::{Bundle, Mode, Piece, Place, TablePlan, merge};
+use smiles_tables::{Bundle, Mode, Piece, RowAddress, TablePlan, merge};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -84,7 +84,7 @@ pub(crate) fn begin(
 pub(crate) fn chosen(
     parts: &[Part<'_>],
     statements: &[Statement],
-    places: &[Place],
+    places: &[RowAddress],
     (late, latest): (bool, Option<Timestamp>),
 ) -> Vec<Result<Step, NoFit>> {
     let mut steps = Vec::new();
@@ -174,7 +174,7 @@ impl Statement {
 }
 
 /// The rows of these places, which are in order.
-fn choose(pieces: &[Piece], places: &[Place]) -> Vec<Piece> {
+fn choose(pieces: &[Piece], places: &[RowAddress]) -> Vec<Piece> {
     let (Some(first), Some(last)) = (places.first(), places.last()) else { return Vec::new() };
     let chosen = |piece: &Piece| {
         let rows = range(&piece.origin, *first, *last);
@@ -185,7 +185,7 @@ fn choose(pieces: &[Piece], places: &[Place]) -> Vec<Piece> {
 }
 
 /// Which of these ascending places are between the two, inclusive.
-fn range(origin: &[Place], from: Place, to: Place) -> Range<usize> {
+fn range(origin: &[RowAddress], from: RowAddress, to: RowAddress) -> Range<usize> {
     let start = origin.partition_point(|place| *place < from);
     start..origin.partition_point(|place| *place <= to).max(start)
 }

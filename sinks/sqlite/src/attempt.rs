@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 use smiles_stage::{RunId, Seq, StageError};
 use smiles_store::{Part, Rejected, latest};
-use smiles_tables::{Mode, Piece, Place, TablePlan, merge, write_time};
+use smiles_tables::{Mode, Piece, RowAddress, TablePlan, merge, write_time};
 
 use crate::bind::{Binder, RowError};
 use crate::blame::Whose;
@@ -47,13 +47,13 @@ impl Insert<'_> {
     }
 
     /// Writes the rows of these ascending places, one after the other.
-    pub(crate) fn write_each(&self, connection: &Connection, places: &[Place]) -> Result<(), RowError> {
+    pub(crate) fn write_each(&self, connection: &Connection, places: &[RowAddress]) -> Result<(), RowError> {
         let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(()) };
         let mut statement = connection.prepare_cached(&self.sql)?;
         self.bind(&mut statement)?;
         for piece in &self.part.pieces {
             let mut binder = Binder::new(&piece.records);
-            let chosen = |place: &Place| (first..=last).contains(&place);
+            let chosen = |place: &RowAddress| (first..=last).contains(&place);
             for (row, _) in piece.origin.iter().enumerate().filter(|(_, place)| chosen(place)) {
                 binder.execute(&mut statement, row)?;
             }

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use smiles_stage::StageError;
 use smiles_store::{Rejected, halves, places};
-use smiles_tables::Place;
+use smiles_tables::RowAddress;
 
 use crate::attempt::Write;
 use crate::bind::RowError;
@@ -24,7 +24,7 @@ pub(crate) fn store(write: &Write<'_>, connection: &mut Connection) -> Result<()
     let whose = blame::of_commit(&transaction, tables).map_err(|error| write.tell(error))?;
     let places = places(write.parts.iter().map(|insert| &insert.part));
     let mut rejected = Rejected::default();
-    let mut ranges: Vec<&[Place]> = halves(&places).into_iter().rev().collect();
+    let mut ranges: Vec<&[RowAddress]> = halves(&places).into_iter().rev().collect();
     while let Some(range) = ranges.pop() {
         match attempt(write, &transaction, range, broken) {
             Ok(now) if now <= broken => {
@@ -55,7 +55,7 @@ pub(crate) fn store(write: &Write<'_>, connection: &mut Connection) -> Result<()
 fn attempt(
     write: &Write<'_>,
     connection: &Connection,
-    range: &[Place],
+    range: &[RowAddress],
     before: i64,
 ) -> Result<i64, RowError> {
     connection.execute_batch("SAVEPOINT attempt")?;

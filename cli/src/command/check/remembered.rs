@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use smiles_journal::kept_state;
-use smiles_runtime::Forgotten;
+use smiles_runtime::OrphanedState;
 
 use crate::command::journal;
 use crate::project::Project;
@@ -20,7 +20,7 @@ pub(super) fn warnings(project: &Project, data_dir: &Path) -> Vec<String> {
     forgotten.iter().map(|one| sentence(&path, &project.shown, one)).collect()
 }
 
-fn sentence(journal: &Path, file: &str, Forgotten { transform, is, left }: &Forgotten) -> String {
+fn sentence(journal: &Path, file: &str, OrphanedState { transform, is, left }: &OrphanedState) -> String {
     format!(
         "warning: transform `{transform}` of {file} starts without state: {} has none of {is}\n  \
          help: it has state of {}, which no transform of the file uses; state stays with a transform whose `name` or \

@@ -2,14 +2,14 @@
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use smiles_journal::{Acknowledged, Guest};
+use smiles_journal::{Acknowledged, OperatorAccess};
 
 use crate::command::journal::files::{JournalArgs, counted, journals, now};
 use crate::exit::Failure;
 
 pub(crate) fn run(args: &JournalArgs) -> Result<(), Failure> {
     for (name, path) in journals(&args.pipelines, &args.data)? {
-        let guest = Guest::enter(&path, &name, now());
+        let guest = OperatorAccess::enter(&path, &name, now());
         let noted = guest
             .and_then(|guest| guest.acknowledge())
             .with_context(|| format!("cannot acknowledge what {} lost", path.display()))?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use arrow_array::RecordBatch;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use smiles_journal::{Guest, Letter, LetterName, letter_row, transform_of};
+use smiles_journal::{Letter, LetterName, OperatorAccess, letter_row, transform_of};
 use smiles_tables::row_objects;
 
 use crate::command::confirm::confirm;
@@ -90,7 +90,7 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
         ask(&wanted)?;
     }
     for (pipeline, path, letters) in wanted {
-        let guest = Guest::enter(&path, &pipeline, now());
+        let guest = OperatorAccess::enter(&path, &pipeline, now());
         let dropped = guest
             .and_then(|guest| guest.give_up(&letters))
             .with_context(|| format!("cannot drop dead letters of {}", path.display()))?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
-use smiles_journal::{Guest, OldBatches, OldCopy};
+use smiles_journal::{OldBatches, OldCopy, OperatorAccess};
 
 use crate::command::journal::files::{counted, journals, now};
 use crate::exit::Failure;
@@ -44,7 +44,7 @@ fn one(decision: OldDecision, path: &Path, pipeline: &str, held: &OldCopy) -> Re
         OldDecision::Deliver => OldBatches::Deliver,
         OldDecision::Forget => OldBatches::Forget,
     };
-    let guest = Guest::enter(path, pipeline, now());
+    let guest = OperatorAccess::enter(path, pipeline, now());
     guest
         .and_then(|guest| guest.decide(sink, decided))
         .with_context(|| format!("cannot write the decision to {}", path.display()))?;
@@ -56,7 +56,7 @@ fn one(decision: OldDecision, path: &Path, pipeline: &str, held: &OldCopy) -> Re
 }
 
 fn held(path: &Path, pipeline: &str) -> Result<Vec<OldCopy>, Failure> {
-    let guest = Guest::enter(path, pipeline, now());
+    let guest = OperatorAccess::enter(path, pipeline, now());
     let held = guest.and_then(|guest| guest.old_copies());
     Ok(held.with_context(|| format!("cannot read {}", path.display()))?)
 }

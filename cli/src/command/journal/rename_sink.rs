@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use smiles_config::Environment;
-use smiles_journal::{Guest, JournalError, inspect};
+use smiles_journal::{JournalError, OperatorAccess, inspect};
 use smiles_stage::{Delivery, did_you_mean};
 
 use crate::command::journal::files::{named, now};
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
     names_fit(args, &project)?;
     let pipeline = project.wired.name().to_owned();
     let (_, path) = named(&data_dir, &pipeline)?;
-    let guest = Guest::alone(&path, &pipeline, now()).map_err(|error| in_use(error, &pipeline))?;
+    let guest = OperatorAccess::alone(&path, &pipeline, now()).map_err(|error| in_use(error, &pipeline))?;
     has_a_place(args, &path)?;
     let options = crate::command::errand::errand(&data_dir)?;
     crate::command::errand::block_on(async {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use smiles_config::Environment;
-use smiles_journal::{Guest, Letter, LetterId, LetterName, Selection, transform_of};
+use smiles_journal::{Letter, LetterId, LetterName, OperatorAccess, Selection, transform_of};
 use smiles_runtime::{Replayed, SystemClock, replay};
 use smiles_stage::Delivery;
 
@@ -39,7 +39,7 @@ fn one(
     let pipeline = project.wired.name().to_owned();
     let found = read(path, &args.selected.of(&args.names))?;
     unseen.retain(|name| found.iter().all(|letter| !name.means(letter.letter.id())));
-    let opened = Guest::enter(path, &pipeline, now());
+    let opened = OperatorAccess::enter(path, &pipeline, now());
     let guest = opened.with_context(|| format!("cannot open {}", path.display()))?;
     let begun = guest.in_replay().with_context(|| format!("cannot read {}", path.display()))?;
     let asked = &args.selected.sinks;
@@ -81,7 +81,7 @@ fn one(
 }
 
 /// Letters of transforms go to whoever runs the transforms, since these remember; how many the file has no transform for.
-fn hand_back(guest: &Guest, project: &Project, found: &[Letter]) -> Result<u64, Failure> {
+fn hand_back(guest: &OperatorAccess, project: &Project, found: &[Letter]) -> Result<u64, Failure> {
     let (pipeline, shown) = (project.wired.name(), &project.shown);
     let transforms: BTreeSet<&str> = found.iter().filter_map(|letter| transform_of(&letter.sink)).collect();
     let named = project.loaded.pipeline.iter().flat_map(|pipeline| &pipeline.transforms);

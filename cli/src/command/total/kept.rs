@@ -5,7 +5,7 @@
 //! says what to add and not what to have: while a person thinks about it, the bridge goes on counting.
 
 use serde_json::{Map, Value};
-use smiles_journal::{Corrigible, StateChange};
+use smiles_journal::{CorrectableState, StateChange};
 use smiles_runtime::corrected;
 
 /// Before the key of what a sum remembers of it.
@@ -70,9 +70,9 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(Corrigible { state: held, orders, corrections }: Corrigible) -> Self {
+    pub(super) fn new(CorrectableState { state: held, pending_corrections, corrections }: CorrectableState) -> Self {
         let mut state = held.clone();
-        for order in orders {
+        for order in pending_corrections {
             for changed in added(&state, std::slice::from_ref(&order.change)) {
                 state.retain(|own| own.stage != changed.stage || own.key != changed.key);
                 state.push(changed);
@@ -176,7 +176,8 @@ mod tests {
     fn what_a_total_goes_on_from_is_known_until_it_is_set() {
         let goes_on = |corrections: &[&str], key: &str| {
             let corrections = corrections.iter().map(|text| (*text).to_owned()).collect();
-            Kept::new(Corrigible { state: Vec::new(), orders: Vec::new(), corrections }).goes_on_from(key)
+            Kept::new(CorrectableState { state: Vec::new(), pending_corrections: Vec::new(), corrections })
+                .goes_on_from(key)
         };
         let all = ["B/1 from 1 to 3 (goes on from A/1)", "C/1 from 0 to 3 (goes on from B/1)"];
         assert_eq!(goes_on(&all, "C/1"), ["B/1", "A/1"]);

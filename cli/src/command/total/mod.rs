@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use kept::{Kept, Total, handed_on, set_by_hand};
-use smiles_journal::{Correction, Guest, JournalError, StateChange};
+use smiles_journal::{Correction, JournalError, OperatorAccess, StateChange};
 
 use crate::command::confirm::confirm;
 use crate::command::console::print;
@@ -45,8 +45,8 @@ impl Place {
         &self,
         decide: impl FnOnce(&Kept) -> Result<(Vec<StateChange>, String), String>,
     ) -> Result<(), Failure> {
-        let guest = match Guest::alone(&self.path, &self.pipeline, now()) {
-            Err(JournalError::Locked { .. }) => Guest::enter(&self.path, &self.pipeline, now()),
+        let guest = match OperatorAccess::alone(&self.path, &self.pipeline, now()) {
+            Err(JournalError::Locked { .. }) => OperatorAccess::enter(&self.path, &self.pipeline, now()),
             alone => alone,
         };
         let done = guest.and_then(|guest| {
@@ -76,7 +76,7 @@ fn places(place: &TotalPlace) -> Result<Vec<Place>, Failure> {
 }
 
 fn read(path: &Path, pipeline: &str) -> Result<Kept, Failure> {
-    let read = Guest::enter(path, pipeline, now()).and_then(|guest| guest.corrigible());
+    let read = OperatorAccess::enter(path, pipeline, now()).and_then(|guest| guest.correctable_state());
     Ok(Kept::new(read.with_context(|| format!("cannot read {}", path.display()))?))
 }
 

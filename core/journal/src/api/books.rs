@@ -72,7 +72,7 @@ pub struct Status {
     /// Dead letters per sink and transform are in the books; this is their number in all.
     pub dead_letters: u64,
     /// Dead letters of transforms that a person handed back and that wait for their turn.
-    pub handed_back: u64,
+    pub replay_requests: u64,
     /// What was repaired at opening, as sentences; empty: nothing.
     pub repairs: Vec<String>,
 }

@@ -16,7 +16,7 @@ pub struct Entry {
     /// Becomes [`Batch::complete`].
     pub complete: bool,
     /// Rows that did not become part of the batch, or were dead letters before it.
-    pub aside: Aside,
+    pub aside: RejectedRows,
     /// The wall clock now; becomes [`Batch::accepted_at`].
     pub now: Timestamp,
 }
@@ -34,14 +34,14 @@ pub struct StateChange {
 
 /// What a record says of dead letters of transforms: it is durable with the batch, or not at all.
 #[derive(Clone, Debug, Default)]
-pub struct Aside {
+pub struct RejectedRows {
     /// Rows that transforms rejected: they become dead letters.
     pub rejected: Vec<Rejected>,
     /// Dead letters whose rows went through the transforms once more.
-    pub returned: Vec<Returned>,
+    pub returned: Vec<ReplayOutcome>,
 }
 
-impl Aside {
+impl RejectedRows {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.rejected.is_empty() && self.returned.is_empty()
@@ -65,16 +65,16 @@ pub struct Rejected {
 
 /// A dead letter of a transform that was handed back to it, and what became of it.
 #[derive(Clone, Debug)]
-pub struct Returned {
+pub struct ReplayOutcome {
     /// Which.
-    pub letter: HandedBack,
+    pub letter: ReplayRequest,
     /// Rejected again, with this code and reason; `None`: the row went on.
     pub again: Option<(String, String)>,
 }
 
 /// A dead letter of a transform whose row a person wants to go through the transforms once more.
 #[derive(Clone, Debug)]
-pub struct HandedBack {
+pub struct ReplayRequest {
     /// The transform's name in the pipeline.
     pub transform: String,
     /// Which.

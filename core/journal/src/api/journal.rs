@@ -9,7 +9,7 @@ use smiles_stage::{Batch, Position, RunId, Seq, TargetId};
 use tokio::sync::watch;
 
 use crate::api::books::{Maintained, Reconciled, Status};
-use crate::api::entry::{Accepted, Entry, HandedBack, Returned, StateChange};
+use crate::api::entry::{Accepted, Entry, ReplayOutcome, ReplayRequest, StateChange};
 use crate::api::error::JournalError;
 use crate::api::letter::DeadLetter;
 
@@ -95,11 +95,11 @@ pub trait Journal: Send + Sync {
     async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError>;
 
     /// What a person has corrected of the state of transforms: to be taken over before the next batch, and written with it
-    /// together with [`crate::api::order::Order::done`] of each.
+    /// together with [`crate::api::order::PendingCorrection::done`] of each.
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    async fn orders(&self) -> Result<Vec<crate::api::order::Order>, JournalError> {
+    async fn pending_corrections(&self) -> Result<Vec<crate::api::order::PendingCorrection>, JournalError> {
         Ok(Vec::new())
     }
 
@@ -172,7 +172,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    async fn handed_back(&self) -> Result<Vec<HandedBack>, JournalError> {
+    async fn replay_requests(&self) -> Result<Vec<ReplayRequest>, JournalError> {
         Ok(Vec::new())
     }
 
@@ -180,7 +180,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Storage`]; [`JournalError::Refused`] where one was given up meanwhile.
-    async fn returned(&self, _letters: Vec<Returned>, _now: Timestamp) -> Result<(), JournalError> {
+    async fn returned(&self, _letters: Vec<ReplayOutcome>, _now: Timestamp) -> Result<(), JournalError> {
         Ok(())
     }
 

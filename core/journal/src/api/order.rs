@@ -6,13 +6,13 @@ use crate::api::entry::StateChange;
 
 /// State that a person has corrected and that was not taken over yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct PendingCorrection {
     pub(crate) id: Vec<u8>,
     /// Whose state of which key; the value says what to add.
     pub change: StateChange,
 }
 
-impl Order {
+impl PendingCorrection {
     pub(crate) fn new(change: &StateChange, now: Timestamp) -> Self {
         let between: &[u8] = &[BETWEEN];
         let (now, stage) = (now.to_string(), change.stage.as_bytes());

@@ -155,12 +155,12 @@ impl SinkRow {
 
 /// Where a sink stands in a run: nothing below `start` is owed, nothing up to `delivered` is waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct CursorRow {
     pub(crate) start: u64,
     pub(crate) delivered: u64,
 }
 
-impl Place {
+impl CursorRow {
     /// The highest number that is not waiting.
     pub(crate) fn floor(self) -> u64 {
         self.delivered.max(self.start.saturating_sub(1))

@@ -8,7 +8,7 @@ use crate::api::books::{Acknowledged, Loss};
 use crate::api::journal::{Cursor, From};
 use crate::format::failure::Failure;
 use crate::format::records::{
-    Place, Ranges, Run, SinkRow, add_gap, count, db, gaps, instant, rows_between, without,
+    CursorRow, Ranges, Run, SinkRow, add_gap, count, db, gaps, instant, rows_between, without,
 };
 use crate::format::seal::put;
 use crate::ledger::letters::dead_between;
@@ -49,7 +49,7 @@ impl Store {
                     run.deleted + 1
                 }
             };
-            Place { start, delivered: 0 }.save(&self.connection, &cursor.sink, run.id)?;
+            CursorRow { start, delivered: 0 }.save(&self.connection, &cursor.sink, run.id)?;
         }
         sink.save(&self.connection)
     }
@@ -103,7 +103,7 @@ pub(crate) fn advance(
     run: &Run,
     upto: u64,
 ) -> Result<(), Failure> {
-    let mut place = Place::load(connection, &sink.name, run.id)?;
+    let mut place = CursorRow::load(connection, &sink.name, run.id)?;
     let upto = upto.min(run.last);
     if upto <= place.delivered {
         return Ok(());
@@ -147,7 +147,7 @@ pub(crate) fn lose(
 
 /// Books what waits of a run as lost by a person's decision, who need not acknowledge it then.
 pub(crate) fn forget_waiting(connection: &Connection, sink: &mut SinkRow, run: &Run) -> Result<(), Failure> {
-    let mut place = Place::load(connection, &sink.name, run.id)?;
+    let mut place = CursorRow::load(connection, &sink.name, run.id)?;
     for range in present(connection, run, place.floor().max(run.deleted), run.last)? {
         let loss = lose(connection, sink, run, range, OLD_COPY, false)?;
         save_loss(connection, &Loss { acknowledged: true, ..loss })?;
@@ -161,7 +161,7 @@ pub(crate) fn forget_waiting(connection: &Connection, sink: &mut SinkRow, run: &
 pub(crate) fn lose_for_all(connection: &Connection, run: &Run, range: (u64, u64)) -> Result<(), Failure> {
     add_gap(connection, NOBODY, run.id, range)?;
     for mut sink in SinkRow::all(connection)? {
-        let floor = Place::load(connection, &sink.name, run.id)?.floor();
+        let floor = CursorRow::load(connection, &sink.name, run.id)?.floor();
         let owed = (range.0.max(floor + 1), range.1);
         if owed.0 > owed.1 {
             continue;
@@ -255,7 +255,7 @@ pub(crate) fn waiting_since(connection: &Connection, sink: &str) -> Result<Optio
         "SELECT accepted_at FROM batches WHERE ordinal > ?1 AND ordinal <= ?2 ORDER BY ordinal LIMIT 1",
     )?;
     for run in Run::retained(connection)? {
-        let floor = Place::load(connection, sink, run.id)?.floor();
+        let floor = CursorRow::load(connection, sink, run.id)?.floor();
         let range = (db(run.base + floor), db(run.base + run.last));
         if let Some(at) = statement.query_row(range, |row| row.get(0)).optional()? {
             return Ok(Some(instant(at)));
@@ -268,7 +268,7 @@ pub(crate) fn waiting_since(connection: &Connection, sink: &str) -> Result<Optio
 pub(crate) fn waiting(connection: &Connection, sink: &str) -> Result<(u64, u64), Failure> {
     let mut sum = (0, 0);
     for run in Run::retained(connection)? {
-        let floor = Place::load(connection, sink, run.id)?.floor();
+        let floor = CursorRow::load(connection, sink, run.id)?.floor();
         let (batches, rows) = waiting_between(connection, sink, &run, floor, run.last)?;
         sum = (sum.0 + batches, sum.1 + rows);
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::api::entry::StateChange;
-use crate::api::order::{ORDERS, Order};
+use crate::api::order::{ORDERS, PendingCorrection};
 use crate::format::failure::Failure;
 use crate::format::seal::put;
 
@@ -14,25 +14,25 @@ use crate::format::seal::put;
 const CORRECTIONS: &str = "@corrections";
 
 /// Everything that is ordered and not taken over yet, oldest first.
-pub(crate) fn orders(connection: &Connection) -> Result<Vec<Order>, Failure> {
+pub(crate) fn pending_corrections(connection: &Connection) -> Result<Vec<PendingCorrection>, Failure> {
     let mut statement = connection
         .prepare_cached("SELECT key, value FROM state WHERE stage = ?1 AND length(value) > 0 ORDER BY key")?;
     let rows = statement.query_map([ORDERS], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))?;
-    let mut orders = Vec::new();
+    let mut pending_corrections = Vec::new();
     for row in rows {
         let (id, value) = row?;
-        orders.extend(Order::read(id, value));
+        pending_corrections.extend(PendingCorrection::read(id, value));
     }
-    Ok(orders)
+    Ok(pending_corrections)
 }
 
 /// What a person may correct.
 #[derive(Clone, Debug)]
-pub struct Corrigible {
+pub struct CorrectableState {
     /// All state of transforms.
     pub state: Vec<StateChange>,
     /// What was ordered and not taken over yet, oldest first.
-    pub orders: Vec<Order>,
+    pub pending_corrections: Vec<PendingCorrection>,
     /// What was corrected so far, as sentences, oldest first.
     pub corrections: Vec<String>,
 }
@@ -46,9 +46,9 @@ pub struct Correction {
     pub sentence: String,
 }
 
-pub(crate) fn corrigible(connection: &Connection) -> Result<Corrigible, Failure> {
-    let (state, orders) = (state(connection)?, orders(connection)?);
-    Ok(Corrigible { state, orders, corrections: corrections(connection)? })
+pub(crate) fn correctable_state(connection: &Connection) -> Result<CorrectableState, Failure> {
+    let (state, pending_corrections) = (state(connection)?, pending_corrections(connection)?);
+    Ok(CorrectableState { state, pending_corrections, corrections: corrections(connection)? })
 }
 
 /// All state of stages.
@@ -80,7 +80,7 @@ pub(crate) fn correct(
         if alone {
             put(connection, "state", &[&change.stage, &change.key, &change.value])?;
         } else {
-            put(connection, "state", &[&ORDERS, &Order::new(change, now).id, &change.value])?;
+            put(connection, "state", &[&ORDERS, &PendingCorrection::new(change, now).id, &change.value])?;
         }
     }
     let key = now.to_string().into_bytes();

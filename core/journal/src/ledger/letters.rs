@@ -7,7 +7,7 @@ use smiles_stage::{Position, RunId, Seq};
 use crate::api::letter::{DeadLetter, LetterId, transform_of};
 use crate::format::codec::{Encoded, decode};
 use crate::format::failure::Failure;
-use crate::format::records::{Place, Run, SinkRow, count, db, gaps, instant, rows_between};
+use crate::format::records::{CursorRow, Run, SinkRow, count, db, gaps, instant, rows_between};
 use crate::format::seal::put;
 use crate::ledger::selection::{Letter, Selection};
 use crate::log::reading::prefix;
@@ -23,7 +23,7 @@ impl Store {
                 continue;
             }
             let Some(run) = Run::load(&self.connection, id)? else { continue };
-            let place = Place::load(&self.connection, name, id)?;
+            let place = CursorRow::load(&self.connection, name, id)?;
             let rows = rows_between(&self.connection, id, seq, seq)?;
             if seq < place.start || seq > run.last || u64::from(letter.row) >= rows {
                 return Err(Failure::Refused(format!(

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use smiles_stage::{RunId, Seq};
 
 use crate::format::failure::Failure;
-use crate::format::records::{Place, Run, SinkRow, instant};
+use crate::format::records::{CursorRow, Run, SinkRow, instant};
 use crate::format::seal::put;
 use crate::ledger::books::{forget_waiting, waiting_between};
 use crate::ledger::pruning::REMEMBERED;
@@ -67,7 +67,7 @@ pub(crate) fn suspect(
             break;
         }
         newest = newest.max(run.last_at);
-        let owed = Place::load(connection, sink, run.id)?.start <= run.last && run.last > run.deleted;
+        let owed = CursorRow::load(connection, sink, run.id)?.start <= run.last && run.last > run.deleted;
         let old = newest >= FIRST_POSSIBLE && latest.saturating_sub(newest) > remembered;
         if owed && old && run.base + run.last > decided {
             found = Some(run.base + run.last);
@@ -157,7 +157,7 @@ fn erase(connection: &Connection, kind: &str, sink: &str) -> Result<(), Failure>
 fn held(connection: &Connection, sink: &str, upto: u64) -> Result<OldCopy, Failure> {
     let mut held = OldCopy { sink: sink.to_owned(), batches: 0, rows: 0, last: Timestamp::UNIX_EPOCH };
     for run in Run::retained(connection)?.iter().filter(|run| run.base + run.last <= upto) {
-        let floor = Place::load(connection, sink, run.id)?.floor();
+        let floor = CursorRow::load(connection, sink, run.id)?.floor();
         let (batches, rows) = waiting_between(connection, sink, run, floor, run.last)?;
         held.batches += batches;
         held.rows += rows;

@@ -5,7 +5,7 @@ use smiles_stage::{RunId, Seq, TargetId};
 
 use crate::api::books::Reconciled;
 use crate::format::failure::Failure;
-use crate::format::records::{Place, Ranges, Run, SinkRow, add_gap, gaps, without};
+use crate::format::records::{CursorRow, Ranges, Run, SinkRow, add_gap, gaps, without};
 use crate::ledger::books::{WENT_BACK, advance, lose, present, waiting_between};
 use crate::ledger::old_copy;
 use crate::log::store::Store;
@@ -37,7 +37,7 @@ impl Store {
                 self.begin_run()?;
             }
             let Some(run) = Run::load(&self.connection, *id)? else { continue };
-            let place = Place::load(&self.connection, name, run.id)?;
+            let place = CursorRow::load(&self.connection, name, run.id)?;
             if mark.0 > run.last {
                 tracing::warn!(sink = name, run = %run.id, "the target has batches that this journal no longer has");
             }
@@ -71,7 +71,7 @@ struct Gone {
 }
 
 fn go_back(connection: &Connection, sink: &mut SinkRow, run: &Run, mark: u64) -> Result<Gone, Failure> {
-    let mut place = Place::load(connection, &sink.name, run.id)?;
+    let mut place = CursorRow::load(connection, &sink.name, run.id)?;
     let above = mark.max(place.start.saturating_sub(1));
     let (again, rows) = waiting_between(connection, &sink.name, run, above, place.delivered)?;
     sink.delivered = sink.delivered.saturating_sub(rows);

@@ -5,7 +5,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::entry::{HandedBack, Rejected, Returned};
+use crate::api::entry::{Rejected, ReplayOutcome, ReplayRequest};
 use crate::api::letter::{DeadLetter, LetterId, TRANSFORM, transform_of, transform_owner};
 use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
@@ -41,8 +41,8 @@ impl Store {
     }
 
     /// Takes note of what became of letters that were handed back.
-    pub(crate) fn take_back(&mut self, returned: &[Returned]) -> Result<(), Failure> {
-        for Returned { letter: HandedBack { transform, id, .. }, again } in returned {
+    pub(crate) fn take_back(&mut self, returned: &[ReplayOutcome]) -> Result<(), Failure> {
+        for ReplayOutcome { letter: ReplayRequest { transform, id, .. }, again } in returned {
             let owner = transform_owner(transform);
             if !letters::is_kept(&self.connection, &owner, *id)? {
                 return Err(Failure::Refused(format!(
@@ -81,7 +81,7 @@ pub(crate) fn waiting(connection: &Connection) -> Result<u64, Failure> {
 
 /// The next letters of one transform and one batch, in order. A letter whose copy is damaged stays and is asked for no
 /// more.
-pub(crate) fn next(connection: &Connection) -> Result<Vec<HandedBack>, Failure> {
+pub(crate) fn next(connection: &Connection) -> Result<Vec<ReplayRequest>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT p.sink, p.run, p.seq FROM replays p LEFT JOIN runs r ON r.run = p.run \
          WHERE substr(p.sink, 1, length(?1)) = ?1 ORDER BY coalesce(r.base, 0), p.run, p.seq, p.sink LIMIT 1",
@@ -101,7 +101,7 @@ pub(crate) fn next(connection: &Connection) -> Result<Vec<HandedBack>, Failure> 
     for row in rows.collect::<Result<Vec<u32>, _>>()? {
         let id = LetterId { position, row };
         match letters::row(connection, &owner, id)? {
-            Some(row) => next.push(HandedBack { transform: transform.to_owned(), id, row }),
+            Some(row) => next.push(ReplayRequest { transform: transform.to_owned(), id, row }),
             None => letters::not_on_its_way(connection, &owner, id)?,
         }
     }

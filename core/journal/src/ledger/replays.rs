@@ -10,7 +10,7 @@ use smiles_stage::{Position, RunId, Seq};
 
 use crate::api::letter::{DeadLetter, LetterId, transform_of};
 use crate::format::failure::Failure;
-use crate::format::records::{Place, Run, SinkRow, count, db};
+use crate::format::records::{CursorRow, Run, SinkRow, count, db};
 use crate::format::seal::put;
 use crate::ledger::books::present;
 use crate::ledger::letters;
@@ -114,7 +114,7 @@ fn may_come(
         return Ok(false);
     }
     let behind = marks.iter().any(|(id, mark)| *id == run.id && mark.0 < seq);
-    Ok(behind || Place::load(connection, sink, run.id)?.floor() < seq)
+    Ok(behind || CursorRow::load(connection, sink, run.id)?.floor() < seq)
 }
 
 /// These were refused again: they leave the replay and stay dead letters, with their new reasons.

@@ -7,7 +7,7 @@ use crate::api::books::{Books, Status};
 use crate::api::entry::StateChange;
 use crate::format::failure::Failure;
 use crate::format::layout::size;
-use crate::format::records::{Place, Run, SinkRow, count, instant};
+use crate::format::records::{CursorRow, Run, SinkRow, count, instant};
 use crate::ledger::books::{losses, waiting, waiting_since};
 use crate::ledger::rejected;
 
@@ -46,7 +46,7 @@ fn now(connection: &Connection) -> Result<Status, Failure> {
             .collect(),
         books,
         transforms: SinkRow::transforms(connection)?.into_iter().map(|row| of(row, (0, 0))).collect(),
-        handed_back: rejected::waiting(connection)?,
+        replay_requests: rejected::waiting(connection)?,
         losses: losses(connection)?,
         dead_letters: one("SELECT count(*) FROM dead_letters WHERE dropped = 0")?,
         repairs,
@@ -56,7 +56,7 @@ fn now(connection: &Connection) -> Result<Status, Failure> {
 fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, Failure> {
     let mut watermarks = Vec::new();
     for run in runs {
-        watermarks.push((run.id, Seq(Place::load(connection, &sink.name, run.id)?.delivered)));
+        watermarks.push((run.id, Seq(CursorRow::load(connection, &sink.name, run.id)?.delivered)));
     }
     let waiting = waiting(connection, &sink.name)?;
     let waiting_since = waiting_since(connection, &sink.name)?;

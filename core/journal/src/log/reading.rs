@@ -8,7 +8,7 @@ use smiles_stage::{Batch, Position, RunId, Seq};
 use crate::api::journal::ReadLimit;
 use crate::format::codec::decode;
 use crate::format::failure::Failure;
-use crate::format::records::{Place, Run, SinkRow, count, db, instant};
+use crate::format::records::{CursorRow, Run, SinkRow, count, db, instant};
 use crate::format::seal::is_whole;
 use crate::log::store::Store;
 
@@ -74,7 +74,7 @@ impl Store {
     ) -> Result<Vec<Fetched>, Failure> {
         SinkRow::load(&self.connection, sink)?;
         for run in Run::retained(&self.connection)? {
-            let mut floor = Place::load(&self.connection, sink, run.id)?.floor();
+            let mut floor = CursorRow::load(&self.connection, sink, run.id)?.floor();
             match behind {
                 Some(behind) if behind.run == run.id => floor = floor.max(behind.seq.0),
                 Some(_) => continue,

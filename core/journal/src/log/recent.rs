@@ -11,12 +11,12 @@ const BATCHES_MAX: usize = 1024;
 
 /// By ordinal.
 #[derive(Debug, Default)]
-pub(crate) struct Hot {
+pub(crate) struct RecentBatches {
     batches: BTreeMap<u64, (Batch, usize)>,
     bytes: usize,
 }
 
-impl Hot {
+impl RecentBatches {
     /// Keeps the batch; older ones go where there are too many.
     pub(crate) fn push(&mut self, ordinal: u64, batch: Batch, bytes: usize) {
         self.bytes += bytes;

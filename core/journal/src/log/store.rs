@@ -19,7 +19,7 @@ use crate::format::layout;
 use crate::format::layout::{BUSY, random_run, size};
 use crate::format::records::Run;
 use crate::format::seal::put;
-use crate::log::recent::Hot;
+use crate::log::recent::RecentBatches;
 
 /// What both sides of the channel see.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub(crate) struct Store {
     pub(crate) connection: Connection,
     pub(crate) options: Options,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) hot: Hot,
+    pub(crate) hot: RecentBatches,
     /// The run that appends go to; in the file from its first batch on.
     pub(crate) run: Run,
     /// The highest ordinal ever given.
@@ -89,7 +89,7 @@ impl Store {
             connection,
             options,
             shared,
-            hot: Hot::default(),
+            hot: RecentBatches::default(),
             run,
             head,
             appended: 0,

@@ -20,7 +20,7 @@ use crate::format::layout;
 use crate::format::layout::random_run;
 use crate::format::lock::Lock;
 use crate::format::records::SinkRow;
-use crate::ledger::correction::{Correction, Corrigible};
+use crate::ledger::correction::{CorrectableState, Correction};
 use crate::ledger::old_copy::{OldBatches, OldCopy};
 use crate::ledger::selection::Letter;
 use crate::ledger::{books, correction, letters, old_copy, rename, replays};
@@ -31,14 +31,14 @@ const STEP: usize = 500;
 
 /// Access to a journal that may belong to another process.
 #[derive(Debug)]
-pub struct Guest {
+pub struct OperatorAccess {
     path: PathBuf,
     pipeline: String,
     /// The owner's lock, where nobody else may use the file meanwhile.
     _alone: Option<Lock>,
 }
 
-impl Guest {
+impl OperatorAccess {
     /// Beside whoever owns it.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Guest {
     /// With nobody else: until it is dropped no bridge can open the journal.
     ///
     /// # Errors
-    /// [`JournalError::Locked`]: a bridge uses it; else as [`Guest::enter`].
+    /// [`JournalError::Locked`]: a bridge uses it; else as [`OperatorAccess::enter`].
     pub fn alone(path: &Path, pipeline: &str, now: Timestamp) -> Result<Self, JournalError> {
         let (_door, owner) = made_sound(path, pipeline, now)?;
         Ok(Self::at(path, pipeline, Some(owner)))
@@ -112,8 +112,8 @@ impl Guest {
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    pub fn corrigible(&self) -> Result<Corrigible, JournalError> {
-        self.write("read", correction::corrigible)
+    pub fn correctable_state(&self) -> Result<CorrectableState, JournalError> {
+        self.write("read", correction::correctable_state)
     }
 
     /// Whether nobody else works with the journal.
@@ -123,17 +123,17 @@ impl Guest {
 
     /// Puts state of transforms in place and books a sentence, as decided by what the journal holds at that moment: nobody
     /// else writes in between. A guest beside the owner, who keeps that state in memory, leaves orders for it
-    /// ([`crate::api::journal::Journal::orders`]): their values say what to add.
+    /// ([`crate::api::journal::Journal::pending_corrections`]): their values say what to add.
     ///
     /// # Errors
     /// [`JournalError::Refused`]: the decision was not to; [`JournalError::Storage`].
     pub fn correct(
         &self,
         now: Timestamp,
-        decide: impl FnOnce(Corrigible) -> Result<Correction, String>,
+        decide: impl FnOnce(CorrectableState) -> Result<Correction, String>,
     ) -> Result<Correction, JournalError> {
         let decided = self.write("correct state in", |connection| {
-            let decided = decide(correction::corrigible(connection)?);
+            let decided = decide(correction::correctable_state(connection)?);
             if let Ok(decided) = &decided {
                 correction::correct(connection, decided, (now, self.is_alone()))?;
             }
@@ -221,7 +221,7 @@ fn made_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<(Lock, Lock
 /// The way of a sink's dead letters back to its target. See `replays.rs` for the order of the steps.
 #[derive(Debug)]
 pub struct Replay<'a> {
-    guest: &'a Guest,
+    guest: &'a OperatorAccess,
     sink: String,
     _lock: Lock,
 }

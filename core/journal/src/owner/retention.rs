@@ -6,7 +6,7 @@ use smiles_stage::RunId;
 
 use crate::api::journal::OnFull;
 use crate::format::failure::Failure;
-use crate::format::records::{Place, Run, SinkRow, add_gap, count, db};
+use crate::format::records::{CursorRow, Run, SinkRow, add_gap, count, db};
 use crate::ledger::letters;
 use crate::ledger::pruning::{self, REMEMBERED};
 use crate::log::store::Store;
@@ -159,7 +159,7 @@ impl Store {
         for run in Run::retained(&self.connection)? {
             let mut floor = run.last;
             for sink in sinks.iter().filter(|sink| sink.in_use) {
-                floor = floor.min(Place::load(&self.connection, &sink.name, run.id)?.floor());
+                floor = floor.min(CursorRow::load(&self.connection, &sink.name, run.id)?.floor());
             }
             found.extend(self.batches_between(run.base, run.base + floor, limit - found.len())?);
             if found.len() >= limit {
@@ -195,7 +195,7 @@ impl Store {
         let mut sinks = if victims.is_empty() { Vec::new() } else { SinkRow::all(&self.connection)? };
         for victim in victims {
             for sink in &mut sinks {
-                if victim.seq <= Place::load(&self.connection, &sink.name, victim.run)?.floor() {
+                if victim.seq <= CursorRow::load(&self.connection, &sink.name, victim.run)?.floor() {
                     continue;
                 }
                 let rows = victim.rows.saturating_sub(self.dead_rows(&sink.name, victim.run, victim.seq)?);

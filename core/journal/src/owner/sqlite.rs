@@ -10,7 +10,7 @@ use smiles_stage::{Batch, Position, RunId, Seq, TargetId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::api::books::{Maintained, Reconciled, Status};
-use crate::api::entry::{Accepted, Entry, HandedBack, Returned, StateChange};
+use crate::api::entry::{Accepted, Entry, ReplayOutcome, ReplayRequest, StateChange};
 use crate::api::error::JournalError;
 use crate::api::journal::{Cursor, Journal, Options, ReadLimit};
 use crate::api::letter::DeadLetter;
@@ -22,7 +22,7 @@ use crate::ledger::{pruning, rejected, report};
 use crate::log::reading::Fetched;
 use crate::log::store::{Shared, Store};
 use crate::owner::writer;
-use crate::owner::writer::{Call, Message, Touch, WAITING};
+use crate::owner::writer::{Call, JobKind, Message, WAITING};
 use crate::repair::examine;
 
 /// One SQLite file per pipeline. Dropping it finishes what waits and closes the file.
@@ -78,7 +78,7 @@ impl SqliteJournal {
     async fn call<T: Send + 'static>(
         &self,
         doing: &'static str,
-        touch: Touch,
+        touch: JobKind,
         work: impl FnMut(&mut Store) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, JournalError> {
         let (reply, answer) = oneshot::channel();
@@ -109,7 +109,7 @@ impl SqliteJournal {
                     }
                 }
             };
-            self.call("read", Touch::Writes, move |store| store.pass_over(damaged)).await?;
+            self.call("read", JobKind::Writes, move |store| store.pass_over(damaged)).await?;
             return Ok(None);
         }
         Ok(Some(batches))
@@ -139,7 +139,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn begin_run(&self, now: Timestamp) -> Result<RunId, JournalError> {
-        self.call("begin a run of", Touch::Reads, move |store| {
+        self.call("begin a run of", JobKind::Reads, move |store| {
             store.now = now;
             store.begin_run()
         })
@@ -149,29 +149,32 @@ impl Journal for SqliteJournal {
     async fn append(&self, entry: Entry) -> Result<Accepted, JournalError> {
         let encoded =
             Encoded::of(&entry.records, entry.complete).map_err(|failure| failure.told("append to", 0))?;
-        self.call("append to", Touch::Writes, move |store| store.append(&entry, &encoded)).await
+        self.call("append to", JobKind::Writes, move |store| store.append(&entry, &encoded)).await
     }
 
     async fn load_state(&self) -> Result<Vec<StateChange>, JournalError> {
-        self.call("read", Touch::Reads, |store| report::state(&store.connection)).await
+        self.call("read", JobKind::Reads, |store| report::state(&store.connection)).await
     }
 
     async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError> {
-        self.call("write state to", Touch::Writes, move |store| store.keep_state(&state)).await
+        self.call("write state to", JobKind::Writes, move |store| store.keep_state(&state)).await
     }
 
-    async fn orders(&self) -> Result<Vec<crate::api::order::Order>, JournalError> {
-        self.call("read", Touch::Reads, |store| crate::ledger::correction::orders(&store.connection)).await
+    async fn pending_corrections(&self) -> Result<Vec<crate::api::order::PendingCorrection>, JournalError> {
+        self.call("read", JobKind::Reads, |store| {
+            crate::ledger::correction::pending_corrections(&store.connection)
+        })
+        .await
     }
 
     async fn enlist(&self, sinks: &[Cursor]) -> Result<(), JournalError> {
         let sinks = sinks.to_vec();
-        self.call("enlist sinks in", Touch::Writes, move |store| store.enlist(&sinks)).await
+        self.call("enlist sinks in", JobKind::Writes, move |store| store.enlist(&sinks)).await
     }
 
     async fn known_runs(&self, sink: &str) -> Result<Vec<RunId>, JournalError> {
         let sink = sink.to_owned();
-        self.call("read", Touch::Reads, move |store| {
+        self.call("read", JobKind::Reads, move |store| {
             SinkRow::load(&store.connection, &sink)?;
             Ok(Run::all(&store.connection)?.into_iter().map(|run| run.id).collect())
         })
@@ -185,7 +188,7 @@ impl Journal for SqliteJournal {
         marks: &[(RunId, Seq)],
     ) -> Result<Reconciled, JournalError> {
         let (sink, marks) = (sink.to_owned(), marks.to_vec());
-        self.call("reconcile", Touch::Writes, move |store| store.reconcile(&sink, target, &marks)).await
+        self.call("reconcile", JobKind::Writes, move |store| store.reconcile(&sink, target, &marks)).await
     }
 
     async fn read(
@@ -197,7 +200,7 @@ impl Journal for SqliteJournal {
         loop {
             let sink = sink.to_owned();
             let fetched =
-                self.call("read", Touch::Reads, move |store| store.next_owed(&sink, behind, limit)).await?;
+                self.call("read", JobKind::Reads, move |store| store.next_owed(&sink, behind, limit)).await?;
             if let Some(batches) = self.decoded(fetched).await? {
                 return Ok(batches);
             }
@@ -206,7 +209,7 @@ impl Journal for SqliteJournal {
 
     async fn newest(&self, limit: ReadLimit) -> Result<Vec<Batch>, JournalError> {
         loop {
-            let fetched = self.call("read", Touch::Reads, move |store| store.newest(limit)).await?;
+            let fetched = self.call("read", JobKind::Reads, move |store| store.newest(limit)).await?;
             if let Some(batches) = self.decoded(fetched).await? {
                 return Ok(batches);
             }
@@ -215,12 +218,13 @@ impl Journal for SqliteJournal {
 
     async fn delivered(&self, sink: &str, upto: Position) -> Result<(), JournalError> {
         let sink = sink.to_owned();
-        self.call("write a cursor to", Touch::MovesCursor, move |store| store.delivered(&sink, upto)).await
+        self.call("write a cursor to", JobKind::MovesCursor, move |store| store.delivered(&sink, upto)).await
     }
 
     async fn set_aside(&self, sink: &str, letters: Vec<DeadLetter>) -> Result<(), JournalError> {
         let sink = sink.to_owned();
-        self.call("write dead letters to", Touch::Writes, move |store| store.set_aside(&sink, &letters)).await
+        self.call("write dead letters to", JobKind::Writes, move |store| store.set_aside(&sink, &letters))
+            .await
     }
 
     async fn rows_set_aside(
@@ -230,15 +234,15 @@ impl Journal for SqliteJournal {
         range: (Seq, Seq),
     ) -> Result<Vec<(Seq, u32)>, JournalError> {
         let sink = sink.to_owned();
-        self.call("read", Touch::Reads, move |store| store.rows_set_aside(&sink, run, range)).await
+        self.call("read", JobKind::Reads, move |store| store.rows_set_aside(&sink, run, range)).await
     }
 
-    async fn handed_back(&self) -> Result<Vec<HandedBack>, JournalError> {
-        self.call("read", Touch::Writes, |store| rejected::next(&store.connection)).await
+    async fn replay_requests(&self) -> Result<Vec<ReplayRequest>, JournalError> {
+        self.call("read", JobKind::Writes, |store| rejected::next(&store.connection)).await
     }
 
-    async fn returned(&self, letters: Vec<Returned>, now: Timestamp) -> Result<(), JournalError> {
-        self.call("write dead letters to", Touch::Writes, move |store| {
+    async fn returned(&self, letters: Vec<ReplayOutcome>, now: Timestamp) -> Result<(), JournalError> {
+        self.call("write dead letters to", JobKind::Writes, move |store| {
             store.now = store.now.max(now);
             store.take_back(&letters)
         })
@@ -248,34 +252,34 @@ impl Journal for SqliteJournal {
     async fn maintain(&self, now: Timestamp) -> Result<Maintained, JournalError> {
         let mut done = Maintained::default();
         loop {
-            let deleted = self.call("maintain", Touch::Writes, move |store| store.tidy(now)).await?;
+            let deleted = self.call("maintain", JobKind::Writes, move |store| store.tidy(now)).await?;
             done.deleted += u64::try_from(deleted).unwrap_or(u64::MAX);
             if Store::is_tidy(deleted) {
                 break;
             }
         }
-        done.forgotten = self.call("maintain", Touch::Writes, move |store| store.forget(now)).await?;
-        while self.call("maintain", Touch::Writes, |store| store.shrink()).await? {}
+        done.forgotten = self.call("maintain", JobKind::Writes, move |store| store.forget(now)).await?;
+        while self.call("maintain", JobKind::Writes, |store| store.shrink()).await? {}
         Ok(done)
     }
 
     async fn unpruned(&self, sink: &str) -> Result<Vec<RunId>, JournalError> {
         let sink = sink.to_owned();
-        self.call("read", Touch::Reads, move |store| pruning::owed(&store.connection, &sink)).await
+        self.call("read", JobKind::Reads, move |store| pruning::owed(&store.connection, &sink)).await
     }
 
     async fn pruned(&self, sink: &str, runs: &[RunId]) -> Result<(), JournalError> {
         let (sink, runs) = (sink.to_owned(), runs.to_vec());
-        self.call("maintain", Touch::Writes, move |store| pruning::told(&store.connection, &sink, &runs))
+        self.call("maintain", JobKind::Writes, move |store| pruning::told(&store.connection, &sink, &runs))
             .await
     }
 
     async fn status(&self) -> Result<Status, JournalError> {
-        self.call("read", Touch::Reads, |store| report::status(&store.connection)).await
+        self.call("read", JobKind::Reads, |store| report::status(&store.connection)).await
     }
 
     async fn acknowledge(&self) -> Result<u64, JournalError> {
-        self.call("acknowledge losses in", Touch::Writes, Store::acknowledge).await
+        self.call("acknowledge losses in", JobKind::Writes, Store::acknowledge).await
     }
 
     fn appended(&self) -> watch::Receiver<u64> {

@@ -22,7 +22,7 @@ pub(crate) enum Message {
 
 /// What a job does to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Touch {
+pub(crate) enum JobKind {
     /// Looks at it: no transaction.
     Reads,
     /// Moves a cursor. That need not survive a power cut, since the target's own word wins; the commit does not wait
@@ -35,7 +35,7 @@ pub(crate) enum Touch {
 /// Something to do with the store, perhaps twice: alone again if the group it was in could not commit.
 pub(crate) trait Job: Send {
     /// What it does to the file.
-    fn touch(&self) -> Touch;
+    fn touch(&self) -> JobKind;
     /// Does it; the result is kept until the commit is known.
     fn run(&mut self, store: &mut Store) -> Result<(), Failure>;
     /// Tells the caller, after the commit.
@@ -45,14 +45,14 @@ pub(crate) trait Job: Send {
 /// A closure as a [`Job`].
 pub(crate) struct Call<T, F> {
     pub(crate) doing: &'static str,
-    pub(crate) touch: Touch,
+    pub(crate) touch: JobKind,
     pub(crate) work: F,
     pub(crate) done: Option<T>,
     pub(crate) reply: oneshot::Sender<Result<T, JournalError>>,
 }
 
 impl<T: Send, F: FnMut(&mut Store) -> Result<T, Failure> + Send> Job for Call<T, F> {
-    fn touch(&self) -> Touch {
+    fn touch(&self) -> JobKind {
         self.touch
     }
 
@@ -136,8 +136,8 @@ fn attempt(store: &mut Store, job: &mut dyn Job) -> Result<(), Failure> {
 /// What became of each job; an error means that nothing was committed.
 fn together(store: &mut Store, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Failure>>, Failure> {
     let mark = store.mark();
-    let touch = jobs.iter().map(|job| job.touch()).max().unwrap_or(Touch::Reads);
-    let writes = touch > Touch::Reads;
+    let touch = jobs.iter().map(|job| job.touch()).max().unwrap_or(JobKind::Reads);
+    let writes = touch > JobKind::Reads;
     let done = begin(store, touch).and_then(|()| {
         let verdicts =
             jobs.iter_mut().map(|job| in_savepoint(store, job.as_mut(), writes)).collect::<Result<_, _>>()?;
@@ -154,7 +154,7 @@ fn together(store: &mut Store, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(
 
 /// The job's own verdict, or an error if the transaction as a whole is gone.
 fn in_savepoint(store: &mut Store, job: &mut dyn Job, writes: bool) -> Result<Result<(), Failure>, Failure> {
-    if !writes || job.touch() == Touch::Reads {
+    if !writes || job.touch() == JobKind::Reads {
         return match job.run(store) {
             // SQLite ends the whole transaction on some errors, of a question too.
             Err(failure) if failure.is_damage() || (writes && store.connection.is_autocommit()) => {
@@ -178,11 +178,11 @@ fn in_savepoint(store: &mut Store, job: &mut dyn Job, writes: bool) -> Result<Re
     Ok(verdict)
 }
 
-fn begin(store: &Store, touch: Touch) -> Result<(), Failure> {
-    if touch > Touch::Reads {
+fn begin(store: &Store, touch: JobKind) -> Result<(), Failure> {
+    if touch > JobKind::Reads {
         let synchronous = match touch {
-            Touch::MovesCursor => "PRAGMA synchronous=NORMAL",
-            Touch::Reads | Touch::Writes => "PRAGMA synchronous=FULL",
+            JobKind::MovesCursor => "PRAGMA synchronous=NORMAL",
+            JobKind::Reads | JobKind::Writes => "PRAGMA synchronous=FULL",
         };
         store.connection.execute_batch(synchronous)?;
         store.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
@@ -190,8 +190,8 @@ fn begin(store: &Store, touch: Touch) -> Result<(), Failure> {
     Ok(())
 }
 
-fn commit(store: &Store, touch: Touch) -> Result<(), Failure> {
-    if touch > Touch::Reads {
+fn commit(store: &Store, touch: JobKind) -> Result<(), Failure> {
+    if touch > JobKind::Reads {
         store.connection.prepare_cached("COMMIT")?.execute([])?;
         store.count_transaction();
     }

@@ -3,16 +3,16 @@
 use std::fs;
 
 use smiles_journal::{
-    DeadLetter, Guest, Journal, JournalError, LetterId, Loss, Selection, SqliteJournal, letter_row, letters,
-    verify,
+    DeadLetter, Journal, JournalError, LetterId, Loss, OperatorAccess, Selection, SqliteJournal, letter_row,
+    letters, verify,
 };
 use smiles_stage::{Position, RunId, Seq};
 use smiles_testkit::ids;
 
 use crate::place::{ALL, HERE, Place, append, at, books, drain, enlist, ids_of, put};
 
-fn guest(place: &Place) -> Guest {
-    Guest::enter(&place.file(), "solar", at(0)).unwrap()
+fn guest(place: &Place) -> OperatorAccess {
+    OperatorAccess::enter(&place.file(), "solar", at(0)).unwrap()
 }
 
 fn letter(position: Position, row: u32) -> DeadLetter {
@@ -65,7 +65,7 @@ async fn an_owner_and_guests_write_at_once() {
     let given: Vec<_> = all(&place);
     let path = place.file();
     let errands = tokio::task::spawn_blocking(move || {
-        let guest = Guest::enter(&path, "solar", at(0)).unwrap();
+        let guest = OperatorAccess::enter(&path, "solar", at(0)).unwrap();
         for letter in &given {
             assert_eq!(guest.give_up(std::slice::from_ref(letter)).unwrap(), 1);
         }
@@ -97,7 +97,7 @@ async fn a_bridge_that_opens_beside_a_guest_is_never_turned_away() {
     let end = std::sync::Arc::clone(&enough);
     let guests = tokio::task::spawn_blocking(move || {
         while !end.load(std::sync::atomic::Ordering::Relaxed) {
-            Guest::enter(&path, "solar", at(0)).unwrap();
+            OperatorAccess::enter(&path, "solar", at(0)).unwrap();
         }
     });
     let mut turned_away = None;
@@ -201,10 +201,10 @@ async fn a_new_name_takes_everything_over() {
     let position = append(&journal, [3, 4], 0).await.batch.position;
     journal.set_aside("store", vec![letter(position, 0)]).await.unwrap();
     let before = books(&journal, "store").await;
-    let used = Guest::alone(&place.file(), "solar", at(0)).unwrap_err();
+    let used = OperatorAccess::alone(&place.file(), "solar", at(0)).unwrap_err();
     assert!(matches!(used, JournalError::Locked { .. }), "{used}");
     drop(journal);
-    let alone = Guest::alone(&place.file(), "solar", at(0)).unwrap();
+    let alone = OperatorAccess::alone(&place.file(), "solar", at(0)).unwrap();
     assert!(matches!(
         SqliteJournal::open(place.options.clone(), at(0)).await,
         Err(JournalError::Locked { .. })
@@ -254,9 +254,9 @@ async fn a_guest_mends_a_file_that_nobody_owns() {
     assert!(noted.repairs > 0 && !place.damaged().is_empty(), "{noted:?}");
     let journal = place.open().await;
     assert_eq!(ids_of(&journal.read("store", None, ALL).await.unwrap()).last(), Some(&3));
-    let other = Guest::enter(&place.file(), "heat", at(0)).unwrap().acknowledge().unwrap_err();
+    let other = OperatorAccess::enter(&place.file(), "heat", at(0)).unwrap().acknowledge().unwrap_err();
     assert!(matches!(other, JournalError::Refused(_)), "{other}");
     drop(journal);
-    let other = Guest::enter(&place.file(), "heat", at(0)).unwrap_err();
+    let other = OperatorAccess::enter(&place.file(), "heat", at(0)).unwrap_err();
     assert!(matches!(other, JournalError::Refused(_)), "{other}");
 }

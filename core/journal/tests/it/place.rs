@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use smiles_journal::{
-    Accepted, Aside, Books, Cursor, Entry, From, Journal, OnFull, Options, ReadLimit, SqliteJournal,
+    Accepted, Books, Cursor, Entry, From, Journal, OnFull, Options, ReadLimit, RejectedRows, SqliteJournal,
     StateChange,
 };
 use smiles_stage::{Batch, TargetId};
@@ -69,7 +69,7 @@ pub(crate) fn entry(rows: impl IntoIterator<Item = i64>, seconds: i64) -> Entry 
         records: numbered(rows),
         state: Vec::new(),
         complete: true,
-        aside: Aside::default(),
+        aside: RejectedRows::default(),
         now: at(seconds),
     }
 }

@@ -1,8 +1,8 @@
 //! Dead letters of transforms: in one record with their batch, in books of their own, handed back and gone on once.
 
 use smiles_journal::{
-    Aside, Entry, Guest, Journal, JournalError, LetterId, Rejected, Returned, Selection, SqliteJournal,
-    letter_row, letters, transform_owner, verify,
+    Entry, Journal, JournalError, LetterId, OperatorAccess, Rejected, RejectedRows, ReplayOutcome, Selection,
+    SqliteJournal, letter_row, letters, transform_owner, verify,
 };
 use smiles_stage::{Position, Seq};
 use smiles_testkit::{ids, numbered};
@@ -19,8 +19,8 @@ fn rejected(row: u32, id: i64) -> Rejected {
     }
 }
 
-fn with(rows: &[i64], rejected: Vec<Rejected>, returned: Vec<Returned>) -> Entry {
-    Entry { aside: Aside { rejected, returned }, ..entry(rows.iter().copied(), 5) }
+fn with(rows: &[i64], rejected: Vec<Rejected>, returned: Vec<ReplayOutcome>) -> Entry {
+    Entry { aside: RejectedRows { rejected, returned }, ..entry(rows.iter().copied(), 5) }
 }
 
 fn all(place: &Place) -> Vec<smiles_journal::Letter> {
@@ -78,24 +78,24 @@ async fn a_letter_that_is_handed_back_leaves_in_the_record_of_its_batch() {
     enlist(&journal, &["store"]).await;
     let letters = vec![rejected(0, 1), rejected(1, 2), rejected(2, 3)];
     journal.append(with(&[], letters, Vec::new())).await.unwrap();
-    assert!(journal.handed_back().await.unwrap().is_empty(), "nobody asked");
+    assert!(journal.replay_requests().await.unwrap().is_empty(), "nobody asked");
     let wanted: Vec<LetterId> = all(&place).iter().map(|letter| letter.letter.id()).collect();
-    let guest = Guest::enter(&place.file(), "solar", at(0)).unwrap();
+    let guest = OperatorAccess::enter(&place.file(), "solar", at(0)).unwrap();
     assert_eq!(guest.hand_back("checks", &wanted).unwrap(), 3);
     assert_eq!(guest.hand_back("checks", &wanted).unwrap(), 0, "they are on their way");
     assert!(guest.in_replay().unwrap().is_empty(), "no sink has to do with it");
     assert!(all(&place).iter().all(|letter| letter.in_replay));
-    assert_eq!(journal.status().await.unwrap().handed_back, 3);
+    assert_eq!(journal.status().await.unwrap().replay_requests, 3);
     drop(journal);
     let journal = place.open().await;
-    let handed = journal.handed_back().await.unwrap();
+    let handed = journal.replay_requests().await.unwrap();
     assert_eq!(handed.iter().flat_map(|letter| ids(&letter.row)).collect::<Vec<_>>(), [1, 2, 3]);
     // The third is given up before its turn: the record is refused as a whole.
     guest.give_up(&all(&place)[2..]).unwrap();
     let verdicts = [None, Some(("odd".to_owned(), "still".to_owned())), None];
     let returned = |letters: usize| {
         let pairs = handed.iter().cloned().zip(verdicts.clone()).take(letters);
-        pairs.map(|(letter, again)| Returned { letter, again }).collect::<Vec<_>>()
+        pairs.map(|(letter, again)| ReplayOutcome { letter, again }).collect::<Vec<_>>()
     };
     let refused = journal.append(with(&[10, 30], Vec::new(), returned(3))).await;
     assert!(matches!(refused, Err(JournalError::Refused(_))), "{refused:?}");
@@ -106,7 +106,7 @@ async fn a_letter_that_is_handed_back_leaves_in_the_record_of_its_batch() {
     assert_eq!((left[0].letter.reason.as_str(), left[0].in_replay), ("still", false));
     assert_eq!(ids_of(&place), [2]);
     assert_eq!(of_transform(&journal).await, (3, 1, 1, 1));
-    assert!(journal.handed_back().await.unwrap().is_empty());
+    assert!(journal.replay_requests().await.unwrap().is_empty());
     assert_eq!(drain(&journal, "store").await, [10]);
     assert_eq!(verify(&place.file()).unwrap(), [""; 0]);
 }
@@ -119,16 +119,16 @@ async fn a_batch_at_a_time_comes_back() {
         journal.append(with(&[], vec![rejected(0, id)], Vec::new())).await.unwrap();
     }
     let wanted: Vec<LetterId> = all(&place).iter().map(|letter| letter.letter.id()).collect();
-    Guest::enter(&place.file(), "solar", at(0)).unwrap().hand_back("checks", &wanted).unwrap();
+    OperatorAccess::enter(&place.file(), "solar", at(0)).unwrap().hand_back("checks", &wanted).unwrap();
     for (id, seq) in [(1, 1), (2, 2)] {
-        let next = journal.handed_back().await.unwrap();
+        let next = journal.replay_requests().await.unwrap();
         let [letter] = next.as_slice() else { panic!("{next:?}") };
         assert_eq!((ids(&letter.row), letter.id.position.seq), (vec![id], Seq(seq)));
-        let gone = Returned { letter: letter.clone(), again: None };
+        let gone = ReplayOutcome { letter: letter.clone(), again: None };
         journal.append(with(&[id], Vec::new(), vec![gone])).await.unwrap();
     }
-    assert!(journal.handed_back().await.unwrap().is_empty());
+    assert!(journal.replay_requests().await.unwrap().is_empty());
     let unknown = LetterId { position: Position { seq: Seq(99), ..wanted[0].position }, row: 0 };
-    let guest = Guest::enter(&place.file(), "solar", at(0)).unwrap();
+    let guest = OperatorAccess::enter(&place.file(), "solar", at(0)).unwrap();
     assert_eq!(guest.hand_back("checks", &[unknown]).unwrap(), 0);
 }

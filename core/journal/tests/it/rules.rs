@@ -2,7 +2,8 @@
 
 use arrow_schema::{DataType, Field, Schema};
 use smiles_journal::{
-    DeadLetter, From, Guest, Journal, JournalError, OldBatches, OldCopy, ReadLimit, SqliteJournal, inspect,
+    DeadLetter, From, Journal, JournalError, OldBatches, OldCopy, OperatorAccess, ReadLimit, SqliteJournal,
+    inspect,
 };
 use smiles_stage::{ColumnMeta, Position, Seq, TargetId};
 
@@ -410,7 +411,7 @@ async fn a_person_decides_about_an_old_copy() {
         let journal = SqliteJournal::open(place.options.clone(), at(500 * DAY)).await.unwrap();
         append(&journal, [3], 500 * DAY).await;
         let marks = [(old, Seq::ZERO), (journal.run(), Seq::ZERO)];
-        let guest = Guest::enter(&place.file(), "solar", at(500 * DAY)).unwrap();
+        let guest = OperatorAccess::enter(&place.file(), "solar", at(500 * DAY)).unwrap();
         assert_eq!(guest.decide("store", decision).unwrap(), None, "nothing is held back yet");
         let told = journal.reconcile("store", HERE, &marks).await.unwrap();
         assert!(told.refused.unwrap().contains("smiles journal old deliver store"));

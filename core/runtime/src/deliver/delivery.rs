@@ -16,9 +16,9 @@ use crate::call::guard::{Failure, guarded};
 use crate::call::retry::{Backoff, Verdict};
 use crate::call::stop::Stop;
 use crate::deliver::due::Prune;
-use crate::deliver::error_log::Grievances;
-use crate::deliver::reject::Trimmed;
-use crate::observe::health_board::Board;
+use crate::deliver::error_log::ErrorLog;
+use crate::deliver::reject::DeliverableBatch;
+use crate::observe::health_board::HealthBoard;
 use crate::observe::meter::SinkMeters;
 
 mod outcome;
@@ -27,7 +27,7 @@ mod outcome;
 const WRITE_BYTES: usize = 16 << 20;
 
 /// What a sink's task needs.
-pub(crate) struct Delivery {
+pub(crate) struct DeliveryTask {
     pub(crate) index: usize,
     pub(crate) pipeline: String,
     pub(crate) name: String,
@@ -40,7 +40,7 @@ pub(crate) struct Delivery {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: Stop,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<HealthBoard>,
     pub(crate) meters: SinkMeters,
     /// Rung after each delivery.
     pub(crate) room: Arc<Notify>,
@@ -67,7 +67,7 @@ pub(crate) struct Memory {
     /// What comes behind the write under way, read while the target works on that; forgotten with any doubt.
     ahead: Option<JoinHandle<Result<Vec<Batch>, JournalError>>>,
     /// What was logged as wrong.
-    grievances: Grievances,
+    grievances: ErrorLog,
     /// How many times `max_rows` a write may merge: more than one, while only more rows can tell whose fault it is
     /// that none is taken.
     widened: usize,
@@ -82,31 +82,31 @@ enum Step {
 }
 
 /// Why a step came to nothing.
-enum Setback {
+enum DeliveryFailure {
     Stage(Failure),
     Journal(JournalError),
 }
 
-impl From<Failure> for Setback {
+impl From<Failure> for DeliveryFailure {
     fn from(failure: Failure) -> Self {
         Self::Stage(failure)
     }
 }
 
-impl From<StageError> for Setback {
+impl From<StageError> for DeliveryFailure {
     fn from(error: StageError) -> Self {
         Self::Stage(error.into())
     }
 }
 
-impl From<JournalError> for Setback {
+impl From<JournalError> for DeliveryFailure {
     fn from(error: JournalError) -> Self {
         Self::Journal(error)
     }
 }
 
 /// Delivers until the end: what was drained is delivered, or the deadline has passed.
-pub(crate) async fn deliver(mut delivery: Delivery) {
+pub(crate) async fn deliver(mut delivery: DeliveryTask) {
     let over = delivery.stop.over.clone();
     tokio::select! {
         biased;
@@ -115,7 +115,7 @@ pub(crate) async fn deliver(mut delivery: Delivery) {
     }
 }
 
-impl Delivery {
+impl DeliveryTask {
     async fn follow(&mut self) {
         let mut appended = self.journal.appended();
         loop {
@@ -136,7 +136,7 @@ impl Delivery {
     }
 
     /// Settles any doubt, then makes the next batches durable.
-    async fn step(&mut self) -> Result<Step, Setback> {
+    async fn step(&mut self) -> Result<Step, DeliveryFailure> {
         // A new run of the journal is a doubt too: it may have been repaired, and its cursors with it.
         if self.memory.asked.is_empty() || self.memory.settled != Some(self.journal.run()) {
             self.settle().await?;
@@ -176,7 +176,7 @@ impl Delivery {
     }
 
     /// What was read ahead, else what the journal says now.
-    async fn next_batches(&mut self) -> Result<Vec<Batch>, Setback> {
+    async fn next_batches(&mut self) -> Result<Vec<Batch>, DeliveryFailure> {
         if let Some(ahead) = self.memory.ahead.take()
             && let Ok(Ok(batches)) = ahead.await
             && !batches.is_empty()
@@ -187,7 +187,7 @@ impl Delivery {
     }
 
     /// Has the next batches read if there is a backlog, as a write that is more than half full says.
-    fn read_ahead(&mut self, batches: &[Trimmed], last: Position) {
+    fn read_ahead(&mut self, batches: &[DeliverableBatch], last: Position) {
         let rows: usize = batches.iter().map(|trimmed| trimmed.batch.records.num_rows()).sum();
         if rows * 2 > self.max_rows {
             let (journal, sink, limit) = (Arc::clone(&self.journal), self.name.clone(), self.limit());
@@ -197,7 +197,7 @@ impl Delivery {
     }
 
     /// Asks the target about every run that matters and gives the journal its word.
-    async fn settle(&mut self) -> Result<(), Setback> {
+    async fn settle(&mut self) -> Result<(), DeliveryFailure> {
         self.memory.asked.clear();
         self.memory.ahead = None;
         let current = self.journal.run();
@@ -223,7 +223,7 @@ impl Delivery {
         Ok(())
     }
 
-    async fn reconcile(&mut self, target: TargetId, marks: &[(RunId, Seq)]) -> Result<(), Setback> {
+    async fn reconcile(&mut self, target: TargetId, marks: &[(RunId, Seq)]) -> Result<(), DeliveryFailure> {
         let Reconciled { different_target, back, lost, refused } =
             self.journal.reconcile(&self.name, target, marks).await?;
         let (pipeline, sink) = (self.pipeline.as_str(), self.name.as_str());
@@ -251,7 +251,7 @@ impl Delivery {
     }
 
     /// Takes out the rows that were set aside before.
-    async fn trim(&mut self, batches: Vec<Batch>) -> Result<Vec<Trimmed>, Setback> {
+    async fn trim(&mut self, batches: Vec<Batch>) -> Result<Vec<DeliverableBatch>, DeliveryFailure> {
         // What is read at once is of one run, and in order.
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(Vec::new()) };
         let (run, range) = (first.position.run, (first.position.seq, last.position.seq));
@@ -265,13 +265,13 @@ impl Delivery {
             let seq = batch.position.seq;
             let of_batch = aside.iter().filter(|(of, _)| *of == seq).map(|(_, row)| *row);
             let of_batch = of_batch.collect();
-            Trimmed::new(batch, of_batch)
+            DeliverableBatch::new(batch, of_batch)
         };
         Ok(batches.into_iter().map(trim).collect::<Result<_, _>>()?)
     }
 
     /// One write of the target: everything or nothing.
-    async fn write(&mut self, batches: &[Trimmed]) -> Result<Option<Position>, Failure> {
+    async fn write(&mut self, batches: &[DeliverableBatch]) -> Result<Option<Position>, Failure> {
         let sink = self.sink().await?;
         for trimmed in batches {
             guarded(sink.write(&trimmed.batch)).await?;
@@ -300,13 +300,13 @@ impl Delivery {
     }
 
     /// Decides by the table and waits; `false`: the end is near, the rest is delivered after the next start.
-    async fn recover(&mut self, setback: Setback) -> bool {
+    async fn recover(&mut self, setback: DeliveryFailure) -> bool {
         self.memory.asked.clear();
         self.memory.ahead = None;
         let (failure, of_journal) = match setback {
-            Setback::Stage(failure) => (failure, false),
-            Setback::Journal(JournalError::Closed) => return false,
-            Setback::Journal(error) => {
+            DeliveryFailure::Stage(failure) => (failure, false),
+            DeliveryFailure::Journal(JournalError::Closed) => return false,
+            DeliveryFailure::Journal(error) => {
                 (StageError::retry("cannot read the journal").because(error).into(), true)
             }
         };

@@ -15,7 +15,7 @@ type Cause = (String, String);
 
 /// Rows set aside for one cause.
 #[derive(Debug)]
-struct Aside {
+struct RejectionCause {
     reason: String,
     since: Timestamp,
     rows: u64,
@@ -25,13 +25,13 @@ struct Aside {
 
 /// Of one sink.
 #[derive(Debug, Default)]
-pub(crate) struct Grievances {
-    aside: BTreeMap<Cause, Aside>,
+pub(crate) struct ErrorLog {
+    aside: BTreeMap<Cause, RejectionCause>,
     /// What was logged since the sink last took something: whether it halted, and why.
     trouble: BTreeSet<(bool, String)>,
 }
 
-impl Grievances {
+impl ErrorLog {
     /// Rows were set aside. A cause that is new is logged, with the first of its rows.
     pub(crate) fn set_aside(&mut self, pipeline: &str, sink: &str, letters: &[DeadLetter]) {
         let mut begun: BTreeMap<Cause, &DeadLetter> = BTreeMap::new();
@@ -42,7 +42,7 @@ impl Grievances {
             }
             let aside = self.aside.entry(cause.clone()).or_insert_with(|| {
                 begun.insert(cause, letter);
-                Aside { reason: letter.reason.clone(), since: letter.at, rows: 0, quiet: 0 }
+                RejectionCause { reason: letter.reason.clone(), since: letter.at, rows: 0, quiet: 0 }
             });
             aside.rows += 1;
             aside.quiet = 0;
@@ -88,7 +88,9 @@ impl Grievances {
 
     /// What goes on, for /health.
     pub(crate) fn sentences(&self) -> Vec<String> {
-        let sentence = |Aside { reason, since, rows, .. }: &Aside| format!("{rows} since {since}: {reason}");
+        let sentence = |RejectionCause { reason, since, rows, .. }: &RejectionCause| {
+            format!("{rows} since {since}: {reason}")
+        };
         self.aside.values().map(sentence).collect()
     }
 
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn ten_thousand_rows_of_one_cause_are_one_line_and_a_count() {
-        let mut grievances = Grievances::default();
+        let mut grievances = ErrorLog::default();
         let log = logged(|| {
             for _ in 0..100 {
                 let rows = letters(100, |row| format!("column `wh` holds {row}"));
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn causes_without_number_are_bounded() {
-        let mut grievances = Grievances::default();
+        let mut grievances = ErrorLog::default();
         let log = logged(|| {
             for row in 0..1000 {
                 let name = "x".repeat(row + 1);
@@ -162,7 +164,7 @@ mod tests {
 
     #[test]
     fn trouble_is_new_once_per_state_and_cause() {
-        let mut grievances = Grievances::default();
+        let mut grievances = ErrorLog::default();
         let mut new = |halted, message: &str| grievances.is_new(halted, message);
         assert!(new(false, "cannot reach port 5432"));
         assert!(new(false, "a constraint holds it"));

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::call::guard::{Failure, guarded};
 use crate::call::stop::Stop;
-use crate::observe::health_board::Board;
+use crate::observe::health_board::HealthBoard;
 use crate::observe::meter::SinkMeters;
 
 /// Batches a live sink may be behind before it skips.
@@ -35,7 +35,7 @@ pub(crate) struct Live {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) accepted: broadcast::Receiver<Batch>,
     pub(crate) stop: Stop,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<HealthBoard>,
     pub(crate) meters: SinkMeters,
     pub(crate) memory: Memory,
 }

@@ -4,14 +4,14 @@ use smiles_journal::JournalError;
 
 use crate::call::guard::{Failure, guarded};
 use crate::call::upkeep::forget;
-use crate::deliver::delivery::Delivery;
+use crate::deliver::delivery::DeliveryTask;
 
-enum Setback {
+enum PruneFailure {
     Journal(JournalError),
     Sink(Failure),
 }
 
-impl Delivery {
+impl DeliveryTask {
     /// Has the target forget what the journal has forgotten.
     pub(crate) async fn prune(&mut self) {
         let pruned = self.try_to_prune().await;
@@ -21,8 +21,8 @@ impl Delivery {
             Ok(()) => prune.succeeded(),
             Err(setback) => {
                 let error = match setback {
-                    Setback::Journal(error) => error.to_string(),
-                    Setback::Sink(failure) => failure.error.chain(),
+                    PruneFailure::Journal(error) => error.to_string(),
+                    PruneFailure::Sink(failure) => failure.error.chain(),
                 };
                 if prune.failed(self.clock.monotonic()) {
                     tracing::warn!(
@@ -36,8 +36,8 @@ impl Delivery {
         }
     }
 
-    async fn try_to_prune(&mut self) -> Result<(), Setback> {
-        let runs = self.journal.unpruned(&self.name).await.map_err(Setback::Journal)?;
+    async fn try_to_prune(&mut self) -> Result<(), PruneFailure> {
+        let runs = self.journal.unpruned(&self.name).await.map_err(PruneFailure::Journal)?;
         if runs.is_empty() {
             return Ok(());
         }
@@ -49,8 +49,8 @@ impl Delivery {
             if failure.panicked {
                 self.sink = None;
             }
-            return Err(Setback::Sink(failure));
+            return Err(PruneFailure::Sink(failure));
         }
-        self.journal.pruned(&self.name, &runs).await.map_err(Setback::Journal)
+        self.journal.pruned(&self.name, &runs).await.map_err(PruneFailure::Journal)
     }
 }

@@ -8,13 +8,13 @@ use smiles_stage::{Batch, Rejection, StageError};
 
 /// A batch as it is given to the sink: without the rows set aside before.
 #[derive(Debug)]
-pub(crate) struct Trimmed {
+pub(crate) struct DeliverableBatch {
     pub(crate) batch: Batch,
     /// Rows taken out, as numbered in the journal, ascending.
     aside: Vec<u32>,
 }
 
-impl Trimmed {
+impl DeliverableBatch {
     /// The batch without these rows.
     pub(crate) fn new(batch: Batch, aside: Vec<u32>) -> Result<Self, StageError> {
         if aside.is_empty() {
@@ -43,7 +43,11 @@ impl Trimmed {
 }
 
 /// The dead letters; `None` if the sink named no row, or one it was not given.
-pub(crate) fn letters(batches: &[Trimmed], rejected: &[Rejection], at: Timestamp) -> Option<Vec<DeadLetter>> {
+pub(crate) fn letters(
+    batches: &[DeliverableBatch],
+    rejected: &[Rejection],
+    at: Timestamp,
+) -> Option<Vec<DeadLetter>> {
     let letter = |rejection: &Rejection| {
         let trimmed = batches.get(rejection.batch)?;
         Some(DeadLetter {
@@ -65,11 +69,11 @@ mod tests {
 
     use super::*;
 
-    fn trimmed(seq: u64, rows: i64, aside: &[u32]) -> Trimmed {
+    fn trimmed(seq: u64, rows: i64, aside: &[u32]) -> DeliverableBatch {
         let position = Position { run: RunId([1; 16]), seq: Seq(seq) };
         let records = numbered(0..rows);
         let batch = Batch { position, complete: true, accepted_at: Timestamp::UNIX_EPOCH, records };
-        Trimmed::new(batch, aside.to_vec()).unwrap()
+        DeliverableBatch::new(batch, aside.to_vec()).unwrap()
     }
 
     fn rejection(batch: usize, row: usize) -> Rejection {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
-use smiles_journal::{Order, Rejected, StateChange};
+use smiles_journal::{PendingCorrection, Rejected, StateChange};
 use smiles_stage::{
     Action, Clock, OpenContext, PassInfo, Query, Rejection, StageError, State, Transform, WiredTransform,
 };
@@ -14,7 +14,7 @@ use crate::call::guard::{Failure, guarded_now};
 use crate::ingest::corrected::corrected;
 use crate::ingest::staged_state::StagedState;
 use crate::observe::meter::TransformMeters;
-use crate::observe::rejection_log::Teller;
+use crate::observe::rejection_log::RejectionLog;
 
 /// All transforms of a pipeline.
 pub(crate) struct Chain {
@@ -47,7 +47,7 @@ pub(crate) struct Link {
     pub(crate) meters: TransformMeters,
     /// Rows of the batch under way that it rejected.
     pub(crate) rejected: Vec<Rejected>,
-    pub(crate) teller: Teller,
+    pub(crate) teller: RejectionLog,
 }
 
 /// A transform that failed on a batch.
@@ -80,10 +80,13 @@ impl Chain {
 
     /// Takes over what a person corrected: the order and the state that comes of it, which is to become durable with the
     /// next batch. A correction of what no transform of the file keeps waits.
-    pub(crate) fn correct(&mut self, orders: Vec<Order>) -> Vec<(Order, StateChange)> {
+    pub(crate) fn correct(
+        &mut self,
+        pending_corrections: Vec<PendingCorrection>,
+    ) -> Vec<(PendingCorrection, StateChange)> {
         let mut done = Vec::new();
-        for order in orders {
-            let Order { change: StateChange { stage, key, value: by }, .. } = &order;
+        for order in pending_corrections {
+            let PendingCorrection { change: StateChange { stage, key, value: by }, .. } = &order;
             let link = self.links.iter_mut().find(|link| link.handle == *stage);
             let Some(link) = link else { continue };
             let Some(value) = link.memory.get(key).and_then(|state| corrected(&state, by)) else { continue };

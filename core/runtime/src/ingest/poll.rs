@@ -13,15 +13,15 @@ use crate::call::retry::{Backoff, Verdict};
 use crate::call::stop::Stop;
 use crate::ingest::schedule::Schedule;
 use crate::observe::source_report::SourceReport;
-use crate::time::trust::clock_trust::{Dated, Judge};
-use crate::wire::schema::Stamp;
+use crate::time::trust::clock_trust::{ClockTrust, Dated};
+use crate::wire::schema::RowStamp;
 
 /// A source without a period is made to wait for its commits after so many passes.
 const UNCOMMITTED_MAX: u64 = 64;
 
 /// The rows of one pass on their way to the journal.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct PolledRows {
     /// The source's place in the file.
     pub(crate) source: usize,
     /// The rows in the row schema of the pipeline; none: only that a complete pass heard nobody.
@@ -50,10 +50,10 @@ pub(crate) struct Poll {
     pub(crate) source: Option<Box<dyn Source>>,
     /// `None`: asked again as soon as the last rows are taken.
     pub(crate) schedule: Option<Schedule>,
-    pub(crate) stamp: Stamp,
+    pub(crate) stamp: RowStamp,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) judge: Arc<Judge>,
-    pub(crate) journal: mpsc::Sender<Heard>,
+    pub(crate) judge: Arc<ClockTrust>,
+    pub(crate) journal: mpsc::Sender<PolledRows>,
     pub(crate) durable: watch::Receiver<Durable>,
     pub(crate) stop: Stop,
     pub(crate) report: SourceReport,
@@ -91,7 +91,7 @@ pub(crate) async fn poll(mut poll: Poll) {
                     poll.report.handed_over();
                     let (source, complete) = (poll.index, pass.complete);
                     let dated = poll.stamp.dates().then_some(dated);
-                    slot.send(Heard { source, records, began, dated, complete });
+                    slot.send(PolledRows { source, records, began, dated, complete });
                 }
             }
             Visit::Failed(failure) => poll.failed(&failure, took),
@@ -103,7 +103,7 @@ pub(crate) async fn poll(mut poll: Poll) {
 
 impl Poll {
     /// Waits for the next pass to be due and for room in front of the journal; commits meanwhile.
-    async fn turn(&mut self) -> Option<mpsc::OwnedPermit<Heard>> {
+    async fn turn(&mut self) -> Option<mpsc::OwnedPermit<PolledRows>> {
         loop {
             self.commit().await;
             let now = self.clock.monotonic();

@@ -7,20 +7,20 @@ use arrow_array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 use jiff::Timestamp;
-use smiles_journal::{Aside, Entry, HandedBack, JournalError, Rejected, Returned};
+use smiles_journal::{Entry, JournalError, Rejected, RejectedRows, ReplayOutcome, ReplayRequest};
 use smiles_stage::{PassInfo, SOURCE, StageError, TIME};
 
 use crate::ingest::stored::recalled;
-use crate::ingest::task::Pump;
+use crate::ingest::task::IngestTask;
 
 /// The code of a row that can go through no transform any more.
 const UNFIT: &str = "unfit";
 
-impl Pump {
+impl IngestTask {
     /// Everything that was handed back, batch by batch. What fails stays handed back and is tried at the next look.
     pub(crate) async fn go_through_again(&mut self) -> Result<(), JournalError> {
         loop {
-            let told = match self.journal.handed_back().await {
+            let told = match self.journal.replay_requests().await {
                 Ok(letters) if letters.is_empty() => return Ok(()),
                 Ok(letters) => self.again(letters).await,
                 Err(error) => Err(error),
@@ -40,16 +40,18 @@ impl Pump {
     }
 
     /// The letters of one transform and one batch; whether they are done with.
-    async fn again(&mut self, letters: Vec<HandedBack>) -> Result<bool, JournalError> {
+    async fn again(&mut self, letters: Vec<ReplayRequest>) -> Result<bool, JournalError> {
         // As before any row of a source: a transform that asked what the store knows has its answer.
         if let Some(answers) = recalled(&mut self.recall).await {
             self.chain.answered(answers);
         }
         let (pipeline, now) = (self.pipeline.clone(), self.judge.now(self.clock.as_ref()));
         let transform = letters.first().map(|letter| letter.transform.clone()).unwrap_or_default();
-        let unfit = |reason: String| -> Vec<Returned> {
-            let why =
-                |letter: HandedBack| Returned { letter, again: Some((UNFIT.to_owned(), reason.clone())) };
+        let unfit = |reason: String| -> Vec<ReplayOutcome> {
+            let why = |letter: ReplayRequest| ReplayOutcome {
+                letter,
+                again: Some((UNFIT.to_owned(), reason.clone())),
+            };
             letters.iter().cloned().map(why).collect()
         };
         let Some((place, columns)) = self.chain.find(&transform) else {
@@ -100,17 +102,17 @@ impl Pump {
     /// One record: the batch, what it changed, and the letters it came from.
     async fn gone_through(
         &mut self,
-        letters: Vec<HandedBack>,
+        letters: Vec<ReplayRequest>,
         records: RecordBatch,
     ) -> Result<bool, JournalError> {
         let (refused, rejected) = sort(&letters, self.chain.rejected());
         let went_on = letters.len() - refused.len();
-        let returned: Vec<Returned> = letters
+        let returned: Vec<ReplayOutcome> = letters
             .into_iter()
             .zip(0..)
             .map(|(letter, number)| {
                 let again = refused.iter().find(|row| row.row == number);
-                Returned { letter, again: again.map(|row| (row.code.clone(), row.reason.clone())) }
+                ReplayOutcome { letter, again: again.map(|row| (row.code.clone(), row.reason.clone())) }
             })
             .collect();
         let (state, now) = (self.chain.staged(), self.judge.now(self.clock.as_ref()));
@@ -118,7 +120,7 @@ impl Pump {
             // A transform that rejects a row has learned nothing from it.
             self.journal.returned(returned, now).await
         } else {
-            let aside = Aside { rejected, returned };
+            let aside = RejectedRows { rejected, returned };
             let entry = Entry { records, state, complete: false, aside, now };
             self.journal.append(entry).await.map(drop)
         };
@@ -137,13 +139,13 @@ impl Pump {
 }
 
 /// What the transform rejected again, and what one behind it rejected.
-fn sort(letters: &[HandedBack], rejected: Vec<Rejected>) -> (Vec<Rejected>, Vec<Rejected>) {
+fn sort(letters: &[ReplayRequest], rejected: Vec<Rejected>) -> (Vec<Rejected>, Vec<Rejected>) {
     let transform = letters.first().map_or("", |letter| letter.transform.as_str());
     rejected.into_iter().partition(|row| row.transform == transform)
 }
 
 /// The rows as one batch of the columns that enter the transform now. A column that is new is null.
-fn rows(letters: &[HandedBack], columns: &SchemaRef) -> Result<RecordBatch, StageError> {
+fn rows(letters: &[ReplayRequest], columns: &SchemaRef) -> Result<RecordBatch, StageError> {
     let unfit = |error: ArrowError| StageError::halt(error.to_string());
     let fitted = letters.iter().map(|letter| fitted(&letter.row, columns)).collect::<Result<Vec<_>, _>>();
     concat_batches(columns, &fitted.map_err(unfit)?).map_err(unfit)

@@ -21,12 +21,12 @@ const AGAIN: Duration = Duration::from_millis(100);
 const AGAIN_LATER: Duration = Duration::from_secs(5);
 
 /// Answers on their way.
-pub(crate) struct Recall {
+pub(crate) struct StoreQuestions {
     answers: oneshot::Receiver<Vec<Answers>>,
     waited: bool,
 }
 
-impl Recall {
+impl StoreQuestions {
     /// Asks until there are answers, or the pipeline ends; `None`: there is nothing to ask.
     pub(crate) fn begin(
         (pipeline, clock, over): (&str, &Arc<dyn Clock>, &CancellationToken),
@@ -52,8 +52,8 @@ impl Recall {
 }
 
 /// The answers, once; the first call waits for them a while.
-pub(crate) async fn recalled(recall: &mut Option<Recall>) -> Option<Vec<Answers>> {
-    let Recall { answers, waited } = recall.as_mut()?;
+pub(crate) async fn recalled(recall: &mut Option<StoreQuestions>) -> Option<Vec<Answers>> {
+    let StoreQuestions { answers, waited } = recall.as_mut()?;
     let patience = if std::mem::replace(waited, true) { Duration::ZERO } else { PATIENCE };
     let answers = tokio::time::timeout(patience, answers).await.ok()?;
     *recall = None;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use jiff::Timestamp;
-use smiles_journal::{Accepted, Aside, Entry, Journal, JournalError, StateChange};
+use smiles_journal::{Accepted, Entry, Journal, JournalError, RejectedRows, StateChange};
 use smiles_stage::prometheus::Histogram;
 use smiles_stage::{Batch, Clock, HealthView, PassInfo, RunId, SourcePasses, SourceState, mark_misdated};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
@@ -15,26 +15,26 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use crate::call::retry::{Backoff, Verdict};
 use crate::ingest::chain::{Chain, ChainError};
 use crate::ingest::corrected::published;
-use crate::ingest::poll::{Durable, Heard};
-use crate::ingest::stored::{Recall, recalled};
-use crate::observe::health_board::Board;
+use crate::ingest::poll::{Durable, PolledRows};
+use crate::ingest::stored::{StoreQuestions, recalled};
+use crate::observe::health_board::HealthBoard;
 use crate::time::system::ClockWatch;
-use crate::time::trust::clock_trust::{Dated, Judge};
+use crate::time::trust::clock_trust::{ClockTrust, Dated};
 use crate::time::trust::kept::Trusted;
 
 /// What the loop needs.
-pub(crate) struct Pump {
+pub(crate) struct IngestTask {
     pub(crate) pipeline: String,
-    pub(crate) inbox: mpsc::Receiver<Heard>,
+    pub(crate) inbox: mpsc::Receiver<PolledRows>,
     pub(crate) chain: Chain,
     /// What the store knows, on its way to transforms without state.
-    pub(crate) recall: Option<Recall>,
+    pub(crate) recall: Option<StoreQuestions>,
     pub(crate) journal: Arc<dyn Journal>,
     /// The run the state was last known to be in.
     pub(crate) run: RunId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clock_watch: ClockWatch,
-    pub(crate) judge: Arc<Judge>,
+    pub(crate) judge: Arc<ClockTrust>,
     /// Whether the wall clock was in doubt at the last pass.
     pub(crate) doubting: bool,
     pub(crate) trusted: Trusted,
@@ -42,7 +42,7 @@ pub(crate) struct Pump {
     pub(crate) ordered: Vec<StateChange>,
     pub(crate) durable: Vec<watch::Sender<Durable>>,
     pub(crate) live: broadcast::Sender<Batch>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<HealthBoard>,
     pub(crate) append_seconds: Histogram,
     /// Rung when a sink delivered: a full journal may have room again.
     pub(crate) room: Arc<Notify>,
@@ -59,7 +59,7 @@ pub(crate) struct Pump {
 ///
 /// # Errors
 /// The journal has stopped under us.
-pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
+pub(crate) async fn pump(mut pump: IngestTask) -> Result<(), JournalError> {
     // What was handed back while nothing ran.
     pump.go_through_again().await?;
     loop {
@@ -71,7 +71,7 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
                 continue;
             }
         };
-        let Some(Heard { source, records, began, dated, complete }) = heard else { return Ok(()) };
+        let Some(PolledRows { source, records, began, dated, complete }) = heard else { return Ok(()) };
         if let Some(answers) = recalled(&mut pump.recall).await {
             pump.chain.answered(answers);
         }
@@ -94,7 +94,7 @@ pub(crate) async fn pump(mut pump: Pump) -> Result<(), JournalError> {
     }
 }
 
-impl Pump {
+impl IngestTask {
     /// One line when a doubt begins, and one when it ends.
     fn tell_doubt(&mut self, dated: Dated) {
         if std::mem::replace(&mut self.doubting, !dated.trusted) != dated.trusted {
@@ -139,15 +139,15 @@ impl Pump {
 
     /// Takes over what a person corrected meanwhile.
     async fn take_orders(&mut self) {
-        let orders = match self.journal.orders().await {
-            Ok(orders) if orders.is_empty() => return,
-            Ok(orders) => orders,
+        let pending_corrections = match self.journal.pending_corrections().await {
+            Ok(pending_corrections) if pending_corrections.is_empty() => return,
+            Ok(pending_corrections) => pending_corrections,
             // The append will say what is wrong with the journal, and the orders stay in it.
             Err(error) => {
                 return tracing::debug!(pipeline = self.pipeline, %error, "cannot read the pending corrections");
             }
         };
-        for (order, state) in self.chain.correct(orders) {
+        for (order, state) in self.chain.correct(pending_corrections) {
             let (pipeline, stage) = (self.pipeline.as_str(), state.stage.as_str());
             let key = String::from_utf8_lossy(&state.key).replace('\0', "/");
             match published(&state.value) {
@@ -200,7 +200,7 @@ impl Pump {
         state.extend(self.trusted.staged(self.judge.known()));
         // Of what was rejected nothing is known either.
         let complete = complete && rejected.is_empty();
-        let aside = Aside { rejected, returned: Vec::new() };
+        let aside = RejectedRows { rejected, returned: Vec::new() };
         self.begin_run_if_clocks_parted().await?;
         let mut trouble = false;
         loop {

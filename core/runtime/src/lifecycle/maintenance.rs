@@ -9,8 +9,8 @@ use smiles_stage::{Clock, RunId};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::health_board::Board;
-use crate::time::trust::clock_trust::Judge;
+use crate::observe::health_board::HealthBoard;
+use crate::time::trust::clock_trust::ClockTrust;
 
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -22,19 +22,19 @@ const COPY_SHARE: u32 = 100;
 const COPY_PAUSE_MAX: Duration = Duration::from_secs(3);
 
 /// What housekeeping needs.
-pub(crate) struct Keeper {
+pub(crate) struct Maintenance {
     pub(crate) pipeline: String,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) judge: Arc<Judge>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) judge: Arc<ClockTrust>,
+    pub(crate) board: Arc<HealthBoard>,
     /// Rung when dead letters were handed back to transforms.
     pub(crate) again: Arc<Notify>,
     /// One per sink with a cursor.
     pub(crate) forgotten: Vec<mpsc::Sender<Vec<RunId>>>,
 }
 
-impl Keeper {
+impl Maintenance {
     /// Until told to stop.
     pub(crate) async fn keep(self, stop: CancellationToken) {
         let mut tidy = self.clock.monotonic() + TIDY_EVERY;
@@ -69,7 +69,7 @@ impl Keeper {
     pub(crate) async fn copy(&self) {
         match self.journal.status().await {
             Ok(status) => {
-                if status.handed_back > 0 {
+                if status.replay_requests > 0 {
                     self.again.notify_one();
                 }
                 self.board.publish(status);

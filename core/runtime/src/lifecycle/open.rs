@@ -9,14 +9,14 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::call::stop::Stop;
 use crate::deliver::live::BEHIND_MAX;
-use crate::ingest::stored::Recall;
+use crate::ingest::stored::StoreQuestions;
 use crate::lifecycle::options::{OpenError, RunOptions};
 use crate::lifecycle::running::Running;
 use crate::lifecycle::stages::{Common, open_sinks, open_sources, open_transforms};
-use crate::observe::health_board::{Board, starting, unheard};
-use crate::time::trust::clock_trust::Judge;
+use crate::observe::health_board::{HealthBoard, starting, unheard};
+use crate::time::trust::clock_trust::ClockTrust;
 use crate::time::trust::kept::Trusted;
-use crate::wire::identity::settle::{Forgotten, Settled};
+use crate::wire::identity::settle::{OrphanedState, StateMatches};
 use crate::wire::wired::Wired;
 
 impl Wired {
@@ -77,7 +77,7 @@ impl Wired {
         let trusted = Trusted::take(&mut state);
         let newest = journal.newest(ReadLimit { rows: 1, bytes: 1 }).await.map_err(failed)?;
         let known = trusted.known().and_accepted(newest.last().map(|batch| batch.accepted_at));
-        let judge = Judge::new(options.process.built, known, options.clock.monotonic());
+        let judge = ClockTrust::new(options.process.built, known, options.clock.monotonic());
         let judge = Arc::new(judge);
         let settled = self.settle(&state);
         if !settled.changes.is_empty() {
@@ -111,7 +111,7 @@ impl Wired {
         let store = kept.and_then(|kept| stores.get_mut(kept)?.take());
         let recall = store.and_then(|store| {
             let about = (common.pipeline.as_str(), &common.options.clock, &common.stop.over);
-            Recall::begin(about, store, chain.unanswered())
+            StoreQuestions::begin(about, store, chain.unanswered())
         });
         if recall.is_none() {
             chain.answered_nothing();
@@ -148,21 +148,21 @@ impl Wired {
         with_cursor.map(cursor).collect()
     }
 
-    pub(crate) fn board(&self, options: &RunOptions) -> Arc<Board> {
+    pub(crate) fn board(&self, options: &RunOptions) -> Arc<HealthBoard> {
         let sources = self.pipeline.sources.iter().zip(&self.sources);
         let sources = sources.map(|(decl, plan)| unheard(&decl.stage.name, plan.address(), decl.every));
         let sinks = self.pipeline.sinks.iter().map(|decl| starting(&decl.stage.name, &decl.stage.type_name));
         let max_size = self.pipeline.journal.max_size;
-        Board::new(&self.pipeline.name, max_size, &options.clock, sources.collect(), sinks.collect())
+        HealthBoard::new(&self.pipeline.name, max_size, &options.clock, sources.collect(), sinks.collect())
     }
 }
 
 /// Whose memory was followed, and whose could not be.
-fn tell_memory(pipeline: &str, settled: &Settled) {
+fn tell_memory(pipeline: &str, settled: &StateMatches) {
     for (transform, before) in &settled.followed {
         tracing::info!(pipeline, transform, before, "a transform was renamed and keeps its state");
     }
-    for Forgotten { transform, is, left } in &settled.forgotten {
+    for OrphanedState { transform, is, left } in &settled.forgotten {
         let left = left.join("; ");
         tracing::warn!(
             pipeline,

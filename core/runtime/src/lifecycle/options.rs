@@ -7,7 +7,7 @@ use std::time::Duration;
 use smiles_journal::JournalError;
 use smiles_stage::{Clock, HealthView, OpenContext, Process, StageError};
 
-use crate::observe::health_board::Board;
+use crate::observe::health_board::HealthBoard;
 use crate::observe::meter::Meters;
 
 /// How a pipeline is opened and run.
@@ -27,8 +27,8 @@ pub struct RunOptions {
 
 impl RunOptions {
     /// What a stage of this pipeline is opened with.
-    pub(crate) fn context(&self, pipeline: &str, stage: &str, board: &Arc<Board>) -> OpenContext {
-        let health: Arc<dyn HealthView> = Arc::<Board>::clone(board);
+    pub(crate) fn context(&self, pipeline: &str, stage: &str, board: &Arc<HealthBoard>) -> OpenContext {
+        let health: Arc<dyn HealthView> = Arc::<HealthBoard>::clone(board);
         OpenContext {
             meters: self.meters.registry().clone(),
             health,

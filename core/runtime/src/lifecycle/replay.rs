@@ -4,7 +4,7 @@
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use jiff::Timestamp;
-use smiles_journal::{DeadLetter, Guest, JournalError, LetterId, Replay};
+use smiles_journal::{DeadLetter, JournalError, LetterId, OperatorAccess, Replay};
 use smiles_stage::{Action, Batch, Clock, Position, Rejection, RunId, Seq, StageError, TargetId, Watermark};
 
 use crate::call::guard::guarded;
@@ -60,14 +60,14 @@ pub enum ReplayError {
 /// # Errors
 /// See [`ReplayError`]; nothing is lost, and a row is never stored twice by replaying again.
 pub async fn replay(
-    guest: &Guest,
+    guest: &OperatorAccess,
     target: &mut Target,
     letters: &[LetterId],
     clock: &dyn Clock,
 ) -> Result<Replayed, ReplayError> {
     let journal = guest.replay(&target.name)?;
     let known = journal.target()?;
-    let mut courier = Courier { journal, target, known, clock, told: Replayed::default() };
+    let mut courier = Replayer { journal, target, known, clock, told: Replayed::default() };
     for run in courier.journal.unfinished()? {
         courier.finish(run).await?;
     }
@@ -80,7 +80,7 @@ pub async fn replay(
     Ok(courier.told)
 }
 
-struct Courier<'a> {
+struct Replayer<'a> {
     journal: Replay<'a>,
     target: &'a mut Target,
     /// What the sink wrote to when the rows were refused.
@@ -100,24 +100,24 @@ enum Step {
 }
 
 /// Why a try came to nothing.
-enum Setback {
+enum ReplayFailure {
     Stage(StageError),
     Final(ReplayError),
 }
 
-impl From<StageError> for Setback {
+impl From<StageError> for ReplayFailure {
     fn from(error: StageError) -> Self {
         Self::Stage(error)
     }
 }
 
-impl<E: Into<ReplayError>> From<E> for Setback {
+impl<E: Into<ReplayError>> From<E> for ReplayFailure {
     fn from(error: E) -> Self {
         Self::Final(error.into())
     }
 }
 
-impl Courier<'_> {
+impl Replayer<'_> {
     /// Takes the replay to its end, from wherever it is.
     async fn finish(&mut self, run: RunId) -> Result<(), ReplayError> {
         let mut backoff = Backoff::new(run);
@@ -127,8 +127,8 @@ impl Courier<'_> {
                 Ok(Step::Stored) => break true,
                 Ok(Step::Empty) => break false,
                 Ok(Step::Fewer) => {}
-                Err(Setback::Final(error)) => return Err(error),
-                Err(Setback::Stage(error)) => {
+                Err(ReplayFailure::Final(error)) => return Err(error),
+                Err(ReplayFailure::Stage(error)) => {
                     tries += 1;
                     if tries == TRIES || *error.action() == Action::Halt {
                         return Err(ReplayError::Sink {
@@ -151,7 +151,7 @@ impl Courier<'_> {
     }
 
     /// Asks the target, and writes what it does not have.
-    async fn step(&mut self, run: RunId) -> Result<Step, Setback> {
+    async fn step(&mut self, run: RunId) -> Result<Step, ReplayFailure> {
         if self.mark(run).await?.is_some_and(|mark| mark > Seq::ZERO) {
             return Ok(Step::Stored);
         }
@@ -179,7 +179,7 @@ impl Courier<'_> {
     }
 
     /// What the target says of a run; `None` where it keeps no watermarks.
-    async fn mark(&mut self, run: RunId) -> Result<Option<Seq>, Setback> {
+    async fn mark(&mut self, run: RunId) -> Result<Option<Seq>, ReplayFailure> {
         let answer = guarded(self.target.sink.watermark(run)).await.map_err(|failure| failure.error)?;
         let Some(Watermark { target, seq }) = answer else { return Ok(None) };
         if self.known.is_some_and(|known| known != target) {
@@ -189,7 +189,7 @@ impl Courier<'_> {
     }
 
     /// Until everything is durable; a sink that is through with a part of it gets the rest again.
-    async fn write(&mut self, parcels: &[Parcel]) -> Result<Option<Position>, StageError> {
+    async fn write(&mut self, parcels: &[ReplayBatch]) -> Result<Option<Position>, StageError> {
         let sink = &mut self.target.sink;
         let mut done = 0;
         loop {
@@ -201,7 +201,7 @@ impl Courier<'_> {
                 sink.flush().await
             });
             let reached = written.await.map_err(|failure| failure.error.behind(done))?;
-            let place = |parcel: &Parcel| parcel.batch.position;
+            let place = |parcel: &ReplayBatch| parcel.batch.position;
             let is_durable = |at: Position| reached.is_some_and(|it| it.run == at.run && it.seq >= at.seq);
             let taken = rest.iter().take_while(|parcel| is_durable(place(parcel))).count();
             if taken == 0 || taken == rest.len() {
@@ -213,13 +213,17 @@ impl Courier<'_> {
 }
 
 /// The rows of one batch as journalled, on their way under the replay's run.
-struct Parcel {
+struct ReplayBatch {
     batch: Batch,
     letters: Vec<LetterId>,
 }
 
 /// One parcel per batch: what is one per poll stays so.
-fn pack(run: RunId, rows: Vec<(LetterId, RecordBatch)>, now: Timestamp) -> Result<Vec<Parcel>, StageError> {
+fn pack(
+    run: RunId,
+    rows: Vec<(LetterId, RecordBatch)>,
+    now: Timestamp,
+) -> Result<Vec<ReplayBatch>, StageError> {
     let unfit = |error| StageError::halt("the rows of one batch have several schemas").because(error);
     let mut parcels = Vec::new();
     for same in rows.chunk_by(|(one, _), (other, _)| one.position == other.position) {
@@ -227,13 +231,13 @@ fn pack(run: RunId, rows: Vec<(LetterId, RecordBatch)>, now: Timestamp) -> Resul
         let records = concat_batches(&first.schema(), same.iter().map(|(_, row)| row)).map_err(unfit)?;
         let seq = Seq(u64::try_from(parcels.len()).unwrap_or(u64::MAX)).next();
         let batch = Batch { position: Position { run, seq }, complete: false, accepted_at: now, records };
-        parcels.push(Parcel { batch, letters: same.iter().map(|(id, _)| *id).collect() });
+        parcels.push(ReplayBatch { batch, letters: same.iter().map(|(id, _)| *id).collect() });
     }
     Ok(parcels)
 }
 
 /// The letters with their new reasons; `None` if the sink named no row, or one it was not given.
-fn refused(parcels: &[Parcel], rejected: &[Rejection], at: Timestamp) -> Option<Vec<DeadLetter>> {
+fn refused(parcels: &[ReplayBatch], rejected: &[Rejection], at: Timestamp) -> Option<Vec<DeadLetter>> {
     let letter = |rejection: &Rejection| {
         let id = parcels.get(rejection.batch)?.letters.get(rejection.row)?;
         let (code, reason) = (rejection.code.clone(), rejection.reason.clone());

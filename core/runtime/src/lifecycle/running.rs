@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::call::stop::Stop;
-use crate::deliver::delivery::{Delivery, deliver};
+use crate::deliver::delivery::{DeliveryTask, deliver};
 use crate::deliver::live::{Live, show};
 use crate::ingest::poll::{Poll, poll};
-use crate::ingest::task::{Pump, pump};
-use crate::lifecycle::maintenance::Keeper;
-use crate::observe::health_board::Board;
+use crate::ingest::task::{IngestTask, pump};
+use crate::lifecycle::maintenance::Maintenance;
+use crate::observe::health_board::HealthBoard;
 
 /// How long closing the journal may take: it is durable already, closing only tidies.
 const CLOSE_LIMIT: Duration = Duration::from_millis(400);
@@ -29,13 +29,13 @@ pub struct Running {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) grace: Duration,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<HealthBoard>,
     pub(crate) stop: Stop,
     pub(crate) polls: Vec<Poll>,
-    pub(crate) pump: Pump,
-    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) pump: IngestTask,
+    pub(crate) deliveries: Vec<DeliveryTask>,
     pub(crate) lives: Vec<Live>,
-    pub(crate) keeper: Keeper,
+    pub(crate) keeper: Maintenance,
 }
 
 /// How a pipeline ended.
@@ -57,7 +57,7 @@ impl Running {
 
     /// How it is, at any time, without waiting.
     pub fn health(&self) -> Arc<dyn HealthView> {
-        Arc::<Board>::clone(&self.board)
+        Arc::<HealthBoard>::clone(&self.board)
     }
 
     /// Runs until every source has ended or `stop` asks for the end. `force` ends at once: what is durable stays,
@@ -197,7 +197,7 @@ fn bug(error: JoinError) -> Option<String> {
     error.is_panic().then(|| format!("a task of the runtime panicked: {error}"))
 }
 
-async fn close(pipeline: &str, journal: &dyn Journal, board: &Board) {
+async fn close(pipeline: &str, journal: &dyn Journal, board: &HealthBoard) {
     let last = async {
         if let Ok(status) = journal.status().await {
             board.publish(status);

@@ -13,26 +13,26 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::call::retry::Backoff;
 use crate::call::stop::Stop;
-use crate::deliver::delivery::{Delivery, Memory};
+use crate::deliver::delivery::{DeliveryTask, Memory};
 use crate::deliver::live;
 use crate::deliver::live::Live;
 use crate::ingest::chain::{Chain, Link};
-use crate::ingest::poll::{Durable, Heard, Poll};
+use crate::ingest::poll::{Durable, Poll, PolledRows};
 use crate::ingest::schedule::Schedule;
 use crate::ingest::staged_state::StagedState;
-use crate::ingest::stored::Recall;
-use crate::ingest::task::Pump;
-use crate::lifecycle::maintenance::Keeper;
+use crate::ingest::stored::StoreQuestions;
+use crate::ingest::task::IngestTask;
+use crate::lifecycle::maintenance::Maintenance;
 use crate::lifecycle::options::{OpenError, RunOptions};
-use crate::observe::health_board::Board;
-use crate::observe::rejection_log::Teller;
+use crate::observe::health_board::HealthBoard;
+use crate::observe::rejection_log::RejectionLog;
 use crate::observe::source_report::SourceReport;
 use crate::time::system::ClockWatch;
-use crate::time::trust::clock_trust::Judge;
+use crate::time::trust::clock_trust::ClockTrust;
 use crate::time::trust::kept::Trusted;
-use crate::time::trust::trusted_clock::Judged;
-use crate::wire::identity::settle::Settled;
-use crate::wire::schema::Stamp;
+use crate::time::trust::trusted_clock::TrustedClock;
+use crate::wire::identity::settle::StateMatches;
+use crate::wire::schema::RowStamp;
 use crate::wire::wired::{SinkNode, TransformNode};
 
 /// What all stages of the pipeline are opened with.
@@ -40,13 +40,13 @@ pub(crate) struct Common {
     pub(crate) pipeline: String,
     pub(crate) options: RunOptions,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<HealthBoard>,
     pub(crate) stop: Stop,
     pub(crate) room: Arc<Notify>,
     /// Rung when dead letters were handed back to transforms.
     pub(crate) again: Arc<Notify>,
     pub(crate) live: broadcast::Sender<Batch>,
-    pub(crate) judge: Arc<Judge>,
+    pub(crate) judge: Arc<ClockTrust>,
 }
 
 impl Common {
@@ -56,7 +56,7 @@ impl Common {
 
     /// The clock of sinks.
     fn judged(&self) -> Arc<dyn Clock> {
-        Arc::new(Judged { clock: Arc::clone(&self.options.clock), judge: Arc::clone(&self.judge) })
+        Arc::new(TrustedClock { clock: Arc::clone(&self.options.clock), judge: Arc::clone(&self.judge) })
     }
 
     fn backoff(&self, stage: &str) -> Backoff {
@@ -65,13 +65,13 @@ impl Common {
 
     pub(crate) fn pump(
         &self,
-        inbox: mpsc::Receiver<Heard>,
+        inbox: mpsc::Receiver<PolledRows>,
         chain: Chain,
         durable: Vec<watch::Sender<Durable>>,
-        recall: Option<Recall>,
+        recall: Option<StoreQuestions>,
         trusted: Trusted,
-    ) -> Pump {
-        Pump {
+    ) -> IngestTask {
+        IngestTask {
             pipeline: self.pipeline.clone(),
             inbox,
             chain,
@@ -96,8 +96,8 @@ impl Common {
         }
     }
 
-    pub(crate) fn keeper(&self, forgotten: Vec<mpsc::Sender<Vec<RunId>>>) -> Keeper {
-        Keeper {
+    pub(crate) fn keeper(&self, forgotten: Vec<mpsc::Sender<Vec<RunId>>>) -> Maintenance {
+        Maintenance {
             pipeline: self.pipeline.clone(),
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.options.clock),
@@ -113,7 +113,7 @@ pub(crate) fn open_transforms(
     common: &Common,
     pipeline: &Pipeline,
     wired: Vec<TransformNode>,
-    settled: &Settled,
+    settled: &StateMatches,
     state: Vec<StateChange>,
     store: Option<&Offer>,
 ) -> Result<Chain, OpenError> {
@@ -127,7 +127,7 @@ pub(crate) fn open_transforms(
         let meters = common.options.meters.transform(&common.pipeline, &name);
         let (transform, memory) = (Some(transform), StagedState::default());
         let asks = store.map_or_else(Vec::new, |store| wired.asks(store));
-        let (known, rejected, teller) = (None, Vec::new(), Teller::default());
+        let (known, rejected, teller) = (None, Vec::new(), RejectionLog::default());
         Ok(Link {
             name,
             handle,
@@ -149,7 +149,7 @@ pub(crate) fn open_transforms(
 }
 
 /// The sources' tasks, what they send, and how they learn what is durable.
-type Sources = (Vec<Poll>, mpsc::Receiver<Heard>, Vec<watch::Sender<Durable>>);
+type Sources = (Vec<Poll>, mpsc::Receiver<PolledRows>, Vec<watch::Sender<Durable>>);
 
 pub(crate) async fn open_sources(
     common: &Common,
@@ -158,7 +158,7 @@ pub(crate) async fn open_sources(
     input: &SchemaRef,
 ) -> Result<Sources, OpenError> {
     // One slot each: a source polls on while its last pass becomes durable, and waits behind a full journal.
-    let (inbox_in, inbox) = mpsc::channel::<Heard>(plans.len().max(1));
+    let (inbox_in, inbox) = mpsc::channel::<PolledRows>(plans.len().max(1));
     let (mut polls, mut durable) = (Vec::new(), Vec::new());
     for (index, (decl, plan)) in pipeline.sources.iter().zip(plans).enumerate() {
         let name = decl.stage.name.as_str();
@@ -171,7 +171,7 @@ pub(crate) async fn open_sources(
         let address = plan.address();
         polls.push(Poll {
             index,
-            stamp: Stamp::new(input, plan.output(), name),
+            stamp: RowStamp::new(input, plan.output(), name),
             plan,
             context,
             source: Some(source),
@@ -192,7 +192,7 @@ pub(crate) async fn open_sources(
 }
 
 /// The sinks' tasks, how they learn of forgotten runs, and what stores they offer, in the order of the file.
-type Sinks = (Vec<Delivery>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>, Vec<Option<Arc<dyn Store>>>);
+type Sinks = (Vec<DeliveryTask>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>, Vec<Option<Arc<dyn Store>>>);
 
 /// Stores before their readers; wiring has seen to it that there is such an order.
 pub(crate) async fn open_sinks(
@@ -239,7 +239,7 @@ pub(crate) async fn open_sinks(
         }
         let (tell, told) = mpsc::channel(4);
         forgotten.push(tell);
-        deliveries.push(Delivery {
+        deliveries.push(DeliveryTask {
             index,
             pipeline,
             backoff: common.backoff(&name),

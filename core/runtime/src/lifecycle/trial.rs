@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use jiff::Timestamp;
-use smiles_journal::{Aside, Entry, Journal, JournalError, OnFull, Options, SqliteJournal};
+use smiles_journal::{Entry, Journal, JournalError, OnFull, Options, RejectedRows, SqliteJournal};
 use smiles_stage::{OpenContext, PassInfo, Source, SourcePasses, SourcePlan, StageError};
 use tokio::sync::{Notify, broadcast};
 
@@ -17,9 +17,9 @@ use crate::call::stop::Stop;
 use crate::ingest::chain::{Chain, ChainError};
 use crate::lifecycle::options::{OpenError, RunOptions};
 use crate::lifecycle::stages::{Common, open_transforms};
-use crate::time::trust::clock_trust::Judge;
+use crate::time::trust::clock_trust::ClockTrust;
 use crate::time::trust::kept::Known;
-use crate::wire::schema::Stamp;
+use crate::wire::schema::RowStamp;
 use crate::wire::wired::Wired;
 
 /// Far more than anybody tries.
@@ -37,7 +37,7 @@ struct Tried {
     name: String,
     plan: Box<dyn SourcePlan>,
     context: OpenContext,
-    stamp: Stamp,
+    stamp: RowStamp,
     /// Whether a pass was fed, and whether a complete one; `None`: not since the process began.
     passes: Option<bool>,
 }
@@ -84,7 +84,7 @@ impl Wired {
         let name = pipeline.name.clone();
         let opened = in_memory(&name, options.clock.now()).await;
         let journal = opened.map_err(|source| OpenError::Journal { pipeline: name.clone(), source })?;
-        let judge = Arc::new(Judge::new(None, Known::default(), options.clock.monotonic()));
+        let judge = Arc::new(ClockTrust::new(None, Known::default(), options.clock.monotonic()));
         let common = Common {
             pipeline: name.clone(),
             options,
@@ -100,7 +100,7 @@ impl Wired {
         chain.answered_nothing();
         let tried = |(decl, plan): (&smiles_config::SourceDecl, Box<dyn SourcePlan>)| {
             let name = decl.stage.name.clone();
-            let stamp = Stamp::new(&input, plan.output(), &name);
+            let stamp = RowStamp::new(&input, plan.output(), &name);
             let context = OpenContext { every: decl.every, ..common.context(&name) };
             Tried { name, plan, context, stamp, passes: None }
         };
@@ -134,7 +134,7 @@ impl Trial {
         let (left, records) = self.apply(source, rows, began, complete)?;
         let (state, rejected) = (self.chain.staged(), self.chain.rejected());
         if records.num_rows() > 0 || !state.is_empty() || !rejected.is_empty() {
-            let aside = Aside { rejected, returned: Vec::new() };
+            let aside = RejectedRows { rejected, returned: Vec::new() };
             let appended = self.journal.append(Entry { records, state, complete, aside, now: began }).await;
             if let Err(error) = appended {
                 self.chain.discard();

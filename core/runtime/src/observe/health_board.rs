@@ -13,10 +13,10 @@ use smiles_stage::{
 };
 use tokio::sync::Notify;
 
-use crate::time::trust::clock_trust::Judge;
+use crate::time::trust::clock_trust::ClockTrust;
 
 /// One pipeline's state.
-pub(crate) struct Board {
+pub(crate) struct HealthBoard {
     clock: Arc<dyn Clock>,
     begun: Duration,
     state: Mutex<State>,
@@ -40,10 +40,10 @@ struct State {
     repairs: Vec<String>,
     /// Per transform that has dead letters, how many.
     rejected: Vec<(String, u64)>,
-    judge: Option<Arc<Judge>>,
+    judge: Option<Arc<ClockTrust>>,
 }
 
-impl Board {
+impl HealthBoard {
     pub(crate) fn new(
         pipeline: &str,
         max_size_bytes: u64,
@@ -72,7 +72,7 @@ impl Board {
     }
 
     /// Who knows whether the clock can be right.
-    pub(crate) fn judged_by(&self, judge: &Arc<Judge>) {
+    pub(crate) fn judged_by(&self, judge: &Arc<ClockTrust>) {
         self.state().judge = Some(Arc::clone(judge));
     }
 
@@ -168,7 +168,7 @@ impl Board {
     }
 }
 
-impl HealthView for Board {
+impl HealthView for HealthBoard {
     fn health(&self) -> Health {
         let now = self.clock.monotonic();
         let state = self.state();
@@ -194,7 +194,7 @@ impl HealthView for Board {
     }
 }
 
-impl Debug for Board {
+impl Debug for HealthBoard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Board").field("pipeline", &self.state().health.pipeline).finish_non_exhaustive()
     }
@@ -304,10 +304,10 @@ mod tests {
 
     use super::*;
 
-    fn board(clock: &ManualClock) -> Arc<Board> {
+    fn board(clock: &ManualClock) -> Arc<HealthBoard> {
         let clock: Arc<dyn Clock> = Arc::new(clock.clone());
         let sources = vec![unheard("DTU", "tcp://10.0.0.5:502 unit 1".into(), Some(Duration::from_secs(60)))];
-        Board::new("roof", 1000, &clock, sources, vec![starting("store", "sqlite")])
+        HealthBoard::new("roof", 1000, &clock, sources, vec![starting("store", "sqlite")])
     }
 
     #[test]

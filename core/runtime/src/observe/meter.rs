@@ -10,7 +10,7 @@ use smiles_stage::prometheus::{
 };
 use smiles_stage::{Clock, Health, HealthView};
 
-use crate::observe::health_board::Board;
+use crate::observe::health_board::HealthBoard;
 
 const PASS_SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -32,7 +32,7 @@ pub struct Meters {
     sink_rows: IntCounterVec,
     sink_errors: IntCounterVec,
     flush_seconds: HistogramVec,
-    boards: Arc<Mutex<Vec<Weak<Board>>>>,
+    boards: Arc<Mutex<Vec<Weak<HealthBoard>>>>,
 }
 
 impl Meters {
@@ -119,7 +119,7 @@ impl Meters {
     }
 
     /// Shows this pipeline's books from now on, as long as it runs.
-    pub(crate) fn show(&self, board: &Arc<Board>) {
+    pub(crate) fn show(&self, board: &Arc<HealthBoard>) {
         let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
         boards.retain(|shown| shown.strong_count() > 0);
         boards.push(Arc::downgrade(board));
@@ -226,7 +226,7 @@ struct AtScrape {
     journal: [IntGaugeVec; 3],
     lag: [GaugeVec; 2],
     lag_batches: IntGaugeVec,
-    boards: Arc<Mutex<Vec<Weak<Board>>>>,
+    boards: Arc<Mutex<Vec<Weak<HealthBoard>>>>,
 }
 
 /// What is shown of a journal: bytes in use, the limit, and what is on its way there.
@@ -237,7 +237,7 @@ const JOURNAL: [(&str, &str); 3] = [
 ];
 
 impl AtScrape {
-    fn new(clock: Arc<dyn Clock>, boards: Arc<Mutex<Vec<Weak<Board>>>>) -> Result<Self, Error> {
+    fn new(clock: Arc<dyn Clock>, boards: Arc<Mutex<Vec<Weak<HealthBoard>>>>) -> Result<Self, Error> {
         let build = IntGaugeVec::new(Opts::new("smiles_build_info", "Which version runs."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let books = "Rows per sink: accepted = delivered + dead_lettered + dropped + lost + waiting.";
@@ -375,7 +375,7 @@ mod tests {
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let meters = Meters::new(Registry::new(), Arc::clone(&shared)).unwrap();
         let sources = vec![unheard("DTU", "tcp://x".into(), None)];
-        let board = Board::new("roof", 1000, &shared, sources, vec![starting("store", "sqlite")]);
+        let board = HealthBoard::new("roof", 1000, &shared, sources, vec![starting("store", "sqlite")]);
         meters.show(&board);
         let scrape = || TextEncoder::new().encode_to_string(&meters.registry().gather()).unwrap();
         let books =

@@ -12,7 +12,7 @@ const CODES_MAX: usize = 32;
 
 /// What was said of one transform, by code.
 #[derive(Debug, Default)]
-pub(crate) struct Teller(HashMap<String, Said>);
+pub(crate) struct RejectionLog(HashMap<String, Said>);
 
 #[derive(Debug)]
 struct Said {
@@ -21,7 +21,7 @@ struct Said {
     rows: u64,
 }
 
-impl Teller {
+impl RejectionLog {
     /// Rows that are dead letters now.
     pub(crate) fn tell(&mut self, pipeline: &str, rejected: &[Rejected], now: Duration) {
         for Rejected { transform, code, reason, .. } in rejected {
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_said_once_an_hour_however_many_rows() {
-        let mut teller = Teller::default();
+        let mut teller = RejectionLog::default();
         let lines = logged(|| {
             for minute in 0..90 {
                 teller.tell("roof", &rejected(&["a", "a", "b"]), Duration::from_secs(minute * 60));
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn codes_without_end_are_told_as_one() {
-        let mut teller = Teller::default();
+        let mut teller = RejectionLog::default();
         let codes: Vec<String> = (0..1000).map(|code| code.to_string()).collect();
         let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
         let lines = logged(|| teller.tell("roof", &rejected(&codes), Duration::ZERO));

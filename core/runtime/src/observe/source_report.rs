@@ -7,7 +7,7 @@ use smiles_stage::Pass;
 
 use crate::call::guard::Failure;
 use crate::call::retry::Verdict;
-use crate::observe::health_board::Board;
+use crate::observe::health_board::HealthBoard;
 use crate::observe::meter::SourceMeters;
 
 /// How the last pass went.
@@ -25,7 +25,7 @@ pub(crate) struct SourceReport {
     pipeline: String,
     name: String,
     address: String,
-    board: Arc<Board>,
+    board: Arc<HealthBoard>,
     meters: SourceMeters,
     condition: Condition,
 }
@@ -36,7 +36,7 @@ impl SourceReport {
         pipeline: &str,
         name: &str,
         address: String,
-        board: &Arc<Board>,
+        board: &Arc<HealthBoard>,
         meters: SourceMeters,
     ) -> Self {
         let (pipeline, name, board) = (pipeline.to_owned(), name.to_owned(), Arc::clone(board));
@@ -144,7 +144,7 @@ mod tests {
         let meters = Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).unwrap();
         let address = "tcp://10.0.0.5:502 unit 1".to_owned();
         let sources = vec![unheard("DTU", address.clone(), None)];
-        let board = Board::new("roof", 1000, &clock, sources, Vec::new());
+        let board = HealthBoard::new("roof", 1000, &clock, sources, Vec::new());
         SourceReport::new(0, "roof", "DTU", address, &board, meters.source("roof", "DTU"))
     }
 

@@ -65,13 +65,13 @@ pub(crate) fn wrong_stamps(schema: &Schema) -> Vec<String> {
 
 /// Brings the rows of one source into the row schema of the pipeline.
 #[derive(Debug)]
-pub(crate) struct Stamp {
+pub(crate) struct RowStamp {
     schema: SchemaRef,
     from: SchemaRef,
     source: String,
 }
 
-impl Stamp {
+impl RowStamp {
     /// For a source of this name with these columns, which [`differences`] has found none in.
     pub(crate) fn new(schema: &SchemaRef, from: SchemaRef, source: &str) -> Self {
         Self { schema: Arc::clone(schema), from, source: source.to_owned() }
@@ -166,7 +166,7 @@ mod tests {
         let nullable: Vec<_> =
             rows.fields().iter().map(|field| (field.name().as_str(), field.is_nullable())).collect();
         assert_eq!(nullable, [("time", false), ("source", false), ("a", false), ("b", true)]);
-        let stamp = Stamp::new(&rows, Arc::clone(&second), "roof");
+        let stamp = RowStamp::new(&rows, Arc::clone(&second), "roof");
         let columns: Vec<ArrayRef> =
             vec![Arc::new(Int64Array::from(vec![None, Some(2)])), Arc::new(Int64Array::from(vec![1, 3]))];
         let heard = RecordBatch::try_new(second, columns).unwrap();

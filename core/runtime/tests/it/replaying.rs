@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use smiles_journal::{
-    Aside, Cursor, DeadLetter, Entry, From, Guest, Journal, LetterId, OnFull, Options, Selection,
-    SqliteJournal, letters, verify,
+    Cursor, DeadLetter, Entry, From, Journal, LetterId, OnFull, OperatorAccess, Options, RejectedRows,
+    Selection, SqliteJournal, letters, verify,
 };
 use smiles_runtime::{ReplayError, Replayed, Target, replay};
 use smiles_stage::{Clock, Position, RunId, Seq, Sink};
@@ -52,7 +52,7 @@ impl World {
         journal.reconcile("store", watermark.target, &[(run, Seq::ZERO)]).await.unwrap();
         for batch in 0..BATCHES {
             let records = numbered(batch * 3..batch * 3 + 3);
-            let (aside, now) = (Aside::default(), Timestamp::UNIX_EPOCH);
+            let (aside, now) = (RejectedRows::default(), Timestamp::UNIX_EPOCH);
             let entry = Entry { records, state: Vec::new(), complete: true, aside, now };
             let mut batch = journal.append(entry).await.unwrap().batch;
             let letters = [0, 2].map(|row| letter(batch.position, row));
@@ -72,7 +72,7 @@ impl World {
 
     /// One process that replays everything; `None`: it hung and was killed.
     async fn process(&self) -> Option<Result<Replayed, ReplayError>> {
-        let guest = Guest::enter(&self.path, "test", Timestamp::UNIX_EPOCH).unwrap();
+        let guest = OperatorAccess::enter(&self.path, "test", Timestamp::UNIX_EPOCH).unwrap();
         let sink = MemorySink::new(&self.target, &self.mishaps).named("store");
         let mut target = Target { name: "store".into(), sink: Box::new(sink) };
         let letters = self.letters();

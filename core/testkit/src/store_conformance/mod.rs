@@ -17,8 +17,8 @@ use futures::TryStreamExt;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use smiles_stage::{
-    Action, Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Query, Side, Store, Value,
-    time_field,
+    Action, Aggregate, BoundSide, Buckets, Comparison, Filter, Function, Order, PageBound, Query, Store,
+    Value, time_field,
 };
 
 use crate::store_conformance::table::COLUMNS;
@@ -185,7 +185,9 @@ pub async fn misfits(subject: &dyn Subject) {
             format!("compares `s` of `{table}` with a value of another type"),
         ),
         (
-            query(|query| query.within = vec![Edge { side: Side::After, place: vec![Value::Int(1)] }]),
+            query(|query| {
+                query.within = vec![PageBound { side: BoundSide::After, place: vec![Value::Int(1)] }]
+            }),
             "needs a value for each of its columns".to_owned(),
         ),
         (

@@ -8,7 +8,7 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use jiff::Timestamp;
-use smiles_stage::{Comparison, Edge, Filter, Function, Order, Query, Side, Value};
+use smiles_stage::{BoundSide, Comparison, Filter, Function, Order, PageBound, Query, Value};
 
 use crate::store_conformance::table::Row;
 
@@ -82,7 +82,7 @@ pub(super) fn naive(rows: &[Row], query: &Query) -> Vec<Row> {
 }
 
 /// Whether a row is on that side of the place; one with a null in the order is on none.
-fn within(row: &Row, edge: &Edge, order: &[Order]) -> bool {
+fn within(row: &Row, edge: &PageBound, order: &[Order]) -> bool {
     let mut ordering = Ordering::Equal;
     for (order, place) in order.iter().zip(&edge.place) {
         let Some(cell) = cell(row, &order.column) else { return false };
@@ -90,9 +90,9 @@ fn within(row: &Row, edge: &Edge, order: &[Order]) -> bool {
         ordering = ordering.then(if order.descending { next.reverse() } else { next });
     }
     match edge.side {
-        Side::From => ordering.is_ge(),
-        Side::After => ordering.is_gt(),
-        Side::UpTo => ordering.is_le(),
+        BoundSide::From => ordering.is_ge(),
+        BoundSide::After => ordering.is_gt(),
+        BoundSide::UpTo => ordering.is_le(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use smiles_stage::{Aggregate, Buckets, Comparison, Edge, Filter, Function, Order, Query, Side, Value};
+use smiles_stage::{
+    Aggregate, BoundSide, Buckets, Comparison, Filter, Function, Order, PageBound, Query, Value,
+};
 
 use crate::store_conformance::table::{COLUMNS, Row};
 
@@ -43,16 +45,16 @@ pub(super) fn any_filter() -> impl Strategy<Value = Filter> {
 }
 
 /// A value for each column, and which sides of the place are meant.
-type Place = ((i64, &'static str, i64, i64, f64), Vec<Side>);
+type Place = ((i64, &'static str, i64, i64, f64), Vec<BoundSide>);
 
 fn any_place() -> impl Strategy<Value = Place> {
     let value = prop_oneof![Just(-1.5), Just(0.0), Just(2.0)];
     let place = (0..16_i64, prop_oneof![Just("a"), Just("B")], 0..3_i64, -2..4_i64, value);
-    let side = prop_oneof![Just(Side::From), Just(Side::After), Just(Side::UpTo)];
+    let side = prop_oneof![Just(BoundSide::From), Just(BoundSide::After), Just(BoundSide::UpTo)];
     (place, proptest::collection::vec(side, 0..3))
 }
 
-fn edges(((id, s, p, time, v), sides): &Place, order: &[Order]) -> Vec<Edge> {
+fn edges(((id, s, p, time, v), sides): &Place, order: &[Order]) -> Vec<PageBound> {
     let value = |order: &Order| match order.column.as_str() {
         "id" => Value::Int(*id),
         "s" => Value::Text((*s).to_owned()),
@@ -60,7 +62,7 @@ fn edges(((id, s, p, time, v), sides): &Place, order: &[Order]) -> Vec<Edge> {
         "time" => Value::Time(Timestamp::from_microsecond(time * 1_000_001).unwrap()),
         _ => Value::Float(*v),
     };
-    let edge = |side: &Side| Edge { side: *side, place: order.iter().map(value).collect() };
+    let edge = |side: &BoundSide| PageBound { side: *side, place: order.iter().map(value).collect() };
     sides.iter().map(edge).collect()
 }
 

@@ -10,7 +10,7 @@ use smiles_stage::{Comparison, Filter, Query};
 use crate::declare::params::Values;
 use crate::declare::resource::{Plan, Resource};
 use crate::declare::selection::{Partner, Selection};
-use crate::query::client::{Asker, Found, STORE_RETRY};
+use crate::query::client::{Found, STORE_RETRY, StoreClient};
 use crate::query::format::{Encoder, Format, write_members};
 use crate::text::json;
 use crate::text::json::Cell;
@@ -52,22 +52,22 @@ pub(crate) async fn answer(
     plan: &Plan,
     values: &Values,
     format: Format,
-    asker: &Asker<'_>,
+    client: &StoreClient<'_>,
 ) -> Result<Content, Failure> {
-    let base = asker.rows(&plan.base, &plan.base.query(values)).await?;
+    let base = client.rows(&plan.base, &plan.base.query(values)).await?;
     if base.count() == 0 {
-        check_empty(resource, plan, values, asker).await?;
+        check_empty(resource, plan, values, client).await?;
     }
     if format != Format::Json {
         return Ok(Content::whole(format, encoded(format, &plan.base, &base)?));
     }
     let mut joins = Vec::with_capacity(plan.joins.len());
     for partner in &plan.joins {
-        joins.push((partner, partners(asker, partner, &base).await?));
+        joins.push((partner, partners(client, partner, &base).await?));
     }
     let mut nests = Vec::with_capacity(plan.nests.len());
     for (name, partner) in &plan.nests {
-        nests.push((name.as_str(), partner, partners(asker, partner, &base).await?));
+        nests.push((name.as_str(), partner, partners(client, partner, &base).await?));
     }
     let writer = Writer { base: &plan.base, joins, nests };
     let mut out = String::new();
@@ -107,16 +107,16 @@ pub(crate) async fn check_empty(
     resource: &Resource,
     plan: &Plan,
     values: &Values,
-    asker: &Asker<'_>,
+    client: &StoreClient<'_>,
 ) -> Result<(), Failure> {
-    let unsure = |selection: &Selection| selection.view.is_some() && !asker.memory.knows_all();
+    let unsure = |selection: &Selection| selection.view.is_some() && !client.memory.knows_all();
     let exists = match &plan.exists {
         None if resource.is_list() && unsure(&plan.base) => return Err(unknown()),
         None if resource.is_list() => return Ok(()),
         None => None,
         Some(exists) => {
             let query = Query { limit: Some(1), ..exists.query(values) };
-            Some((exists, asker.rows(exists, &query).await?.count() > 0))
+            Some((exists, client.rows(exists, &query).await?.count() > 0))
         }
     };
     match exists {
@@ -141,7 +141,7 @@ struct Partners {
 }
 
 /// One question for the partners of all rows; narrowed where all rows have the same key.
-async fn partners(asker: &Asker<'_>, partner: &Partner, base: &Found) -> Result<Partners, Failure> {
+async fn partners(client: &StoreClient<'_>, partner: &Partner, base: &Found) -> Result<Partners, Failure> {
     if base.count() == 0 {
         return Ok(Partners { found: Found(Vec::new()), by_key: HashMap::new() });
     }
@@ -152,7 +152,7 @@ async fn partners(asker: &Asker<'_>, partner: &Partner, base: &Found) -> Result<
             query.filters.push(Filter { column, comparison: Comparison::Eq, value });
         }
     }
-    let found = asker.rows(&partner.selection, &query).await?;
+    let found = client.rows(&partner.selection, &query).await?;
     let mut by_key: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
     let own: Vec<usize> = partner.on.iter().map(|(_, own)| *own).collect();
     for (batch, row) in found.places() {

@@ -22,7 +22,7 @@ const COMPRESSED_MIN: usize = 1024;
 
 /// What an answer was made of; another stamp, another answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct AnswerVersion {
     /// Of memory; 0 for an answer that is of the store alone.
     pub memory: u64,
     /// Of the store.
@@ -33,7 +33,7 @@ pub(crate) struct Stamp {
 
 /// A whole answer, ready to be sent any number of times.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct CachedAnswer {
     /// How it is written.
     pub format: Format,
     /// The body.
@@ -45,7 +45,7 @@ pub(crate) struct Kept {
     compressed: OnceLock<Option<Bytes>>,
 }
 
-impl Kept {
+impl CachedAnswer {
     pub(crate) fn new(format: Format, body: Bytes, link: Option<String>) -> Self {
         let tag = tag(&body);
         Self { format, body, link, tag, compressed: OnceLock::new() }
@@ -83,7 +83,7 @@ pub(crate) struct Cache(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    answers: HashMap<(Format, String), (Stamp, Arc<Kept>)>,
+    answers: HashMap<(Format, String), (AnswerVersion, Arc<CachedAnswer>)>,
     /// In the order they came.
     order: VecDeque<(Format, String)>,
     bytes: usize,
@@ -95,8 +95,8 @@ impl Cache {
         &self,
         format: Format,
         target: &str,
-        stamp: impl Fn(&Stamp) -> bool,
-    ) -> Option<Arc<Kept>> {
+        stamp: impl Fn(&AnswerVersion) -> bool,
+    ) -> Option<Arc<CachedAnswer>> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Looked up by a borrowed pair, a map would want a type of its own; requests are short.
         let (made_of, kept) = state.answers.get(&(format, target.to_owned()))?;
@@ -104,7 +104,7 @@ impl Cache {
     }
 
     /// Keeps an answer, in place of an older one.
-    pub(crate) fn keep(&self, target: &str, stamp: Stamp, kept: &Arc<Kept>) {
+    pub(crate) fn keep(&self, target: &str, stamp: AnswerVersion, kept: &Arc<CachedAnswer>) {
         if kept.body.len() > ANSWER_MAX {
             return;
         }
@@ -126,7 +126,7 @@ impl Cache {
 
 /// The bytes an answer may come to hold: its compressed copy, made when the first client wants one, is shorter than
 /// the body. The request stands there twice.
-fn weight(target: &str, kept: &Kept) -> usize {
+fn weight(target: &str, kept: &CachedAnswer) -> usize {
     let body = kept.body.len();
     let compressed = if body < COMPRESSED_MIN { 0 } else { body };
     body + compressed + 2 * target.len() + kept.link.as_ref().map_or(0, String::len)
@@ -136,19 +136,20 @@ fn weight(target: &str, kept: &Kept) -> usize {
 mod tests {
     use super::*;
 
-    fn kept(body: &str) -> Arc<Kept> {
-        Arc::new(Kept::new(Format::Json, Bytes::from(body.to_owned()), None))
+    fn kept(body: &str) -> Arc<CachedAnswer> {
+        Arc::new(CachedAnswer::new(Format::Json, Bytes::from(body.to_owned()), None))
     }
 
     #[test]
     fn an_answer_is_found_until_its_stamp_is_another() {
-        let (cache, stamp) = (Cache::default(), Stamp { memory: 1, store: 2, day: 3 });
+        let (cache, stamp) = (Cache::default(), AnswerVersion { memory: 1, store: 2, day: 3 });
         cache.keep("/a", stamp, &kept("one"));
-        let find =
-            |wanted: Stamp| cache.find(Format::Json, "/a", |it| *it == wanted).map(|it| it.body.clone());
+        let find = |wanted: AnswerVersion| {
+            cache.find(Format::Json, "/a", |it| *it == wanted).map(|it| it.body.clone())
+        };
         assert_eq!(find(stamp), Some(Bytes::from_static(b"one")));
-        assert_eq!(find(Stamp { store: 3, ..stamp }), None);
-        cache.keep("/a", Stamp { store: 3, ..stamp }, &kept("two"));
+        assert_eq!(find(AnswerVersion { store: 3, ..stamp }), None);
+        cache.keep("/a", AnswerVersion { store: 3, ..stamp }, &kept("two"));
         assert_eq!(find(stamp), None);
         assert!(cache.find(Format::Csv, "/a", |_| true).is_none());
     }
@@ -158,16 +159,16 @@ mod tests {
         let cache = Cache::default();
         let large = "x".repeat(ANSWER_MAX);
         for place in 0..10 {
-            cache.keep(&format!("/{place}"), Stamp::default(), &kept(&large));
+            cache.keep(&format!("/{place}"), AnswerVersion::default(), &kept(&large));
         }
         let there = |target: &str| cache.find(Format::Json, target, |_| true).is_some();
         assert!(!there("/0") && there("/9"));
         assert!(!there("/7"), "with their compressed copies two of them fill the place");
         assert!(cache.0.lock().unwrap().bytes <= BYTES_MAX);
-        cache.keep("/larger", Stamp::default(), &kept(&format!("{large}x")));
+        cache.keep("/larger", AnswerVersion::default(), &kept(&format!("{large}x")));
         assert!(!there("/larger"));
         for place in 0..1000 {
-            cache.keep(&format!("/small/{place}"), Stamp::default(), &kept("x"));
+            cache.keep(&format!("/small/{place}"), AnswerVersion::default(), &kept("x"));
         }
         assert!(cache.0.lock().unwrap().order.len() <= ANSWERS_MAX);
     }
@@ -176,12 +177,14 @@ mod tests {
     fn an_answer_in_place_of_a_smaller_one_takes_the_place_of_others() {
         let (cache, large) = (Cache::default(), "x".repeat(ANSWER_MAX / 2));
         for place in 0..ANSWERS_MAX {
-            cache.keep(&format!("/{place}"), Stamp::default(), &kept("x"));
+            cache.keep(&format!("/{place}"), AnswerVersion::default(), &kept("x"));
         }
         for place in 0..ANSWERS_MAX {
-            cache.keep(&format!("/{place}"), Stamp::default(), &kept(&large));
+            cache.keep(&format!("/{place}"), AnswerVersion::default(), &kept(&large));
             let state = cache.0.lock().unwrap();
-            let held = |(key, (_, kept)): (&(Format, String), &(Stamp, Arc<Kept>))| weight(&key.1, kept);
+            let held = |(key, (_, kept)): (&(Format, String), &(AnswerVersion, Arc<CachedAnswer>))| {
+                weight(&key.1, kept)
+            };
             assert_eq!(state.bytes, state.answers.iter().map(held).sum::<usize>());
             assert!(state.bytes <= BYTES_MAX, "{} bytes after {place}", state.bytes);
             assert_eq!(state.order.len(), state.answers.len());

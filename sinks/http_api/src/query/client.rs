@@ -28,7 +28,7 @@ use crate::text::problem::Failure;
 pub(crate) const STORE_RETRY: Duration = Duration::from_secs(5);
 
 /// Where rows come from.
-pub(crate) struct Asker<'a> {
+pub(crate) struct StoreClient<'a> {
     /// The store.
     pub store: &'a Arc<dyn Store>,
     /// The name of the sink that is the store.
@@ -108,7 +108,7 @@ fn possible(query: &Query, answer: &[RecordBatch], latest: Option<Timestamp>) ->
     })
 }
 
-impl Asker<'_> {
+impl StoreClient<'_> {
     /// What the store says of itself.
     pub(crate) async fn stats(&self) -> Result<StoreStats, Failure> {
         let _turn = self.turn().await?;

@@ -14,8 +14,8 @@ use crate::current::memory::Memory;
 use crate::current::refusals::Refusals;
 use crate::declare::api::Api;
 use crate::describe::{index, openapi};
-use crate::query::cache::{Cache, Kept};
-use crate::query::client::{Asker, STORE_RETRY};
+use crate::query::cache::{Cache, CachedAnswer};
+use crate::query::client::{STORE_RETRY, StoreClient};
 use crate::query::format::Format;
 use crate::serve::access::Access;
 use crate::serve::events::Events;
@@ -27,9 +27,9 @@ pub(crate) struct App {
     pub(crate) api: Api,
     pub(crate) access: Access,
     /// The answer of `/api`.
-    pub(crate) index: Arc<Kept>,
+    pub(crate) index: Arc<CachedAnswer>,
     /// The answer of `/openapi.json`.
-    pub(crate) document: Arc<Kept>,
+    pub(crate) document: Arc<CachedAnswer>,
     pub(crate) health: Arc<dyn HealthView>,
     pub(crate) process: Arc<Process>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -87,8 +87,9 @@ impl App {
             IntGauge::with_opts(named("smiles_http_connections", "Open connections")).map_err(cannot)?;
         register(&context.meters, || Box::new(requests.clone())).map_err(cannot)?;
         register(&context.meters, || Box::new(connections.clone())).map_err(cannot)?;
-        let document =
-            |body: serde_json::Value| Arc::new(Kept::new(Format::Json, Bytes::from(body.to_string()), None));
+        let document = |body: serde_json::Value| {
+            Arc::new(CachedAnswer::new(Format::Json, Bytes::from(body.to_string()), None))
+        };
         Ok(Self {
             gate: Arc::new(Semaphore::new(api.bounds.store_queries)),
             index: document(index::body(&context.pipeline, &api)),
@@ -123,9 +124,9 @@ impl App {
     }
 
     /// Asks the store and memory.
-    pub(crate) fn asker<'a>(&'a self, store: &'a Arc<dyn Store>) -> Asker<'a> {
+    pub(crate) fn client<'a>(&'a self, store: &'a Arc<dyn Store>) -> StoreClient<'a> {
         let today = self.today();
-        Asker {
+        StoreClient {
             store,
             store_name: self.store_name.as_deref(),
             health: self.health.as_ref(),

@@ -57,7 +57,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds,
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, bounds: Bounds, ticket: Ticket) {
+async fn connection(stream: TcpStream, router: Router, bounds: Bounds, ticket: ConnectionSlot) {
     let closed = ticket.closed.clone();
     let ticket = Arc::new(ticket);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -132,7 +132,7 @@ struct Connection {
 }
 
 /// A place in the table; given back when dropped.
-struct Ticket {
+struct ConnectionSlot {
     id: u64,
     table: Arc<Table>,
     closed: CancellationToken,
@@ -140,7 +140,7 @@ struct Ticket {
 
 impl Table {
     /// A place for a new connection, another's if need be; `None` while all of them are being answered.
-    fn admit(table: &Arc<Table>) -> Option<Ticket> {
+    fn admit(table: &Arc<Table>) -> Option<ConnectionSlot> {
         let mut state = table.lock();
         if state.connections.len() >= table.cap {
             let idle = state.connections.iter().filter(|(_, connection)| !connection.busy);
@@ -154,7 +154,7 @@ impl Table {
         let connection = Connection { since: Instant::now(), busy: false, closed: closed.clone() };
         state.connections.insert(id, connection);
         table.show(&state);
-        Some(Ticket { id, table: Arc::clone(table), closed })
+        Some(ConnectionSlot { id, table: Arc::clone(table), closed })
     }
 
     fn show(&self, state: &State) {
@@ -166,7 +166,7 @@ impl Table {
     }
 }
 
-impl Ticket {
+impl ConnectionSlot {
     fn set_busy(&self, busy: bool) {
         if let Some(connection) = self.table.lock().connections.get_mut(&self.id) {
             connection.busy = busy;
@@ -175,7 +175,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut state = self.table.lock();
         state.connections.remove(&self.id);

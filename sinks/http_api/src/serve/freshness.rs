@@ -6,7 +6,7 @@ use std::time::Duration;
 use smiles_stage::Position;
 
 use crate::current::job::Job;
-use crate::query::cache::Kept;
+use crate::query::cache::CachedAnswer;
 use crate::text::problem::Failure;
 
 /// What is known of the store's state.
@@ -41,7 +41,7 @@ pub(crate) struct State {
     /// What the size and the row counts are of.
     pub(crate) counted: Asked,
     /// The answer of `/stats`; the last failure as long as there is none.
-    pub(crate) stats: Option<Result<Arc<Kept>, Failure>>,
+    pub(crate) stats: Option<Result<Arc<CachedAnswer>, Failure>>,
 }
 
 /// A reading of the store.

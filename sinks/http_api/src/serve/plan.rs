@@ -59,7 +59,7 @@ impl Stage for HttpApi {
                     resources,
                     series: Vec::new(),
                 };
-                let doors = Doors { token: config.token, token_file: config.token_file, origins };
+                let doors = AccessOptions { token: config.token, token_file: config.token_file, origins };
                 Ok(Box::new(ApiPlan { address, store: config.store, api, doors }))
             }
             Ok(_) => Err(problems),
@@ -75,17 +75,17 @@ struct ApiPlan {
     address: Address,
     store: Option<String>,
     api: Api,
-    doors: Doors,
+    doors: AccessOptions,
 }
 
 /// Who may ask, as declared.
-struct Doors {
+struct AccessOptions {
     token: Secret,
     token_file: String,
     origins: Origins,
 }
 
-impl Doors {
+impl AccessOptions {
     /// Reads the token's file, if it has one.
     fn open(&self) -> Result<Access, StageError> {
         let mut token = self.token.clone();

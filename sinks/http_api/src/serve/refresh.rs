@@ -10,7 +10,7 @@ use smiles_stage::{SinkState, Store};
 use crate::current::fresh::sink_state;
 use crate::current::job::PATIENCE;
 use crate::observe::stats;
-use crate::query::cache::{Kept, Stamp};
+use crate::query::cache::{AnswerVersion, CachedAnswer};
 use crate::query::client::STORE_RETRY;
 use crate::query::format::Format;
 use crate::serve::app::App;
@@ -27,10 +27,10 @@ const KEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl App {
     /// What an answer given now is made of. `current`: it is made of memory too.
-    pub(crate) fn stamp(&self, current: bool) -> Stamp {
+    pub(crate) fn stamp(&self, current: bool) -> AnswerVersion {
         let day = self.today().map_or(0, |day| day.as_microsecond());
         let memory = if current { self.memory.generation() } else { 0 };
-        Stamp { memory, store: self.store_generation(), day }
+        AnswerVersion { memory, store: self.store_generation(), day }
     }
 
     /// A number that is another one after the store is known to have changed.
@@ -82,7 +82,7 @@ impl App {
     ///
     /// # Errors
     /// As the store's, as long as it never said anything.
-    pub(crate) async fn stats(self: &Arc<Self>) -> Result<Arc<Kept>, Failure> {
+    pub(crate) async fn stats(self: &Arc<Self>) -> Result<Arc<CachedAnswer>, Failure> {
         let store = self.store()?;
         let generation = self.observe().await;
         let (due, known) = {
@@ -141,13 +141,13 @@ async fn look(app: Arc<App>, store: Arc<dyn Store>) -> bool {
 
 /// Reads every view anew.
 async fn read(app: Arc<App>, store: Arc<dyn Store>, generation: u64) -> bool {
-    let (asker, begun) = (app.asker(&store), app.clock.monotonic());
+    let (client, begun) = (app.client(&store), app.clock.monotonic());
     // Before the store is asked: what it answers has all of this in it.
     let done = app.store_name.as_deref().map_or_else(Vec::new, |sink| app.health.done(sink));
     let all = async {
         let mut answers = Vec::new();
         for query in app.memory.queries() {
-            answers.push(asker.view(&query).await?);
+            answers.push(client.view(&query).await?);
         }
         Ok::<_, Failure>(answers)
     };
@@ -166,14 +166,14 @@ async fn read(app: Arc<App>, store: Arc<dyn Store>, generation: u64) -> bool {
 
 /// Asks for size and row counts.
 async fn count(app: Arc<App>, store: Arc<dyn Store>, generation: u64) -> bool {
-    let (asker, begun) = (app.asker(&store), app.clock.monotonic());
-    let told = tokio::time::timeout(app.api.bounds.answer, asker.stats()).await;
+    let (client, begun) = (app.client(&store), app.clock.monotonic());
+    let told = tokio::time::timeout(app.api.bounds.answer, client.stats()).await;
     let told = told.unwrap_or_else(|_| {
         app.says_nothing("size and row counts are the last known ones");
         Err(Failure::unavailable("the store does not answer; try again later", STORE_RETRY))
     });
     let body = |told| serde_json::Value::Object(stats::body(&app.api.stats, &told)).to_string();
-    let told = told.map(|told| Arc::new(Kept::new(Format::Json, body(told).into(), None)));
+    let told = told.map(|told| Arc::new(CachedAnswer::new(Format::Json, body(told).into(), None)));
     let (answered, now) = (told.is_ok(), app.clock.monotonic());
     let mut state = app.fresh.lock();
     if answered || !matches!(state.stats, Some(Ok(_))) {

@@ -15,7 +15,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::query::cache::Kept;
+use crate::query::cache::CachedAnswer;
 use crate::query::format::Format;
 
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
@@ -24,7 +24,7 @@ const VARIES: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// A whole answer, or that the client has it already.
-pub(crate) fn whole(kept: &Arc<Kept>, headers: &HeaderMap) -> Response {
+pub(crate) fn whole(kept: &Arc<CachedAnswer>, headers: &HeaderMap) -> Response {
     let compressed = if takes_gzip(headers) { kept.compressed() } else { None };
     let tag = format!("\"{}{}\"", kept.tag, if compressed.is_some() { "-gz" } else { "" });
     let known = has(headers, &kept.tag);

@@ -17,7 +17,7 @@ use crate::declare::resource::{Plan, Resource};
 use crate::declare::totals::TotalsPlan;
 use crate::observe::series::{pair, sample};
 use crate::query::answer::{Body, Content, answer};
-use crate::query::cache::Kept;
+use crate::query::cache::CachedAnswer;
 use crate::query::format::Format;
 use crate::query::history::asked;
 use crate::query::history::asked::Asked;
@@ -62,7 +62,7 @@ pub(crate) async fn serve(
     let content = content(app, resource, &values, format, uri).await?;
     match content.body {
         Body::Whole(body) => {
-            let kept = Arc::new(Kept::new(content.format, body, content.link));
+            let kept = Arc::new(CachedAnswer::new(content.format, body, content.link));
             if content.keep {
                 app.cache.keep(target, stamp, &kept);
             }
@@ -90,18 +90,18 @@ async fn content(
     }
     let store = app.store()?;
     let plan = resource.plan.as_ref().ok_or_else(no_store)?;
-    let asker = app.asker(store);
-    let Some(history) = &plan.history else { return answer(resource, plan, values, format, &asker).await };
+    let client = app.client(store);
+    let Some(history) = &plan.history else { return answer(resource, plan, values, format, &client).await };
     // Whether an empty history is one of something known may be for memory to say.
     app.refresh_for(plan).await;
     let by: Vec<&Field> = history.by.iter().map(|&column| &plan.base.columns[column]).collect();
-    let asked = Asked::read(values, &by)?.plausible(asker.latest);
+    let asked = Asked::read(values, &by)?.plausible(client.latest);
     let (mut content, next) = match asked.interval {
         Some(interval) => {
             let spans = Spans { zone: app.api.zone.clone(), interval };
-            answer_buckets(resource, (plan, history), values, &asked, &spans, format, &asker).await?
+            answer_buckets(resource, (plan, history), values, &asked, &spans, format, &client).await?
         }
-        None => answer_page(resource, (plan, history), values, &asked, format, &asker).await?,
+        None => answer_page(resource, (plan, history), values, &asked, format, &client).await?,
     };
     content.link = next.map(|place| asked::link(uri.path(), uri.query(), &place));
     Ok(content)
@@ -133,10 +133,10 @@ async fn sums(app: &Arc<App>, plan: &TotalsPlan) -> Result<Sums, Failure> {
         None => None,
         Some(_) if plan.selections().any(|it| it.view.is_some()) && !app.memory.knows_all() => None,
         Some(store) => {
-            let asker = app.asker(store);
+            let client = app.client(store);
             let mut rows = Vec::new();
             for selection in plan.selections() {
-                rows.push(asker.rows(selection, &selection.query(&Values::new())).await?.0);
+                rows.push(client.rows(selection, &selection.query(&Values::new())).await?.0);
             }
             Some(rows)
         }

@@ -1,12 +1,12 @@
 //! One side of a place in the order, as a condition.
 
-use smiles_stage::{Edge, StageError};
+use smiles_stage::{PageBound, StageError};
 use smiles_store::Step;
 
 use super::Text;
 
 impl Text<'_> {
-    pub(super) fn edge(&mut self, edge: &Edge) -> Result<String, StageError> {
+    pub(super) fn edge(&mut self, edge: &PageBound) -> Result<String, StageError> {
         let query = self.query;
         let mut steps = Vec::with_capacity(edge.place.len());
         for (order, place) in query.order.iter().zip(&edge.place) {

@@ -1,6 +1,6 @@
 //! What operators do in the random worlds: give dead letters up, replay them, and die on the way.
 
-use smiles_journal::{Guest, Letter, Replay, Selection, letter_row, letters};
+use smiles_journal::{Letter, OperatorAccess, Replay, Selection, letter_row, letters};
 use smiles_stage::{RunId, Seq};
 use smiles_testkit::ids;
 
@@ -8,8 +8,8 @@ use super::{Fate, SINKS, World};
 use crate::place::at;
 
 impl World {
-    fn guest(&self) -> Guest {
-        Guest::enter(&self.place.file(), "solar", at(self.now)).unwrap()
+    fn guest(&self) -> OperatorAccess {
+        OperatorAccess::enter(&self.place.file(), "solar", at(self.now)).unwrap()
     }
 
     fn letters(&self, sink: usize) -> Vec<Letter> {

@@ -2,19 +2,19 @@
 
 use smiles_stage::{Action, Position, StageError};
 
-use super::{Delivery, Setback, Step};
+use super::{DeliveryFailure, DeliveryTask, Step};
 use crate::call::guard::Failure;
-use crate::deliver::reject::{Trimmed, letters};
+use crate::deliver::reject::{DeliverableBatch, letters};
 
-impl Delivery {
+impl DeliveryTask {
     /// Some or all of a write is durable.
     pub(super) async fn delivered(
         &mut self,
-        batches: &[Trimmed],
+        batches: &[DeliverableBatch],
         reached: Option<Position>,
         last: Position,
-    ) -> Result<Step, Setback> {
-        let place = |trimmed: &Trimmed| trimmed.batch.position;
+    ) -> Result<Step, DeliveryFailure> {
+        let place = |trimmed: &DeliverableBatch| trimmed.batch.position;
         let is_durable = |at: Position| reached.is_some_and(|it| it.run == at.run && it.seq >= at.seq);
         let taken: Vec<_> = batches.iter().take_while(|it| is_durable(place(it))).collect();
         let beyond = reached.is_some_and(|it| it.run == last.run && it.seq > last.seq);
@@ -39,7 +39,11 @@ impl Delivery {
     }
 
     /// A write failed. Rows that can never be taken become dead letters first; then the rest is tried again.
-    pub(super) async fn refused(&mut self, batches: &[Trimmed], failure: Failure) -> Result<Step, Setback> {
+    pub(super) async fn refused(
+        &mut self,
+        batches: &[DeliverableBatch],
+        failure: Failure,
+    ) -> Result<Step, DeliveryFailure> {
         let Action::Reject { rows } = failure.error.action() else { return Err(failure.into()) };
         let Some(letters) = letters(batches, rows, self.clock.now()) else { return Err(failure.into()) };
         self.memory.judged = batches.last().map(|trimmed| trimmed.batch.position);

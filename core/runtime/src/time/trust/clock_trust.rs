@@ -10,7 +10,7 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::time::trust::distrust::Told;
+use crate::time::trust::distrust::DistrustReport;
 use crate::time::trust::kept::Known;
 use jiff::{SignedDuration, Timestamp};
 use smiles_stage::Clock;
@@ -53,20 +53,20 @@ struct Anchor {
 
 /// Why and since when the clock is doubted.
 #[derive(Clone, Copy, Debug)]
-struct Doubt {
+struct ClockSuspicion {
     since: Duration,
     passes: u32,
 }
 
 /// The judge of one pipeline.
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(crate) struct ClockTrust {
     built: Option<Timestamp>,
     state: Mutex<State>,
 }
 
-impl Judge {
-    /// `built`: when the program was built; `known`: what the journal kept of [`Judge::known`], in a process that began at
+impl ClockTrust {
+    /// `built`: when the program was built; `known`: what the journal kept of [`ClockTrust::known`], in a process that began at
     /// this monotonic time.
     pub(crate) fn new(built: Option<Timestamp>, known: Known, monotonic: Duration) -> Self {
         let anchor = known.last.map(|wall| Anchor { wall, monotonic, seen: false });
@@ -82,14 +82,14 @@ impl Judge {
         state.line = Some(line);
         let impossible = self.is_before_built(wall);
         let doubted = match state.doubt {
-            _ if impossible => Some(Doubt { since: monotonic, passes: 0 }),
+            _ if impossible => Some(ClockSuspicion { since: monotonic, passes: 0 }),
             None if same => None,
             Some(doubt) if same => {
-                let doubt = Doubt { passes: doubt.passes + 1, ..doubt };
+                let doubt = ClockSuspicion { passes: doubt.passes + 1, ..doubt };
                 let lasted = monotonic.saturating_sub(doubt.since) >= LASTED;
                 (doubt.passes < PASSES || !lasted).then_some(doubt)
             }
-            _ => state.parts(wall, monotonic).then_some(Doubt { since: monotonic, passes: 1 }),
+            _ => state.parts(wall, monotonic).then_some(ClockSuspicion { since: monotonic, passes: 1 }),
         };
         state.doubt = doubted;
         let trusted = doubted.is_none();
@@ -99,7 +99,7 @@ impl Judge {
             state.told = state.told.map(|told| told.over(wall, believed));
             state.anchor = Some(Anchor { wall, monotonic, seen: true });
         } else {
-            state.told = Some(Told::another(state.told, wall));
+            state.told = Some(DistrustReport::another(state.told, wall));
         }
         Dated { trusted, estimate }
     }
@@ -147,8 +147,8 @@ struct State {
     anchor: Option<Anchor>,
     /// By how much the wall clock was ahead of the monotonic one at the last pass.
     line: Option<SignedDuration>,
-    doubt: Option<Doubt>,
-    told: Option<Told>,
+    doubt: Option<ClockSuspicion>,
+    told: Option<DistrustReport>,
 }
 
 impl State {

@@ -8,7 +8,7 @@ const TOLD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Passes with a date that was not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Told {
+pub(super) struct DistrustReport {
     passes: u64,
     /// The first and the last of these dates.
     first: Timestamp,
@@ -18,7 +18,7 @@ pub(super) struct Told {
     over: Option<(Timestamp, bool)>,
 }
 
-impl Told {
+impl DistrustReport {
     /// One more pass with this date.
     pub(super) fn another(before: Option<Self>, wall: Timestamp) -> Self {
         let (passes, first) = before.map_or((0, wall), |told| (told.passes, told.first));

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use smiles_journal::StateChange;
 
-use crate::time::trust::distrust::Told;
+use crate::time::trust::distrust::DistrustReport;
 
 /// Whose state it is in the journal: no stage's.
 const STAGE: &str = "@clock";
@@ -18,7 +18,7 @@ pub(crate) struct Known {
     /// The last time that was trusted.
     pub(super) last: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) told: Option<Told>,
+    pub(super) told: Option<DistrustReport>,
 }
 
 impl Known {

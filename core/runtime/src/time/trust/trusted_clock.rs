@@ -7,18 +7,18 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use smiles_stage::Clock;
 
-use crate::time::trust::clock_trust::Judge;
+use crate::time::trust::clock_trust::ClockTrust;
 
 /// A clock whose wall time is the best that is known of it: what a sink says of ages and days would else be wrong for as
 /// long as the machine's clock is, though every batch says when it was accepted.
 #[derive(Debug)]
-pub(crate) struct Judged {
+pub(crate) struct TrustedClock {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) judge: Arc<Judge>,
+    pub(crate) judge: Arc<ClockTrust>,
 }
 
 #[async_trait]
-impl Clock for Judged {
+impl Clock for TrustedClock {
     fn now(&self) -> Timestamp {
         self.judge.now(self.clock.as_ref())
     }

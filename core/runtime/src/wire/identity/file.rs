@@ -8,13 +8,13 @@ use smiles_journal::StateChange;
 use smiles_stage::{Files, Registry, Subject};
 
 use crate::wire::identity::kept::Kept;
-use crate::wire::identity::settle::{Forgotten, Settled, settle};
+use crate::wire::identity::settle::{OrphanedState, StateMatches, settle};
 use crate::wire::identity::stage::Stage;
 use crate::wire::wired::{TransformNode, Wired, context};
 
 impl Wired {
     /// The transforms of the file and what a journal keeps: who goes on with what.
-    pub(crate) fn settle(&self, state: &[StateChange]) -> Settled {
+    pub(crate) fn settle(&self, state: &[StateChange]) -> StateMatches {
         let running = self.pipeline.transforms.iter().zip(&self.transforms);
         let mut stages: Vec<Stage> = running.map(|(decl, wired)| identified(decl, wired)).collect();
         for (off, subject) in self.pipeline.disabled_transforms.iter().zip(&self.disabled).rev() {
@@ -26,7 +26,7 @@ impl Wired {
     }
 
     /// The transforms that would begin afresh with a journal that keeps this state, though it keeps some of their type.
-    pub fn forgotten(&self, state: &[StateChange]) -> Vec<Forgotten> {
+    pub fn forgotten(&self, state: &[StateChange]) -> Vec<OrphanedState> {
         self.settle(state).forgotten
     }
 }

@@ -14,7 +14,7 @@ use crate::wire::identity::stage::Stage;
 
 /// A transform that has nothing in a journal which keeps what no transform goes on with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forgotten {
+pub struct OrphanedState {
     /// What the file calls it.
     pub transform: String,
     /// What it is.
@@ -25,7 +25,7 @@ pub struct Forgotten {
 
 /// Who goes on with what.
 #[derive(Debug)]
-pub(crate) struct Settled {
+pub(crate) struct StateMatches {
     /// Under what the state of each transform that runs is kept, in the order of the file.
     pub(crate) handles: Vec<String>,
     /// What every handle belongs to.
@@ -33,12 +33,12 @@ pub(crate) struct Settled {
     /// What `records` changes of those kept.
     pub(crate) changes: Vec<StateChange>,
     /// Transforms that begin afresh where memory is left behind.
-    pub(crate) forgotten: Vec<Forgotten>,
+    pub(crate) forgotten: Vec<OrphanedState>,
     /// Transforms that go on with what another name had: the name, and what it was.
     pub(crate) followed: Vec<(String, String)>,
 }
 
-impl Settled {
+impl StateMatches {
     /// All records, for a journal that may have lost some.
     pub(crate) fn index(&self) -> Vec<StateChange> {
         self.records.iter().map(|(handle, record)| record.row(handle)).collect()
@@ -46,7 +46,7 @@ impl Settled {
 }
 
 /// Matches the transforms of a file with what a journal keeps.
-pub(crate) fn settle(stages: &[Stage], kept: &Kept) -> Settled {
+pub(crate) fn settle(stages: &[Stage], kept: &Kept) -> StateMatches {
     let before = kept.records.clone().unwrap_or_else(|| earlier::records(stages, kept));
     let mut matching = Matching { stages, records: &before, handles: vec![None; stages.len()] };
     let mut followed = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) fn settle(stages: &[Stage], kept: &Kept) -> Settled {
     let known = kept.records.clone().unwrap_or_default();
     let changed = records.iter().filter(|(handle, record)| known.get(*handle) != Some(*record));
     let changes = changed.map(|(handle, record)| record.row(handle)).collect();
-    Settled { handles, records, changes, forgotten, followed }
+    StateMatches { handles, records, changes, forgotten, followed }
 }
 
 struct Matching<'a> {
@@ -141,16 +141,16 @@ impl<'a> Matching<'a> {
 
     /// Those that run are asked first: what is left behind is said of one that is switched off only where none of them
     /// can have left it.
-    fn forgotten(&self) -> Vec<Forgotten> {
+    fn forgotten(&self) -> Vec<OrphanedState> {
         let forgotten = |(_, stage, subject): (usize, &Stage, &Subject)| {
             let left = self.free().into_iter();
             let left = left.filter(|(_, record)| record.used && record.type_name == stage.type_name);
             let left: Vec<String> = left.map(|(_, record)| record.to_string()).collect();
             let is = Record::of(stage, subject).to_string();
-            (!left.is_empty()).then(|| Forgotten { transform: stage.called.clone(), is, left })
+            (!left.is_empty()).then(|| OrphanedState { transform: stage.called.clone(), is, left })
         };
         let (on, off): (Vec<_>, Vec<_>) = self.open().into_iter().partition(|(_, stage, _)| stage.on);
-        let of_running: Vec<Forgotten> = on.into_iter().filter_map(forgotten).collect();
+        let of_running: Vec<OrphanedState> = on.into_iter().filter_map(forgotten).collect();
         if of_running.is_empty() { off.into_iter().filter_map(forgotten).collect() } else { of_running }
     }
 }

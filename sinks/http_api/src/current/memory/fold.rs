@@ -45,7 +45,7 @@ pub(crate) struct Newer {
 }
 
 /// A cell's place: the part, the row in it; `None`: null.
-type Place = Option<(usize, usize)>;
+type CellAddress = Option<(usize, usize)>;
 
 /// As [`fold_within`], where any time can be.
 pub(crate) fn fold(rule: &Rule, parts: &[&RecordBatch], or_equal: bool) -> RecordBatch {
@@ -55,7 +55,7 @@ pub(crate) fn fold(rule: &Rule, parts: &[&RecordBatch], or_equal: bool) -> Recor
 /// One row per key, in the order the keys first appear. A later row counts if it is newer. Rows with a null in the key belong to none.
 pub(crate) fn fold_within(rule: &Rule, parts: &[&RecordBatch], newer: Newer) -> RecordBatch {
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut rows: Vec<Vec<Place>> = Vec::new();
+    let mut rows: Vec<Vec<CellAddress>> = Vec::new();
     let width = rule.schema.fields().len();
     for (part, batch) in parts.iter().enumerate() {
         for row in 0..batch.num_rows() {
@@ -73,7 +73,13 @@ pub(crate) fn fold_within(rule: &Rule, parts: &[&RecordBatch], newer: Newer) -> 
     gather(&rule.schema, parts, &rows)
 }
 
-fn counts(rule: &Rule, parts: &[&RecordBatch], known: &[Place], new: (usize, usize), newer: Newer) -> bool {
+fn counts(
+    rule: &Rule,
+    parts: &[&RecordBatch],
+    known: &[CellAddress],
+    new: (usize, usize),
+    newer: Newer,
+) -> bool {
     let Some(newest) = rule.newest else { return true };
     let age = |(part, row): (usize, usize)| match json::cell(parts[part].column(newest), row) {
         Cell::Time(time) => Some(time.as_microsecond()),
@@ -88,7 +94,7 @@ fn counts(rule: &Rule, parts: &[&RecordBatch], known: &[Place], new: (usize, usi
     counts || impossible(known)
 }
 
-fn overwrite(rule: &Rule, batch: &RecordBatch, known: &mut [Place], new: (usize, usize)) {
+fn overwrite(rule: &Rule, batch: &RecordBatch, known: &mut [CellAddress], new: (usize, usize)) {
     for (column, place) in known.iter_mut().enumerate() {
         let keeps = rule.kind == Kind::Upsert
             && (rule.of_store.contains(&column) || batch.column(column).is_null(new.1));
@@ -99,7 +105,7 @@ fn overwrite(rule: &Rule, batch: &RecordBatch, known: &mut [Place], new: (usize,
 }
 
 #[expect(clippy::expect_used, reason = "all parts are of this schema, and places are places in them")]
-fn gather(schema: &SchemaRef, parts: &[&RecordBatch], rows: &[Vec<Place>]) -> RecordBatch {
+fn gather(schema: &SchemaRef, parts: &[&RecordBatch], rows: &[Vec<CellAddress>]) -> RecordBatch {
     let columns = schema.fields().iter().enumerate().map(|(column, field)| {
         let null: ArrayRef = new_null_array(field.data_type(), 1);
         let mut arrays: Vec<&dyn Array> = parts.iter().map(|part| part.column(column).as_ref()).collect();
@@ -120,6 +126,6 @@ pub(crate) fn without_store(rule: &Rule, batch: &RecordBatch) -> RecordBatch {
             .map(|column| (!rule.of_store.contains(&column)).then_some((0, row)))
             .collect()
     };
-    let rows: Vec<Vec<Place>> = (0..batch.num_rows()).map(row).collect();
+    let rows: Vec<Vec<CellAddress>> = (0..batch.num_rows()).map(row).collect();
     gather(&rule.schema, &[batch], &rows)
 }

@@ -7,7 +7,7 @@ use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::declare::config::history::History;
 use crate::declare::config::route::{
-    Case, Condition, Limit, Parameter, ParameterType, Place, Route, Select, Shape,
+    Case, Condition, Limit, Parameter, ParameterLocation, ParameterType, Route, Select, Shape,
 };
 use crate::declare::config::totals::Totals;
 use crate::declare::paging;
@@ -84,7 +84,7 @@ fn misfits(param: &Param) -> Vec<String> {
     let spec = &param.spec;
     let numeric = matches!(spec.kind, ParameterType::Integer | ParameterType::Number);
     let text = spec.kind == ParameterType::Text;
-    let misplaced = spec.place.is_some_and(|place| (place == Place::Path) != param.in_path);
+    let misplaced = spec.place.is_some_and(|place| (place == ParameterLocation::Path) != param.in_path);
     let empty = spec.minimum.zip(spec.maximum).is_some_and(|(low, high)| low > high);
     let rows = [
         (misplaced, "`in: path` is for a parameter that the path names, `in: query` for any other"),

@@ -58,7 +58,7 @@ pub struct Parameter {
     pub description: String,
     /// Where it stands; by default in the path if the template names it, else in the query string.
     #[serde(rename = "in")]
-    pub place: Option<Place>,
+    pub place: Option<ParameterLocation>,
     /// What its text means.
     #[serde(default, rename = "type")]
     pub kind: ParameterType,
@@ -81,7 +81,7 @@ pub struct Parameter {
 /// Where a parameter stands.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum ParameterLocation {
     /// In the path.
     Path,
     /// In the query string.

@@ -14,7 +14,7 @@ use crate::declare::resource::{HistoryPlan, Plan, Resource};
 use crate::declare::selection::Selection;
 use crate::declare::wiring::empty;
 use crate::query::answer::{Content, check_empty, encoded};
-use crate::query::client::{Asker, Found};
+use crate::query::client::{Found, StoreClient};
 use crate::query::format::Format;
 use crate::query::history::asked::Asked;
 use crate::query::history::page::range;
@@ -36,9 +36,9 @@ pub(crate) async fn answer_buckets(
     asked: &Asked,
     spans: &Spans,
     format: Format,
-    asker: &Asker<'_>,
+    client: &StoreClient<'_>,
 ) -> Result<(Content, Option<Vec<Value>>), Failure> {
-    let mut walk = Walk { base: &plan.base, history, values, asked, spans, asker, limit: None };
+    let mut walk = BucketScan { base: &plan.base, history, values, asked, spans, client, limit: None };
     if let Some(Value::Time(limit)) = asked.cursor.as_ref().and_then(|place| place.first()) {
         walk.limit = Some(*limit);
     }
@@ -53,7 +53,7 @@ pub(crate) async fn answer_buckets(
         found.0.extend(rows);
     }
     if found.count() == 0 {
-        check_empty(resource, plan, values, asker).await?;
+        check_empty(resource, plan, values, client).await?;
     }
     let keep = found.count() > 0;
     let selection = served(&plan.base, history);
@@ -80,18 +80,18 @@ pub(crate) fn served(base: &Selection, history: &HistoryPlan) -> Selection {
 }
 
 /// A walk through the spans, from one that has rows to the next.
-struct Walk<'a> {
+struct BucketScan<'a> {
     base: &'a Selection,
     history: &'a HistoryPlan,
     values: &'a Values,
     asked: &'a Asked,
     spans: &'a Spans,
-    asker: &'a Asker<'a>,
+    client: &'a StoreClient<'a>,
     /// What is not answered yet begins here (ascending) or ends before here (descending).
     limit: Option<Timestamp>,
 }
 
-impl Walk<'_> {
+impl BucketScan<'_> {
     fn time(&self) -> &Field {
         &self.base.columns[self.history.by[0]]
     }
@@ -120,7 +120,7 @@ impl Walk<'_> {
             limit: Some(1),
             ..Query::default()
         };
-        let found = self.asker.ask(&query).await?;
+        let found = self.client.ask(&query).await?;
         let place = found.places().next();
         Ok(place.and_then(|(batch, row)| match json::cell(found.0[batch].column(0), row) {
             Cell::Time(time) => Some(time),
@@ -145,7 +145,7 @@ impl Walk<'_> {
             buckets: Some(buckets),
             ..Query::default()
         };
-        let mut rows = self.asker.ask(&query).await?.0;
+        let mut rows = self.client.ask(&query).await?.0;
         for batch in &mut rows {
             *batch = rounded(batch, self.history);
         }

@@ -7,14 +7,14 @@ use arrow_array::RecordBatch;
 use arrow_schema::Field;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use smiles_stage::{Comparison, Edge, Filter, Query, Rows, Side, Value};
+use smiles_stage::{BoundSide, Comparison, Filter, PageBound, Query, Rows, Value};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::declare::params::Values;
 use crate::declare::resource::{HistoryPlan, Plan, Resource};
 use crate::declare::selection::Selection;
 use crate::query::answer::{Body, Content, check_empty, encoded, unwritable};
-use crate::query::client::{Asker, Found};
+use crate::query::client::{Found, StoreClient};
 use crate::query::format::{Encoder, Format};
 use crate::query::history::asked::Asked;
 use crate::text::json;
@@ -30,15 +30,15 @@ pub(crate) async fn answer_page(
     values: &Values,
     asked: &Asked,
     format: Format,
-    asker: &Asker<'_>,
+    client: &StoreClient<'_>,
 ) -> Result<(Content, Option<Vec<Value>>), Failure> {
     let query = question(&plan.base, history, values, asked);
     if asked.limit > WHOLE_MAX {
-        return flow(resource, (plan, history), values, asked, format, asker, query).await;
+        return flow(resource, (plan, history), values, asked, format, client, query).await;
     }
-    let mut found = asker.ask(&Query { limit: Some(asked.limit as u64 + 1), ..query }).await?;
+    let mut found = client.ask(&Query { limit: Some(asked.limit as u64 + 1), ..query }).await?;
     if found.count() == 0 {
-        check_empty(resource, plan, values, asker).await?;
+        check_empty(resource, plan, values, client).await?;
     }
     let more = found.count() > asked.limit;
     found.truncate(asked.limit);
@@ -56,7 +56,7 @@ fn question(base: &Selection, history: &HistoryPlan, values: &Values, asked: &As
     for order in &mut query.order {
         order.descending = asked.descending;
     }
-    query.within.extend(asked.cursor.clone().map(|place| Edge { side: Side::After, place }));
+    query.within.extend(asked.cursor.clone().map(|place| PageBound { side: BoundSide::After, place }));
     query
 }
 
@@ -84,7 +84,7 @@ async fn flow(
     values: &Values,
     asked: &Asked,
     format: Format,
-    asker: &Asker<'_>,
+    client: &StoreClient<'_>,
     query: Query,
 ) -> Result<(Content, Option<Vec<Value>>), Failure> {
     let columns = history.by.iter().map(|&column| plan.base.columns[column].name().clone()).collect();
@@ -93,20 +93,20 @@ async fn flow(
     let at = |found: &Found, wanted: usize| {
         found.places().nth(wanted).and_then(|(batch, row)| place(&found.0[batch], row, &by))
     };
-    let first = asker.ask(&Query { limit: Some(1), ..places.clone() }).await?;
+    let first = client.ask(&Query { limit: Some(1), ..places.clone() }).await?;
     if first.count() == 0 {
-        check_empty(resource, plan, values, asker).await?;
+        check_empty(resource, plan, values, client).await?;
     }
     let skip = asked.limit as u64 - 1;
-    let ends = asker.ask(&Query { skip, limit: Some(2), ..places }).await?;
+    let ends = client.ask(&Query { skip, limit: Some(2), ..places }).await?;
     let mut query = query;
-    query.within.extend(at(&first, 0).map(|place| Edge { side: Side::From, place }));
+    query.within.extend(at(&first, 0).map(|place| PageBound { side: BoundSide::From, place }));
     match at(&ends, 0) {
-        Some(place) => query.within.push(Edge { side: Side::UpTo, place }),
+        Some(place) => query.within.push(PageBound { side: BoundSide::UpTo, place }),
         None => query.limit = Some(asked.limit as u64),
     }
     let next = if ends.count() > 1 { at(&ends, 0) } else { None };
-    let (rows, turn) = asker.open(&query).await?;
+    let (rows, turn) = client.open(&query).await?;
     let (encoder, head) =
         Encoder::new(format, &plan.base.columns, &plan.base.served).map_err(|error| unwritable(&error))?;
     let body = Body::Flow(encode(encoder, head, rows, turn));

@@ -9,7 +9,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const DAY: i64 = 86_400;
 
 /// Looks once a minute; `steps`: before which minute the wall clock is stepped, by how many seconds.
-fn looks(judge: &Judge, clock: &ManualClock, minutes: usize, steps: &[(usize, i64)]) -> Vec<bool> {
+fn looks(judge: &ClockTrust, clock: &ManualClock, minutes: usize, steps: &[(usize, i64)]) -> Vec<bool> {
     let look = |minute| {
         clock.advance(MINUTE);
         for (_, step) in steps.iter().filter(|(at, _)| *at == minute) {
@@ -39,7 +39,7 @@ fn steps_are_doubted_until_they_have_lasted() {
     ];
     for (steps, doubted, what) in cases {
         let clock = ManualClock::new();
-        let judge = Judge::new(None, Known::default(), clock.monotonic());
+        let judge = ClockTrust::new(None, Known::default(), clock.monotonic());
         assert_eq!(untrusted(&looks(&judge, &clock, 12, steps)), doubted, "{what}");
     }
 }
@@ -49,7 +49,7 @@ fn a_date_before_the_build_is_never_right() {
     let clock = ManualClock::new();
     let built = clock.now().checked_sub(SignedDuration::from_hours(48)).unwrap();
     clock.step_wall(SignedDuration::from_secs(-3650 * DAY));
-    let judge = Judge::new(Some(built), Known::default(), clock.monotonic());
+    let judge = ClockTrust::new(Some(built), Known::default(), clock.monotonic());
     let seen = looks(&judge, &clock, 30, &[(20, 3650 * DAY)]);
     assert_eq!(untrusted(&seen), (0..20).collect::<Vec<_>>(), "and right at once when it comes right");
     let warning = judge.warning(&clock).unwrap();
@@ -67,7 +67,7 @@ fn after_a_restart_the_journal_says_what_was_trusted() {
     for (step, doubted) in [(0, 0), (20 * DAY, 0), (365 * DAY, 5), (-DAY, 5), (-60, 0)] {
         let clock = ManualClock::at(last);
         clock.step_wall(SignedDuration::from_secs(step));
-        let judge = Judge::new(None, Known::last(last), clock.monotonic());
+        let judge = ClockTrust::new(None, Known::last(last), clock.monotonic());
         assert_eq!(untrusted(&looks(&judge, &clock, 12, &[])).len(), doubted, "off by {step}");
     }
 }
@@ -80,7 +80,7 @@ fn a_batch_accepted_since_says_more_than_what_was_last_written_down() {
     let known = Known::last(last);
     assert_eq!(known.and_accepted(Some(last - SignedDuration::from_mins(1))), known);
     clock.step_wall(SignedDuration::from_hours(-24 * 365 * 50));
-    let judge = Judge::new(None, known.and_accepted(Some(accepted)), clock.monotonic());
+    let judge = ClockTrust::new(None, known.and_accepted(Some(accepted)), clock.monotonic());
     assert_eq!(judge.now(&clock), accepted, "before any pass");
     let dated = judge.look(clock.now(), clock.monotonic());
     assert_eq!(dated, Dated { trusted: false, estimate: Some(accepted) });
@@ -94,7 +94,7 @@ fn a_batch_accepted_since_says_more_than_what_was_last_written_down() {
 #[test]
 fn housekeeping_goes_by_the_best_that_is_known() {
     let clock = ManualClock::new();
-    let judge = Judge::new(None, Known::default(), clock.monotonic());
+    let judge = ClockTrust::new(None, Known::default(), clock.monotonic());
     let right = || clock.now();
     judge.look(clock.now(), clock.monotonic());
     let before = right();
@@ -113,7 +113,7 @@ proptest! {
     #[test]
     fn every_clock_that_goes_on_is_believed(steps in prop::collection::vec((0..40_usize, -500 * DAY..500 * DAY), 0..8)) {
         let clock = ManualClock::new();
-        let judge = Judge::new(None, Known::default(), clock.monotonic());
+        let judge = ClockTrust::new(None, Known::default(), clock.monotonic());
         let seen = looks(&judge, &clock, 60, &steps);
         prop_assert!(seen[46..].iter().all(|trusted| *trusted), "{seen:?}");
         prop_assert_eq!(judge.known(), Known { told: judge.known().told, ..Known::last(clock.now()) });
@@ -123,7 +123,7 @@ proptest! {
     #[test]
     fn single_passes_spoil_nothing(glitches in prop::collection::btree_map(1..40_usize, prop_oneof![-500 * DAY..-600, 2 * DAY..500 * DAY], 0..8)) {
         let clock = ManualClock::new();
-        let judge = Judge::new(None, Known::default(), clock.monotonic());
+        let judge = ClockTrust::new(None, Known::default(), clock.monotonic());
         let mut steps = Vec::new();
         for (at, by) in &glitches {
             steps.extend([(2 * at, *by), (2 * at + 1, -by)]);
