@@ -4,8 +4,8 @@ mod args;
 mod cases;
 mod command;
 mod exit;
-mod first;
 mod identity;
+mod init;
 mod logging;
 mod plugins;
 mod project;
@@ -18,8 +18,8 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    if first::is_this() && arguments.command.runs_on() {
-        return first::mind().unwrap_or_else(|failure| failure.report());
+    if init::is_this() && arguments.command.runs_on() {
+        return init::mind().unwrap_or_else(|failure| failure.report());
     }
     match args::run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ use smiles_source_simulator::Simulator;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::command::errand::block_on;
+use crate::command::one_off::block_on;
 use crate::command::simulate;
 use crate::exit::Failure;
 use crate::project::DataDir;

@@ -12,7 +12,7 @@ use smiles_config::Environment;
 use smiles_stage::{Migrate, Migrated, time_zone};
 
 use crate::command::console::print;
-use crate::command::errand::{block_on, errand};
+use crate::command::one_off::{block_on, one_off_options};
 use crate::exit::Failure;
 use crate::project::{DataDir, Project};
 use crate::{logging, project, registry};
@@ -50,7 +50,7 @@ async fn all(
     data_dir: &Path,
     how: &Migrate,
 ) -> Result<Vec<(String, Migrated)>, Failure> {
-    let options = errand(data_dir)?;
+    let options = one_off_options(data_dir)?;
     let progress = (!how.dry_run).then(spinner);
     let mut done = Vec::new();
     for project in projects {

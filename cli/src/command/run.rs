@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::command::errand::block_on;
+use crate::command::one_off::block_on;
 use crate::exit::Failure;
 use crate::project::{self, DataDir, Entry, Project};
 use crate::{identity, logging, registry};

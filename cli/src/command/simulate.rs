@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::console::print;
-use crate::command::errand::block_on;
+use crate::command::one_off::block_on;
 use crate::exit::Failure;
 use crate::{logging, stock};
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cases::{self, Outcome};
 use crate::command::console::print;
-use crate::command::errand::block_on;
+use crate::command::one_off::block_on;
 use crate::exit::Failure;
 use crate::{project, registry, stock};
 

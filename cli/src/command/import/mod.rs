@@ -24,7 +24,7 @@ use target::Workshop;
 use transfer::Import;
 
 use crate::command::console::print;
-use crate::command::errand::{block_on, errand};
+use crate::command::one_off::{block_on, one_off_options};
 use crate::exit::Failure;
 use crate::project::DataDir;
 use crate::{logging, project, registry, stock};
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
         pipeline,
         registry: opened.loaded.registry.clone(),
         files: Arc::clone(&opened.loaded.files),
-        options: errand(&data_dir)?,
+        options: one_off_options(&data_dir)?,
     };
     block_on(async {
         if args.in_place {

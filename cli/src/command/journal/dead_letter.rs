@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use arrow_array::RecordBatch;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use smiles_journal::{Letter, LetterName, OperatorAccess, letter_row, transform_of};
+use smiles_journal::{DeadLetterName, OperatorAccess, StoredDeadLetter, dead_letter_row, transform_of};
 use smiles_tables::row_objects;
 
 use crate::command::confirm::confirm;
@@ -50,7 +50,7 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
         for letter in read(&path, &selected.of(&args.names))? {
             unseen.retain(|name| !name.means(letter.letter.id()));
             let row =
-                letter_row(&path, &letter).with_context(|| format!("cannot read {}", path.display()))?;
+                dead_letter_row(&path, &letter).with_context(|| format!("cannot read {}", path.display()))?;
             let row = row.as_ref().map(object);
             if args.json {
                 let mut letter = as_json(&pipeline, &letter);
@@ -107,7 +107,7 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
 }
 
 /// Shows the letters, and asks.
-fn ask(wanted: &[(String, PathBuf, Vec<Letter>)]) -> Result<(), Failure> {
+fn ask(wanted: &[(String, PathBuf, Vec<StoredDeadLetter>)]) -> Result<(), Failure> {
     for (pipeline, _, letters) in wanted {
         crate::command::console::print(&as_table(pipeline, letters))?;
     }
@@ -116,7 +116,7 @@ fn ask(wanted: &[(String, PathBuf, Vec<Letter>)]) -> Result<(), Failure> {
     confirm(&format!("Drop {rows} for good"), "dropping dead letters", "nothing was dropped")
 }
 
-fn as_table(pipeline: &str, letters: &[Letter]) -> String {
+fn as_table(pipeline: &str, letters: &[StoredDeadLetter]) -> String {
     if letters.is_empty() {
         return format!("{pipeline}: no dead letters\n");
     }
@@ -126,8 +126,8 @@ fn as_table(pipeline: &str, letters: &[Letter]) -> String {
     format!("{pipeline}: {counted}\n{}", table(&["id", "sink", "refused", "code", "reason"], &rows))
 }
 
-fn cells(letter: &Letter) -> [String; 5] {
-    let Letter { sink, letter, in_replay, has_row } = letter;
+fn cells(letter: &StoredDeadLetter) -> [String; 5] {
+    let StoredDeadLetter { sink, letter, in_replay, has_row } = letter;
     let note = match (in_replay, has_row) {
         (true, _) if transform_of(sink).is_some() => " (handed back)",
         (true, _) => " (a replay was interrupted)",
@@ -148,8 +148,8 @@ fn second(letter: &smiles_journal::DeadLetter) -> String {
     letter.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn as_json(pipeline: &str, letter: &Letter) -> Value {
-    let Letter { sink, letter, in_replay, has_row } = letter;
+fn as_json(pipeline: &str, letter: &StoredDeadLetter) -> Value {
+    let StoredDeadLetter { sink, letter, in_replay, has_row } = letter;
     json!({
         "id": letter.id().to_string(), "pipeline": pipeline, "sink": sink,
         "run": letter.position.run.to_string(), "seq": letter.position.seq, "row": letter.row,
@@ -158,8 +158,8 @@ fn as_json(pipeline: &str, letter: &Letter) -> Value {
     })
 }
 
-fn as_text(pipeline: &str, letter: &Letter, row: Option<&Map<String, Value>>) -> String {
-    let Letter { sink, letter, in_replay, .. } = letter;
+fn as_text(pipeline: &str, letter: &StoredDeadLetter, row: Option<&Map<String, Value>>) -> String {
+    let StoredDeadLetter { sink, letter, in_replay, .. } = letter;
     let mut text = format!("{} of `{sink}` in {pipeline}\n", letter.id());
     let mut line = |name: &str, value: &str| _ = writeln!(text, "  {name:<8} {value}");
     line("refused", &second(letter));
@@ -230,7 +230,7 @@ pub(crate) struct ListArgs {
 pub(crate) struct ShowArgs {
     /// Ids as `list` prints them
     #[arg(value_name = "ID", required = true)]
-    pub(crate) names: Vec<LetterName>,
+    pub(crate) names: Vec<DeadLetterName>,
     /// Only of this pipeline; may be repeated
     #[arg(long = "pipeline", value_name = "PIPELINE")]
     pub(crate) pipelines: Vec<String>,
@@ -254,7 +254,7 @@ Works beside a running bridge. The rows are counted as dropped. This cannot be u
 pub(crate) struct DropArgs {
     /// Ids as `list` prints them
     #[arg(value_name = "ID")]
-    pub(crate) names: Vec<LetterName>,
+    pub(crate) names: Vec<DeadLetterName>,
     #[command(flatten)]
     pub(crate) selected: Selected,
     /// All dead letters (that the other options leave)

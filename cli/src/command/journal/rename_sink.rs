@@ -26,8 +26,8 @@ pub(crate) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
     let (_, path) = named(&data_dir, &pipeline)?;
     let guest = OperatorAccess::alone(&path, &pipeline, now()).map_err(|error| in_use(error, &pipeline))?;
     has_a_place(args, &path)?;
-    let options = crate::command::errand::errand(&data_dir)?;
-    crate::command::errand::block_on(async {
+    let options = crate::command::one_off::one_off_options(&data_dir)?;
+    crate::command::one_off::block_on(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sink == args.new;
         let targets = project.wired.targets(options, wanted).await.context("cannot open the sink")?;
         for mut target in targets {

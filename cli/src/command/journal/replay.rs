@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use smiles_config::Environment;
-use smiles_journal::{Letter, LetterId, LetterName, OperatorAccess, Selection, transform_of};
+use smiles_journal::{
+    DeadLetterId, DeadLetterName, OperatorAccess, Selection, StoredDeadLetter, transform_of,
+};
 use smiles_runtime::{Replayed, SystemClock, replay};
 use smiles_stage::Delivery;
 
@@ -34,7 +36,7 @@ fn one(
     data_dir: &Path,
     project: Project,
     path: &Path,
-    unseen: &mut Vec<LetterName>,
+    unseen: &mut Vec<DeadLetterName>,
 ) -> Result<u64, Failure> {
     let pipeline = project.wired.name().to_owned();
     let found = read(path, &args.selected.of(&args.names))?;
@@ -52,14 +54,14 @@ fn one(
         return Ok(0);
     }
     let mut left = hand_back(&guest, &project, &found)?;
-    let options = crate::command::errand::errand(data_dir)?;
-    crate::command::errand::block_on(async {
+    let options = crate::command::one_off::one_off_options(data_dir)?;
+    crate::command::one_off::block_on(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sinks.contains(sink);
         let shown = project.shown;
         let mut targets = project.wired.targets(options, wanted).await.context("cannot open the sinks")?;
         for sink in sinks.iter().filter(|sink| transform_of(sink).is_none()) {
             let own = found.iter().filter(|letter| letter.sink == *sink);
-            let letters: Vec<LetterId> = own.map(|letter| letter.letter.id()).collect();
+            let letters: Vec<DeadLetterId> = own.map(|letter| letter.letter.id()).collect();
             let told = match targets.iter_mut().find(|target| target.name == *sink) {
                 Some(target) => replay(&guest, target, &letters, &SystemClock::new())
                     .await
@@ -81,7 +83,7 @@ fn one(
 }
 
 /// Letters of transforms go to whoever runs the transforms, since these remember; how many the file has no transform for.
-fn hand_back(guest: &OperatorAccess, project: &Project, found: &[Letter]) -> Result<u64, Failure> {
+fn hand_back(guest: &OperatorAccess, project: &Project, found: &[StoredDeadLetter]) -> Result<u64, Failure> {
     let (pipeline, shown) = (project.wired.name(), &project.shown);
     let transforms: BTreeSet<&str> = found.iter().filter_map(|letter| transform_of(&letter.sink)).collect();
     let named = project.loaded.pipeline.iter().flat_map(|pipeline| &pipeline.transforms);
@@ -89,7 +91,7 @@ fn hand_back(guest: &OperatorAccess, project: &Project, found: &[Letter]) -> Res
     let mut left = 0;
     for transform in transforms {
         let own = found.iter().filter(|letter| transform_of(&letter.sink) == Some(transform));
-        let letters: Vec<LetterId> = own.map(|letter| letter.letter.id()).collect();
+        let letters: Vec<DeadLetterId> = own.map(|letter| letter.letter.id()).collect();
         let rows = counted(u64::try_from(letters.len()).unwrap_or(u64::MAX), "row", "rows");
         if !named.contains(&transform) {
             let said = format!("{pipeline}: {shown} has no transform `{transform}`; its dead letters stay\n");
@@ -141,7 +143,7 @@ reason. Exit code 0: all are in their targets; 1: some are not.")]
 pub(crate) struct ReplayArgs {
     /// Ids as `list` prints them; none: all
     #[arg(value_name = "ID")]
-    pub(crate) names: Vec<LetterName>,
+    pub(crate) names: Vec<DeadLetterName>,
     #[command(flatten)]
     pub(crate) selected: Selected,
     /// Pipeline file whose sinks are written to; may be repeated; none: the stock pipeline

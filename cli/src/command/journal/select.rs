@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use smiles_journal::{Letter, LetterName, Selection, letters};
+use smiles_journal::{DeadLetterName, Selection, StoredDeadLetter, letters};
 
 use crate::exit::Failure;
 
@@ -21,17 +21,17 @@ pub(crate) struct Selected {
 
 impl Selected {
     /// The selection, of these names.
-    pub(crate) fn of(&self, names: &[LetterName]) -> Selection {
+    pub(crate) fn of(&self, names: &[DeadLetterName]) -> Selection {
         Selection { sinks: self.sinks.clone(), codes: self.codes.clone(), names: names.to_vec() }
     }
 }
 
-pub(crate) fn read(path: &Path, selection: &Selection) -> Result<Vec<Letter>, Failure> {
+pub(crate) fn read(path: &Path, selection: &Selection) -> Result<Vec<StoredDeadLetter>, Failure> {
     Ok(letters(path, selection).with_context(|| format!("cannot read {}", path.display()))?)
 }
 
 /// An id that names nothing is a mistake worth a word.
-pub(crate) fn found_all(unseen: &[LetterName]) -> Result<(), Failure> {
+pub(crate) fn found_all(unseen: &[DeadLetterName]) -> Result<(), Failure> {
     if unseen.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use smiles_journal::{Books, Status, inspect, transform_of};
+use smiles_journal::{RowCounts, Status, inspect, transform_of};
 
 use crate::command::journal::files::{JournalArgs, journals};
 use crate::command::journal::table::table;
@@ -49,7 +49,7 @@ fn as_text(path: &Path, status: &Status) -> String {
     text
 }
 
-fn row(books: &Books) -> [String; 8] {
+fn row(books: &RowCounts) -> [String; 8] {
     let number = |value: u64| value.to_string();
     let note = match transform_of(&books.sink) {
         Some(_) => "rows that a transform rejected",

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use smiles_config::Environment;
-use smiles_journal::{Books, Status, inspect};
+use smiles_journal::{RowCounts, Status, inspect};
 use smiles_runtime::Target;
 use smiles_stage::{Delivery, Seq};
 
@@ -18,8 +18,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut wrong = 0;
     for (project, path) in with_journals(&args.files, &environment, &data_dir)? {
         let status = inspect(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let options = crate::command::errand::errand(&data_dir)?;
-        let lines = crate::command::errand::block_on(async {
+        let options = crate::command::one_off::one_off_options(&data_dir)?;
+        let lines = crate::command::one_off::block_on(async {
             let targets = project
                 .wired
                 .targets(options, |_, delivery| delivery == Delivery::Transactional)
@@ -69,8 +69,8 @@ async fn compare(status: &Status, targets: Vec<Target>) -> Vec<(bool, String)> {
     lines
 }
 
-fn balance(books: &Books) -> (bool, String) {
-    let Books { sink, accepted, delivered, dead_lettered, dropped, lost, waiting, .. } = books;
+fn balance(books: &RowCounts) -> (bool, String) {
+    let RowCounts { sink, accepted, delivered, dead_lettered, dropped, lost, waiting, .. } = books;
     let fine = *accepted == delivered + dead_lettered + dropped + lost + waiting;
     let sign = if fine { "=" } else { "is not" };
     let line = format!(
@@ -98,17 +98,17 @@ mod tests {
 
     #[test]
     fn books_that_do_not_balance_are_wrong() {
-        let fine = Books {
+        let fine = RowCounts {
             accepted: 10,
             delivered: 5,
             dead_lettered: 1,
             dropped: 1,
             lost: 1,
             waiting: 2,
-            ..Books::default()
+            ..RowCounts::default()
         };
         assert!(balance(&fine).0);
-        let (fine, line) = balance(&Books { waiting: 3, ..fine });
+        let (fine, line) = balance(&RowCounts { waiting: 3, ..fine });
         assert!(!fine && line.contains("10 accepted is not 5 delivered"), "{line}");
     }
 

@@ -70,7 +70,9 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(CorrectableState { state: held, pending_corrections, corrections }: CorrectableState) -> Self {
+    pub(super) fn new(
+        CorrectableState { state: held, pending_corrections, corrections }: CorrectableState,
+    ) -> Self {
         let mut state = held.clone();
         for order in pending_corrections {
             for changed in added(&state, std::slice::from_ref(&order.change)) {

@@ -28,13 +28,13 @@ pub(crate) fn run(command: &TotalCommand) -> Result<(), Failure> {
 }
 
 /// The journal of a pipeline, and what it keeps of totals.
-struct Place {
+struct JournalTotals {
     pipeline: String,
     path: PathBuf,
     kept: Kept,
 }
 
-impl Place {
+impl JournalTotals {
     fn totals<'a>(&'a self, place: &'a TotalPlace) -> impl Iterator<Item = Total> + 'a {
         let wanted = |total: &Total| place.stage.as_ref().is_none_or(|stage| *stage == total.stage);
         self.kept.totals().filter(wanted)
@@ -67,10 +67,10 @@ impl Place {
     }
 }
 
-fn places(place: &TotalPlace) -> Result<Vec<Place>, Failure> {
+fn places(place: &TotalPlace) -> Result<Vec<JournalTotals>, Failure> {
     let read = |(pipeline, path): (String, PathBuf)| {
         let kept = read(&path, &pipeline)?;
-        Ok(Place { pipeline, path, kept })
+        Ok(JournalTotals { pipeline, path, kept })
     };
     journals(&place.pipelines, &place.data)?.into_iter().map(read).collect()
 }
@@ -111,7 +111,11 @@ fn list(place: &TotalPlace) -> Result<(), Failure> {
 }
 
 /// The one total of a key.
-fn find(places: Vec<Place>, key: &str, place: &TotalPlace) -> Result<(Place, Total), Failure> {
+fn find(
+    places: Vec<JournalTotals>,
+    key: &str,
+    place: &TotalPlace,
+) -> Result<(JournalTotals, Total), Failure> {
     let wanted = key.replace('/', "\0").into_bytes();
     let mut found = Vec::new();
     for journal in places {

@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 use jiff::Timestamp;
 use smiles_stage::Batch;
 
-use crate::api::letter::LetterId;
+use crate::api::dead_letter::DeadLetterId;
 
 /// One record: a batch and what it changed.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ pub struct ReplayRequest {
     /// The transform's name in the pipeline.
     pub transform: String,
     /// Which.
-    pub id: LetterId,
+    pub id: DeadLetterId,
     /// The row as it entered the transform.
     pub row: RecordBatch,
 }

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use smiles_stage::{Batch, Position, RunId, Seq, TargetId};
 use tokio::sync::watch;
 
-use crate::api::books::{Maintained, Reconciled, Status};
+use crate::api::dead_letter::DeadLetter;
 use crate::api::entry::{Accepted, Entry, ReplayOutcome, ReplayRequest, StateChange};
 use crate::api::error::JournalError;
-use crate::api::letter::DeadLetter;
+use crate::api::status::{Maintained, Reconciled, Status};
 
 /// How a journal is opened.
 #[derive(Clone, Debug)]
@@ -95,11 +95,13 @@ pub trait Journal: Send + Sync {
     async fn keep_state(&self, state: Vec<StateChange>) -> Result<(), JournalError>;
 
     /// What a person has corrected of the state of transforms: to be taken over before the next batch, and written with it
-    /// together with [`crate::api::order::PendingCorrection::done`] of each.
+    /// together with [`crate::api::pending_correction::PendingCorrection::done`] of each.
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    async fn pending_corrections(&self) -> Result<Vec<crate::api::order::PendingCorrection>, JournalError> {
+    async fn pending_corrections(
+        &self,
+    ) -> Result<Vec<crate::api::pending_correction::PendingCorrection>, JournalError> {
         Ok(Vec::new())
     }
 

@@ -1,8 +1,8 @@
 //! What the runtime knows of a journal: the trait and its plain data.
 
-pub(crate) mod books;
+pub(crate) mod dead_letter;
 pub(crate) mod entry;
 pub(crate) mod error;
 pub(crate) mod journal;
-pub(crate) mod letter;
-pub(crate) mod order;
+pub(crate) mod pending_correction;
+pub(crate) mod status;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 use smiles_stage::{RunId, TargetId};
 
-use crate::api::letter::transform_of;
+use crate::api::dead_letter::transform_of;
 use crate::format::failure::Failure;
 use crate::format::seal::put;
 

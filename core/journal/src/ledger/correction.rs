@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::api::entry::StateChange;
-use crate::api::order::{ORDERS, PendingCorrection};
+use crate::api::pending_correction::{ORDERS, PendingCorrection};
 use crate::format::failure::Failure;
 use crate::format::seal::put;
 

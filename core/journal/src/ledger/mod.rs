@@ -1,8 +1,7 @@
 //! Who has got what: cursors, books, losses, state, dead letters.
 
-pub(crate) mod books;
 pub(crate) mod correction;
-pub(crate) mod letters;
+pub(crate) mod dead_letters;
 pub(crate) mod old_copy;
 pub(crate) mod pruning;
 pub(crate) mod reconcile;
@@ -10,4 +9,5 @@ pub(crate) mod rejected;
 pub(crate) mod rename;
 pub(crate) mod replays;
 pub(crate) mod report;
+pub(crate) mod row_counts;
 pub(crate) mod selection;

@@ -12,8 +12,8 @@ use smiles_stage::{RunId, Seq};
 use crate::format::failure::Failure;
 use crate::format::records::{CursorRow, Run, SinkRow, instant};
 use crate::format::seal::put;
-use crate::ledger::books::{forget_waiting, waiting_between};
 use crate::ledger::pruning::REMEMBERED;
+use crate::ledger::row_counts::{forget_waiting, waiting_between};
 
 /// No journal is older than this program (2020-01-01): an earlier date is that of a clock nobody had set.
 const FIRST_POSSIBLE: i64 = 1_577_836_800_000_000;

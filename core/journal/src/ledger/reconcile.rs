@@ -3,11 +3,11 @@
 use rusqlite::Connection;
 use smiles_stage::{RunId, Seq, TargetId};
 
-use crate::api::books::Reconciled;
+use crate::api::status::Reconciled;
 use crate::format::failure::Failure;
 use crate::format::records::{CursorRow, Ranges, Run, SinkRow, add_gap, gaps, without};
-use crate::ledger::books::{WENT_BACK, advance, lose, present, waiting_between};
 use crate::ledger::old_copy;
+use crate::ledger::row_counts::{WENT_BACK, advance, lose, present, waiting_between};
 use crate::log::store::Store;
 
 impl Store {

@@ -5,12 +5,12 @@
 use rusqlite::{Connection, OptionalExtension};
 use smiles_stage::{Position, RunId, Seq};
 
+use crate::api::dead_letter::{DeadLetter, DeadLetterId, TRANSFORM, transform_of, transform_owner};
 use crate::api::entry::{Rejected, ReplayOutcome, ReplayRequest};
-use crate::api::letter::{DeadLetter, LetterId, TRANSFORM, transform_of, transform_owner};
 use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
 use crate::format::records::{SinkRow, count, db};
-use crate::ledger::letters;
+use crate::ledger::dead_letters;
 use crate::log::store::Store;
 
 /// Rows that go through the transforms at once.
@@ -35,7 +35,7 @@ impl Store {
             books.save(&self.connection)?;
             let (code, reason, at) = (row.code.clone(), row.reason.clone(), self.now);
             let letter = DeadLetter { position, row: row.row, code, reason, at };
-            letters::keep(&self.connection, &owner, &letter, values)?;
+            dead_letters::keep(&self.connection, &owner, &letter, values)?;
         }
         Ok(())
     }
@@ -44,7 +44,7 @@ impl Store {
     pub(crate) fn take_back(&mut self, returned: &[ReplayOutcome]) -> Result<(), Failure> {
         for ReplayOutcome { letter: ReplayRequest { transform, id, .. }, again } in returned {
             let owner = transform_owner(transform);
-            if !letters::is_kept(&self.connection, &owner, *id)? {
+            if !dead_letters::is_kept(&self.connection, &owner, *id)? {
                 return Err(Failure::Refused(format!(
                     "the dead letter {id} of `{owner}` was given up meanwhile"
                 )));
@@ -52,16 +52,16 @@ impl Store {
             match again {
                 None => {
                     let mut books = books(&self.connection, &owner)?;
-                    letters::delivered(&self.connection, &mut books, *id)?;
+                    dead_letters::delivered(&self.connection, &mut books, *id)?;
                     books.save(&self.connection)?;
                 }
                 Some((code, reason)) => {
                     let (code, reason, at) = (code.clone(), reason.clone(), self.now);
                     let letter = DeadLetter { position: id.position, row: id.row, code, reason, at };
-                    letters::refused_again(&self.connection, &owner, &letter)?;
+                    dead_letters::refused_again(&self.connection, &owner, &letter)?;
                 }
             }
-            letters::not_on_its_way(&self.connection, &owner, *id)?;
+            dead_letters::not_on_its_way(&self.connection, &owner, *id)?;
         }
         Ok(())
     }
@@ -99,10 +99,10 @@ pub(crate) fn next(connection: &Connection) -> Result<Vec<ReplayRequest>, Failur
     let transform = transform_of(&owner).unwrap_or_default();
     let mut next = Vec::new();
     for row in rows.collect::<Result<Vec<u32>, _>>()? {
-        let id = LetterId { position, row };
-        match letters::row(connection, &owner, id)? {
+        let id = DeadLetterId { position, row };
+        match dead_letters::row(connection, &owner, id)? {
             Some(row) => next.push(ReplayRequest { transform: transform.to_owned(), id, row }),
-            None => letters::not_on_its_way(connection, &owner, id)?,
+            None => dead_letters::not_on_its_way(connection, &owner, id)?,
         }
     }
     Ok(next)

@@ -8,23 +8,23 @@ use arrow_array::RecordBatch;
 use rusqlite::Connection;
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::letter::{DeadLetter, LetterId, transform_of};
+use crate::api::dead_letter::{DeadLetter, DeadLetterId, transform_of};
 use crate::format::failure::Failure;
 use crate::format::records::{CursorRow, Run, SinkRow, count, db};
 use crate::format::seal::put;
-use crate::ledger::books::present;
-use crate::ledger::letters;
+use crate::ledger::dead_letters;
+use crate::ledger::row_counts::present;
 
 /// Writes the replay of these letters down, but for those that are gone or on their way. How many it was.
 pub(crate) fn begin(
     connection: &Connection,
     sink: &str,
     replay: RunId,
-    wanted: &[LetterId],
+    wanted: &[DeadLetterId],
 ) -> Result<usize, Failure> {
     let mut begun = 0;
     for &id in wanted {
-        if letters::is_kept(connection, sink, id)? && !is_on_its_way(connection, sink, id)? {
+        if dead_letters::is_kept(connection, sink, id)? && !is_on_its_way(connection, sink, id)? {
             join(connection, sink, replay, id)?;
             begun += 1;
         }
@@ -32,11 +32,11 @@ pub(crate) fn begin(
     Ok(begun)
 }
 
-fn is_on_its_way(connection: &Connection, sink: &str, id: LetterId) -> Result<bool, Failure> {
+fn is_on_its_way(connection: &Connection, sink: &str, id: DeadLetterId) -> Result<bool, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM replays WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4)",
     )?;
-    Ok(statement.query_row(letters::key(sink, id), |row| row.get(0))?)
+    Ok(statement.query_row(dead_letters::key(sink, id), |row| row.get(0))?)
 }
 
 /// The sinks that have any.
@@ -55,7 +55,7 @@ pub(crate) fn unfinished(connection: &Connection, sink: &str) -> Result<Vec<RunI
 }
 
 /// The letters that are still part of a replay, in the order in which their rows were accepted.
-fn letters_of(connection: &Connection, sink: &str, replay: RunId) -> Result<Vec<LetterId>, Failure> {
+fn letters_of(connection: &Connection, sink: &str, replay: RunId) -> Result<Vec<DeadLetterId>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT d.run, d.seq, d.row FROM replays p \
          JOIN dead_letters d ON d.sink = p.sink AND d.run = p.run AND d.seq = p.seq AND d.row = p.row \
@@ -64,7 +64,7 @@ fn letters_of(connection: &Connection, sink: &str, replay: RunId) -> Result<Vec<
     )?;
     let letters = statement.query_map((sink, replay.0), |row| {
         let position = Position { run: RunId(row.get(0)?), seq: Seq(count(row.get(1)?)) };
-        Ok(LetterId { position, row: row.get(2)? })
+        Ok(DeadLetterId { position, row: row.get(2)? })
     })?;
     Ok(letters.collect::<Result<_, _>>()?)
 }
@@ -84,13 +84,13 @@ pub(crate) fn rows(
     sink: &str,
     replay: RunId,
     marks: &[(RunId, Seq)],
-) -> Result<Vec<(LetterId, RecordBatch)>, Failure> {
+) -> Result<Vec<(DeadLetterId, RecordBatch)>, Failure> {
     let mut rows = Vec::new();
     for id in letters_of(connection, sink, replay)? {
         let row = if may_come(connection, sink, id.position, marks)? {
             None
         } else {
-            letters::row(connection, sink, id)?
+            dead_letters::row(connection, sink, id)?
         };
         match row {
             Some(row) => rows.push((id, row)),
@@ -125,7 +125,7 @@ pub(crate) fn refuse(
     refused: &[DeadLetter],
 ) -> Result<(), Failure> {
     for letter in refused {
-        letters::refused_again(connection, sink, letter)?;
+        dead_letters::refused_again(connection, sink, letter)?;
         leave(connection, sink, replay, letter.id())?;
     }
     Ok(())
@@ -137,12 +137,12 @@ pub(crate) fn deliver(connection: &Connection, sink: &str, replay: RunId) -> Res
     let mut books = SinkRow::load(connection, sink)?;
     let delivered = letters_of(connection, sink, replay)?;
     for id in &delivered {
-        letters::delivered(connection, &mut books, *id)?;
+        dead_letters::delivered(connection, &mut books, *id)?;
     }
     books.save(connection)?;
     forget(connection, sink, replay)?;
     let nothing = Position { run: replay, seq: Seq::ZERO };
-    join(connection, sink, replay, LetterId { position: nothing, row: 0 })?;
+    join(connection, sink, replay, DeadLetterId { position: nothing, row: 0 })?;
     Ok(u64::try_from(delivered.len()).unwrap_or(u64::MAX))
 }
 
@@ -154,12 +154,12 @@ pub(crate) fn forget(connection: &Connection, sink: &str, replay: RunId) -> Resu
     Ok(())
 }
 
-fn join(connection: &Connection, sink: &str, replay: RunId, id: LetterId) -> Result<(), Failure> {
+fn join(connection: &Connection, sink: &str, replay: RunId, id: DeadLetterId) -> Result<(), Failure> {
     let seq = db(id.position.seq.0);
     put(connection, "replays", &[&sink, &replay.0, &id.position.run.0, &seq, &id.row])
 }
 
-fn leave(connection: &Connection, sink: &str, replay: RunId, id: LetterId) -> Result<(), Failure> {
+fn leave(connection: &Connection, sink: &str, replay: RunId, id: DeadLetterId) -> Result<(), Failure> {
     connection
         .prepare_cached(
             "DELETE FROM replays WHERE sink = ?1 AND replay = ?2 AND run = ?3 AND seq = ?4 AND row = ?5",

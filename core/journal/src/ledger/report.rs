@@ -3,13 +3,13 @@
 use rusqlite::Connection;
 use smiles_stage::Seq;
 
-use crate::api::books::{Books, Status};
 use crate::api::entry::StateChange;
+use crate::api::status::{RowCounts, Status};
 use crate::format::failure::Failure;
 use crate::format::layout::size;
 use crate::format::records::{CursorRow, Run, SinkRow, count, instant};
-use crate::ledger::books::{losses, waiting, waiting_since};
 use crate::ledger::rejected;
+use crate::ledger::row_counts::{losses, waiting, waiting_since};
 
 /// Everything the file says of itself at one moment: other processes may be writing to it.
 pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
@@ -53,19 +53,19 @@ fn now(connection: &Connection) -> Result<Status, Failure> {
     })
 }
 
-fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<Books, Failure> {
+fn book(connection: &Connection, runs: &[Run], sink: SinkRow) -> Result<RowCounts, Failure> {
     let mut watermarks = Vec::new();
     for run in runs {
         watermarks.push((run.id, Seq(CursorRow::load(connection, &sink.name, run.id)?.delivered)));
     }
     let waiting = waiting(connection, &sink.name)?;
     let waiting_since = waiting_since(connection, &sink.name)?;
-    Ok(Books { watermarks, waiting_since, ..of(sink, waiting) })
+    Ok(RowCounts { watermarks, waiting_since, ..of(sink, waiting) })
 }
 
 /// The books but for its watermarks; batches and rows wait for it.
-fn of(sink: SinkRow, (waiting_batches, waiting): (u64, u64)) -> Books {
-    Books {
+fn of(sink: SinkRow, (waiting_batches, waiting): (u64, u64)) -> RowCounts {
+    RowCounts {
         in_use: sink.in_use,
         accepted: sink.accepted,
         delivered: sink.delivered,

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::api::letter::{DeadLetter, LetterId};
+use crate::api::dead_letter::{DeadLetter, DeadLetterId};
 
 /// A dead letter as a person names it: `RUN-SEQ-ROW`, the run by its first digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LetterName {
+pub struct DeadLetterName {
     run: String,
     seq: u64,
     row: u32,
@@ -18,36 +18,36 @@ pub struct LetterName {
 #[error(
     "a dead letter is named RUN-SEQ-ROW as `smiles journal dead-letter list` prints it, such as 3f2a9c1b-17-0"
 )]
-pub struct NotALetterName;
+pub struct NotADeadLetterName;
 
-impl FromStr for LetterName {
-    type Err = NotALetterName;
+impl FromStr for DeadLetterName {
+    type Err = NotADeadLetterName;
 
-    fn from_str(text: &str) -> Result<Self, NotALetterName> {
+    fn from_str(text: &str) -> Result<Self, NotADeadLetterName> {
         let mut parts = text.split('-');
         let (Some(run), Some(seq), Some(row), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(NotALetterName);
+            return Err(NotADeadLetterName);
         };
         let is_run = (4..=32).contains(&run.len()) && run.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = |text: &str| text.parse::<u64>().map_err(|_| NotALetterName);
+        let number = |text: &str| text.parse::<u64>().map_err(|_| NotADeadLetterName);
         match (is_run, number(seq)?, u32::try_from(number(row)?)) {
             (true, seq, Ok(row)) => Ok(Self { run: run.to_ascii_lowercase(), seq, row }),
-            _ => Err(NotALetterName),
+            _ => Err(NotADeadLetterName),
         }
     }
 }
 
-impl fmt::Display for LetterName {
+impl fmt::Display for DeadLetterName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}-{}", self.run, self.seq, self.row)
     }
 }
 
-impl LetterName {
+impl DeadLetterName {
     /// Whether this row is meant.
-    pub fn means(&self, id: LetterId) -> bool {
+    pub fn means(&self, id: DeadLetterId) -> bool {
         self.seq == id.position.seq.0
             && self.row == id.row
             && id.position.run.to_string().starts_with(&self.run)
@@ -62,12 +62,12 @@ pub struct Selection {
     /// One of these codes.
     pub codes: Vec<String>,
     /// One of these names.
-    pub names: Vec<LetterName>,
+    pub names: Vec<DeadLetterName>,
 }
 
 impl Selection {
     /// Whether it is one of them.
-    pub fn takes(&self, letter: &Letter) -> bool {
+    pub fn takes(&self, letter: &StoredDeadLetter) -> bool {
         let one_of = |list: &[String], text: &String| list.is_empty() || list.contains(text);
         let id = letter.letter.id();
         one_of(&self.sinks, &letter.sink)
@@ -78,7 +78,7 @@ impl Selection {
 
 /// A dead letter as the journal keeps it.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct StoredDeadLetter {
     /// The sink that did not get the row.
     pub sink: String,
     /// Which row, and why.
@@ -96,11 +96,11 @@ mod tests {
 
     use super::*;
 
-    fn letter(sink: &str, code: &str, run: u8, row: u32) -> Letter {
+    fn letter(sink: &str, code: &str, run: u8, row: u32) -> StoredDeadLetter {
         let position = Position { run: RunId([run; 16]), seq: Seq(17) };
         let (code, reason) = (code.to_owned(), "no".to_owned());
         let letter = DeadLetter { position, row, code, reason, at: Timestamp::UNIX_EPOCH };
-        Letter { sink: sink.to_owned(), letter, has_row: true, in_replay: false }
+        StoredDeadLetter { sink: sink.to_owned(), letter, has_row: true, in_replay: false }
     }
 
     #[test]
@@ -109,12 +109,12 @@ mod tests {
         let other = letter("store", "22", 0xac, 3).letter.id();
         assert_eq!(one.short(), "abababab-17-3");
         for text in [one.to_string(), one.short(), "ABAB-17-3".to_owned()] {
-            let name: LetterName = text.parse().unwrap();
+            let name: DeadLetterName = text.parse().unwrap();
             assert!(name.means(one) && !name.means(other), "{text}");
-            assert!(!name.means(LetterId { row: 4, ..one }), "{text}");
+            assert!(!name.means(DeadLetterId { row: 4, ..one }), "{text}");
         }
         for bad in ["", "abab", "abab-17", "abab-17-3-1", "aba-17-3", "xyzt-17-3", "abab-a-3", "abab-17-"] {
-            assert!(bad.parse::<LetterName>().is_err(), "{bad} was taken for a name");
+            assert!(bad.parse::<DeadLetterName>().is_err(), "{bad} was taken for a name");
         }
     }
 

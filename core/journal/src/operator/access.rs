@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 use smiles_stage::{RunId, Seq, TargetId};
 
-use crate::api::books::Acknowledged;
+use crate::api::dead_letter::{DeadLetter, DeadLetterId, transform_owner};
 use crate::api::error::JournalError;
-use crate::api::letter::{DeadLetter, LetterId, transform_owner};
+use crate::api::status::Acknowledged;
 use crate::format::failure::Failure;
 use crate::format::layout;
 use crate::format::layout::random_run;
@@ -22,8 +22,8 @@ use crate::format::lock::Lock;
 use crate::format::records::SinkRow;
 use crate::ledger::correction::{CorrectableState, Correction};
 use crate::ledger::old_copy::{OldBatches, OldCopy};
-use crate::ledger::selection::Letter;
-use crate::ledger::{books, correction, letters, old_copy, rename, replays};
+use crate::ledger::selection::StoredDeadLetter;
+use crate::ledger::{correction, dead_letters, old_copy, rename, replays, row_counts};
 use crate::repair::examine;
 
 /// Letters given up in one transaction: the owner waits for it.
@@ -75,18 +75,19 @@ impl OperatorAccess {
     /// # Errors
     /// [`JournalError::Storage`].
     pub fn acknowledge(&self) -> Result<Acknowledged, JournalError> {
-        self.write("acknowledge losses in", books::acknowledge)
+        self.write("acknowledge losses in", row_counts::acknowledge)
     }
 
     /// Gives letters up for good: their rows are booked as dropped. How many there still were.
     ///
     /// # Errors
     /// [`JournalError::Storage`]; [`JournalError::Refused`] while they are being replayed.
-    pub fn give_up(&self, letters: &[Letter]) -> Result<u64, JournalError> {
+    pub fn give_up(&self, letters: &[StoredDeadLetter]) -> Result<u64, JournalError> {
         let _lock = self.only_one()?;
         let mut given = 0;
         for some in letters.chunks(STEP) {
-            given += self.write("drop dead letters of", |connection| letters::give_up(connection, some))?;
+            given +=
+                self.write("drop dead letters of", |connection| dead_letters::give_up(connection, some))?;
         }
         Ok(given)
     }
@@ -163,7 +164,7 @@ impl OperatorAccess {
     ///
     /// # Errors
     /// [`JournalError::Storage`]; [`JournalError::Refused`] while others are replayed or dropped.
-    pub fn hand_back(&self, transform: &str, letters: &[LetterId]) -> Result<usize, JournalError> {
+    pub fn hand_back(&self, transform: &str, letters: &[DeadLetterId]) -> Result<usize, JournalError> {
         let _lock = self.only_one()?;
         let owner = transform_owner(transform);
         self.write("hand dead letters back in", |connection| {
@@ -214,7 +215,7 @@ fn made_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<(Lock, Lock
     let told = |failure: Failure| failure.told("open", 0);
     let door = Lock::door(path).map_err(told)?;
     let owner = Lock::take(path)?;
-    examine::make_sound(path, pipeline, now).map_err(told)?;
+    examine::repair_if_damaged(path, pipeline, now).map_err(told)?;
     Ok((door, owner))
 }
 
@@ -247,7 +248,7 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    pub fn begin(&self, letters: &[LetterId]) -> Result<Option<RunId>, JournalError> {
+    pub fn begin(&self, letters: &[DeadLetterId]) -> Result<Option<RunId>, JournalError> {
         self.write(|connection| {
             let run = random_run()?;
             Ok((replays::begin(connection, &self.sink, run, letters)? > 0).then_some(run))
@@ -272,7 +273,7 @@ impl Replay<'_> {
         &self,
         replay: RunId,
         marks: &[(RunId, Seq)],
-    ) -> Result<Vec<(LetterId, RecordBatch)>, JournalError> {
+    ) -> Result<Vec<(DeadLetterId, RecordBatch)>, JournalError> {
         self.write(|connection| replays::rows(connection, &self.sink, replay, marks))
     }
 

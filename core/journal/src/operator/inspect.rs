@@ -5,13 +5,13 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use rusqlite::Connection;
 
-use crate::api::books::Status;
 use crate::api::entry::StateChange;
 use crate::api::error::JournalError;
+use crate::api::status::Status;
 use crate::format::failure::Failure;
 use crate::format::layout;
 use crate::ledger::report;
-use crate::ledger::selection::{Letter, Selection};
+use crate::ledger::selection::{Selection, StoredDeadLetter};
 use crate::repair::examine;
 
 /// What a journal file holds.
@@ -39,9 +39,9 @@ pub fn kept_state(path: &Path) -> Result<Vec<StateChange>, JournalError> {
 ///
 /// # Errors
 /// As [`inspect`].
-pub fn letters(path: &Path, selection: &Selection) -> Result<Vec<Letter>, JournalError> {
+pub fn letters(path: &Path, selection: &Selection) -> Result<Vec<StoredDeadLetter>, JournalError> {
     snapshot(path)
-        .and_then(|connection| crate::ledger::letters::list(&connection, selection))
+        .and_then(|connection| crate::ledger::dead_letters::list(&connection, selection))
         .map_err(|failure| failure.told("read", 0))
 }
 
@@ -49,9 +49,11 @@ pub fn letters(path: &Path, selection: &Selection) -> Result<Vec<Letter>, Journa
 ///
 /// # Errors
 /// As [`inspect`].
-pub fn letter_row(path: &Path, letter: &Letter) -> Result<Option<RecordBatch>, JournalError> {
+pub fn dead_letter_row(path: &Path, letter: &StoredDeadLetter) -> Result<Option<RecordBatch>, JournalError> {
     snapshot(path)
-        .and_then(|connection| crate::ledger::letters::row(&connection, &letter.sink, letter.letter.id()))
+        .and_then(|connection| {
+            crate::ledger::dead_letters::row(&connection, &letter.sink, letter.letter.id())
+        })
         .map_err(|failure| failure.told("read", 0))
 }
 
@@ -92,7 +94,7 @@ fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
                 books.sink, books.accepted
             ));
         }
-        let kept = crate::ledger::letters::kept(connection, &books.sink)?;
+        let kept = crate::ledger::dead_letters::kept(connection, &books.sink)?;
         if kept != books.dead_lettered {
             sentences.push(format!(
                 "the row counts of `{}` say {} dead letters, and there are {kept}",

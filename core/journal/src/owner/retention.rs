@@ -7,7 +7,7 @@ use smiles_stage::RunId;
 use crate::api::journal::OnFull;
 use crate::format::failure::Failure;
 use crate::format::records::{CursorRow, Run, SinkRow, add_gap, count, db};
-use crate::ledger::letters;
+use crate::ledger::dead_letters;
 use crate::ledger::pruning::{self, REMEMBERED};
 use crate::log::store::Store;
 
@@ -145,7 +145,7 @@ impl Store {
             for table in ["runs", "extents", "cursors", "gaps"] {
                 self.connection.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [run.id.0])?;
             }
-            letters::forget_given_up(&self.connection, run.id)?;
+            dead_letters::forget_given_up(&self.connection, run.id)?;
             self.connection.execute("DELETE FROM losses WHERE run = ?1 AND acknowledged = 1", [run.id.0])?;
             forgotten.push(run.id);
         }

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use smiles_stage::{Batch, Position, RunId, Seq, TargetId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::api::books::{Maintained, Reconciled, Status};
+use crate::api::dead_letter::DeadLetter;
 use crate::api::entry::{Accepted, Entry, ReplayOutcome, ReplayRequest, StateChange};
 use crate::api::error::JournalError;
 use crate::api::journal::{Cursor, Journal, Options, ReadLimit};
-use crate::api::letter::DeadLetter;
+use crate::api::status::{Maintained, Reconciled, Status};
 use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
 use crate::format::lock::Lock;
@@ -128,7 +128,7 @@ fn open(options: Options, now: Timestamp) -> Result<(Store, Option<Lock>), Journ
     }
     let _door = Lock::door(&path).map_err(told)?;
     let lock = Lock::take(&path)?;
-    examine::make_sound(&path, &options.pipeline, now).map_err(told)?;
+    examine::repair_if_damaged(&path, &options.pipeline, now).map_err(told)?;
     Ok((Store::open(options, now).map_err(told)?, Some(lock)))
 }
 
@@ -160,7 +160,9 @@ impl Journal for SqliteJournal {
         self.call("write state to", JobKind::Writes, move |store| store.keep_state(&state)).await
     }
 
-    async fn pending_corrections(&self) -> Result<Vec<crate::api::order::PendingCorrection>, JournalError> {
+    async fn pending_corrections(
+        &self,
+    ) -> Result<Vec<crate::api::pending_correction::PendingCorrection>, JournalError> {
         self.call("read", JobKind::Reads, |store| {
             crate::ledger::correction::pending_corrections(&store.connection)
         })

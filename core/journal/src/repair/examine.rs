@@ -15,7 +15,7 @@ use crate::format::lock::{Lock, beside};
 use crate::format::records::{Run, count, rows_between};
 use crate::format::seal::is_whole;
 use crate::format::{layout, wal};
-use crate::ledger::books::present;
+use crate::ledger::row_counts::present;
 use crate::log::store::Store;
 use crate::repair::salvage;
 use crate::repair::salvage::salvage;
@@ -24,7 +24,7 @@ use crate::repair::settle::missing_of;
 const REPAIRED: &str = ".repaired";
 
 /// Leaves a sound journal of the pipeline at the path, or nothing where nothing was.
-pub(crate) fn make_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<(), Failure> {
+pub(crate) fn repair_if_damaged(path: &Path, pipeline: &str, now: Timestamp) -> Result<(), Failure> {
     if beside(path, REPAIRED).exists() {
         // A repair was interrupted between its renames.
         replace(path, &aside(path, now))?;
@@ -48,7 +48,7 @@ pub(crate) fn heal(store: &mut Store) -> bool {
     let healed = Connection::open_in_memory().map_err(Failure::from).and_then(|nothing| {
         drop(std::mem::replace(&mut store.connection, nothing));
         let _door = Lock::door(&path)?;
-        make_sound(&path, &store.options.pipeline.clone(), store.now)?;
+        repair_if_damaged(&path, &store.options.pipeline.clone(), store.now)?;
         store.reconnect()
     });
     if let Err(error) = &healed {

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use smiles_stage::RunId;
 
-use crate::api::letter::transform_of;
+use crate::api::dead_letter::transform_of;
 use crate::format::failure::Failure;
 use crate::format::records::{Ranges, Run, SinkRow, count, db, gaps, without};
 use crate::format::seal::put;
-use crate::ledger::books::{NOBODY, lose_for_all, note_repair, present, waiting};
-use crate::ledger::letters;
+use crate::ledger::dead_letters;
+use crate::ledger::row_counts::{NOBODY, lose_for_all, note_repair, present, waiting};
 
 /// Settles everything and writes down what was found.
 pub(crate) fn settle(
@@ -143,7 +143,7 @@ fn balance(connection: &Connection) -> Result<Vec<String>, Failure> {
     for mut sink in SinkRow::all(connection)?.into_iter().chain(transforms) {
         let waits = transform_of(&sink.name).is_none();
         let (_, waiting) = if waits { waiting(connection, &sink.name)? } else { (0, 0) };
-        let dead = letters::kept(connection, &sink.name)?;
+        let dead = dead_letters::kept(connection, &sink.name)?;
         let accounted = sink.delivered + dead + sink.dropped + sink.lost + waiting;
         if sink.accepted != accounted || sink.dead != dead {
             (sink.accepted, sink.dead) = (accounted, dead);

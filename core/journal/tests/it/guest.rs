@@ -3,8 +3,8 @@
 use std::fs;
 
 use smiles_journal::{
-    DeadLetter, Journal, JournalError, LetterId, Loss, OperatorAccess, Selection, SqliteJournal, letter_row,
-    letters, verify,
+    DeadLetter, DeadLetterId, Journal, JournalError, Loss, OperatorAccess, Selection, SqliteJournal,
+    dead_letter_row, letters, verify,
 };
 use smiles_stage::{Position, RunId, Seq};
 use smiles_testkit::ids;
@@ -19,7 +19,7 @@ fn letter(position: Position, row: u32) -> DeadLetter {
     DeadLetter { position, row, code: "22".to_owned(), reason: "out of range".to_owned(), at: at(1) }
 }
 
-fn all(place: &Place) -> Vec<smiles_journal::Letter> {
+fn all(place: &Place) -> Vec<smiles_journal::StoredDeadLetter> {
     letters(&place.file(), &Selection::default()).unwrap()
 }
 
@@ -146,7 +146,7 @@ async fn a_row_whose_batch_is_still_owed_is_not_replayed() {
     journal.set_aside("store", vec![letter(position, 1)]).await.unwrap();
     let guest = guest(&place);
     let replay = guest.replay("store").unwrap();
-    let row = LetterId { position, row: 1 };
+    let row = DeadLetterId { position, row: 1 };
     let begin = || replay.begin(&[row]).unwrap().unwrap();
     let rows = |run: RunId, mark: u64| {
         let rows = replay.rows(run, &[(position.run, Seq(mark))]).unwrap();
@@ -174,13 +174,13 @@ async fn a_replay_is_remembered_until_its_watermark_is_pruned() {
     let replay = guest.replay("store").unwrap();
     let busy = guest.replay("store").map(drop).unwrap_err();
     assert!(matches!(busy, JournalError::Refused(_)) && guest.give_up(&all(&place)).is_err(), "{busy}");
-    let wanted = [0, 2].map(|row| LetterId { position, row });
+    let wanted = [0, 2].map(|row| DeadLetterId { position, row });
     let run = replay.begin(&wanted).unwrap().unwrap();
     let again = DeadLetter { code: "23".to_owned(), reason: "twice".to_owned(), ..letter(position, 0) };
     replay.refused(run, &[again]).unwrap();
     let kept = all(&place);
     assert_eq!((kept[0].letter.code.as_str(), kept[0].letter.reason.as_str()), ("23", "twice"));
-    assert_eq!(ids(&letter_row(&place.file(), &kept[0]).unwrap().unwrap()), [1]);
+    assert_eq!(ids(&dead_letter_row(&place.file(), &kept[0]).unwrap().unwrap()), [1]);
     assert_eq!(replay.delivered(run).unwrap(), 1);
     assert_eq!(replay.delivered(run).unwrap(), 0, "told twice, booked once");
     let after = books(&journal, "store").await;
@@ -217,7 +217,7 @@ async fn a_new_name_takes_everything_over() {
     enlist(&journal, &["archive"]).await;
     let status = journal.status().await.unwrap();
     assert_eq!(status.books.len(), 1);
-    assert_eq!(smiles_journal::Books { sink: "archive".to_owned(), ..before }, status.books[0]);
+    assert_eq!(smiles_journal::RowCounts { sink: "archive".to_owned(), ..before }, status.books[0]);
     assert!(status.losses.iter().all(|loss| loss.sink == "archive"));
     assert_eq!(all(&place)[0].sink, "archive");
     assert_eq!(ids_of(&journal.read("archive", None, ALL).await.unwrap()), [3, 4]);

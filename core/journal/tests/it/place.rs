@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use smiles_journal::{
-    Accepted, Books, Cursor, Entry, From, Journal, OnFull, Options, ReadLimit, RejectedRows, SqliteJournal,
-    StateChange,
+    Accepted, Cursor, Entry, From, Journal, OnFull, Options, ReadLimit, RejectedRows, RowCounts,
+    SqliteJournal, StateChange,
 };
 use smiles_stage::{Batch, TargetId};
 use smiles_testkit::{ids, numbered};
@@ -112,7 +112,7 @@ pub(crate) async fn drain(journal: &SqliteJournal, sink: &str) -> Vec<i64> {
 }
 
 /// The sink's books, which must balance.
-pub(crate) async fn books(journal: &SqliteJournal, sink: &str) -> Books {
+pub(crate) async fn books(journal: &SqliteJournal, sink: &str) -> RowCounts {
     let status = journal.status().await.unwrap();
     for books in &status.books {
         balance(books);
@@ -120,7 +120,7 @@ pub(crate) async fn books(journal: &SqliteJournal, sink: &str) -> Books {
     status.books.into_iter().find(|books| books.sink == sink).unwrap()
 }
 
-pub(crate) fn balance(books: &Books) {
+pub(crate) fn balance(books: &RowCounts) {
     let accounted = books.delivered + books.dead_lettered + books.dropped + books.lost + books.waiting;
     assert_eq!(books.accepted, accounted, "{books:?}");
 }

@@ -1,8 +1,8 @@
 //! Dead letters of transforms: in one record with their batch, in books of their own, handed back and gone on once.
 
 use smiles_journal::{
-    Entry, Journal, JournalError, LetterId, OperatorAccess, Rejected, RejectedRows, ReplayOutcome, Selection,
-    SqliteJournal, letter_row, letters, transform_owner, verify,
+    DeadLetterId, Entry, Journal, JournalError, OperatorAccess, Rejected, RejectedRows, ReplayOutcome,
+    Selection, SqliteJournal, dead_letter_row, letters, transform_owner, verify,
 };
 use smiles_stage::{Position, Seq};
 use smiles_testkit::{ids, numbered};
@@ -23,12 +23,15 @@ fn with(rows: &[i64], rejected: Vec<Rejected>, returned: Vec<ReplayOutcome>) -> 
     Entry { aside: RejectedRows { rejected, returned }, ..entry(rows.iter().copied(), 5) }
 }
 
-fn all(place: &Place) -> Vec<smiles_journal::Letter> {
+fn all(place: &Place) -> Vec<smiles_journal::StoredDeadLetter> {
     letters(&place.file(), &Selection::default()).unwrap()
 }
 
 fn ids_of(place: &Place) -> Vec<i64> {
-    all(place).iter().flat_map(|letter| ids(&letter_row(&place.file(), letter).unwrap().unwrap())).collect()
+    all(place)
+        .iter()
+        .flat_map(|letter| ids(&dead_letter_row(&place.file(), letter).unwrap().unwrap()))
+        .collect()
 }
 
 /// Rejected rows, dead letters, rows that went on, rows given up.
@@ -79,7 +82,7 @@ async fn a_letter_that_is_handed_back_leaves_in_the_record_of_its_batch() {
     let letters = vec![rejected(0, 1), rejected(1, 2), rejected(2, 3)];
     journal.append(with(&[], letters, Vec::new())).await.unwrap();
     assert!(journal.replay_requests().await.unwrap().is_empty(), "nobody asked");
-    let wanted: Vec<LetterId> = all(&place).iter().map(|letter| letter.letter.id()).collect();
+    let wanted: Vec<DeadLetterId> = all(&place).iter().map(|letter| letter.letter.id()).collect();
     let guest = OperatorAccess::enter(&place.file(), "solar", at(0)).unwrap();
     assert_eq!(guest.hand_back("checks", &wanted).unwrap(), 3);
     assert_eq!(guest.hand_back("checks", &wanted).unwrap(), 0, "they are on their way");
@@ -118,7 +121,7 @@ async fn a_batch_at_a_time_comes_back() {
     for id in [1, 2] {
         journal.append(with(&[], vec![rejected(0, id)], Vec::new())).await.unwrap();
     }
-    let wanted: Vec<LetterId> = all(&place).iter().map(|letter| letter.letter.id()).collect();
+    let wanted: Vec<DeadLetterId> = all(&place).iter().map(|letter| letter.letter.id()).collect();
     OperatorAccess::enter(&place.file(), "solar", at(0)).unwrap().hand_back("checks", &wanted).unwrap();
     for (id, seq) in [(1, 1), (2, 2)] {
         let next = journal.replay_requests().await.unwrap();
@@ -128,7 +131,7 @@ async fn a_batch_at_a_time_comes_back() {
         journal.append(with(&[id], Vec::new(), vec![gone])).await.unwrap();
     }
     assert!(journal.replay_requests().await.unwrap().is_empty());
-    let unknown = LetterId { position: Position { seq: Seq(99), ..wanted[0].position }, row: 0 };
+    let unknown = DeadLetterId { position: Position { seq: Seq(99), ..wanted[0].position }, row: 0 };
     let guest = OperatorAccess::enter(&place.file(), "solar", at(0)).unwrap();
     assert_eq!(guest.hand_back("checks", &[unknown]).unwrap(), 0);
 }

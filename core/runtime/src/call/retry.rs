@@ -62,7 +62,7 @@ impl Backoff {
     }
 
     /// The table.
-    pub(crate) fn judge(&mut self, error: &StageError) -> Verdict {
+    pub(crate) fn decide(&mut self, error: &StageError) -> Verdict {
         match error.action() {
             Action::Retry { after: None } => Verdict::Again(self.next()),
             Action::Retry { after: Some(after) } => Verdict::Again(self.next().max(*after)),
@@ -112,11 +112,11 @@ mod tests {
             (StageError::reject(Vec::new(), "no row named"), "retry"),
         ];
         for (error, kind) in kinds {
-            let verdict = Backoff::new(0).judge(&error);
+            let verdict = Backoff::new(0).decide(&error);
             assert_eq!(verdict.kind(), kind, "{error}");
             assert!(!verdict.advice().is_empty());
         }
-        let asked = Backoff::new(0).judge(&StageError::retry_after(Duration::from_secs(7), "busy"));
+        let asked = Backoff::new(0).decide(&StageError::retry_after(Duration::from_secs(7), "busy"));
         assert_eq!(asked, Verdict::Again(Duration::from_secs(7)), "what the other side asked for is kept");
     }
 }

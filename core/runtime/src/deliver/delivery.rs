@@ -47,12 +47,12 @@ pub(crate) struct DeliveryTask {
     /// Runs the journal has forgotten.
     pub(crate) forgotten: mpsc::Receiver<Vec<RunId>>,
     pub(crate) backoff: Backoff,
-    pub(crate) memory: Memory,
+    pub(crate) memory: DeliveryState,
 }
 
 /// What the task knows of its target and of what it read.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct DeliveryState {
     /// Runs whose watermark was asked since the last doubt; empty: everything is in doubt.
     asked: HashSet<RunId>,
     /// The run the journal was in when they were asked.
@@ -65,9 +65,9 @@ pub(crate) struct Memory {
     /// refuses a row of every few batches would always find another one and never store any.
     judged: Option<Position>,
     /// What comes behind the write under way, read while the target works on that; forgotten with any doubt.
-    ahead: Option<JoinHandle<Result<Vec<Batch>, JournalError>>>,
+    prefetched: Option<JoinHandle<Result<Vec<Batch>, JournalError>>>,
     /// What was logged as wrong.
-    grievances: ErrorLog,
+    errors: ErrorLog,
     /// How many times `max_rows` a write may merge: more than one, while only more rows can tell whose fault it is
     /// that none is taken.
     widened: usize,
@@ -177,8 +177,8 @@ impl DeliveryTask {
 
     /// What was read ahead, else what the journal says now.
     async fn next_batches(&mut self) -> Result<Vec<Batch>, DeliveryFailure> {
-        if let Some(ahead) = self.memory.ahead.take()
-            && let Ok(Ok(batches)) = ahead.await
+        if let Some(prefetched) = self.memory.prefetched.take()
+            && let Ok(Ok(batches)) = prefetched.await
             && !batches.is_empty()
         {
             return Ok(batches);
@@ -192,14 +192,14 @@ impl DeliveryTask {
         if rows * 2 > self.max_rows {
             let (journal, sink, limit) = (Arc::clone(&self.journal), self.name.clone(), self.limit());
             let read = async move { journal.read(&sink, Some(last), limit).await };
-            self.memory.ahead = Some(tokio::spawn(read));
+            self.memory.prefetched = Some(tokio::spawn(read));
         }
     }
 
     /// Asks the target about every run that matters and gives the journal its word.
     async fn settle(&mut self) -> Result<(), DeliveryFailure> {
         self.memory.asked.clear();
-        self.memory.ahead = None;
+        self.memory.prefetched = None;
         let current = self.journal.run();
         self.memory.settled = Some(current);
         let mut runs = self.journal.known_runs(&self.name).await?;
@@ -293,7 +293,7 @@ impl DeliveryTask {
 
     fn succeeded(&mut self) {
         self.backoff.reset();
-        if self.memory.grievances.is_over() {
+        if self.memory.errors.is_over() {
             tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink delivers again");
         }
         self.board.sink(self.index, SinkState::Delivering, None);
@@ -302,7 +302,7 @@ impl DeliveryTask {
     /// Decides by the table and waits; `false`: the end is near, the rest is delivered after the next start.
     async fn recover(&mut self, setback: DeliveryFailure) -> bool {
         self.memory.asked.clear();
-        self.memory.ahead = None;
+        self.memory.prefetched = None;
         let (failure, of_journal) = match setback {
             DeliveryFailure::Stage(failure) => (failure, false),
             DeliveryFailure::Journal(JournalError::Closed) => return false,
@@ -313,7 +313,7 @@ impl DeliveryTask {
         if failure.panicked {
             self.sink = None;
         }
-        let verdict = match self.backoff.judge(&failure.error) {
+        let verdict = match self.backoff.decide(&failure.error) {
             // Named no row of this write: nothing that could be set aside.
             Verdict::SetAside => Verdict::Again(self.backoff.next()),
             verdict => verdict,
@@ -340,7 +340,7 @@ impl DeliveryTask {
     /// One log line per state and cause.
     fn complain(&mut self, verdict: &Verdict, error: &StageError) {
         let halted = matches!(verdict, Verdict::Halted(_));
-        let is_new = self.memory.grievances.is_new(halted, &error.to_string());
+        let is_new = self.memory.errors.is_new(halted, &error.to_string());
         let (pipeline, sink, advice) = (self.pipeline.as_str(), self.name.as_str(), verdict.advice());
         let error = error.chain();
         if is_new {

@@ -131,47 +131,47 @@ mod tests {
 
     #[test]
     fn ten_thousand_rows_of_one_cause_are_one_line_and_a_count() {
-        let mut grievances = ErrorLog::default();
+        let mut errors = ErrorLog::default();
         let log = logged(|| {
             for _ in 0..100 {
                 let rows = letters(100, |row| format!("column `wh` holds {row}"));
-                grievances.set_aside("roof", "store", &rows);
-                grievances.delivered("roof", "store");
+                errors.set_aside("roof", "store", &rows);
+                errors.delivered("roof", "store");
             }
         });
         let [line] = log.as_slice() else { panic!("{log:?}") };
         assert!(line.contains("column `wh` holds 0") && line.contains("rows=100"), "{line}");
         let said = "10000 since 1970-01-01T00:00:00Z: column `wh` holds 0";
-        assert_eq!(grievances.sentences(), [said]);
-        let log = logged(|| (0..QUIET + 5).for_each(|_| grievances.delivered("roof", "store")));
+        assert_eq!(errors.sentences(), [said]);
+        let log = logged(|| (0..QUIET + 5).for_each(|_| errors.delivered("roof", "store")));
         let [line] = log.as_slice() else { panic!("{log:?}") };
         assert!(line.contains("no more rows") && line.contains("rows=10000"), "{line}");
-        assert!(grievances.sentences().is_empty());
+        assert!(errors.sentences().is_empty());
     }
 
     #[test]
     fn causes_without_number_are_bounded() {
-        let mut grievances = ErrorLog::default();
+        let mut errors = ErrorLog::default();
         let log = logged(|| {
             for row in 0..1000 {
                 let name = "x".repeat(row + 1);
-                grievances.set_aside("roof", "store", &letters(1, |_| name.clone()));
+                errors.set_aside("roof", "store", &letters(1, |_| name.clone()));
             }
         });
         assert_eq!(log.len(), CAUSES + 1);
-        assert_eq!(grievances.sentences().len(), CAUSES + 1);
+        assert_eq!(errors.sentences().len(), CAUSES + 1);
     }
 
     #[test]
     fn trouble_is_new_once_per_state_and_cause() {
-        let mut grievances = ErrorLog::default();
-        let mut new = |halted, message: &str| grievances.is_new(halted, message);
+        let mut errors = ErrorLog::default();
+        let mut new = |halted, message: &str| errors.is_new(halted, message);
         assert!(new(false, "cannot reach port 5432"));
         assert!(new(false, "a constraint holds it"));
         assert!(!new(false, "cannot reach port 5433"));
         assert!(new(true, "a constraint holds it"));
-        assert!(grievances.is_over());
-        assert!(!grievances.is_over());
-        assert!(grievances.is_new(false, "cannot reach port 5432"));
+        assert!(errors.is_over());
+        assert!(!errors.is_over());
+        assert!(errors.is_new(false, "cannot reach port 5432"));
     }
 }

@@ -37,12 +37,12 @@ pub(crate) struct Live {
     pub(crate) stop: Stop,
     pub(crate) board: Arc<HealthBoard>,
     pub(crate) meters: SinkMeters,
-    pub(crate) memory: Memory,
+    pub(crate) memory: LiveState,
 }
 
 /// What the task knows.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct LiveState {
     /// The newest batch taken.
     last: Option<Position>,
     /// Whether the last batch failed.

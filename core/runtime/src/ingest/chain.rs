@@ -47,7 +47,7 @@ pub(crate) struct Link {
     pub(crate) meters: TransformMeters,
     /// Rows of the batch under way that it rejected.
     pub(crate) rejected: Vec<Rejected>,
-    pub(crate) teller: RejectionLog,
+    pub(crate) rejection_log: RejectionLog,
 }
 
 /// A transform that failed on a batch.
@@ -206,7 +206,7 @@ impl Chain {
             link.known = link.known.take().map(|_| Answers::new());
             let rejected = std::mem::take(&mut link.rejected);
             link.meters.rejected.inc_by(u64::try_from(rejected.len()).unwrap_or(u64::MAX));
-            link.teller.tell(&link.context.pipeline, &rejected, now);
+            link.rejection_log.tell(&link.context.pipeline, &rejected, now);
         }
     }
 

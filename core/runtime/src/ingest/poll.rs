@@ -52,7 +52,7 @@ pub(crate) struct Poll {
     pub(crate) schedule: Option<Schedule>,
     pub(crate) stamp: RowStamp,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) judge: Arc<ClockTrust>,
+    pub(crate) clock_trust: Arc<ClockTrust>,
     pub(crate) journal: mpsc::Sender<PolledRows>,
     pub(crate) durable: watch::Receiver<Durable>,
     pub(crate) stop: Stop,
@@ -77,7 +77,7 @@ enum Visit {
 pub(crate) async fn poll(mut poll: Poll) {
     while let Some(slot) = poll.turn().await {
         let (began, begun) = (poll.clock.now(), poll.clock.monotonic());
-        let dated = poll.judge.look(began, begun);
+        let dated = poll.clock_trust.look(began, begun);
         if let Some(schedule) = &mut poll.schedule {
             schedule.began(begun);
         }
@@ -171,7 +171,7 @@ impl Poll {
             self.source = None;
         }
         self.ended(false);
-        let verdict = self.backoff.judge(&failure.error);
+        let verdict = self.backoff.decide(&failure.error);
         let now = self.clock.monotonic();
         match verdict {
             Verdict::Halted(wait) => self.not_before = now + wait,

@@ -45,7 +45,7 @@ impl IngestTask {
         if let Some(answers) = recalled(&mut self.recall).await {
             self.chain.answered(answers);
         }
-        let (pipeline, now) = (self.pipeline.clone(), self.judge.now(self.clock.as_ref()));
+        let (pipeline, now) = (self.pipeline.clone(), self.clock_trust.now(self.clock.as_ref()));
         let transform = letters.first().map(|letter| letter.transform.clone()).unwrap_or_default();
         let unfit = |reason: String| -> Vec<ReplayOutcome> {
             let why = |letter: ReplayRequest| ReplayOutcome {
@@ -115,7 +115,7 @@ impl IngestTask {
                 ReplayOutcome { letter, again: again.map(|row| (row.code.clone(), row.reason.clone())) }
             })
             .collect();
-        let (state, now) = (self.chain.staged(), self.judge.now(self.clock.as_ref()));
+        let (state, now) = (self.chain.staged(), self.clock_trust.now(self.clock.as_ref()));
         let appended = if went_on == 0 {
             // A transform that rejects a row has learned nothing from it.
             self.journal.returned(returned, now).await

@@ -34,7 +34,7 @@ pub(crate) struct IngestTask {
     pub(crate) run: RunId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clock_watch: ClockWatch,
-    pub(crate) judge: Arc<ClockTrust>,
+    pub(crate) clock_trust: Arc<ClockTrust>,
     /// Whether the wall clock was in doubt at the last pass.
     pub(crate) doubting: bool,
     pub(crate) trusted: Trusted,
@@ -170,7 +170,7 @@ impl IngestTask {
                     return records;
                 }
                 Err(ChainError { transform, error }) => {
-                    let verdict = self.backoff.judge(&error);
+                    let verdict = self.backoff.decide(&error);
                     let (pipeline, advice, error) = (self.pipeline.as_str(), verdict.advice(), error.chain());
                     if !std::mem::replace(&mut trouble, true) {
                         tracing::error!(pipeline, transform, error, advice, "a transform fails; polls pause");
@@ -197,7 +197,7 @@ impl IngestTask {
         if records.num_rows() == 0 && state.is_empty() && rejected.is_empty() {
             return Ok(None);
         }
-        state.extend(self.trusted.staged(self.judge.known()));
+        state.extend(self.trusted.staged(self.clock_trust.known()));
         // Of what was rejected nothing is known either.
         let complete = complete && rejected.is_empty();
         let aside = RejectedRows { rejected, returned: Vec::new() };
@@ -205,7 +205,8 @@ impl IngestTask {
         let mut trouble = false;
         loop {
             let (records, state, aside) = (records.clone(), state.clone(), aside.clone());
-            let entry = Entry { records, state, complete, aside, now: self.judge.now(self.clock.as_ref()) };
+            let entry =
+                Entry { records, state, complete, aside, now: self.clock_trust.now(self.clock.as_ref()) };
             let begun = self.clock.monotonic();
             let appended = self.journal.append(entry).await;
             match appended {
@@ -231,7 +232,7 @@ impl IngestTask {
             "the system clock jumped or the machine was suspended; a new run begins"
         );
         let mut trouble = false;
-        while let Err(error) = self.journal.begin_run(self.judge.now(self.clock.as_ref())).await {
+        while let Err(error) = self.journal.begin_run(self.clock_trust.now(self.clock.as_ref())).await {
             self.endure(error, &mut trouble).await?;
         }
         self.recovered(trouble);

@@ -26,7 +26,7 @@ pub(crate) struct Maintenance {
     pub(crate) pipeline: String,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) judge: Arc<ClockTrust>,
+    pub(crate) clock_trust: Arc<ClockTrust>,
     pub(crate) board: Arc<HealthBoard>,
     /// Rung when dead letters were handed back to transforms.
     pub(crate) again: Arc<Notify>,
@@ -81,7 +81,7 @@ impl Maintenance {
     }
 
     async fn tidy(&self) {
-        match self.journal.maintain(self.judge.now(self.clock.as_ref())).await {
+        match self.journal.maintain(self.clock_trust.now(self.clock.as_ref())).await {
             Ok(done) => {
                 if !done.forgotten.is_empty() {
                     let runs = done.forgotten.len();

@@ -77,15 +77,15 @@ impl Wired {
         let trusted = Trusted::take(&mut state);
         let newest = journal.newest(ReadLimit { rows: 1, bytes: 1 }).await.map_err(failed)?;
         let known = trusted.known().and_accepted(newest.last().map(|batch| batch.accepted_at));
-        let judge = ClockTrust::new(options.process.built, known, options.clock.monotonic());
-        let judge = Arc::new(judge);
+        let clock_trust = ClockTrust::new(options.process.built, known, options.clock.monotonic());
+        let clock_trust = Arc::new(clock_trust);
         let settled = self.settle(&state);
         if !settled.changes.is_empty() {
             journal.keep_state(settled.changes.clone()).await.map_err(failed)?;
         }
         tell_memory(&self.pipeline.name, &settled);
         let board = self.board(&options);
-        board.judged_by(&judge);
+        board.judged_by(&clock_trust);
         let status = journal.status().await.map_err(failed)?;
         tell(&self.pipeline.name, &status);
         board.publish(status);
@@ -99,7 +99,7 @@ impl Wired {
             room: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
             live: broadcast::Sender::new(BEHIND_MAX),
-            judge,
+            clock_trust,
         };
         let Self { pipeline, sources, transforms, sinks, input, .. } = self;
         let mut offers = sinks.iter().map(|sink| sink.sink.offer()).enumerate();
@@ -117,7 +117,7 @@ impl Wired {
             chain.answered_nothing();
         }
         let pump = common.pump(inbox, chain, durable, recall, trusted);
-        let keeper = common.keeper(forgotten);
+        let maintenance = common.maintenance(forgotten);
         let RunOptions { clock, grace, .. } = common.options;
         let (name, journal) = (common.pipeline, common.journal);
         Ok(Running {
@@ -131,7 +131,7 @@ impl Wired {
             pump,
             deliveries,
             lives,
-            keeper,
+            maintenance,
         })
     }
 

@@ -4,7 +4,7 @@
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use jiff::Timestamp;
-use smiles_journal::{DeadLetter, JournalError, LetterId, OperatorAccess, Replay};
+use smiles_journal::{DeadLetter, DeadLetterId, JournalError, OperatorAccess, Replay};
 use smiles_stage::{Action, Batch, Clock, Position, Rejection, RunId, Seq, StageError, TargetId, Watermark};
 
 use crate::call::guard::guarded;
@@ -62,7 +62,7 @@ pub enum ReplayError {
 pub async fn replay(
     guest: &OperatorAccess,
     target: &mut Target,
-    letters: &[LetterId],
+    letters: &[DeadLetterId],
     clock: &dyn Clock,
 ) -> Result<Replayed, ReplayError> {
     let journal = guest.replay(&target.name)?;
@@ -215,13 +215,13 @@ impl Replayer<'_> {
 /// The rows of one batch as journalled, on their way under the replay's run.
 struct ReplayBatch {
     batch: Batch,
-    letters: Vec<LetterId>,
+    letters: Vec<DeadLetterId>,
 }
 
 /// One parcel per batch: what is one per poll stays so.
 fn pack(
     run: RunId,
-    rows: Vec<(LetterId, RecordBatch)>,
+    rows: Vec<(DeadLetterId, RecordBatch)>,
     now: Timestamp,
 ) -> Result<Vec<ReplayBatch>, StageError> {
     let unfit = |error| StageError::halt("the rows of one batch have several schemas").because(error);

@@ -35,7 +35,7 @@ pub struct Running {
     pub(crate) pump: IngestTask,
     pub(crate) deliveries: Vec<DeliveryTask>,
     pub(crate) lives: Vec<Live>,
-    pub(crate) keeper: Maintenance,
+    pub(crate) maintenance: Maintenance,
 }
 
 /// How a pipeline ended.
@@ -74,7 +74,7 @@ impl Running {
             pump: pumping,
             deliveries,
             lives,
-            keeper,
+            maintenance,
         } = self;
         let timekeeper = spawn(stages.clone().keep_time(clock, grace, stop.clone(), force));
         let mut sources = JoinSet::new();
@@ -83,7 +83,7 @@ impl Running {
         deliveries.into_iter().for_each(|task| drop(sinks.spawn(deliver(task))));
         lives.into_iter().for_each(|task| drop(sinks.spawn(show(task))));
         let closing = CancellationToken::new();
-        let keeping = spawn(keeper.keep(closing.clone()));
+        let keeping = spawn(maintenance.keep(closing.clone()));
         let pumping = spawn(pump(pumping));
 
         let mut failure = tokio::select! {

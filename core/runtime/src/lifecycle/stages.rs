@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::call::retry::Backoff;
 use crate::call::stop::Stop;
-use crate::deliver::delivery::{DeliveryTask, Memory};
+use crate::deliver::delivery::{DeliveryState, DeliveryTask};
 use crate::deliver::live;
 use crate::deliver::live::Live;
 use crate::ingest::chain::{Chain, Link};
@@ -46,7 +46,7 @@ pub(crate) struct Common {
     /// Rung when dead letters were handed back to transforms.
     pub(crate) again: Arc<Notify>,
     pub(crate) live: broadcast::Sender<Batch>,
-    pub(crate) judge: Arc<ClockTrust>,
+    pub(crate) clock_trust: Arc<ClockTrust>,
 }
 
 impl Common {
@@ -56,7 +56,10 @@ impl Common {
 
     /// The clock of sinks.
     fn judged(&self) -> Arc<dyn Clock> {
-        Arc::new(TrustedClock { clock: Arc::clone(&self.options.clock), judge: Arc::clone(&self.judge) })
+        Arc::new(TrustedClock {
+            clock: Arc::clone(&self.options.clock),
+            clock_trust: Arc::clone(&self.clock_trust),
+        })
     }
 
     fn backoff(&self, stage: &str) -> Backoff {
@@ -80,7 +83,7 @@ impl Common {
             run: self.journal.run(),
             clock: Arc::clone(&self.options.clock),
             clock_watch: ClockWatch::new(self.options.clock.as_ref()),
-            judge: Arc::clone(&self.judge),
+            clock_trust: Arc::clone(&self.clock_trust),
             trusted,
             doubting: false,
             ordered: Vec::new(),
@@ -96,12 +99,12 @@ impl Common {
         }
     }
 
-    pub(crate) fn keeper(&self, forgotten: Vec<mpsc::Sender<Vec<RunId>>>) -> Maintenance {
+    pub(crate) fn maintenance(&self, forgotten: Vec<mpsc::Sender<Vec<RunId>>>) -> Maintenance {
         Maintenance {
             pipeline: self.pipeline.clone(),
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.options.clock),
-            judge: Arc::clone(&self.judge),
+            clock_trust: Arc::clone(&self.clock_trust),
             board: Arc::clone(&self.board),
             again: Arc::clone(&self.again),
             forgotten,
@@ -127,7 +130,7 @@ pub(crate) fn open_transforms(
         let meters = common.options.meters.transform(&common.pipeline, &name);
         let (transform, memory) = (Some(transform), StagedState::default());
         let asks = store.map_or_else(Vec::new, |store| wired.asks(store));
-        let (known, rejected, teller) = (None, Vec::new(), RejectionLog::default());
+        let (known, rejected, rejection_log) = (None, Vec::new(), RejectionLog::default());
         Ok(Link {
             name,
             handle,
@@ -140,7 +143,7 @@ pub(crate) fn open_transforms(
             known,
             meters,
             rejected,
-            teller,
+            rejection_log,
         })
     };
     let transforms = pipeline.transforms.iter().zip(wired);
@@ -177,7 +180,7 @@ pub(crate) async fn open_sources(
             source: Some(source),
             schedule: decl.every.map(|every| Schedule::new(every, decl.stretch_after)),
             clock: Arc::clone(&common.options.clock),
-            judge: Arc::clone(&common.judge),
+            clock_trust: Arc::clone(&common.clock_trust),
             journal: inbox_in.clone(),
             durable: durable_out,
             stop: common.stop.clone(),
@@ -233,7 +236,7 @@ pub(crate) async fn open_sinks(
                 stop,
                 board,
                 meters,
-                memory: live::Memory::default(),
+                memory: live::LiveState::default(),
             });
             continue;
         }
@@ -256,7 +259,7 @@ pub(crate) async fn open_sinks(
             meters,
             room: Arc::clone(&common.room),
             forgotten: told,
-            memory: Memory::default(),
+            memory: DeliveryState::default(),
         });
     }
     let stores = stores.into_iter().map(Option::flatten).collect();

@@ -84,7 +84,7 @@ impl Wired {
         let name = pipeline.name.clone();
         let opened = in_memory(&name, options.clock.now()).await;
         let journal = opened.map_err(|source| OpenError::Journal { pipeline: name.clone(), source })?;
-        let judge = Arc::new(ClockTrust::new(None, Known::default(), options.clock.monotonic()));
+        let clock_trust = Arc::new(ClockTrust::new(None, Known::default(), options.clock.monotonic()));
         let common = Common {
             pipeline: name.clone(),
             options,
@@ -94,7 +94,7 @@ impl Wired {
             room: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
             live: broadcast::Sender::new(1),
-            judge,
+            clock_trust,
         };
         let mut chain = open_transforms(&common, &pipeline, transforms, &settled, Vec::new(), None)?;
         chain.answered_nothing();

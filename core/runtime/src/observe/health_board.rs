@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use smiles_journal::{Books, Loss, Status, transform_of};
+use smiles_journal::{Loss, RowCounts, Status, transform_of};
 use smiles_stage::{
     Clock, Health, HealthView, JournalHealth, Position, Seq, SinkHealth, SinkState, SourceHealth, SourceState,
 };
@@ -40,7 +40,7 @@ struct State {
     repairs: Vec<String>,
     /// Per transform that has dead letters, how many.
     rejected: Vec<(String, u64)>,
-    judge: Option<Arc<ClockTrust>>,
+    clock_trust: Option<Arc<ClockTrust>>,
 }
 
 impl HealthBoard {
@@ -64,16 +64,26 @@ impl HealthBoard {
             warnings: Vec::new(),
             queued: 0,
         };
-        let (losses, repairs, rejected, judge) = (Vec::new(), Vec::new(), Vec::new(), None);
-        let state =
-            State { health, heard, broken: None, losses, dropped, done, aside, repairs, rejected, judge };
+        let (losses, repairs, rejected, clock_trust) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let state = State {
+            health,
+            heard,
+            broken: None,
+            losses,
+            dropped,
+            done,
+            aside,
+            repairs,
+            rejected,
+            clock_trust,
+        };
         let (clock, begun) = (Arc::clone(clock), clock.monotonic());
         Arc::new(Self { clock, begun, state: Mutex::new(state), dirty: Notify::new() })
     }
 
     /// Who knows whether the clock can be right.
-    pub(crate) fn judged_by(&self, judge: &Arc<ClockTrust>) {
-        self.state().judge = Some(Arc::clone(judge));
+    pub(crate) fn judged_by(&self, clock_trust: &Arc<ClockTrust>) {
+        self.state().clock_trust = Some(Arc::clone(clock_trust));
     }
 
     /// A pass ended: with rows, with an error, or both.
@@ -156,7 +166,8 @@ impl HealthBoard {
                 done[place] = marks.map(|&(run, seq)| Position { run, seq }).collect();
             }
         }
-        let of_transform = |books: &Books| Some((transform_of(&books.sink)?.to_owned(), books.dead_lettered));
+        let of_transform =
+            |books: &RowCounts| Some((transform_of(&books.sink)?.to_owned(), books.dead_lettered));
         state.rejected =
             status.transforms.iter().filter_map(of_transform).filter(|(_, rows)| *rows > 0).collect();
         state.losses = status.losses;
@@ -178,7 +189,9 @@ impl HealthView for HealthBoard {
             source.since_success = heard.map(|heard| now.saturating_sub(heard));
         }
         health.warnings = warnings(&state);
-        health.warnings.extend(state.judge.as_ref().and_then(|judge| judge.warning(self.clock.as_ref())));
+        health.warnings.extend(
+            state.clock_trust.as_ref().and_then(|clock_trust| clock_trust.warning(self.clock.as_ref())),
+        );
         health
     }
 
@@ -234,7 +247,7 @@ pub(crate) fn starting(name: &str, type_name: &str) -> SinkHealth {
     }
 }
 
-fn copy_books(books: &Books, sink: &mut SinkHealth, now: Timestamp) {
+fn copy_books(books: &RowCounts, sink: &mut SinkHealth, now: Timestamp) {
     sink.accepted = books.accepted;
     sink.delivered = books.delivered;
     sink.dead_lettered = books.dead_lettered;
@@ -298,7 +311,7 @@ fn warnings(state: &State) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use smiles_journal::Books;
+    use smiles_journal::RowCounts;
     use smiles_stage::RunId;
     use smiles_testkit::ManualClock;
 
@@ -327,11 +340,11 @@ mod tests {
     #[test]
     fn what_a_sink_is_done_with_is_what_its_books_say() {
         let board = board(&ManualClock::new());
-        let books = |in_use: bool, seq: u64| Books {
+        let books = |in_use: bool, seq: u64| RowCounts {
             sink: "store".into(),
             in_use,
             watermarks: vec![(RunId([1; 16]), Seq(seq)), (RunId([2; 16]), Seq::ZERO)],
-            ..Books::default()
+            ..RowCounts::default()
         };
         assert_eq!(board.done("store"), []);
         board.publish(Status { books: vec![books(true, 7)], ..Status::default() });
@@ -352,14 +365,14 @@ mod tests {
             acknowledged: false,
         };
         let known = Loss { acknowledged: true, ..loss.clone() };
-        let books = Books {
+        let books = RowCounts {
             sink: "store".into(),
             in_use: true,
             accepted: 50,
             lost: 40,
             dropped: 5,
             noted: 2,
-            ..Books::default()
+            ..RowCounts::default()
         };
         let repairs = vec!["the journal's tail was torn; 1 batch set aside".to_owned()];
         let status = Status {
@@ -387,12 +400,12 @@ mod tests {
             ]
         );
         board.publish(Status {
-            books: vec![Books {
+            books: vec![RowCounts {
                 sink: "store".into(),
                 in_use: true,
                 accepted: 50,
                 dead_lettered: 41,
-                ..Books::default()
+                ..RowCounts::default()
             }],
             ..Status::default()
         });

@@ -362,7 +362,7 @@ fn histogram(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Re
 mod tests {
     use std::time::Duration;
 
-    use smiles_journal::{Books, Status};
+    use smiles_journal::{RowCounts, Status};
     use smiles_stage::prometheus::TextEncoder;
     use smiles_testkit::ManualClock;
 
@@ -378,8 +378,13 @@ mod tests {
         let board = HealthBoard::new("roof", 1000, &shared, sources, vec![starting("store", "sqlite")]);
         meters.show(&board);
         let scrape = || TextEncoder::new().encode_to_string(&meters.registry().gather()).unwrap();
-        let books =
-            Books { sink: "store".into(), in_use: true, waiting: 8, waiting_batches: 2, ..Books::default() };
+        let books = RowCounts {
+            sink: "store".into(),
+            in_use: true,
+            waiting: 8,
+            waiting_batches: 2,
+            ..RowCounts::default()
+        };
         board.publish(Status { books: vec![books], ..Status::default() });
         board.queue(1);
         clock.advance(Duration::from_secs(5));

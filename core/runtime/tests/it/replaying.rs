@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use smiles_journal::{
-    Cursor, DeadLetter, Entry, From, Journal, LetterId, OnFull, OperatorAccess, Options, RejectedRows,
+    Cursor, DeadLetter, DeadLetterId, Entry, From, Journal, OnFull, OperatorAccess, Options, RejectedRows,
     Selection, SqliteJournal, letters, verify,
 };
 use smiles_runtime::{ReplayError, Replayed, Target, replay};
@@ -65,7 +65,7 @@ impl World {
         Self { _folder: folder, _owner: journal, path, target, mishaps, clock: ManualClock::new(), run }
     }
 
-    fn letters(&self) -> Vec<LetterId> {
+    fn letters(&self) -> Vec<DeadLetterId> {
         let all = letters(&self.path, &Selection::default()).unwrap();
         all.iter().map(|letter| letter.letter.id()).collect()
     }

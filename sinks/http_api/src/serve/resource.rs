@@ -19,10 +19,10 @@ use crate::observe::series::{pair, sample};
 use crate::query::answer::{Body, Content, answer};
 use crate::query::cache::CachedAnswer;
 use crate::query::format::Format;
-use crate::query::history::asked;
-use crate::query::history::asked::Asked;
 use crate::query::history::buckets::answer_buckets;
 use crate::query::history::page::answer_page;
+use crate::query::history::request;
+use crate::query::history::request::HistoryRequest;
 use crate::query::totals;
 use crate::query::totals::{Given, Sums};
 use crate::serve::app::{App, no_store};
@@ -95,7 +95,7 @@ async fn content(
     // Whether an empty history is one of something known may be for memory to say.
     app.refresh_for(plan).await;
     let by: Vec<&Field> = history.by.iter().map(|&column| &plan.base.columns[column]).collect();
-    let asked = Asked::read(values, &by)?.plausible(client.latest);
+    let asked = HistoryRequest::read(values, &by)?.plausible(client.latest);
     let (mut content, next) = match asked.interval {
         Some(interval) => {
             let spans = Spans { zone: app.api.zone.clone(), interval };
@@ -103,7 +103,7 @@ async fn content(
         }
         None => answer_page(resource, (plan, history), values, &asked, format, &client).await?,
     };
-    content.link = next.map(|place| asked::link(uri.path(), uri.query(), &place));
+    content.link = next.map(|place| request::link(uri.path(), uri.query(), &place));
     Ok(content)
 }
 

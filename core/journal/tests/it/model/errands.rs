@@ -1,6 +1,6 @@
 //! What operators do in the random worlds: give dead letters up, replay them, and die on the way.
 
-use smiles_journal::{Letter, OperatorAccess, Replay, Selection, letter_row, letters};
+use smiles_journal::{OperatorAccess, Replay, Selection, StoredDeadLetter, dead_letter_row, letters};
 use smiles_stage::{RunId, Seq};
 use smiles_testkit::ids;
 
@@ -12,7 +12,7 @@ impl World {
         OperatorAccess::enter(&self.place.file(), "solar", at(self.now)).unwrap()
     }
 
-    fn letters(&self, sink: usize) -> Vec<Letter> {
+    fn letters(&self, sink: usize) -> Vec<StoredDeadLetter> {
         let selection = Selection { sinks: vec![SINKS[sink].to_owned()], ..Selection::default() };
         letters(&self.place.file(), &selection).unwrap()
     }
@@ -94,8 +94,10 @@ impl World {
 
     fn deliver_letters(&mut self, sink: usize, replay: &Replay<'_>, run: RunId) {
         let before = self.letters(sink);
-        let rows: Vec<_> =
-            before.iter().map(|letter| letter_row(&self.place.file(), letter).unwrap().unwrap()).collect();
+        let rows: Vec<_> = before
+            .iter()
+            .map(|letter| dead_letter_row(&self.place.file(), letter).unwrap().unwrap())
+            .collect();
         let delivered = replay.delivered(run).unwrap();
         let after: Vec<_> = self.letters(sink).iter().map(|letter| letter.letter.id()).collect();
         let gone = before.iter().zip(rows).filter(|(letter, _)| !after.contains(&letter.letter.id()));

@@ -27,13 +27,13 @@ impl DeliveryTask {
         self.meters.delivered.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
         if upto != last {
             // The rest is owed still, and given again.
-            self.memory.ahead = None;
+            self.memory.prefetched = None;
         }
         self.room.notify_one();
-        self.memory.grievances.delivered(&self.pipeline, &self.name);
+        self.memory.errors.delivered(&self.pipeline, &self.name);
         self.memory.widened = 1;
         self.succeeded();
-        self.board.aside(self.index, self.memory.grievances.sentences());
+        self.board.aside(self.index, self.memory.errors.sentences());
         self.board.dirty.notify_one();
         Ok(Step::Delivered)
     }
@@ -48,12 +48,12 @@ impl DeliveryTask {
         let Some(letters) = letters(batches, rows, self.clock.now()) else { return Err(failure.into()) };
         self.memory.judged = batches.last().map(|trimmed| trimmed.batch.position);
         self.journal.set_aside(&self.name, letters.clone()).await?;
-        self.memory.grievances.set_aside(&self.pipeline, &self.name, &letters);
-        self.board.aside(self.index, self.memory.grievances.sentences());
+        self.memory.errors.set_aside(&self.pipeline, &self.name, &letters);
+        self.board.aside(self.index, self.memory.errors.sentences());
         self.meters.failed("reject");
         self.meters.dead_lettered.inc_by(u64::try_from(letters.len()).unwrap_or(u64::MAX));
         self.memory.asked.clear();
-        self.memory.ahead = None;
+        self.memory.prefetched = None;
         self.board.dirty.notify_one();
         Ok(Step::Delivered)
     }

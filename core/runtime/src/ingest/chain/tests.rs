@@ -68,7 +68,7 @@ fn chain(names: &[&str], state: Vec<StateChange>) -> Chain {
         known: None,
         meters: meters.transform("test", name),
         rejected: Vec::new(),
-        teller: RejectionLog::default(),
+        rejection_log: RejectionLog::default(),
     };
     Chain::new(names.iter().map(link).collect(), Vec::new(), state, clock)
 }

@@ -14,13 +14,13 @@ use crate::time::trust::clock_trust::ClockTrust;
 #[derive(Debug)]
 pub(crate) struct TrustedClock {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) judge: Arc<ClockTrust>,
+    pub(crate) clock_trust: Arc<ClockTrust>,
 }
 
 #[async_trait]
 impl Clock for TrustedClock {
     fn now(&self) -> Timestamp {
-        self.judge.now(self.clock.as_ref())
+        self.clock_trust.now(self.clock.as_ref())
     }
 
     fn monotonic(&self) -> Duration {

@@ -16,8 +16,8 @@ use crate::declare::wiring::empty;
 use crate::query::answer::{Content, check_empty, encoded};
 use crate::query::client::{Found, StoreClient};
 use crate::query::format::Format;
-use crate::query::history::asked::Asked;
 use crate::query::history::page::range;
+use crate::query::history::request::HistoryRequest;
 use crate::text::json;
 use crate::text::json::Cell;
 use crate::text::problem::Failure;
@@ -33,7 +33,7 @@ pub(crate) async fn answer_buckets(
     resource: &Resource,
     (plan, history): (&Plan, &HistoryPlan),
     values: &Values,
-    asked: &Asked,
+    asked: &HistoryRequest,
     spans: &Spans,
     format: Format,
     client: &StoreClient<'_>,
@@ -84,7 +84,7 @@ struct BucketScan<'a> {
     base: &'a Selection,
     history: &'a HistoryPlan,
     values: &'a Values,
-    asked: &'a Asked,
+    asked: &'a HistoryRequest,
     spans: &'a Spans,
     client: &'a StoreClient<'a>,
     /// What is not answered yet begins here (ascending) or ends before here (descending).

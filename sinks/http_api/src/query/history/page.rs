@@ -16,7 +16,7 @@ use crate::declare::selection::Selection;
 use crate::query::answer::{Body, Content, check_empty, encoded, unwritable};
 use crate::query::client::{Found, StoreClient};
 use crate::query::format::{Encoder, Format};
-use crate::query::history::asked::Asked;
+use crate::query::history::request::HistoryRequest;
 use crate::text::json;
 use crate::text::problem::Failure;
 
@@ -28,7 +28,7 @@ pub(crate) async fn answer_page(
     resource: &Resource,
     (plan, history): (&Plan, &HistoryPlan),
     values: &Values,
-    asked: &Asked,
+    asked: &HistoryRequest,
     format: Format,
     client: &StoreClient<'_>,
 ) -> Result<(Content, Option<Vec<Value>>), Failure> {
@@ -50,7 +50,7 @@ pub(crate) async fn answer_page(
 }
 
 /// The question without its limit.
-fn question(base: &Selection, history: &HistoryPlan, values: &Values, asked: &Asked) -> Query {
+fn question(base: &Selection, history: &HistoryPlan, values: &Values, asked: &HistoryRequest) -> Query {
     let mut query = base.query(values);
     query.filters.extend(range(&base.columns[history.by[0]], asked));
     for order in &mut query.order {
@@ -61,7 +61,7 @@ fn question(base: &Selection, history: &HistoryPlan, values: &Values, asked: &As
 }
 
 /// The conditions on the time.
-pub(super) fn range(time: &Field, asked: &Asked) -> impl Iterator<Item = Filter> {
+pub(super) fn range(time: &Field, asked: &HistoryRequest) -> impl Iterator<Item = Filter> {
     let column = time.name().clone();
     let from = asked.start.map(|start| (Comparison::Ge, start));
     let before = asked.end.map(|end| (Comparison::Lt, end));
@@ -82,7 +82,7 @@ async fn flow(
     resource: &Resource,
     (plan, history): (&Plan, &HistoryPlan),
     values: &Values,
-    asked: &Asked,
+    asked: &HistoryRequest,
     format: Format,
     client: &StoreClient<'_>,
     query: Query,

@@ -9,13 +9,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 const DAY: i64 = 86_400;
 
 /// Looks once a minute; `steps`: before which minute the wall clock is stepped, by how many seconds.
-fn looks(judge: &ClockTrust, clock: &ManualClock, minutes: usize, steps: &[(usize, i64)]) -> Vec<bool> {
+fn looks(clock_trust: &ClockTrust, clock: &ManualClock, minutes: usize, steps: &[(usize, i64)]) -> Vec<bool> {
     let look = |minute| {
         clock.advance(MINUTE);
         for (_, step) in steps.iter().filter(|(at, _)| *at == minute) {
             clock.step_wall(SignedDuration::from_secs(*step));
         }
-        judge.look(clock.now(), clock.monotonic()).trusted
+        clock_trust.look(clock.now(), clock.monotonic()).trusted
     };
     (0..minutes).map(look).collect()
 }
@@ -39,8 +39,8 @@ fn steps_are_doubted_until_they_have_lasted() {
     ];
     for (steps, doubted, what) in cases {
         let clock = ManualClock::new();
-        let judge = ClockTrust::new(None, Known::default(), clock.monotonic());
-        assert_eq!(untrusted(&looks(&judge, &clock, 12, steps)), doubted, "{what}");
+        let clock_trust = ClockTrust::new(None, Known::default(), clock.monotonic());
+        assert_eq!(untrusted(&looks(&clock_trust, &clock, 12, steps)), doubted, "{what}");
     }
 }
 
@@ -49,16 +49,16 @@ fn a_date_before_the_build_is_never_right() {
     let clock = ManualClock::new();
     let built = clock.now().checked_sub(SignedDuration::from_hours(48)).unwrap();
     clock.step_wall(SignedDuration::from_secs(-3650 * DAY));
-    let judge = ClockTrust::new(Some(built), Known::default(), clock.monotonic());
-    let seen = looks(&judge, &clock, 30, &[(20, 3650 * DAY)]);
+    let clock_trust = ClockTrust::new(Some(built), Known::default(), clock.monotonic());
+    let seen = looks(&clock_trust, &clock, 30, &[(20, 3650 * DAY)]);
     assert_eq!(untrusted(&seen), (0..20).collect::<Vec<_>>(), "and right at once when it comes right");
-    let warning = judge.warning(&clock).unwrap();
+    let warning = clock_trust.warning(&clock).unwrap();
     assert!(
         warning.contains("was wrong and is right again; nothing to do; 20 polls, from 2016-"),
         "{warning}"
     );
     clock.advance(Duration::from_secs(86_400 + 600));
-    assert_eq!(judge.warning(&clock), None, "a day later all is said");
+    assert_eq!(clock_trust.warning(&clock), None, "a day later all is said");
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn after_a_restart_the_journal_says_what_was_trusted() {
     for (step, doubted) in [(0, 0), (20 * DAY, 0), (365 * DAY, 5), (-DAY, 5), (-60, 0)] {
         let clock = ManualClock::at(last);
         clock.step_wall(SignedDuration::from_secs(step));
-        let judge = ClockTrust::new(None, Known::last(last), clock.monotonic());
-        assert_eq!(untrusted(&looks(&judge, &clock, 12, &[])).len(), doubted, "off by {step}");
+        let clock_trust = ClockTrust::new(None, Known::last(last), clock.monotonic());
+        assert_eq!(untrusted(&looks(&clock_trust, &clock, 12, &[])).len(), doubted, "off by {step}");
     }
 }
 
@@ -80,9 +80,9 @@ fn a_batch_accepted_since_says_more_than_what_was_last_written_down() {
     let known = Known::last(last);
     assert_eq!(known.and_accepted(Some(last - SignedDuration::from_mins(1))), known);
     clock.step_wall(SignedDuration::from_hours(-24 * 365 * 50));
-    let judge = ClockTrust::new(None, known.and_accepted(Some(accepted)), clock.monotonic());
-    assert_eq!(judge.now(&clock), accepted, "before any pass");
-    let dated = judge.look(clock.now(), clock.monotonic());
+    let clock_trust = ClockTrust::new(None, known.and_accepted(Some(accepted)), clock.monotonic());
+    assert_eq!(clock_trust.now(&clock), accepted, "before any pass");
+    let dated = clock_trust.look(clock.now(), clock.monotonic());
     assert_eq!(dated, Dated { trusted: false, estimate: Some(accepted) });
     assert_eq!(
         Known::default().and_accepted(Some(accepted)),
@@ -94,17 +94,17 @@ fn a_batch_accepted_since_says_more_than_what_was_last_written_down() {
 #[test]
 fn housekeeping_goes_by_the_best_that_is_known() {
     let clock = ManualClock::new();
-    let judge = ClockTrust::new(None, Known::default(), clock.monotonic());
+    let clock_trust = ClockTrust::new(None, Known::default(), clock.monotonic());
     let right = || clock.now();
-    judge.look(clock.now(), clock.monotonic());
+    clock_trust.look(clock.now(), clock.monotonic());
     let before = right();
     clock.advance(MINUTE);
     clock.step_wall(SignedDuration::from_secs(400 * DAY));
-    assert_eq!(judge.now(&clock), before + MINUTE, "also before a pass has seen the step");
-    judge.look(clock.now(), clock.monotonic());
-    assert_eq!(judge.now(&clock), before + MINUTE);
-    looks(&judge, &clock, 6, &[]);
-    assert_eq!(judge.now(&clock), clock.now(), "it was believed");
+    assert_eq!(clock_trust.now(&clock), before + MINUTE, "also before a pass has seen the step");
+    clock_trust.look(clock.now(), clock.monotonic());
+    assert_eq!(clock_trust.now(&clock), before + MINUTE);
+    looks(&clock_trust, &clock, 6, &[]);
+    assert_eq!(clock_trust.now(&clock), clock.now(), "it was believed");
 }
 
 proptest! {
@@ -113,22 +113,22 @@ proptest! {
     #[test]
     fn every_clock_that_goes_on_is_believed(steps in prop::collection::vec((0..40_usize, -500 * DAY..500 * DAY), 0..8)) {
         let clock = ManualClock::new();
-        let judge = ClockTrust::new(None, Known::default(), clock.monotonic());
-        let seen = looks(&judge, &clock, 60, &steps);
+        let clock_trust = ClockTrust::new(None, Known::default(), clock.monotonic());
+        let seen = looks(&clock_trust, &clock, 60, &steps);
         prop_assert!(seen[46..].iter().all(|trusted| *trusted), "{seen:?}");
-        prop_assert_eq!(judge.known(), Known { told: judge.known().told, ..Known::last(clock.now()) });
+        prop_assert_eq!(clock_trust.known(), Known { told: clock_trust.known().told, ..Known::last(clock.now()) });
     }
 
     /// A clock that is right but for single passes is trusted at all others.
     #[test]
     fn single_passes_spoil_nothing(glitches in prop::collection::btree_map(1..40_usize, prop_oneof![-500 * DAY..-600, 2 * DAY..500 * DAY], 0..8)) {
         let clock = ManualClock::new();
-        let judge = ClockTrust::new(None, Known::default(), clock.monotonic());
+        let clock_trust = ClockTrust::new(None, Known::default(), clock.monotonic());
         let mut steps = Vec::new();
         for (at, by) in &glitches {
             steps.extend([(2 * at, *by), (2 * at + 1, -by)]);
         }
         let expected: Vec<usize> = glitches.keys().map(|at| 2 * at).collect();
-        prop_assert_eq!(untrusted(&looks(&judge, &clock, 90, &steps)), expected);
+        prop_assert_eq!(untrusted(&looks(&clock_trust, &clock, 90, &steps)), expected);
     }
 }

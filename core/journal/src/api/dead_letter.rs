@@ -22,20 +22,20 @@ pub struct DeadLetter {
 
 /// A row of a batch: what a dead letter of one sink is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LetterId {
+pub struct DeadLetterId {
     /// The batch.
     pub position: Position,
     /// The row within it, from 0.
     pub row: u32,
 }
 
-impl fmt::Display for LetterId {
+impl fmt::Display for DeadLetterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.position, self.row)
     }
 }
 
-impl LetterId {
+impl DeadLetterId {
     /// The name with the first digits of the run only, for people: `3f2a9c1b-17-0`.
     pub fn short(&self) -> String {
         let run = self.position.run.to_string();
@@ -48,8 +48,8 @@ const SHORT: usize = 8;
 
 impl DeadLetter {
     /// Which row it is about.
-    pub fn id(&self) -> LetterId {
-        LetterId { position: self.position, row: self.row }
+    pub fn id(&self) -> DeadLetterId {
+        DeadLetterId { position: self.position, row: self.row }
     }
 }
 

@@ -4,12 +4,12 @@ use arrow_array::RecordBatch;
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::letter::{DeadLetter, LetterId, transform_of};
+use crate::api::dead_letter::{DeadLetter, DeadLetterId, transform_of};
 use crate::format::codec::{Encoded, decode};
 use crate::format::failure::Failure;
 use crate::format::records::{CursorRow, Run, SinkRow, count, db, gaps, instant, rows_between};
 use crate::format::seal::put;
-use crate::ledger::selection::{Letter, Selection};
+use crate::ledger::selection::{Selection, StoredDeadLetter};
 use crate::log::reading::prefix;
 use crate::log::store::Store;
 
@@ -106,7 +106,7 @@ fn save(
 }
 
 /// The copy of a letter's row: its schema and the rest of the stream.
-fn copy_of(connection: &Connection, sink: &str, id: LetterId) -> Result<Option<(i64, Vec<u8>)>, Failure> {
+fn copy_of(connection: &Connection, sink: &str, id: DeadLetterId) -> Result<Option<(i64, Vec<u8>)>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT schema, payload FROM dead_letters \
          WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4 AND payload IS NOT NULL",
@@ -114,7 +114,7 @@ fn copy_of(connection: &Connection, sink: &str, id: LetterId) -> Result<Option<(
     Ok(statement.query_row(key(sink, id), |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
-fn exists(connection: &Connection, sink: &str, id: LetterId) -> Result<bool, Failure> {
+fn exists(connection: &Connection, sink: &str, id: DeadLetterId) -> Result<bool, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4)",
     )?;
@@ -145,7 +145,7 @@ pub(crate) fn kept(connection: &Connection, sink: &str) -> Result<u64, Failure> 
 }
 
 /// The letters selected, in the order in which their rows were accepted.
-pub(crate) fn list(connection: &Connection, selection: &Selection) -> Result<Vec<Letter>, Failure> {
+pub(crate) fn list(connection: &Connection, selection: &Selection) -> Result<Vec<StoredDeadLetter>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT d.sink, d.run, d.seq, d.row, d.code, d.reason, d.at, d.payload IS NOT NULL, \
                 EXISTS (SELECT 1 FROM replays p WHERE p.sink = d.sink AND p.run = d.run AND p.seq = d.seq AND p.row = d.row) \
@@ -153,7 +153,7 @@ pub(crate) fn list(connection: &Connection, selection: &Selection) -> Result<Vec
          ORDER BY d.sink, coalesce(r.base, 0), d.run, d.seq, d.row",
     )?;
     let letters = statement.query_map([], |row| {
-        Ok(Letter {
+        Ok(StoredDeadLetter {
             sink: row.get(0)?,
             letter: DeadLetter {
                 position: Position { run: RunId(row.get(1)?), seq: Seq(count(row.get(2)?)) },
@@ -177,16 +177,20 @@ pub(crate) fn list(connection: &Connection, selection: &Selection) -> Result<Vec
 }
 
 /// The row of a letter; `None`: it could not be kept, or is damaged.
-pub(crate) fn row(connection: &Connection, sink: &str, id: LetterId) -> Result<Option<RecordBatch>, Failure> {
+pub(crate) fn row(
+    connection: &Connection,
+    sink: &str,
+    id: DeadLetterId,
+) -> Result<Option<RecordBatch>, Failure> {
     let Some((schema, payload)) = copy_of(connection, sink, id)? else { return Ok(None) };
     let Some(prefix) = prefix(connection, schema)? else { return Ok(None) };
     Ok(decode(&prefix, payload).ok().map(|(records, _)| records))
 }
 
 /// Gives letters up: their rows are booked as dropped, and a person knows of it. How many there still were.
-pub(crate) fn give_up(connection: &Connection, letters: &[Letter]) -> Result<u64, Failure> {
+pub(crate) fn give_up(connection: &Connection, letters: &[StoredDeadLetter]) -> Result<u64, Failure> {
     let mut given = 0;
-    for Letter { sink, letter, .. } in letters {
+    for StoredDeadLetter { sink, letter, .. } in letters {
         let mut books = SinkRow::load(connection, sink)?;
         if !is_kept(connection, sink, letter.id())? {
             continue;
@@ -207,7 +211,7 @@ pub(crate) fn give_up(connection: &Connection, letters: &[Letter]) -> Result<u64
 }
 
 /// Whether there is such a letter, and it was not given up.
-pub(crate) fn is_kept(connection: &Connection, sink: &str, id: LetterId) -> Result<bool, Failure> {
+pub(crate) fn is_kept(connection: &Connection, sink: &str, id: DeadLetterId) -> Result<bool, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4 AND dropped = 0)",
     )?;
@@ -215,7 +219,11 @@ pub(crate) fn is_kept(connection: &Connection, sink: &str, id: LetterId) -> Resu
 }
 
 /// A letter's row is in the target: it is one of the delivered now.
-pub(crate) fn delivered(connection: &Connection, books: &mut SinkRow, id: LetterId) -> Result<(), Failure> {
+pub(crate) fn delivered(
+    connection: &Connection,
+    books: &mut SinkRow,
+    id: DeadLetterId,
+) -> Result<(), Failure> {
     let removed = connection
         .prepare_cached(
             "DELETE FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4 AND dropped = 0",
@@ -245,12 +253,12 @@ pub(crate) fn forget_given_up(connection: &Connection, run: RunId) -> Result<(),
 }
 
 /// The key of a letter's row in the table.
-pub(crate) fn key(sink: &str, id: LetterId) -> (&str, [u8; 16], i64, u32) {
+pub(crate) fn key(sink: &str, id: DeadLetterId) -> (&str, [u8; 16], i64, u32) {
     (sink, id.position.run.0, db(id.position.seq.0), id.row)
 }
 
 /// The letter is not on its way any more.
-pub(crate) fn not_on_its_way(connection: &Connection, owner: &str, id: LetterId) -> Result<(), Failure> {
+pub(crate) fn not_on_its_way(connection: &Connection, owner: &str, id: DeadLetterId) -> Result<(), Failure> {
     connection
         .prepare_cached("DELETE FROM replays WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4")?
         .execute(key(owner, id))?;

@@ -11,7 +11,7 @@ use crate::text::problem::Failure;
 use crate::text::zone::Interval;
 
 /// What a client asks of a history.
-pub(crate) struct Asked {
+pub(crate) struct HistoryRequest {
     /// At most so many rows.
     pub limit: usize,
     /// From when on.
@@ -26,7 +26,7 @@ pub(crate) struct Asked {
     pub interval: Option<Interval>,
 }
 
-impl Asked {
+impl HistoryRequest {
     /// Reads the parameters of [`parameters`].
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Asked {
     }
 }
 
-impl Asked {
+impl HistoryRequest {
     /// Without what was dated by a clock that ran ahead (`bound` is behind all that can be true), or that nobody had set:
     /// newest first it would lead for ever, and spans of such days are none. Who names a time gets what is there.
     pub(crate) fn plausible(mut self, bound: Option<Timestamp>) -> Self {
@@ -125,7 +125,7 @@ mod tests {
         for ((start, end, spans), expected) in rows {
             let interval = spans.then(|| Interval::parse("1d").unwrap());
             let (start, end) = (start.map(second), end.map(second));
-            let asked = Asked { limit: 1, start, end, descending: true, cursor: None, interval };
+            let asked = HistoryRequest { limit: 1, start, end, descending: true, cursor: None, interval };
             let asked = asked.plausible(Some(second(NOW)));
             let looked = (asked.start.map(Timestamp::as_second), asked.end.map(Timestamp::as_second));
             assert_eq!(looked, expected);

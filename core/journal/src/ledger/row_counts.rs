@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use smiles_stage::{Position, RunId, Seq};
 
-use crate::api::books::{Acknowledged, Loss};
 use crate::api::journal::{Cursor, From};
+use crate::api::status::{Acknowledged, Loss};
 use crate::format::failure::Failure;
 use crate::format::records::{
     CursorRow, Ranges, Run, SinkRow, add_gap, count, db, gaps, instant, rows_between, without,
 };
 use crate::format::seal::put;
-use crate::ledger::letters::dead_between;
+use crate::ledger::dead_letters::dead_between;
 use crate::log::store::Store;
 
 /// The reason of a loss that the target caused.

@@ -5,7 +5,7 @@ use smiles_stage::{RunId, Seq, TargetId};
 
 /// A sink's books in rows: accepted = delivered + dead_lettered + dropped + lost + waiting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Books {
+pub struct RowCounts {
     /// The sink.
     pub sink: String,
     /// Whether the running file names it.
@@ -63,12 +63,12 @@ pub struct Status {
     /// Runs known: id, first accepted, highest seq, highest seq deleted; oldest first.
     pub runs: Vec<(RunId, Timestamp, Seq, Seq)>,
     /// Per sink.
-    pub books: Vec<Books>,
+    pub books: Vec<RowCounts>,
     /// Ranges lost.
     pub losses: Vec<Loss>,
-    /// Per transform that ever rejected a row, by the name of its dead letters ([`transform_owner`](crate::api::letter::transform_owner)):
+    /// Per transform that ever rejected a row, by the name of its dead letters ([`transform_owner`](crate::api::dead_letter::transform_owner)):
     /// accepted are the rows it rejected, delivered those that went on after a repair.
-    pub transforms: Vec<Books>,
+    pub transforms: Vec<RowCounts>,
     /// Dead letters per sink and transform are in the books; this is their number in all.
     pub dead_letters: u64,
     /// Dead letters of transforms that a person handed back and that wait for their turn.

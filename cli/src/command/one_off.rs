@@ -24,7 +24,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
 }
 
 /// How the targets of a pipeline are opened for an errand.
-pub(crate) fn errand(data_dir: &Path) -> Result<RunOptions, Failure> {
+pub(crate) fn one_off_options(data_dir: &Path) -> Result<RunOptions, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let meters =
         Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
