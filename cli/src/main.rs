@@ -1,7 +1,6 @@
 //! The `smiles` command: parses arguments, chooses the pipeline files, turns outcomes into exit codes.
 
 mod args;
-mod cases;
 mod command;
 mod exit;
 mod identity;

@@ -10,7 +10,7 @@ use smiles_config::{PluginDecl, Plugins};
 
 use crate::command::console::print;
 use crate::exit::Failure;
-use crate::{cases, plugins, registry};
+use crate::{plugins, registry};
 
 pub(crate) fn run(args: &SchemaArgs) -> Result<(), Failure> {
     let mut registry = registry::built_in();
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<(), Failure> {
     if args.markdown {
         return print(&markdown::reference(&registry));
     }
-    let schema = if args.tests { cases::schema() } else { smiles_config::schema(&registry) };
+    let schema = if args.tests { smiles_cases::schema() } else { smiles_config::schema(&registry) };
     let text = serde_json::to_string_pretty(&schema).context("cannot print the schema")?;
     print(&format!("{text}\n"))
 }

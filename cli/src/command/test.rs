@@ -1,11 +1,12 @@
 //! `smiles test`: cases declared beside a pipeline, put through its real stages.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use smiles_cases::{CasesError, Outcome, UnderTest};
 
-use crate::cases::{self, Outcome};
 use crate::command::console::print;
 use crate::command::one_off::block_on;
 use crate::exit::Failure;
@@ -23,26 +24,41 @@ async fn test(args: &TestArgs) -> Result<(), Failure> {
     };
     let mut files = Vec::new();
     for entry in entries {
-        let mut suite = cases::load(&entry)?;
-        if let Some(pipeline) = &args.pipeline {
-            suite.pipeline = project::entry(pipeline)?;
-        }
-        files.push((suite.shown.clone(), cases::run(&mut suite, &args.filter, &registry).await?));
+        let mut suite = smiles_cases::load(&entry.shown, entry.tree(), entry.file())?;
+        let pipeline = match &args.pipeline {
+            Some(pipeline) => project::entry(pipeline)?,
+            None => entry.beside(suite.pipeline()),
+        };
+        let under_test = UnderTest { tree: pipeline.tree(), file: pipeline.file(), registry: &registry };
+        let outcomes = smiles_cases::run(&mut suite, &under_test, &args.filter).await?;
+        files.push((entry.shown, outcomes));
     }
     if files.iter().all(|(_, outcomes)| outcomes.is_empty()) {
         return Err(Failure::configuration(format!("no case has `{}` in its name", args.filter)));
     }
     if args.json {
-        print(&cases::json(&files).context("cannot print the outcome")?)?;
+        print(&smiles_cases::json(&files).context("cannot print the outcome")?)?;
     } else {
         for (shown, outcomes) in &files {
-            print(&cases::text(shown, outcomes))?;
+            print(&smiles_cases::text(shown, outcomes))?;
         }
     }
     let all: Vec<&Outcome> = files.iter().flat_map(|(_, outcomes)| outcomes).collect();
     match all.iter().filter(|outcome| !outcome.passed()).count() {
         0 => Ok(()),
         failed => Err(anyhow!("{failed} of {} cases failed", all.len()).into()),
+    }
+}
+
+impl From<CasesError> for Failure {
+    fn from(error: CasesError) -> Self {
+        match error {
+            CasesError::File(mistakes) => {
+                Self::Configuration(mistakes.render(std::io::stderr().is_terminal()))
+            }
+            CasesError::Pipeline(text) => Self::Configuration(text),
+            CasesError::Failed { .. } => Self::Runtime(error.into()),
+        }
     }
 }
 

@@ -63,6 +63,20 @@ fn allowed(crate_name: &str) -> Vec<&'static str> {
         }
         "smiles-sink-http_api" => vec!["smiles-stage", "smiles-tables"],
         "smiles-runtime" => vec!["smiles-stage", "smiles-config", "smiles-journal"],
+        "smiles-cases" => vec![
+            "smiles-stage",
+            "smiles-config",
+            "smiles-runtime",
+            "smiles-source-modbus",
+            "smiles-source-simulator",
+        ],
+        "smiles-import" => vec![
+            "smiles-stage",
+            "smiles-config",
+            "smiles-runtime",
+            "smiles-sink-postgres",
+            "smiles-sink-sqlite",
+        ],
         "smiles-source-simulator" => vec!["smiles-stage", "smiles-source-modbus"],
         // What plugins link knows nothing of us but the ABI.
         "smiles-plugin-abi" => vec![],

@@ -13,29 +13,29 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use smiles_stage::{ColumnMeta, Kind, json_field};
 
-use super::rules::{Step, Type};
+use crate::rules::{Step, Type};
 
 /// A row: its number, then a cell per column.
-pub(super) type TextRow = (i64, Vec<Option<String>>);
+pub(crate) type TextRow = (i64, Vec<Option<String>>);
 
 /// Instants that had no time zone, and how they were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// All of them.
-    pub(super) naive: u64,
+    pub(crate) naive: u64,
     /// Of an hour that the clock showed twice: the second is meant.
-    pub(super) twice: u64,
+    pub(crate) twice: u64,
     /// Of an hour that the clock skipped: read as if it had not.
-    pub(super) skipped: u64,
+    pub(crate) skipped: u64,
 }
 
 /// A cell that is not what its column holds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadCell {
+pub(crate) struct BadCell {
     /// The row's number.
-    pub(super) row: i64,
-    pub(super) column: String,
-    pub(super) message: String,
+    pub(crate) row: i64,
+    pub(crate) column: String,
+    pub(crate) message: String,
 }
 
 impl fmt::Display for BadCell {
@@ -45,7 +45,7 @@ impl fmt::Display for BadCell {
 }
 
 /// The schema of a step's rows. A number that is no key counts as measured.
-pub(super) fn schema(step: &Step) -> SchemaRef {
+pub(crate) fn schema(step: &Step) -> SchemaRef {
     let field = |(name, data_type): (&String, &Type)| {
         let plain = |data_type| Field::new(name, data_type, true);
         let measured = |data_type| {
@@ -68,7 +68,7 @@ pub(super) fn schema(step: &Step) -> SchemaRef {
 ///
 /// # Errors
 /// Every cell that is not what its column holds.
-pub(super) fn batch(
+pub(crate) fn batch(
     step: &Step,
     schema: &SchemaRef,
     rows: &[TextRow],
@@ -150,7 +150,7 @@ fn truth(text: &str) -> Result<bool, String> {
     }
 }
 
-pub(super) fn time(text: &str, zone: &TimeZone, clock: &mut Clock) -> Result<i64, String> {
+pub(crate) fn time(text: &str, zone: &TimeZone, clock: &mut Clock) -> Result<i64, String> {
     let text = text.trim();
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant.as_microsecond());

@@ -7,49 +7,49 @@ use serde::Deserialize;
 use serde_json::Value;
 use smiles_stage::option::Period;
 
-use crate::exit::Failure;
+use crate::error::ImportError;
 
-/// The file.
+/// The rules of a file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Rules {
+pub struct Rules {
     /// One per table, in the order in which they are taken over.
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// For a database that was adopted as it is.
     #[serde(default)]
-    pub(super) in_place: Vec<Mend>,
+    pub(crate) in_place: Vec<Mend>,
 }
 
 /// One table of the source.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Step {
-    pub(super) table: String,
+pub(crate) struct Step {
+    pub(crate) table: String,
     /// A column that grows with every row.
-    pub(super) number: Option<String>,
-    pub(super) columns: IndexMap<String, Type>,
+    pub(crate) number: Option<String>,
+    pub(crate) columns: IndexMap<String, Type>,
     /// Columns that name a thing and measure nothing.
     #[serde(default)]
-    pub(super) key: Vec<String>,
-    pub(super) one_per: Option<OnePer>,
+    pub(crate) key: Vec<String>,
+    pub(crate) one_per: Option<OnePer>,
     /// Stages as in a pipeline: `type` and options.
     #[serde(default)]
-    pub(super) transforms: Vec<Value>,
+    pub(crate) transforms: Vec<Value>,
     /// As `tables:` of a sink.
-    pub(super) into: Value,
+    pub(crate) into: Value,
 }
 
 /// Rows that repeat each other.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct OnePer {
-    pub(super) key: Vec<String>,
-    pub(super) at: String,
+pub(crate) struct OnePer {
+    pub(crate) key: Vec<String>,
+    pub(crate) at: String,
     within: Period,
 }
 
 impl OnePer {
-    pub(super) fn within(&self) -> Duration {
+    pub(crate) fn within(&self) -> Duration {
         self.within.0
     }
 }
@@ -57,7 +57,7 @@ impl OnePer {
 /// The type of a column.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Type {
+pub(crate) enum Type {
     Text,
     Int,
     Float,
@@ -69,16 +69,19 @@ pub(super) enum Type {
 /// A statement, and what it is good for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Mend {
-    pub(super) mends: String,
-    pub(super) sql: String,
+pub(crate) struct Mend {
+    pub(crate) mends: String,
+    pub(crate) sql: String,
 }
 
 impl Rules {
     /// Reads a file; `name` is what a person calls it.
-    pub(super) fn parse(text: &str, name: &str) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// It is not YAML of this shape, or names columns that it does not have.
+    pub fn parse(text: &str, name: &str) -> Result<Self, ImportError> {
         let rules: Self =
-            serde_yaml::from_str(text).map_err(|error| Failure::configuration(format!("{name}: {error}")))?;
+            serde_yaml::from_str(text).map_err(|error| ImportError::Refused(format!("{name}: {error}")))?;
         for step in &rules.steps {
             let per = step.one_per.iter().flat_map(|per| per.key.iter().chain([&per.at]));
             for column in step.key.iter().chain(per) {
@@ -87,7 +90,7 @@ impl Rules {
                     let message = format!(
                         "{name}: `{table}` names the column `{column}`, which is not in its `columns`"
                     );
-                    return Err(Failure::configuration(message));
+                    return Err(ImportError::Refused(message));
                 }
             }
         }

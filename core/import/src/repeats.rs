@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use super::convert::{Clock, TextRow, time};
-use super::rules::{Step, Type};
+use crate::convert::{Clock, TextRow, time};
+use crate::rules::{Step, Type};
 
 /// Leaves out rows that repeat the one before of their key within a span; says how many.
-pub(super) fn without_repeats(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone) -> u64 {
+pub(crate) fn without_repeats(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone) -> u64 {
     let Some(per) = &step.one_per else { return 0 };
     let place = |name: &str| step.columns.get_index_of(name);
     let keys: Vec<usize> = per.key.iter().filter_map(|name| place(name)).collect();
@@ -28,7 +28,7 @@ pub(super) fn without_repeats(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZ
 }
 
 /// Where a piece may end so that no two rows that repeat each other come into two pieces: behind the last pause.
-pub(super) fn end_at_pause(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone) {
+pub(crate) fn end_at_pause(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone) {
     let Some(per) = &step.one_per else { return };
     let Some(at) = step.columns.get_index_of(&per.at) else { return };
     let within = SignedDuration::try_from(per.within()).unwrap_or(SignedDuration::ZERO).as_micros();
@@ -44,7 +44,7 @@ pub(super) fn end_at_pause(step: &Step, rows: &mut Vec<TextRow>, zone: &TimeZone
 }
 
 /// When a row of a table that only grows is of: its first instant.
-pub(super) fn at(step: &Step, row: &TextRow, zone: &TimeZone) -> Option<i64> {
+pub(crate) fn at(step: &Step, row: &TextRow, zone: &TimeZone) -> Option<i64> {
     step.number.as_ref()?;
     let place = step.columns.iter().position(|(_, of_type)| *of_type == Type::Time)?;
     instant(&row.1, place, zone)

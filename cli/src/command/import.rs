@@ -1,13 +1,6 @@
 //! `smiles import`: takes over what an earlier system stored, and mends what it stored wrongly.
 
-mod convert;
-mod repeats;
-mod report;
-mod rules;
-mod source;
-mod target;
-mod transfer;
-
+use std::cell::RefCell;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,12 +9,10 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
-use rules::Rules;
 use smiles_config::Environment;
+use smiles_import::{Import, ImportError, Progress, Rules, Source, Workshop};
 use smiles_stage::{Migrate, Path};
-use source::Source;
-use target::Workshop;
-use transfer::Import;
+use tokio_util::sync::CancellationToken;
 
 use crate::command::console::print;
 use crate::command::one_off::{block_on, one_off_options};
@@ -52,10 +43,12 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
         files: Arc::clone(&opened.loaded.files),
         options: one_off_options(&data_dir)?,
     };
+    let bar = RefCell::new(ProgressBar::hidden());
+    let progress = |progress: Progress<'_>| show(&bar, progress);
     block_on(async {
         if args.in_place {
             let how = Migrate { dry_run: args.dry_run, timezone: args.timezone.clone() };
-            return in_place(&workshop, opened, &rules, &how).await;
+            return print(&smiles_import::mend(&workshop, opened.wired, &rules, &how, &progress).await?);
         }
         let argument = args.source.as_deref().unwrap_or_default();
         let source = Source::open(argument, args.table.as_deref()).await?;
@@ -66,18 +59,19 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
                 self::zone(environment.get("TIMEZONE").filter(|zone| !zone.is_empty()).unwrap_or("UTC"))?
             }
         };
-        let shown = source.shown(argument);
+        let stop = interrupted();
         let mut import = Import {
             workshop: &workshop,
             source,
             zone,
             dry_run: args.dry_run,
             skip_refused: args.skip_refused,
-            stop: Stop::listen(),
+            stop: stop.clone(),
+            progress: &progress,
         };
-        let report = import.all(&rules, args.table.as_deref(), &shown).await?;
+        let report = import.all(&rules, args.table.as_deref()).await?;
         print(&report.to_string())?;
-        if import.stop.asked() {
+        if stop.is_cancelled() {
             return Err(anyhow!("stopped; the same command continues where this one ended").into());
         }
         Ok(())
@@ -86,12 +80,12 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
 
 fn read_rules(args: &ImportArgs) -> Result<Rules, Failure> {
     match &args.rules {
-        None => Rules::parse(stock::text(stock::IMPORT), stock::IMPORT),
+        None => Ok(Rules::parse(stock::text(stock::IMPORT), stock::IMPORT)?),
         Some(path) => {
             let name = path.display().to_string();
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Failure::configuration(format!("--rules: cannot read {name}: {error}")))?;
-            Rules::parse(&text, &name)
+            Ok(Rules::parse(&text, &name)?)
         }
     }
 }
@@ -103,62 +97,33 @@ fn zone(name: &str) -> Result<TimeZone, Failure> {
     })
 }
 
-/// Adopts the pipeline's own database, then mends what stands in it.
-async fn in_place(
-    workshop: &Workshop,
-    opened: project::Project,
-    rules: &Rules,
-    how: &Migrate,
-) -> Result<(), Failure> {
-    let store = workshop.store()?.clone();
-    if store.options.get("database").is_none() {
-        return Err(Failure::configuration(
-            "--in-place mends a database of the earlier system that DB_HOST names; there is none. To take one over from \
-             elsewhere name it: smiles import postgres://USER@HOST/DATABASE",
-        ));
-    }
-    let migrated = opened.wired.migrate(workshop.options.clone(), how, |_| {}).await;
-    let migrated = migrated.map_err(|error| anyhow!(error))?;
-    let waiting = migrated.iter().any(|(_, migrated)| !migrated.steps.is_empty());
-    if waiting && how.dry_run {
-        return print(
-            "the database is still that of the earlier system: `smiles migrate --dry-run` says what adopting it takes.\n\
-             What there is to mend can be counted afterwards.\n",
-        );
-    }
-    let database = smiles_sink_postgres::Extract::of_sink(&store.options).await.map_err(source::told)?;
-    let statements: Vec<&str> = rules.in_place.iter().map(|mend| mend.sql.as_str()).collect();
-    let spinner = progress("mending {elapsed}", None);
-    let changed = database.change(&statements, how.dry_run).await;
-    spinner.finish_and_clear();
-    let mut text = format!("{}: {}\n", database.place(), if how.dry_run { "would mend" } else { "mended" });
-    for (mend, rows) in rules.in_place.iter().zip(changed.map_err(source::told)?) {
-        text.push_str(&format!("  {rows:>10} {}\n", mend.mends));
-    }
-    print(&text)
+/// Is cancelled by Ctrl-C.
+fn interrupted() -> CancellationToken {
+    let token = CancellationToken::new();
+    let noticed = token.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            noticed.cancel();
+        }
+    });
+    token
 }
 
-/// Notes Ctrl-C: the piece under way is finished, since half of it would be undone anyway.
-struct Stop(tokio_util::sync::CancellationToken);
-
-impl Stop {
-    fn listen() -> Self {
-        let token = tokio_util::sync::CancellationToken::new();
-        let noticed = token.clone();
-        tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                noticed.cancel();
-            }
-        });
-        Self(token)
-    }
-
-    fn asked(&self) -> bool {
-        self.0.is_cancelled()
+/// Shows on a terminal how far it is.
+fn show(bar: &RefCell<ProgressBar>, progress: Progress<'_>) {
+    match progress {
+        Progress::Table { name, rows } => {
+            let template = "{msg:20} {bar:30} {pos}/{len} rows, {per_sec}, {eta} left";
+            bar.replace(begin(template, Some(rows))).finish_and_clear();
+            bar.borrow().set_message(name.to_owned());
+        }
+        Progress::Rows(more) => bar.borrow().inc(more),
+        Progress::Mending => bar.replace(begin("mending {elapsed}", None)).finish_and_clear(),
+        Progress::Ended => bar.borrow().finish_and_clear(),
     }
 }
 
-fn progress(template: &str, total: Option<u64>) -> ProgressBar {
+fn begin(template: &str, total: Option<u64>) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -166,6 +131,15 @@ fn progress(template: &str, total: Option<u64>) -> ProgressBar {
     let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style);
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
     bar
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Refused(message) => Self::configuration(message),
+            ImportError::Failed(_) | ImportError::Csv { .. } => Self::Runtime(error.into()),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

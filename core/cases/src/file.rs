@@ -108,8 +108,8 @@ pub(crate) enum Table {
     Columns(BTreeMap<String, Vec<Value>>),
 }
 
-/// The JSON Schema of the file.
-pub(crate) fn schema() -> Value {
+/// The JSON Schema of files of cases.
+pub fn schema() -> Value {
     let mut schema = schemars::schema_for!(CasesFile).to_value();
     schema["title"] = "S-Miles test cases".into();
     schema

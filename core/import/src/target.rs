@@ -16,35 +16,42 @@ use smiles_stage::{
     Seq, Sink, StageError, Transform,
 };
 
-use super::rules::Step;
-use super::source::told;
-use crate::exit::Failure;
+use crate::error::{ImportError, told};
+use crate::rules::Step;
 
 /// The name of the import among the sinks of a pipeline.
 const NAME: &str = "import";
 
 /// How stages are made.
-pub(super) struct Workshop {
-    pub(super) pipeline: Pipeline,
-    pub(super) registry: Registry,
-    pub(super) files: Arc<dyn Files>,
-    pub(super) options: RunOptions,
+pub struct Workshop {
+    /// The pipeline whose store takes the rows.
+    pub pipeline: Pipeline,
+    /// The stages it can be made of.
+    pub registry: Registry,
+    /// What they may read beside its file.
+    pub files: Arc<dyn Files>,
+    /// How they are opened.
+    pub options: RunOptions,
 }
 
 impl Workshop {
     /// The sink that keeps tables: of several the first.
-    pub(super) fn store(&self) -> Result<&StageDecl, Failure> {
+    pub(crate) fn store(&self) -> Result<&StageDecl, ImportError> {
         let stores = self.pipeline.sinks.iter().map(|sink| &sink.stage);
         stores.into_iter().find(|stage| stage.options.get("tables").is_some()).ok_or_else(|| {
             let name = &self.pipeline.name;
-            Failure::configuration(format!(
+            ImportError::Refused(format!(
                 "the pipeline `{name}` has no sink with `tables:` to import into (is PERSISTENCE_ENABLED false?)"
             ))
         })
     }
 
     /// The transforms of a step, and the columns behind them.
-    pub(super) fn transforms(&self, step: &Step, input: SchemaRef) -> Result<(Chain, SchemaRef), Failure> {
+    pub(crate) fn transforms(
+        &self,
+        step: &Step,
+        input: SchemaRef,
+    ) -> Result<(Chain, SchemaRef), ImportError> {
         let mut links = Vec::new();
         let mut schema = input;
         for declared in &step.transforms {
@@ -55,34 +62,38 @@ impl Workshop {
             let factory = self
                 .registry
                 .find_transform(&type_name)
-                .ok_or_else(|| Failure::configuration(format!("{at}: there is no transform of this type")))?;
+                .ok_or_else(|| ImportError::Refused(format!("{at}: there is no transform of this type")))?;
             let context = PlanContext { stage: &type_name, files: self.files.as_ref() };
             let plan = factory.plan(&options, context).map_err(|problems| wrong(&at, &problems))?;
             let wired = plan.wire(&schema).map_err(|problems| wrong(&at, &problems))?;
             schema = wired.output();
-            let opened = wired.open(self.context(&type_name));
-            links.push((opened.map_err(|error| Failure::Runtime(told(error)))?, StagedState::default()));
+            links.push((wired.open(self.context(&type_name)).map_err(told)?, StagedState::default()));
         }
         let pass = PassInfo::new(NAME, self.options.clock.now(), true);
         Ok((Chain { pass, links }, schema))
     }
 
     /// The target of a step, opened; it has not been asked anything.
-    pub(super) async fn open(&self, step: &Step, schema: &SchemaRef, run: RunId) -> Result<Target, Failure> {
+    pub(crate) async fn open(
+        &self,
+        step: &Step,
+        schema: &SchemaRef,
+        run: RunId,
+    ) -> Result<Target, ImportError> {
         let store = self.store()?;
         let at = format!("step `{}`, into `{}`", step.table, store.name);
         let mut options = store.options.clone();
         if let Some(options) = options.as_object_mut() {
             options.insert("tables".to_owned(), step.into.clone());
         }
-        let factory = self.registry.find_sink(&store.type_name).ok_or_else(|| {
-            Failure::configuration(format!("there is no sink of type `{}`", store.type_name))
-        })?;
+        let factory = self
+            .registry
+            .find_sink(&store.type_name)
+            .ok_or_else(|| ImportError::Refused(format!("there is no sink of type `{}`", store.type_name)))?;
         let context = PlanContext { stage: NAME, files: self.files.as_ref() };
         let plan = factory.plan(&options, context).map_err(|problems| wrong(&at, &problems))?;
         let wired = plan.wire(schema, None).map_err(|problems| wrong(&at, &problems))?;
-        let opened = wired.open(self.context(NAME), None).await;
-        let sink = opened.map_err(|error| Failure::Runtime(told(error)))?.sink;
+        let sink = wired.open(self.context(NAME), None).await.map_err(told)?.sink;
         Ok(Target { sink, run, clock: Arc::clone(&self.options.clock) })
     }
 
@@ -95,7 +106,7 @@ impl Workshop {
     }
 }
 
-fn wrong(at: &str, problems: &Problems) -> Failure {
+fn wrong(at: &str, problems: &Problems) -> ImportError {
     let told: Vec<String> = problems
         .iter()
         .map(|problem| {
@@ -103,17 +114,17 @@ fn wrong(at: &str, problems: &Problems) -> Failure {
             format!("{at}: {}: {}{help}", problem.at, problem.message)
         })
         .collect();
-    Failure::configuration(told.join("\nerror: "))
+    ImportError::Refused(told.join("\nerror: "))
 }
 
 /// Transforms in a row, each with its memory.
-pub(super) struct Chain {
+pub(crate) struct Chain {
     pass: PassInfo,
     links: Vec<(Box<dyn Transform>, StagedState)>,
 }
 
 impl Chain {
-    pub(super) fn apply(&mut self, mut batch: RecordBatch) -> Result<RecordBatch, StageError> {
+    pub(crate) fn apply(&mut self, mut batch: RecordBatch) -> Result<RecordBatch, StageError> {
         for (transform, state) in &mut self.links {
             batch = transform.apply(batch, &self.pass, state)?;
             state.keep();
@@ -123,7 +134,7 @@ impl Chain {
 }
 
 /// A store that takes the rows of one table of the source.
-pub(super) struct Target {
+pub(crate) struct Target {
     sink: Box<dyn Sink>,
     run: RunId,
     clock: Arc<dyn Clock>,
@@ -131,15 +142,15 @@ pub(super) struct Target {
 
 /// What became of a piece.
 #[derive(Debug, Default)]
-pub(super) struct Written {
-    pub(super) rows: u64,
+pub(crate) struct Written {
+    pub(crate) rows: u64,
     /// Rows that the target refuses, by their place, and why.
-    pub(super) refused: Vec<(usize, String)>,
+    pub(crate) refused: Vec<(usize, String)>,
 }
 
 impl Target {
     /// The number of the last row that is in the target, and the target's id.
-    pub(super) async fn mark(&mut self) -> anyhow::Result<(i64, Option<String>)> {
+    pub(crate) async fn mark(&mut self) -> Result<(i64, Option<String>), ImportError> {
         let mark = self.sink.watermark(self.run).await.map_err(told)?;
         let number = mark.map_or(0, |mark| i64::try_from(mark.seq.0).unwrap_or(i64::MAX));
         Ok((number, mark.map(|mark| RunId(mark.target.0).to_string())))
@@ -147,12 +158,12 @@ impl Target {
 
     /// Writes a piece that ends with the row of this number. Rows that the target refuses are named: they are left out
     /// where that is wanted (`skip`), else nothing is written.
-    pub(super) async fn write(
+    pub(crate) async fn write(
         &mut self,
         number: i64,
         records: RecordBatch,
         skip: bool,
-    ) -> anyhow::Result<Written> {
+    ) -> Result<Written, ImportError> {
         let mut places: Vec<usize> = (0..records.num_rows()).collect();
         let position = Position { run: self.run, seq: Seq(u64::try_from(number).unwrap_or(0)) };
         let mut written = Written::default();
@@ -187,7 +198,8 @@ impl Target {
             let mut kept = keep.iter();
             places.retain(|_| kept.next().copied().unwrap_or(true));
             batch.records =
-                arrow_select::filter::filter_record_batch(&batch.records, &BooleanArray::from(keep))?;
+                arrow_select::filter::filter_record_batch(&batch.records, &BooleanArray::from(keep))
+                    .map_err(told)?;
         }
     }
 }

@@ -7,18 +7,27 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use jiff::Timestamp;
-use smiles_config::{Environment, Pipeline, load};
+use smiles_config::{Environment, Pipeline, Tree, load};
 use smiles_runtime::{Left, Meters, Role, RunOptions, SystemClock, Trial, Wired, wire};
 use smiles_stage::{Clock, Registry, Source, prometheus};
 
-use super::device::{Device, Registers, TYPE};
-use super::file::Case;
-use super::suite::Suite;
-use crate::exit::Failure;
+use crate::device::{Device, Registers, TYPE};
+use crate::error::{CasesError, Cause};
+use crate::file::Case;
+use crate::suite::Suite;
+
+/// The pipeline that cases are put through.
+pub struct UnderTest<'a> {
+    /// Where its file is, and what that includes.
+    pub tree: &'a Arc<dyn Tree>,
+    /// The file.
+    pub file: &'a str,
+    /// The stages it can be made of; plugins it names are not loaded.
+    pub registry: &'a Registry,
+}
 
 /// A pipeline whose transforms are open.
 pub(crate) struct Bench {
@@ -43,10 +52,14 @@ impl Bench {
     ///
     /// # Errors
     /// What is wrong with it under these variables.
-    pub(crate) async fn open(suite: &Suite, case: &Case, registry: &Registry) -> Result<Self, Failure> {
+    pub(crate) async fn open(
+        suite: &Suite,
+        case: &Case,
+        under_test: &UnderTest<'_>,
+    ) -> Result<Self, CasesError> {
         let environment: Environment = suite.file.variables(case).into_iter().collect();
-        let entry = &suite.pipeline;
-        let mut loaded = load(Arc::clone(entry.tree()), entry.file(), &environment, registry);
+        let UnderTest { tree, file, registry } = *under_test;
+        let mut loaded = load(Arc::clone(tree), file, &environment, registry);
         let mut devices = Vec::new();
         if let Some(pipeline) = &mut loaded.pipeline {
             devices = serve(pipeline, case).await?;
@@ -54,19 +67,16 @@ impl Bench {
         let pipeline = loaded.pipeline.as_ref();
         let wired =
             pipeline.and_then(|pipeline| wire(pipeline, registry, &loaded.files, &mut loaded.diagnostics));
+        let at = format!("{}: case `{}`", suite.shown, case.name);
         match wired {
             Some(wired) if !loaded.diagnostics.has_errors() => {
-                let opened = Self::of(wired, devices).await;
-                Ok(opened.with_context(|| format!("{}: case `{}`", suite.shown, case.name))?)
+                Self::of(wired, devices).await.map_err(|cause| CasesError::failed(at, cause))
             }
-            _ => {
-                let text = loaded.diagnostics.render(false);
-                Err(Failure::Configuration(format!("{}: case `{}`:\n{text}", suite.shown, case.name)))
-            }
+            _ => Err(CasesError::Pipeline(format!("{at}:\n{}", loaded.diagnostics.render(false)))),
         }
     }
 
-    async fn of(wired: Wired, devices: Vec<Option<Device>>) -> anyhow::Result<Self> {
+    async fn of(wired: Wired, devices: Vec<Option<Device>>) -> Result<Self, Cause> {
         let stages = wired.stages().into_iter().filter(|stage| stage.role != Role::Sink);
         let stages: Vec<_> = stages.map(|stage| (stage.role, stage.name, stage.schema)).collect();
         let names = stages.iter().filter(|(role, ..)| *role == Role::Source).map(|(_, name, _)| name);
@@ -88,13 +98,13 @@ impl Bench {
     }
 
     /// As if nothing had ever come from a source.
-    pub(crate) async fn begin_again(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn begin_again(&mut self) -> Result<(), Cause> {
         self.hang_up();
         Ok(self.trial.begin_again(Timestamp::UNIX_EPOCH).await?)
     }
 
     /// The process was killed and started again.
-    pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn restart(&mut self) -> Result<(), Cause> {
         self.hang_up();
         Ok(self.trial.restart().await?)
     }
@@ -105,7 +115,7 @@ impl Bench {
         source: usize,
         rows: &RecordBatch,
         began: Timestamp,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Cause> {
         self.hang_up();
         Ok(self.trial.crash(source, rows, began, true).await?)
     }
@@ -117,7 +127,7 @@ impl Bench {
         rows: &RecordBatch,
         began: Timestamp,
         complete: bool,
-    ) -> anyhow::Result<Vec<Left>> {
+    ) -> Result<Vec<Left>, Cause> {
         Ok(self.trial.feed(source, rows, began, complete).await?)
     }
 
@@ -127,14 +137,14 @@ impl Bench {
         &mut self,
         source: usize,
         registers: &Registers,
-    ) -> anyhow::Result<(Option<(RecordBatch, bool)>, String)> {
-        let one = self.sources.get_mut(source).context("there is no such source")?;
+    ) -> Result<(Option<(RecordBatch, bool)>, String), Cause> {
+        let one = self.sources.get_mut(source).ok_or("there is no such source")?;
         if let Some(device) = &one.device {
             device.show(registers);
         }
         let open = match &mut one.open {
             Some(open) => open,
-            None => one.open.insert(self.trial.open(source).await.map_err(|error| anyhow!(error.chain()))?),
+            None => one.open.insert(self.trial.open(source).await.map_err(|error| error.chain())?),
         };
         Ok(match open.next().await {
             Ok(Some(pass)) => {
@@ -153,13 +163,14 @@ impl Bench {
 }
 
 /// Devices for the sources of a case that gives registers.
-async fn serve(pipeline: &mut Pipeline, case: &Case) -> Result<Vec<Option<Device>>, Failure> {
+async fn serve(pipeline: &mut Pipeline, case: &Case) -> Result<Vec<Option<Device>>, CasesError> {
     let mut devices = Vec::new();
     for source in &mut pipeline.sources {
         let stage = &mut source.stage;
         devices.push(if case.gives_registers() && stage.type_name == TYPE {
             let device = Device::serve(&stage.options).await;
-            let device = device.with_context(|| format!("cannot serve a device for `{}`", stage.name))?;
+            let said = || format!("cannot serve a device for `{}`", stage.name);
+            let device = device.map_err(|cause| CasesError::failed(said(), cause))?;
             device.redirect(&mut stage.options);
             Some(device)
         } else {

@@ -4,30 +4,30 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 
-use super::convert::Clock;
+use crate::convert::Clock;
 
 /// Refusals that are spelled out.
 const NAMED: usize = 5;
 
 /// What became of a table's rows.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// Rows of the table.
-    pub(super) total: u64,
+    pub(crate) total: u64,
     /// Of those read this time; the others were imported before.
-    pub(super) read: u64,
-    pub(super) written: u64,
+    pub(crate) read: u64,
+    pub(crate) written: u64,
     /// Left out: they said again what the row before said.
-    pub(super) repeated: u64,
+    pub(crate) repeated: u64,
     /// Rows whose values became null.
-    pub(super) not_heard: u64,
+    pub(crate) not_heard: u64,
     /// Rows that the target refuses for good, and why.
-    pub(super) refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
 }
 
-/// All of it.
+/// What became of all tables; `Display` is for people, several lines.
 #[derive(Debug)]
-pub(super) struct Report {
+pub struct Report {
     source: String,
     zone: String,
     dry_run: bool,
@@ -36,16 +36,16 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(source: &str, zone: &TimeZone, dry_run: bool) -> Self {
+    pub(crate) fn new(source: &str, zone: &TimeZone, dry_run: bool) -> Self {
         let zone = zone.iana_name().unwrap_or("UTC").to_owned();
         Self { source: source.to_owned(), zone, dry_run, clock: Clock::default(), tables: Vec::new() }
     }
 
-    pub(super) fn clock(&mut self) -> &mut Clock {
+    pub(crate) fn clock(&mut self) -> &mut Clock {
         &mut self.clock
     }
 
-    pub(super) fn add(&mut self, table: &str, taken: Taken) {
+    pub(crate) fn add(&mut self, table: &str, taken: Taken) {
         self.tables.push((table.to_owned(), taken));
     }
 }

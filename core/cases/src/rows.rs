@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use smiles_stage::{Path, Problem, Problems, SOURCE, TIME};
 
-use super::file::{Case, CasesFile, Row, Table};
-use super::times::Times;
+use crate::file::{Case, CasesFile, Row, Table};
+use crate::times::Times;
 
 /// The key of a given row that names its template.
 const LIKE: &str = "like";

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::compare::Difference;
-use super::run::Outcome;
+use crate::compare::Difference;
+use crate::run::Outcome;
 
 /// More differences of one case than this scroll the first ones away.
 const MOST: usize = 20;
 
-/// The cases of one file as text.
-pub(crate) fn text(shown: &str, outcomes: &[Outcome]) -> String {
+/// What came out of the cases of one file, for people; `shown` is what they call it.
+pub fn text(shown: &str, outcomes: &[Outcome]) -> String {
     let mut text = format!("{shown}\n");
     for outcome in outcomes {
         if outcome.passed() {
@@ -71,8 +71,11 @@ struct Case<'a> {
     differences: &'a [Difference],
 }
 
-/// All files as JSON.
-pub(crate) fn json(files: &[(String, Vec<Outcome>)]) -> Result<String, serde_json::Error> {
+/// What came out of the cases of all files as JSON, for programs.
+///
+/// # Errors
+/// None that is known: everything in it can be written.
+pub fn json(files: &[(String, Vec<Outcome>)]) -> Result<String, serde_json::Error> {
     fn case(outcome: &Outcome) -> Case<'_> {
         let Outcome { name, line, errors, differences } = outcome;
         Case { name, line: *line, passed: outcome.passed(), errors, differences }

@@ -6,13 +6,15 @@ use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use smiles_config::{Folder, Tree};
+use smiles_sink_sqlite::Sqlite;
+use smiles_source_simulator::Synthetic;
 use smiles_stage::{
-    OpenContext, PassInfo, PlanContext, Problems, Stage, StageError, State, Transform, TransformPlan,
-    WiredTransform,
+    OpenContext, PassInfo, PlanContext, Problems, Registry, Stage, StageError, State, Transform,
+    TransformPlan, WiredTransform,
 };
 
 use super::*;
-use crate::{project, registry};
 
 /// Adds up the column `value`, in its state or in itself.
 struct Sum;
@@ -104,12 +106,13 @@ cases:
 ";
     std::fs::write(folder.path().join("p.yaml"), pipeline).unwrap();
     std::fs::write(folder.path().join("tests.yaml"), cases).unwrap();
-    let registry = registry::built_in().transform::<Sum>();
-    let entry = project::entry(&folder.path().join("tests.yaml")).unwrap_or_else(|_| panic!("no file"));
+    let registry = Registry::new().source::<Synthetic>().transform::<Sum>().sink::<Sqlite>();
+    let tree: std::sync::Arc<dyn Tree> = std::sync::Arc::new(Folder::new(folder.path()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcomes = runtime.block_on(async {
-        let mut suite = load(&entry).unwrap_or_else(|failure| panic!("{failure:?}"));
-        run(&mut suite, "", &registry).await.unwrap_or_else(|failure| panic!("{failure:?}"))
+        let mut suite = load("tests.yaml", &tree, "tests.yaml").unwrap_or_else(|error| panic!("{error:?}"));
+        let under_test = UnderTest { tree: &tree, file: "p.yaml", registry: &registry };
+        run(&mut suite, &under_test, "").await.unwrap_or_else(|error| panic!("{error:?}"))
     });
     assert_eq!(outcomes.len(), 1);
     assert!(outcomes[0].differences.is_empty(), "straight through, both add up");

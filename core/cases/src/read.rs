@@ -6,12 +6,12 @@ use arrow_schema::SchemaRef;
 use jiff::Timestamp;
 use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
-use super::bench::Bench;
-use super::device::{Registers, TYPE};
-use super::file::{Case, Step, Table};
-use super::rows::{Given, Reader};
-use super::suite::Suite;
-use super::times::Times;
+use crate::bench::Bench;
+use crate::device::{Registers, TYPE};
+use crate::file::{Case, Step, Table};
+use crate::rows::{Given, Reader};
+use crate::suite::Suite;
+use crate::times::Times;
 
 /// A case that can be run.
 pub(crate) struct Ready<'a> {

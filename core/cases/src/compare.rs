@@ -14,8 +14,8 @@ use serde::Serialize;
 use serde_json::Value;
 use smiles_stage::{Path, TIME};
 
-use super::file::Table;
-use super::times::Times;
+use crate::file::Table;
+use crate::times::Times;
 
 /// So far may a number lie from the expected one, as a share of it, unless the file says how far.
 const SHARE: f64 = 1e-9;

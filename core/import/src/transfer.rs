@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use smiles_stage::RunId;
+use tokio_util::sync::CancellationToken;
 
-use super::convert::{self, BadCell, Clock, TextRow};
-use super::report::{Report, Taken};
-use super::rules::{Rules, Step};
-use super::source::{Source, told};
-use super::target::{Chain, Workshop, Written};
-use super::{Stop, progress, repeats};
-use crate::exit::Failure;
+use crate::convert::{self, BadCell, Clock, TextRow};
+use crate::error::{ImportError, told};
+use crate::progress::Progress;
+use crate::repeats;
+use crate::report::{Report, Taken};
+use crate::rules::{Rules, Step};
+use crate::source::Source;
+use crate::target::{Chain, Workshop, Written};
 
 /// Rows per transaction.
 const PIECE: usize = 10_000;
@@ -23,36 +24,41 @@ const PIECE: usize = 10_000;
 const NAMED: usize = 20;
 
 /// One import.
-pub(super) struct Import<'a> {
-    pub(super) workshop: &'a Workshop,
-    pub(super) source: Source,
+pub struct Import<'a> {
+    /// Makes the stages; its pipeline has the store that takes the rows.
+    pub workshop: &'a Workshop,
+    /// Where the rows come from.
+    pub source: Source,
     /// Of instants without one.
-    pub(super) zone: TimeZone,
-    pub(super) dry_run: bool,
+    pub zone: TimeZone,
+    /// Nothing is written, only counted.
+    pub dry_run: bool,
     /// Whether rows that the target refuses are left out for good.
-    pub(super) skip_refused: bool,
-    pub(super) stop: Stop,
+    pub skip_refused: bool,
+    /// Asks for the end: the piece under way is finished, since half of it would be undone anyway.
+    pub stop: CancellationToken,
+    /// Is told how far it is.
+    pub progress: &'a dyn Fn(Progress<'_>),
 }
 
 impl Import<'_> {
-    pub(super) async fn all(
-        &mut self,
-        rules: &Rules,
-        only: Option<&str>,
-        shown: &str,
-    ) -> Result<Report, Failure> {
-        let mut report = Report::new(shown, &self.zone, self.dry_run);
+    /// Takes over every table that the rules and the source have, or `only` one.
+    ///
+    /// # Errors
+    /// Rules, source and target do not fit each other, or reading or writing failed.
+    pub async fn all(&mut self, rules: &Rules, only: Option<&str>) -> Result<Report, ImportError> {
+        let mut report = Report::new(&self.source.shown, &self.zone, self.dry_run);
         if let Some(only) = only
             && !rules.steps.iter().any(|step| step.table == only)
         {
             let known: Vec<&str> = rules.steps.iter().map(|step| step.table.as_str()).collect();
             let message =
                 format!("--table: nothing is known of a table `{only}`; there are {}", known.join(", "));
-            return Err(Failure::configuration(message));
+            return Err(ImportError::Refused(message));
         }
         let mut found = false;
         for step in rules.steps.iter().filter(|step| only.is_none_or(|only| only == step.table)) {
-            if self.stop.asked() {
+            if self.stop.is_cancelled() {
                 break;
             }
             let there = self.source.columns(&step.table).await?;
@@ -66,18 +72,21 @@ impl Import<'_> {
         }
         if !found {
             let known: Vec<&str> = rules.steps.iter().map(|step| step.table.as_str()).collect();
-            let message =
-                format!("{shown} has none of the tables that can be imported: {}", known.join(", "));
-            return Err(Failure::configuration(message));
+            let message = format!(
+                "{} has none of the tables that can be imported: {}",
+                self.source.shown,
+                known.join(", ")
+            );
+            return Err(ImportError::Refused(message));
         }
         Ok(report)
     }
 
     /// Whether the table has every column that is to be read.
-    fn fits(&self, step: &Step, there: &[String]) -> Result<(), Failure> {
+    fn fits(&self, step: &Step, there: &[String]) -> Result<(), ImportError> {
         let is_there = |name: &str| there.iter().any(|column| column == name);
         // Of a file of one's own the columns that are not there are null; the keys must be.
-        let is_csv = matches!(self.source, Source::Csv(_));
+        let is_csv = self.source.is_csv();
         let missing: Vec<&str> = step
             .columns
             .keys()
@@ -94,25 +103,21 @@ impl Import<'_> {
                 return Ok(());
             }
             let known: Vec<&str> = step.columns.keys().map(String::as_str).collect();
-            return Err(Failure::configuration(format!(
+            return Err(ImportError::Refused(format!(
                 "line 1: `{}` has no column {}; there are {}",
                 step.table,
                 unknown.join(", "),
                 known.join(", ")
             )));
         }
-        Err(Failure::configuration(format!(
-            "the table `{}` has no column {}",
-            step.table,
-            missing.join(", ")
-        )))
+        Err(ImportError::Refused(format!("the table `{}` has no column {}", step.table, missing.join(", "))))
     }
 
-    async fn step(&mut self, step: &Step, clock: &mut Clock) -> Result<Taken, Failure> {
+    async fn step(&mut self, step: &Step, clock: &mut Clock) -> Result<Taken, ImportError> {
         let columns: Vec<String> = step.columns.keys().cloned().collect();
         let schema = convert::schema(step);
         let number = self.number(step);
-        if matches!(self.source, Source::Csv(_)) {
+        if self.source.is_csv() {
             // Nothing of a file is written as long as something in it is wrong.
             self.proofread(step, &columns).await?;
         }
@@ -128,12 +133,11 @@ impl Import<'_> {
             self.is_another(id.as_deref()).await?;
             (target, mark) = (Some(opened), number);
         }
-        let bar = progress("{msg:20} {bar:30} {pos}/{len} rows, {per_sec}, {eta} left", Some(total));
-        bar.set_message(step.table.clone());
+        (self.progress)(Progress::Table { name: &step.table, rows: total });
         // A table without a number is small and overwrites what is there: it is taken whole, every time.
         let remembers = step.number.is_some();
         let mut after = if remembers { mark } else { 0 };
-        while !self.stop.asked() {
+        while !self.stop.is_cancelled() {
             let mut rows = self.source.rows(&step.table, &columns, number.as_deref(), after, PIECE).await?;
             if rows.len() == PIECE {
                 repeats::end_at_pause(step, &mut rows, &self.zone);
@@ -141,7 +145,7 @@ impl Import<'_> {
             let Some(last) = rows.last().map(|(number, _)| *number) else { break };
             after = last;
             mark = if remembers { last } else { mark + 1 };
-            bar.inc(rows.len() as u64);
+            (self.progress)(Progress::Rows(rows.len() as u64));
             let (mended, numbers) = self.mended(step, &schema, rows, clock, &mut chain, &mut taken)?;
             let rows = mended.num_rows() as u64;
             let written = match &mut target {
@@ -152,23 +156,20 @@ impl Import<'_> {
             let refused = written.refused.into_iter().map(|(row, reason)| self.at(&numbers, row, &reason));
             taken.refused.extend(refused);
             if !self.skip_refused && !taken.refused.is_empty() {
-                bar.finish_and_clear();
+                (self.progress)(Progress::Ended);
                 return Err(stopped(&step.table, &taken.refused));
             }
             if number.is_none() {
                 break;
             }
         }
-        bar.finish_and_clear();
+        (self.progress)(Progress::Ended);
         Ok(taken)
     }
 
     /// The column that numbers a table's rows; a file has its lines.
     fn number(&self, step: &Step) -> Option<String> {
-        match self.source {
-            Source::Csv(_) => Some("line".to_owned()),
-            Source::Postgres(_) | Source::Sqlite(_) => step.number.clone(),
-        }
+        if self.source.is_csv() { Some("line".to_owned()) } else { step.number.clone() }
     }
 
     /// A piece as it goes to the target with the numbers of its rows, and the count of what was mended.
@@ -180,24 +181,24 @@ impl Import<'_> {
         clock: &mut Clock,
         chain: &mut Chain,
         taken: &mut Taken,
-    ) -> Result<(RecordBatch, Vec<i64>), Failure> {
+    ) -> Result<(RecordBatch, Vec<i64>), ImportError> {
         taken.read += rows.len() as u64;
         taken.repeated += repeats::without_repeats(step, &mut rows, &self.zone);
         let batch = convert::batch(step, schema, &rows, &self.zone, clock)
             .map_err(|bad| wrong_cells(&step.table, &bad))?;
-        let mended = chain.apply(batch.clone()).map_err(|error| Failure::Runtime(told(error)))?;
+        let mended = chain.apply(batch.clone()).map_err(told)?;
         taken.not_heard += rows_with_new_nulls(&batch, &mended);
         Ok((mended, rows.into_iter().map(|(number, _)| number).collect()))
     }
 
     /// A refusal with the place of its row in the source.
     fn at(&self, numbers: &[i64], row: usize, reason: &str) -> String {
-        let what = if matches!(self.source, Source::Csv(_)) { "line" } else { "row" };
+        let what = if self.source.is_csv() { "line" } else { "row" };
         numbers.get(row).map_or_else(|| reason.to_owned(), |number| format!("{what} {number}: {reason}"))
     }
 
     /// Reads all of a file for its mistakes alone.
-    async fn proofread(&mut self, step: &Step, columns: &[String]) -> Result<(), Failure> {
+    async fn proofread(&mut self, step: &Step, columns: &[String]) -> Result<(), ImportError> {
         let schema = convert::schema(step);
         let (mut after, mut bad) = (0, Vec::new());
         let (mut oldest_first, mut first) = (true, None);
@@ -215,7 +216,7 @@ impl Import<'_> {
             (false, _) => Err(wrong_cells(&step.table, &bad)),
             // The file is known by its first row. One that grows at the front would be another one each time, and all
             // of its rows would be taken again.
-            (true, false) => Err(Failure::configuration(format!(
+            (true, false) => Err(ImportError::Refused(format!(
                 "the rows of `{}` come newest first: write them oldest first, so that a longer file of the same rows is \
                  known again; `(head -n 1 FILE; tail -n +2 FILE | tac) > SORTED.csv` turns them round",
                 step.table
@@ -225,13 +226,13 @@ impl Import<'_> {
     }
 
     /// A database is not taken over into itself.
-    async fn is_another(&self, target: Option<&str>) -> Result<(), Failure> {
-        let Source::Postgres(source) = &self.source else { return Ok(()) };
-        let own = source.target_id().await.map_err(told)?;
+    async fn is_another(&self, target: Option<&str>) -> Result<(), ImportError> {
+        let own = self.source.target_id().await?;
         if own.is_some() && own.as_deref() == target {
-            return Err(Failure::configuration(
+            return Err(ImportError::Refused(
                 "this database is the one the pipeline writes to: it needs no import. --in-place mends what the earlier \
-                 system left in it",
+                 system left in it"
+                    .to_owned(),
             ));
         }
         Ok(())
@@ -265,8 +266,8 @@ fn rows_with_new_nulls(before: &RecordBatch, after: &RecordBatch) -> u64 {
 }
 
 /// The target refuses rows: nothing of their piece was written.
-fn stopped(table: &str, refused: &[String]) -> Failure {
-    Failure::Runtime(anyhow!(
+fn stopped(table: &str, refused: &[String]) -> ImportError {
+    ImportError::failed(format!(
         "the target refuses rows of `{table}`, and nothing from there on was written:\n  {}\nmend what they say (rows of \
          inverters that are not known: import `inverters` first), and the same command goes on there; --skip-refused \
          leaves them out for good",
@@ -274,8 +275,8 @@ fn stopped(table: &str, refused: &[String]) -> Failure {
     ))
 }
 
-fn wrong_cells(table: &str, bad: &[BadCell]) -> Failure {
-    Failure::configuration(first(bad.iter().map(|cell| format!("{table}, {cell}"))).join("\nerror: "))
+fn wrong_cells(table: &str, bad: &[BadCell]) -> ImportError {
+    ImportError::Refused(first(bad.iter().map(|cell| format!("{table}, {cell}"))).join("\nerror: "))
 }
 
 /// The first of them, and how many more there are.

@@ -10,6 +10,8 @@ use smiles_source_simulator::{Faults, Handle, Image, Options, Quirk, Rates, Simu
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::error::Cause;
+
 /// The type of sources that read registers.
 pub(crate) const TYPE: &str = "modbus";
 
@@ -32,7 +34,7 @@ impl Device {
     ///
     /// # Errors
     /// What does not let it be served.
-    pub(crate) async fn serve(options: &Value) -> anyhow::Result<Self> {
+    pub(crate) async fn serve(options: &Value) -> Result<Self, Cause> {
         let file: DeviceFile = serde_json::from_value(options["device"].clone())?;
         let unit_id = options["unit_id"].as_u64().and_then(|unit| u8::try_from(unit).ok()).unwrap_or(1);
         let options = Options { unit_id, image: Some(Image::default()), ..Options::default() };

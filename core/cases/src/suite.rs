@@ -1,31 +1,27 @@
 //! A file of cases, read and checked as far as a file alone can be.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 
-use smiles_config::{Place, TypedFile, load_file};
+use smiles_config::{Place, Tree, TypedFile, load_file};
 use smiles_stage::{Path, Problem};
 
-use super::file::{Case, CasesFile, schema};
-use crate::exit::Failure;
-use crate::project::Entry;
+use crate::error::CasesError;
+use crate::file::{Case, CasesFile, schema};
 
 /// The cases of one file.
-pub(crate) struct Suite {
+pub struct Suite {
     /// What a person calls the file.
     pub(crate) shown: String,
     pub(crate) file: CasesFile,
-    /// The pipeline under test.
-    pub(crate) pipeline: Entry,
     typed: TypedFile,
 }
 
-/// Reads the file.
+/// Reads a file of the tree; `shown` is what a person calls it.
 ///
 /// # Errors
 /// Everything wrong with it.
-pub(crate) fn load(entry: &Entry) -> Result<Suite, Failure> {
-    let mut typed = load_file(entry.tree().as_ref(), entry.file(), &schema());
+pub fn load(shown: &str, tree: &dyn Tree, file: &str) -> Result<Suite, CasesError> {
+    let mut typed = load_file(tree, file, &schema());
     let mut file = None;
     if !typed.diagnostics.has_errors() {
         match serde_json::from_value::<CasesFile>(typed.value.clone()) {
@@ -39,11 +35,8 @@ pub(crate) fn load(entry: &Entry) -> Result<Suite, Failure> {
         }
     }
     match file {
-        Some(file) if !typed.diagnostics.has_errors() => {
-            let pipeline = entry.beside(&file.pipeline);
-            Ok(Suite { shown: entry.shown.clone(), file, pipeline, typed })
-        }
-        _ => Err(failure(&typed)),
+        Some(file) if !typed.diagnostics.has_errors() => Ok(Suite { shown: shown.to_owned(), file, typed }),
+        _ => Err(CasesError::File(typed.diagnostics)),
     }
 }
 
@@ -77,6 +70,11 @@ impl Case {
 }
 
 impl Suite {
+    /// The pipeline it is about, named from the folder of its file.
+    pub fn pipeline(&self) -> &str {
+        &self.file.pipeline
+    }
+
     /// The cases whose name contains the text, each with its place in the file.
     pub(crate) fn named<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Path, &'a Case)> {
         let cases = self.file.cases.iter().enumerate();
@@ -100,11 +98,8 @@ impl Suite {
     ///
     /// # Errors
     /// Everything that was noted.
-    pub(crate) fn sound(&self) -> Result<(), Failure> {
-        if self.typed.diagnostics.has_errors() { Err(failure(&self.typed)) } else { Ok(()) }
+    pub(crate) fn sound(&self) -> Result<(), CasesError> {
+        let diagnostics = &self.typed.diagnostics;
+        if diagnostics.has_errors() { Err(CasesError::File(diagnostics.clone())) } else { Ok(()) }
     }
-}
-
-fn failure(typed: &TypedFile) -> Failure {
-    Failure::Configuration(typed.diagnostics.render(std::io::stderr().is_terminal()))
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 use smiles_runtime::Left;
-use smiles_stage::{Problems, Registry};
+use smiles_stage::Problems;
 
-use super::bench::Bench;
-use super::compare::{Difference, Judge, first_difference};
-use super::file::Case;
-use super::read::{Comes, Ready, ReadyStep, read};
-use super::suite::Suite;
-use crate::exit::Failure;
+use crate::bench::{Bench, UnderTest};
+use crate::compare::{Difference, Judge, first_difference};
+use crate::error::{CasesError, Cause, chain};
+use crate::file::{Case, Table};
+use crate::read::{Comes, Ready, ReadyStep, read};
+use crate::suite::Suite;
 
 /// How a case ended.
-pub(crate) struct Outcome {
+pub struct Outcome {
     pub(crate) name: String,
     /// Where the case stands in the file.
     pub(crate) line: Option<usize>,
@@ -29,21 +29,21 @@ type Rows = BTreeMap<String, Vec<RecordBatch>>;
 /// Pipelines by what tells them apart: the variables, and whether there are registers.
 type Benches = BTreeMap<(BTreeMap<String, String>, bool), Bench>;
 
-/// Runs every case whose name contains the text.
+/// Runs every case whose name contains `filter`.
 ///
 /// # Errors
 /// A mistake in the file or in its pipeline; all mistakes are said before anything runs.
-pub(crate) async fn run(
+pub async fn run(
     suite: &mut Suite,
+    under_test: &UnderTest<'_>,
     filter: &str,
-    registry: &Registry,
-) -> Result<Vec<Outcome>, Failure> {
+) -> Result<Vec<Outcome>, CasesError> {
     let mut benches = Benches::new();
     let mut problems = Problems::new();
     for (at, case) in suite.named(filter) {
         let key = key(suite, case);
         if !benches.contains_key(&key) {
-            benches.insert(key.clone(), Bench::open(suite, case, registry).await?);
+            benches.insert(key.clone(), Bench::open(suite, case, under_test).await?);
         }
         problems.extend(
             benches.get(&key).and_then(|bench| read(bench, suite, case, &at).err()).into_iter().flatten(),
@@ -73,12 +73,12 @@ async fn one(bench: &mut Bench, suite: &Suite, ready: &Ready<'_>) -> Outcome {
     let judge = Judge { times: &ready.times, tolerance: case.tolerance.or(suite.file.tolerance) };
     let mut all = Rows::new();
     if let Err(error) = straight(bench, suite, ready, &judge, &mut all, &mut outcome).await {
-        outcome.errors.push(format!("{error:#}"));
+        outcome.errors.push(chain(&error));
     } else {
         outcome.judge(&judge, &case.expect, &ready.at.key("expect"), &all);
         if !case.gives_registers() {
             let again = restarting(bench, ready).await;
-            let said = again.map_or_else(|error| Some(format!("{error:#}")), |again| changed(&all, &again));
+            let said = again.map_or_else(|error| Some(chain(&error)), |again| changed(&all, &again));
             outcome.errors.extend(said);
         }
     }
@@ -96,13 +96,13 @@ async fn straight(
     judge: &Judge<'_>,
     all: &mut Rows,
     outcome: &mut Outcome,
-) -> anyhow::Result<()> {
+) -> Result<(), Cause> {
     bench.begin_again().await?;
     for ready_step in &ready.steps {
         let mut rows = Rows::new();
         let done = step(bench, ready_step, &mut rows).await;
         done.map_err(|error| match suite.place(&ready_step.at) {
-            Some(place) => error.context(format!("line {}", place.line)),
+            Some(place) => CasesError::failed(format!("line {}", place.line), error).into(),
             None => error,
         })?;
         outcome.judge(judge, &ready_step.step.expect, &ready_step.at.key("expect"), &rows);
@@ -111,7 +111,7 @@ async fn straight(
     Ok(())
 }
 
-async fn step(bench: &mut Bench, step: &ReadyStep<'_>, rows: &mut Rows) -> anyhow::Result<()> {
+async fn step(bench: &mut Bench, step: &ReadyStep<'_>, rows: &mut Rows) -> Result<(), Cause> {
     if step.step.restart {
         bench.restart().await?;
     }
@@ -127,11 +127,11 @@ async fn step(bench: &mut Bench, step: &ReadyStep<'_>, rows: &mut Rows) -> anyho
             match &step.step.fails {
                 Some(text) if said.contains(text.as_str()) => {}
                 Some(text) if said.is_empty() => {
-                    anyhow::bail!("the poll did not fail, and should have failed with `{text}`")
+                    return Err(format!("the poll did not fail, and should have failed with `{text}`").into());
                 }
-                Some(text) => anyhow::bail!("the poll failed without saying `{text}`: {said}"),
+                Some(text) => return Err(format!("the poll failed without saying `{text}`: {said}").into()),
                 None if said.is_empty() => {}
-                None => anyhow::bail!("the poll failed: {said}"),
+                None => return Err(format!("the poll failed: {said}").into()),
             }
             if let Some((heard, complete)) = heard {
                 keep(bench.feed(step.source, &heard, *time, complete).await?, rows);
@@ -142,7 +142,7 @@ async fn step(bench: &mut Bench, step: &ReadyStep<'_>, rows: &mut Rows) -> anyho
 }
 
 /// The same rows, the process killed in the middle of each pass, started again, and once more after it.
-async fn restarting(bench: &mut Bench, ready: &Ready<'_>) -> anyhow::Result<Rows> {
+async fn restarting(bench: &mut Bench, ready: &Ready<'_>) -> Result<Rows, Cause> {
     let mut all = Rows::new();
     bench.begin_again().await?;
     for step in &ready.steps {
@@ -178,14 +178,15 @@ fn keep(left: Vec<Left>, rows: &mut Rows) {
 }
 
 impl Outcome {
-    pub(crate) fn passed(&self) -> bool {
+    /// Whether everything was as expected.
+    pub fn passed(&self) -> bool {
         self.errors.is_empty() && self.differences.is_empty()
     }
 
     fn judge(
         &mut self,
         judge: &Judge<'_>,
-        expect: &BTreeMap<String, super::file::Table>,
+        expect: &BTreeMap<String, Table>,
         at: &smiles_stage::Path,
         rows: &Rows,
     ) {
