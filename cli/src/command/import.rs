@@ -10,7 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use smiles_config::Environment;
-use smiles_import::{Import, ImportError, Progress, Rules, Source, Workshop};
+use smiles_import::{Import, ImportError, Progress, Rules, Source, StageFactory};
 use smiles_stage::{Migrate, Path};
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let data_dir = project::data_dir(args.data.data_dir.as_deref(), &environment);
     let opened = project::open(entry, &environment, &registry::built_in())?;
     let pipeline = opened.loaded.pipeline.clone().context("a pipeline that was opened is there")?;
-    let workshop = Workshop {
+    let stage_factory = StageFactory {
         pipeline,
         registry: opened.loaded.registry.clone(),
         files: Arc::clone(&opened.loaded.files),
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
     block_on(async {
         if args.in_place {
             let how = Migrate { dry_run: args.dry_run, timezone: args.timezone.clone() };
-            return print(&smiles_import::mend(&workshop, opened.wired, &rules, &how, &progress).await?);
+            return print(&smiles_import::mend(&stage_factory, opened.wired, &rules, &how, &progress).await?);
         }
         let argument = args.source.as_deref().unwrap_or_default();
         let source = Source::open(argument, args.table.as_deref()).await?;
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
         };
         let stop = interrupted();
         let mut import = Import {
-            workshop: &workshop,
+            stage_factory: &stage_factory,
             source,
             zone,
             dry_run: args.dry_run,

@@ -11,7 +11,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use jiff::Timestamp;
 use smiles_config::{Environment, Pipeline, Tree, load};
-use smiles_runtime::{Left, Meters, Role, RunOptions, SystemClock, Trial, Wired, wire};
+use smiles_runtime::{Meters, Role, RunOptions, StageOutput, SystemClock, TestPipeline, Wired, wire};
 use smiles_stage::{Clock, Registry, Source, prometheus};
 
 use crate::device::{Device, Registers, TYPE};
@@ -34,7 +34,7 @@ pub(crate) struct Bench {
     /// The columns that leave each source and transform, by its name.
     pub(crate) stages: BTreeMap<String, SchemaRef>,
     pub(crate) sources: Vec<OneSource>,
-    trial: Trial,
+    test_pipeline: TestPipeline,
 }
 
 /// A source of the pipeline.
@@ -89,24 +89,24 @@ impl Bench {
         let meters = Meters::new(prometheus::Registry::new(), Arc::clone(&clock))?;
         let (data_dir, process) = (PathBuf::new(), Arc::default());
         let options = RunOptions { data_dir, clock, meters, grace: Duration::ZERO, process };
-        let trial = wired.trial(options).await?;
+        let test_pipeline = wired.test_pipeline(options).await?;
         Ok(Self {
             stages: stages.into_iter().map(|(_, name, schema)| (name, schema)).collect(),
             sources,
-            trial,
+            test_pipeline,
         })
     }
 
     /// As if nothing had ever come from a source.
     pub(crate) async fn begin_again(&mut self) -> Result<(), Cause> {
         self.hang_up();
-        Ok(self.trial.begin_again(Timestamp::UNIX_EPOCH).await?)
+        Ok(self.test_pipeline.begin_again(Timestamp::UNIX_EPOCH).await?)
     }
 
     /// The process was killed and started again.
     pub(crate) async fn restart(&mut self) -> Result<(), Cause> {
         self.hang_up();
-        Ok(self.trial.restart().await?)
+        Ok(self.test_pipeline.restart().await?)
     }
 
     /// The same, while rows of a pass were on their way.
@@ -117,7 +117,7 @@ impl Bench {
         began: Timestamp,
     ) -> Result<(), Cause> {
         self.hang_up();
-        Ok(self.trial.crash(source, rows, began, true).await?)
+        Ok(self.test_pipeline.crash(source, rows, began, true).await?)
     }
 
     /// The rows of one pass through every stage.
@@ -127,8 +127,8 @@ impl Bench {
         rows: &RecordBatch,
         began: Timestamp,
         complete: bool,
-    ) -> Result<Vec<Left>, Cause> {
-        Ok(self.trial.feed(source, rows, began, complete).await?)
+    ) -> Result<Vec<StageOutput>, Cause> {
+        Ok(self.test_pipeline.feed(source, rows, began, complete).await?)
     }
 
     /// A pass of the real source over these registers: its rows and whether it reached every record, and what it
@@ -144,7 +144,7 @@ impl Bench {
         }
         let open = match &mut one.open {
             Some(open) => open,
-            None => one.open.insert(self.trial.open(source).await.map_err(|error| error.chain())?),
+            None => one.open.insert(self.test_pipeline.open(source).await.map_err(|error| error.chain())?),
         };
         Ok(match open.next().await {
             Ok(Some(pass)) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
-use smiles_runtime::Left;
+use smiles_runtime::StageOutput;
 use smiles_stage::Problems;
 
 use crate::bench::{Bench, UnderTest};
@@ -173,8 +173,8 @@ fn changed(straight: &Rows, again: &Rows) -> Option<String> {
     None
 }
 
-fn keep(left: Vec<Left>, rows: &mut Rows) {
-    left.into_iter().for_each(|Left { stage, rows: more }| rows.entry(stage).or_default().push(more));
+fn keep(left: Vec<StageOutput>, rows: &mut Rows) {
+    left.into_iter().for_each(|StageOutput { stage, rows: more }| rows.entry(stage).or_default().push(more));
 }
 
 impl Outcome {

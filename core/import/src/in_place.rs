@@ -6,20 +6,20 @@ use smiles_stage::Migrate;
 use crate::error::{ImportError, told};
 use crate::progress::Progress;
 use crate::rules::Rules;
-use crate::target::Workshop;
+use crate::target::StageFactory;
 
 /// Adopts the pipeline's own database, then mends what stands in it; says what was mended, for people.
 ///
 /// # Errors
 /// There is no such database, or it could not be done.
 pub async fn mend(
-    workshop: &Workshop,
+    stage_factory: &StageFactory,
     wired: Wired,
     rules: &Rules,
     how: &Migrate,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<String, ImportError> {
-    let store = workshop.store()?.clone();
+    let store = stage_factory.store()?.clone();
     if store.options.get("database").is_none() {
         return Err(ImportError::Refused(
             "--in-place mends a database of the earlier system that DB_HOST names; there is none. To take one over from \
@@ -27,7 +27,7 @@ pub async fn mend(
                 .to_owned(),
         ));
     }
-    let migrated = wired.migrate(workshop.options.clone(), how, |_| {}).await.map_err(told)?;
+    let migrated = wired.migrate(stage_factory.options.clone(), how, |_| {}).await.map_err(told)?;
     let waiting = migrated.iter().any(|(_, migrated)| !migrated.steps.is_empty());
     if waiting && how.dry_run {
         return Ok(

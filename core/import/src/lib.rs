@@ -6,7 +6,7 @@
 //! each with a watermark: one that is interrupted goes on there. Its [`Report`] says what became of the rows. [`mend`]
 //! adopts a database where it is and mends it there.
 //!
-//! Stages are made by a [`Workshop`]; [`Progress`] is told to whoever asked for the import.
+//! Stages are made by a [`StageFactory`]; [`Progress`] is told to whoever asked for the import.
 
 mod convert;
 mod error;
@@ -25,5 +25,5 @@ pub use progress::Progress;
 pub use report::Report;
 pub use rules::Rules;
 pub use source::Source;
-pub use target::Workshop;
+pub use target::StageFactory;
 pub use transfer::Import;

@@ -23,7 +23,7 @@ use crate::rules::Step;
 const NAME: &str = "import";
 
 /// How stages are made.
-pub struct Workshop {
+pub struct StageFactory {
     /// The pipeline whose store takes the rows.
     pub pipeline: Pipeline,
     /// The stages it can be made of.
@@ -34,7 +34,7 @@ pub struct Workshop {
     pub options: RunOptions,
 }
 
-impl Workshop {
+impl StageFactory {
     /// The sink that keeps tables: of several the first.
     pub(crate) fn store(&self) -> Result<&StageDecl, ImportError> {
         let stores = self.pipeline.sinks.iter().map(|sink| &sink.stage);
@@ -98,7 +98,7 @@ impl Workshop {
     }
 
     fn context(&self, stage: &str) -> OpenContext {
-        let Workshop { options, pipeline, .. } = self;
+        let StageFactory { options, pipeline, .. } = self;
         OpenContext {
             process: Arc::clone(&options.process),
             ..OpenContext::new(&pipeline.name, stage, &options.data_dir, Arc::clone(&options.clock))

@@ -16,7 +16,7 @@ use crate::repeats;
 use crate::report::{Report, Taken};
 use crate::rules::{Rules, Step};
 use crate::source::Source;
-use crate::target::{Chain, Workshop, Written};
+use crate::target::{Chain, StageFactory, Written};
 
 /// Rows per transaction.
 const PIECE: usize = 10_000;
@@ -26,7 +26,7 @@ const NAMED: usize = 20;
 /// One import.
 pub struct Import<'a> {
     /// Makes the stages; its pipeline has the store that takes the rows.
-    pub workshop: &'a Workshop,
+    pub stage_factory: &'a StageFactory,
     /// Where the rows come from.
     pub source: Source,
     /// Of instants without one.
@@ -123,12 +123,12 @@ impl Import<'_> {
         }
         let total = self.source.count(&step.table).await?;
         let mut taken = Taken { total, ..Taken::default() };
-        let (mut chain, output) = self.workshop.transforms(step, Arc::clone(&schema))?;
+        let (mut chain, output) = self.stage_factory.transforms(step, Arc::clone(&schema))?;
         let first = self.source.rows(&step.table, &columns, number.as_deref(), 0, 1).await?;
         let Some(first) = first.into_iter().next() else { return Ok(taken) };
         let (mut target, mut mark) = (None, 0);
         if !self.dry_run {
-            let mut opened = self.workshop.open(step, &output, run_of(step, &first)).await?;
+            let mut opened = self.stage_factory.open(step, &output, run_of(step, &first)).await?;
             let (number, id) = opened.mark().await?;
             self.is_another(id.as_deref()).await?;
             (target, mark) = (Some(opened), number);

@@ -18,7 +18,7 @@ pub use lifecycle::options::{OpenError, RunOptions};
 pub use lifecycle::replay::{ReplayError, Replayed, replay};
 pub use lifecycle::running::{Exit, Running, run_all};
 pub use lifecycle::target::Target;
-pub use lifecycle::trial::{Left, Trial, TrialError};
+pub use lifecycle::test_pipeline::{StageOutput, TestPipeline, TestPipelineError};
 pub use observe::meter::Meters;
 pub use time::system::SystemClock;
 pub use wire::graph::{Role, StageSummary};

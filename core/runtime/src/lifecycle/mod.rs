@@ -7,4 +7,4 @@ pub(crate) mod replay;
 pub(crate) mod running;
 pub(crate) mod stages;
 pub(crate) mod target;
-pub(crate) mod trial;
+pub(crate) mod test_pipeline;

@@ -26,14 +26,14 @@ use crate::wire::wired::Wired;
 const MAX_BYTES: u64 = 1 << 30;
 
 /// A pipeline whose transforms are open.
-pub struct Trial {
+pub struct TestPipeline {
     pipeline: String,
-    sources: Vec<Tried>,
+    sources: Vec<TestSource>,
     chain: Chain,
     journal: Arc<dyn Journal>,
 }
 
-struct Tried {
+struct TestSource {
     name: String,
     plan: Box<dyn SourcePlan>,
     context: OpenContext,
@@ -44,7 +44,7 @@ struct Tried {
 
 /// Rows as they left a stage.
 #[derive(Clone, Debug)]
-pub struct Left {
+pub struct StageOutput {
     /// The source or transform.
     pub stage: String,
     /// The rows.
@@ -53,7 +53,7 @@ pub struct Left {
 
 /// Why rows did not get through.
 #[derive(Debug, thiserror::Error)]
-pub enum TrialError {
+pub enum TestPipelineError {
     /// A stage did not take them.
     #[error("`{stage}` failed")]
     Stage {
@@ -77,7 +77,7 @@ impl Wired {
     ///
     /// # Errors
     /// A transform cannot be opened.
-    pub async fn trial(self, options: RunOptions) -> Result<Trial, OpenError> {
+    pub async fn test_pipeline(self, options: RunOptions) -> Result<TestPipeline, OpenError> {
         let board = self.board(&options);
         let settled = self.settle(&[]);
         let Self { pipeline, sources, transforms, input, .. } = self;
@@ -102,14 +102,14 @@ impl Wired {
             let name = decl.stage.name.clone();
             let stamp = RowStamp::new(&input, plan.output(), &name);
             let context = OpenContext { every: decl.every, ..common.context(&name) };
-            Tried { name, plan, context, stamp, passes: None }
+            TestSource { name, plan, context, stamp, passes: None }
         };
         let sources = pipeline.sources.iter().zip(sources).map(tried).collect();
-        Ok(Trial { pipeline: name, sources, chain, journal })
+        Ok(TestPipeline { pipeline: name, sources, chain, journal })
     }
 }
 
-impl Trial {
+impl TestPipeline {
     /// The source itself (counted from 0, in the order of the file), for a pass over a device.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl Trial {
         rows: &RecordBatch,
         began: Timestamp,
         complete: bool,
-    ) -> Result<Vec<Left>, TrialError> {
+    ) -> Result<Vec<StageOutput>, TestPipelineError> {
         let (left, records) = self.apply(source, rows, began, complete)?;
         let (state, rejected) = (self.chain.staged(), self.chain.rejected());
         if records.num_rows() > 0 || !state.is_empty() || !rejected.is_empty() {
@@ -148,14 +148,14 @@ impl Trial {
     /// The same, but the process dies before the journal has the rows, and starts again.
     ///
     /// # Errors
-    /// As [`Trial::feed`].
+    /// As [`TestPipeline::feed`].
     pub async fn crash(
         &mut self,
         source: usize,
         rows: &RecordBatch,
         began: Timestamp,
         complete: bool,
-    ) -> Result<(), TrialError> {
+    ) -> Result<(), TestPipelineError> {
         self.apply(source, rows, began, complete)?;
         self.restart().await
     }
@@ -164,7 +164,7 @@ impl Trial {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub async fn restart(&mut self) -> Result<(), TrialError> {
+    pub async fn restart(&mut self) -> Result<(), TestPipelineError> {
         self.sources.iter_mut().for_each(|source| source.passes = None);
         self.chain.restart(self.journal.load_state().await?);
         Ok(())
@@ -174,7 +174,7 @@ impl Trial {
     ///
     /// # Errors
     /// There is no journal to be had.
-    pub async fn begin_again(&mut self, now: Timestamp) -> Result<(), TrialError> {
+    pub async fn begin_again(&mut self, now: Timestamp) -> Result<(), TestPipelineError> {
         self.journal = in_memory(&self.pipeline, now).await?;
         self.restart().await
     }
@@ -185,19 +185,20 @@ impl Trial {
         rows: &RecordBatch,
         began: Timestamp,
         complete: bool,
-    ) -> Result<(Vec<Left>, RecordBatch), TrialError> {
+    ) -> Result<(Vec<StageOutput>, RecordBatch), TestPipelineError> {
         let pass = self.pass(source, began, complete);
-        let Some(Tried { name, stamp, .. }) = self.sources.get(source) else {
+        let Some(TestSource { name, stamp, .. }) = self.sources.get(source) else {
             let source = StageError::halt("there is no such source");
-            return Err(TrialError::Stage { stage: String::new(), source });
+            return Err(TestPipelineError::Stage { stage: String::new(), source });
         };
-        let failed = |source| TrialError::Stage { stage: name.clone(), source };
+        let failed = |source| TestPipelineError::Stage { stage: name.clone(), source };
         let stamped = stamp.apply(rows, began).map_err(failed)?;
-        let mut left = vec![Left { stage: name.clone(), rows: stamped.clone() }];
+        let mut left = vec![StageOutput { stage: name.clone(), rows: stamped.clone() }];
         let watched = self.chain.apply_watched(stamped, &pass, &mut |stage, rows| {
-            left.push(Left { stage: stage.to_owned(), rows: rows.clone() });
+            left.push(StageOutput { stage: stage.to_owned(), rows: rows.clone() });
         });
-        let failed = |ChainError { transform, error }| TrialError::Stage { stage: transform, source: error };
+        let failed =
+            |ChainError { transform, error }| TestPipelineError::Stage { stage: transform, source: error };
         Ok((left, watched.map_err(failed)?))
     }
 
