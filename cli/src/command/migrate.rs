@@ -95,7 +95,7 @@ fn report(planned: &[(String, Migrated)]) -> String {
                     .rows
                     .map_or("rows not counted lately".to_owned(), |rows| format!("about {rows} rows"));
                 let (name, bytes) = (&table.name, people(table.bytes));
-                _ = writeln!(text, "    writes {name} anew: {rows}, {bytes} with indexes");
+                _ = writeln!(text, "    rewrites {name}: {rows}, {bytes} with indexes");
             }
         }
         if planned.steps.is_empty() {

@@ -66,7 +66,7 @@ fn all_ones(name: &str, field: &Field, at: &Path) -> Option<Problem> {
     }
     let message = format!(
         "`{name}` can hold {0} (all ones, which often says \"not available\"): tables hold up to {1}, and the whole row \
-         would be set aside",
+         would be a dead letter",
         u64::MAX,
         i64::MAX
     );
@@ -255,7 +255,7 @@ mod tests {
                 "total: {at: 0, type: u64}",
                 &[
                     "total: `total` can hold 18446744073709551615 (all ones, which often says \"not available\"): tables \
-                   hold up to 9223372036854775807, and the whole row would be set aside",
+                   hold up to 9223372036854775807, and the whole row would be a dead letter",
                 ],
             ),
             (

@@ -254,7 +254,7 @@ pub(crate) struct TotalSetArgs {
 #[command(after_help = "Example:
   smiles total move 116182800001/1 116182809999/1
 
-The replacement must have been heard once. What it published so far is added to the total of the old device, which
+The replacement must have been read once. What it published so far is added to the total of the old device, which
 stays where it is: its rows are history. Sums over several devices do not change by it.")]
 pub(crate) struct TotalMoveArgs {
     /// What was replaced

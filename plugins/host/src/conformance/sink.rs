@@ -27,7 +27,7 @@ fn at(seq: u64) -> Position {
 fn reachable<T>(result: Result<T, Failed>) -> Result<T, Verdict> {
     result.map_err(|failed| match failed.error.action() {
         Action::Retry { .. } | Action::Halt if !failed.reopen => {
-            Verdict::Skip(format!("the target takes nothing: {}", failed.error))
+            Verdict::Skip(format!("cannot write to the target: {}", failed.error))
         }
         _ => Verdict::Fail(failed.error.to_string()),
     })
