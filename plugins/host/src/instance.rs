@@ -15,7 +15,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use crate::context::{Asked, Context, Memory};
-use crate::held::{Cancel, Failed, Held};
+use crate::instance_handle::{Cancel, Failed, Held};
 
 /// How long dropping an instance waits for its `close`.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -10,8 +10,8 @@ use smiles_stage::{
     StageError,
 };
 
-use crate::held::{Failed, Passed};
 use crate::instance::open_one;
+use crate::instance_handle::{Failed, Passed};
 use crate::rows;
 use crate::stage_type::{Slot, StageType, file_name, unsound};
 

@@ -11,8 +11,8 @@ use smiles_stage::{OpenContext, Problem, Problems, StageError};
 
 use crate::context::Context;
 use crate::file::{Metadata, MetricMeta, StageMeta, examine};
-use crate::held::{Cancel, Failed, Held};
 use crate::instance::{Fitness, Instance};
+use crate::instance_handle::{Cancel, Failed, Held};
 use crate::library::{Library, Table};
 use crate::probe::{Answer, PlanQuestion, Prober, Question, StageAnswer};
 

@@ -13,11 +13,11 @@ use smiles_tables::{Bundle, Place, TablePlan};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, CopyInSink};
 
-use crate::blame::{Judge, Kind, Whose, held};
+use crate::attribution::{Judge, Kind, Whose, held};
 use crate::catalog::Guard;
+use crate::catalog_query::Evidence;
 use crate::encode::{ArrayParameter, Rows};
 use crate::error::told;
-use crate::evidence::Evidence;
 use crate::load::{self, Load, NoFit, Step};
 use crate::watermark;
 use crate::watermark::Begun;

@@ -6,7 +6,7 @@ use smiles_tables::Place;
 use tokio::time::Instant;
 
 use crate::attempt::{Refusal, Write, about_rows};
-use crate::blame::{Judge, Whose, held};
+use crate::attribution::{Judge, Whose, held};
 use crate::error::reason;
 
 const UNDO: &str = "ROLLBACK TO SAVEPOINT attempt";

@@ -6,7 +6,7 @@ use smiles_tables::{Mode, TablePlan};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, Row};
 
-use crate::evidence::Evidence;
+use crate::catalog_query::Evidence;
 use crate::sql::qualified;
 
 /// What stands against a row, or for it.

@@ -4,7 +4,7 @@ use postgres_types::{ToSql, Type};
 use smiles_stage::StageError;
 use smiles_tables::TablePlan;
 
-use crate::evidence::Evidence;
+use crate::catalog_query::Evidence;
 use crate::sql::qualified;
 
 /// Name, type and default of every column that gets its value from the database. A value of an identity column is

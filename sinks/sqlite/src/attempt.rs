@@ -6,11 +6,11 @@ use smiles_stage::{RunId, Seq, StageError};
 use smiles_store::{Part, Rejected, latest};
 use smiles_tables::{Mode, Piece, Place, TablePlan, merge, write_time};
 
+use crate::attribution::Whose;
 use crate::bind::{Binder, RowError};
-use crate::blame::Whose;
 use crate::error::{code, failure_code, told};
 use crate::writer::Settings;
-use crate::{blame, watermark};
+use crate::{attribution, watermark};
 
 /// The rows of one table, and the statement that writes one.
 pub(crate) struct Insert<'a> {
@@ -101,7 +101,7 @@ impl Write<'_> {
         table: &TablePlan,
         error: rusqlite::Error,
     ) -> Result<(Whose, rusqlite::Error), StageError> {
-        match blame::whose(connection, table, &error).map_err(|error| self.tell(error))? {
+        match attribution::whose(connection, table, &error).map_err(|error| self.tell(error))? {
             Whose::NoRow => Err(self.tell(error)),
             Whose::Table(why) => Err(StageError::retry(why).because(error)),
             whose => Ok((whose, error)),
@@ -131,7 +131,7 @@ impl Write<'_> {
             return Err(self.tell(error));
         }
         let tables = self.settings.tables.written();
-        match blame::of_commit(&transaction, tables).map_err(|error| self.tell(error))? {
+        match attribution::of_commit(&transaction, tables).map_err(|error| self.tell(error))? {
             Whose::Table(why) => Err(StageError::retry(why).because(error)),
             _ => Ok(false),
         }

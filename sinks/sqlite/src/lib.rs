@@ -11,8 +11,8 @@
 
 mod answer;
 mod attempt;
+mod attribution;
 mod bind;
-mod blame;
 mod compile;
 mod config;
 mod error;

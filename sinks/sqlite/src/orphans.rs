@@ -7,8 +7,8 @@ use smiles_store::{Rejected, halves, places};
 use smiles_tables::Place;
 
 use crate::attempt::Write;
+use crate::attribution::{self, Whose};
 use crate::bind::RowError;
-use crate::blame::{self, Whose};
 
 const CODE: &str = "SQLITE_CONSTRAINT_FOREIGNKEY";
 const REASON: &str = "a foreign key of the row, or one that leads to it, leads nowhere at the commit";
@@ -21,7 +21,7 @@ pub(crate) fn store(write: &Write<'_>, connection: &mut Connection) -> Result<()
     let transaction = write.begin(connection)?;
     let mut broken = broken(&transaction).map_err(|error| write.tell(error))?;
     let tables = write.parts.iter().map(|insert| insert.part.table);
-    let whose = blame::of_commit(&transaction, tables).map_err(|error| write.tell(error))?;
+    let whose = attribution::of_commit(&transaction, tables).map_err(|error| write.tell(error))?;
     let places = places(write.parts.iter().map(|insert| &insert.part));
     let mut rejected = Rejected::default();
     let mut ranges: Vec<&[Place]> = halves(&places).into_iter().rev().collect();

@@ -7,15 +7,15 @@
 mod address;
 mod check;
 mod columns;
+mod connection;
 mod decode;
 pub mod device;
-mod doubt;
-mod line;
-mod list;
-mod mend;
+mod device_warnings;
+mod frame_repair;
+mod list_scan;
 mod options;
-mod pass;
 mod plan;
+mod poll;
 mod source;
 #[cfg(test)]
 mod testing;

@@ -16,12 +16,12 @@ use smiles_stage::{
 use crate::address::Address;
 use crate::check::check;
 use crate::columns::{Column, columns};
+use crate::connection::{Line, Manner};
 use crate::device::Device;
 use crate::device::field::Field;
-use crate::doubt::doubts;
-use crate::line::{Line, Manner};
-use crate::pass::{Course, Memories, Shape};
+use crate::device_warnings::doubts;
 use crate::plan::plan;
+use crate::poll::{Course, Memories, Shape};
 use crate::source::Poller;
 
 /// A pass may take at least this long, however often it is due.

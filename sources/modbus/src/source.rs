@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use smiles_stage::{Pass, Source, StageError};
 
 use crate::columns::Column;
+use crate::connection::Line;
 use crate::decode::{Heard, rows};
-use crate::line::Line;
-use crate::pass::{Course, Memories, Outcome, run};
+use crate::poll::{Course, Memories, Outcome, run};
 
 /// One device, polled.
 pub(crate) struct Poller {

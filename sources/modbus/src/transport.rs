@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::device::block::Tolerance;
-use crate::mend::{Asked, Broken, Frame, HEADER, frame_length, framed, mend, take_frame};
+use crate::frame_repair::{Asked, Broken, Frame, HEADER, frame_length, framed, mend, take_frame};
 
 /// Bytes of a read request: header, function, address, count.
 const REQUEST: usize = HEADER + 5;

@@ -13,8 +13,8 @@ use smiles_stage::{
     State, Transform, TransformPlan,
 };
 
+use crate::column_plan::{Shape, planned};
 use crate::columns;
-use crate::shape::{Shape, planned};
 
 /// The stage type `unit_conversion`.
 pub struct UnitConversion;

@@ -6,7 +6,7 @@ use smiles_stage::{Action, Position, RunId, Seq};
 use crate::conformance::batches;
 use crate::conformance::count::Count;
 use crate::conformance::subject::{Check, LIMIT, Subject, Verdict, WRITES};
-use crate::held::{Failed, Held};
+use crate::instance_handle::{Failed, Held};
 
 pub(super) const CHECKS: &[Check] = &[
     ("every type and shape of rows is taken and released", every_shape),

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use smiles_stage::{Action, Position, RunId, Seq};
 
 use crate::conformance::subject::{Check, LIMIT, Subject, Verdict};
-use crate::held::{Held, Passed};
+use crate::instance_handle::{Held, Passed};
 
 pub(super) const CHECKS: &[Check] = &[
     ("passes bring rows of the planned columns", passes),

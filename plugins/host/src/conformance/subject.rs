@@ -11,7 +11,7 @@ use smiles_stage::Clock;
 use crate::conformance::batches;
 use crate::context::Context;
 use crate::file::{Role, StageMeta};
-use crate::held::{Cancel, Failed, Held};
+use crate::instance_handle::{Cancel, Failed, Held};
 use crate::probe::plan;
 
 /// How long a call of the check may take, for those that are told.

@@ -11,7 +11,7 @@ use crate::conformance::batches;
 use crate::conformance::count::Count;
 use crate::conformance::subject::{Check, Subject, Verdict, WRITES};
 use crate::context::{Asked, Memory};
-use crate::held::{Failed, Held};
+use crate::instance_handle::{Failed, Held};
 use crate::rows::copied;
 
 pub(super) const CHECKS: &[Check] = &[

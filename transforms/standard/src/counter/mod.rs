@@ -19,11 +19,11 @@ use smiles_stage::{
 use std::time::Duration;
 
 use crate::accepted::Accepted;
+use crate::column_plan::{Shape, planned};
 use crate::columns;
 use crate::keyed::{Key, each_row, shown};
 use crate::quantity::Quantity;
 use crate::rate::RateText;
-use crate::shape::{Shape, planned};
 pub use total::Total;
 use total::{Event, Limits};
 

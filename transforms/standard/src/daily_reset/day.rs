@@ -1,6 +1,6 @@
 //! One counter of the day: what is kept of it, and how its periods follow one another.
 //!
-//! How a reading changes it is in [`super::hear`]. A known counter always yields its sum, heard or not, since a sum is
+//! How a reading changes it is in [`super::reading`]. A known counter always yields its sum, heard or not, since a sum is
 //! not a measurement.
 
 use jiff::{SignedDuration, Timestamp};

@@ -3,7 +3,7 @@
 //! The rules are in [`day`] and [`hear`]; this file is the stage around them: options, columns, keyed state.
 
 mod day;
-mod hear;
+mod reading;
 mod total;
 
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use smiles_stage::{
 };
 
 use crate::accepted::Accepted;
+use crate::column_plan::{Shape, planned};
 use crate::columns;
 use crate::keyed::{Key, each_row, shown};
 use crate::quantity::Quantity;
 use crate::rate::RateText;
-use crate::shape::{Shape, planned};
 use day::{Day, Event, Limits, Reading};
 use total::TotalColumn;
 

@@ -1,12 +1,12 @@
 //! `sum`: energy of the whole, of each source and of other groups, established once and then only grown.
 //!
-//! The rules are in [`ledger`], what is taken over from a store in [`recall`]; this file is the stage around them:
+//! The rules are in [`state`], what is taken over from a store in [`recall`]; this file is the stage around them:
 //! options, columns, state.
 
 mod clock;
-mod ledger;
 mod options;
 mod recall;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -17,16 +17,16 @@ use arrow_array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use clock::period_of;
 use jiff::tz::TimeZone;
-use ledger::{Ledger, Row};
 use smiles_stage::{
     Offer, OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage,
     StageError, State, Subject, Transform, TransformPlan, time_zone,
 };
+use state::{Ledger, Row};
 
+use crate::column_plan::{Shape, planned};
 use crate::columns;
 use crate::keyed::Key;
 use crate::rate::Rate;
-use crate::shape::{Shape, planned};
 use crate::sum::options::Options;
 
 /// The stage type `sum`.

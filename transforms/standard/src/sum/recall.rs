@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use smiles_stage::{MappedTable, Offer, Path, Periods, Query, SOURCE, StageError, TIME};
 
 use super::clock::period_of;
-use super::ledger::{Group, Groups, Key, Ledger};
+use super::state::{Group, Groups, Key, Ledger};
 use crate::sum::options::Options;
 use crate::{columns, keyed};
 

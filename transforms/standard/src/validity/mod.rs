@@ -17,8 +17,8 @@ use smiles_stage::{
     State, TIME, Transform, TransformPlan,
 };
 
+use crate::column_plan::{Shape, planned};
 use crate::keyed::Key;
-use crate::shape::{Shape, planned};
 use crate::{columns, raw};
 use condition::{Bound, Condition, Test};
 

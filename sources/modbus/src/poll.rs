@@ -7,10 +7,10 @@ use smiles_stage::Fault;
 use smiles_stage::option::Period;
 use tokio::time::Instant;
 
+use crate::connection::{Asker, Cause};
 use crate::device::field::{Field, Order, Type};
 use crate::device::{Raw, decode};
-use crate::line::{Asker, Cause};
-use crate::list::{Memory, Walk};
+use crate::list_scan::{Memory, Walk};
 use crate::plan::{Ask, List, Plan, Read};
 
 /// Failures on end after which a device is left alone until the next pass.

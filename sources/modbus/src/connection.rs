@@ -12,7 +12,7 @@ use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
 
 use crate::address::Address;
 use crate::device::block::{Table, Tolerance};
-use crate::mend::Broken;
+use crate::frame_repair::Broken;
 use crate::plan::Ask;
 use crate::transport::{Mended, Remark};
 

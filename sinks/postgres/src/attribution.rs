@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use smiles_stage::StageError;
 use tokio_postgres::error::DbError;
 
+use crate::catalog_query::Evidence;
 use crate::constraint::{self, Concerned};
 use crate::defaults;
 use crate::error::said;
-use crate::evidence::Evidence;
 
 /// Who is to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
