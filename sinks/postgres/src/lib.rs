@@ -37,6 +37,6 @@ mod watermark;
 mod write;
 mod writer;
 
-pub use config::{Config, SslMode};
+pub use config::{PostgresConfig, SslMode};
 pub use extract::{Extract, TextRow};
 pub use plan::Postgres;

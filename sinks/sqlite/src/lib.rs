@@ -32,6 +32,6 @@ mod words;
 mod write;
 mod writer;
 
-pub use config::{Config, Synchronous};
+pub use config::{SqliteConfig, Synchronous};
 pub use extract::{Extract, TextRow};
 pub use plan::Sqlite;
