@@ -9,18 +9,18 @@ use smiles_stage::Clock;
 use tokio::sync::watch;
 
 /// Real time a test waits for a sleeper before it fails.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REAL_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Wall and monotonic time as the test says. Clones show the same time.
 #[derive(Clone, Debug)]
 pub struct ManualClock {
-    face: Arc<Mutex<Face>>,
+    state: Arc<Mutex<ClockState>>,
     /// Bumped by every change of time or sleepers.
     changed: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
-struct Face {
+struct ClockState {
     wall: Timestamp,
     monotonic: Duration,
     /// Who sleeps, by a number of their own, and until when.
@@ -43,16 +43,16 @@ impl ManualClock {
 
     /// A clock at this wall time, monotonic zero.
     pub fn at(wall: Timestamp) -> Self {
-        let face = Face { wall, monotonic: Duration::ZERO, sleepers: Vec::new(), next_sleeper: 0 };
-        Self { face: Arc::new(Mutex::new(face)), changed: watch::Sender::new(0) }
+        let state = ClockState { wall, monotonic: Duration::ZERO, sleepers: Vec::new(), next_sleeper: 0 };
+        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(0) }
     }
 
     /// Lets both clocks go forward by `step`; who slept until then or earlier wakes.
     pub fn advance(&self, step: Duration) {
         {
-            let mut face = self.face();
-            face.monotonic += step;
-            face.wall = face.wall.saturating_add(step).unwrap_or(Timestamp::MAX);
+            let mut state = self.state();
+            state.monotonic += step;
+            state.wall = state.wall.saturating_add(step).unwrap_or(Timestamp::MAX);
         }
         self.bump();
     }
@@ -60,16 +60,16 @@ impl ManualClock {
     /// Steps the wall clock alone, as a suspended machine or an operator does.
     pub fn step_wall(&self, step: SignedDuration) {
         {
-            let mut face = self.face();
-            face.wall = face.wall.saturating_add(step).unwrap_or(Timestamp::MAX);
+            let mut state = self.state();
+            state.wall = state.wall.saturating_add(step).unwrap_or(Timestamp::MAX);
         }
         self.bump();
     }
 
     /// Until when the present sleepers sleep, earliest first.
     pub fn deadlines(&self) -> Vec<Duration> {
-        let face = self.face();
-        let mut deadlines: Vec<Duration> = face.waiting().collect();
+        let state = self.state();
+        let mut deadlines: Vec<Duration> = state.waiting().collect();
         deadlines.sort_unstable();
         deadlines
     }
@@ -79,7 +79,7 @@ impl ManualClock {
     /// # Panics
     /// They did not within ten real seconds.
     pub async fn wait_for_sleepers(&self, count: usize) {
-        self.wait_until(&format!("{count} sleepers"), |face| face.waiting().count() >= count).await;
+        self.wait_until(&format!("{count} sleepers"), |state| state.waiting().count() >= count).await;
     }
 
     /// Returns once a task sleeps until exactly `deadline` (monotonic), which lies in the future.
@@ -88,31 +88,35 @@ impl ManualClock {
     /// None did within ten real seconds.
     pub async fn wait_for_sleeper_until(&self, deadline: Duration) {
         let what = format!("a sleeper until {deadline:?}");
-        self.wait_until(&what, |face| face.waiting().any(|until| until == deadline)).await;
+        self.wait_until(&what, |state| state.waiting().any(|until| until == deadline)).await;
     }
 
     /// Goes to the earliest deadline, if anyone sleeps; says whether it moved.
     pub fn advance_to_next(&self) -> bool {
         let Some(next) = self.deadlines().first().copied() else { return false };
-        let step = next.saturating_sub(self.face().monotonic);
+        let step = next.saturating_sub(self.state().monotonic);
         self.advance(step);
         true
     }
 
-    async fn wait_until(&self, what: &str, holds: impl Fn(&Face) -> bool) {
+    async fn wait_until(&self, what: &str, holds: impl Fn(&ClockState) -> bool) {
         let mut changed = self.changed.subscribe();
-        let waited = tokio::time::timeout(PATIENCE, async {
-            while !holds(&self.face()) {
+        let waited = tokio::time::timeout(REAL_TIME_LIMIT, async {
+            while !holds(&self.state()) {
                 if changed.changed().await.is_err() {
                     return;
                 }
             }
         });
-        assert!(waited.await.is_ok(), "no {what} within {PATIENCE:?}; sleeping until {:?}", self.deadlines());
+        assert!(
+            waited.await.is_ok(),
+            "no {what} within {REAL_TIME_LIMIT:?}; sleeping until {:?}",
+            self.deadlines()
+        );
     }
 
-    fn face(&self) -> MutexGuard<'_, Face> {
-        self.face.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ClockState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn bump(&self) {
@@ -120,7 +124,7 @@ impl ManualClock {
     }
 }
 
-impl Face {
+impl ClockState {
     fn waiting(&self) -> impl Iterator<Item = Duration> {
         self.sleepers.iter().map(|sleeper| sleeper.1).filter(|until| *until > self.monotonic)
     }
@@ -129,17 +133,17 @@ impl Face {
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        self.face().wall
+        self.state().wall
     }
 
     fn monotonic(&self) -> Duration {
-        self.face().monotonic
+        self.state().monotonic
     }
 
     async fn sleep_until(&self, deadline: Duration) {
         let mut changed = self.changed.subscribe();
-        let _asleep = Asleep::new(self, deadline);
-        while self.face().monotonic < deadline {
+        let _asleep = SleeperGuard::new(self, deadline);
+        while self.state().monotonic < deadline {
             if changed.changed().await.is_err() {
                 return;
             }
@@ -148,18 +152,18 @@ impl Clock for ManualClock {
 }
 
 /// Listed among the sleepers until dropped, also when the sleep is abandoned.
-struct Asleep {
+struct SleeperGuard {
     clock: ManualClock,
     number: u64,
 }
 
-impl Asleep {
+impl SleeperGuard {
     fn new(clock: &ManualClock, deadline: Duration) -> Self {
         let number = {
-            let mut face = clock.face();
-            face.next_sleeper += 1;
-            let number = face.next_sleeper;
-            face.sleepers.push((number, deadline));
+            let mut state = clock.state();
+            state.next_sleeper += 1;
+            let number = state.next_sleeper;
+            state.sleepers.push((number, deadline));
             number
         };
         clock.bump();
@@ -167,9 +171,9 @@ impl Asleep {
     }
 }
 
-impl Drop for Asleep {
+impl Drop for SleeperGuard {
     fn drop(&mut self) {
-        self.clock.face().sleepers.retain(|sleeper| sleeper.0 != self.number);
+        self.clock.state().sleepers.retain(|sleeper| sleeper.0 != self.number);
         self.clock.bump();
     }
 }

@@ -37,8 +37,8 @@ pub fn clock_steps(run: RunId) -> Vec<(Batch, Vec<String>)> {
     let back = NOON - DAY;
     // Time of the rows, when they were accepted, what the clock is worth (`None`: trusted; else whether the time is
     // known), rows; then the table.
-    type Step<'a> = (i64, i64, Option<bool>, &'a [(&'a str, i64)], Vec<(&'a str, i64, i64, i64)>);
-    let steps: [Step<'_>; 8] = [
+    type ClockStep<'a> = (i64, i64, Option<bool>, &'a [(&'a str, i64)], Vec<(&'a str, i64, i64, i64)>);
+    let steps: [ClockStep<'_>; 8] = [
         (NOON, NOON, None, &[("a", 1)], vec![("a", 1, NOON, NOON)]),
         // A year ahead, and nobody could know.
         (year, year, None, &[("a", 2), ("b", 2)], vec![("a", 2, year, NOON), ("b", 2, year, year)]),
@@ -87,7 +87,7 @@ pub fn clock_steps(run: RunId) -> Vec<(Batch, Vec<String>)> {
             ],
         ),
     ];
-    let batch = |(index, (time, accepted, worth, rows, table)): (usize, Step<'_>)| {
+    let batch = |(index, (time, accepted, worth, rows, table)): (usize, ClockStep<'_>)| {
         let records = records(time, rows);
         let records = worth.map_or(records.clone(), |known| mark_misdated(records, known));
         let seq = Seq(u64::try_from(index).unwrap_or(0) + 1);

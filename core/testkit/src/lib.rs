@@ -26,6 +26,6 @@ pub use eventually::eventually;
 pub use files::{MemoryFiles, NoFiles};
 pub use plans::{collecting_sink, memory_sink, scripted, scripted_with};
 pub use rows::{ids, numbered, numbered_schema};
-pub use scripted::{Script, Step};
+pub use scripted::{Script, ScriptStep};
 pub use singles::singles;
-pub use target::{CollectingSink, MemorySink, MemoryTarget, Mishap, Mishaps, Stored};
+pub use target::{CollectingSink, MemorySink, MemoryTarget, Stored, TargetFault, TargetFaults};

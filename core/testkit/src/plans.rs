@@ -10,26 +10,36 @@ use smiles_stage::{
     SourcePlan, StageError, Store, WiredSink,
 };
 
-use crate::{CollectingSink, MemorySink, MemoryTarget, Mishaps, Script, numbered_schema};
+use crate::{CollectingSink, MemorySink, MemoryTarget, Script, TargetFaults, numbered_schema};
 
 /// A source type named `name` whose every instance follows the script.
 pub fn scripted(name: &str, script: &Script, cadence: Cadence) -> Arc<dyn Factory<dyn SourcePlan>> {
     let plan =
         ScriptedPlan { script: script.clone(), cadence, schema: numbered_schema(), name: name.to_owned() };
-    Arc::new(Named { name: name.to_owned(), make: move || Box::new(plan.clone()) as Box<dyn SourcePlan> })
+    Arc::new(TestFactory {
+        name: name.to_owned(),
+        make: move || Box::new(plan.clone()) as Box<dyn SourcePlan>,
+    })
 }
 
 /// As [`scripted`], with other columns than [`numbered_schema`].
 pub fn scripted_with(name: &str, script: &Script, schema: SchemaRef) -> Arc<dyn Factory<dyn SourcePlan>> {
     let plan =
         ScriptedPlan { script: script.clone(), cadence: Cadence::Polled, schema, name: name.to_owned() };
-    Arc::new(Named { name: name.to_owned(), make: move || Box::new(plan.clone()) as Box<dyn SourcePlan> })
+    Arc::new(TestFactory {
+        name: name.to_owned(),
+        make: move || Box::new(plan.clone()) as Box<dyn SourcePlan>,
+    })
 }
 
 /// A transactional sink type named `name` over the target.
-pub fn memory_sink(name: &str, target: &MemoryTarget, mishaps: &Mishaps) -> Arc<dyn Factory<dyn SinkPlan>> {
+pub fn memory_sink(
+    name: &str,
+    target: &MemoryTarget,
+    mishaps: &TargetFaults,
+) -> Arc<dyn Factory<dyn SinkPlan>> {
     let plan = MemoryPlan { target: target.clone(), mishaps: mishaps.clone() };
-    Arc::new(Named { name: name.to_owned(), make: move || Box::new(plan.clone()) as Box<dyn SinkPlan> })
+    Arc::new(TestFactory { name: name.to_owned(), make: move || Box::new(plan.clone()) as Box<dyn SinkPlan> })
 }
 
 /// A sink type named `name` that collects, either live or at least once.
@@ -39,16 +49,16 @@ pub fn collecting_sink(
     delivery: Delivery,
 ) -> Arc<dyn Factory<dyn SinkPlan>> {
     let plan = CollectingPlan { sink: sink.clone(), delivery };
-    Arc::new(Named { name: name.to_owned(), make: move || Box::new(plan.clone()) as Box<dyn SinkPlan> })
+    Arc::new(TestFactory { name: name.to_owned(), make: move || Box::new(plan.clone()) as Box<dyn SinkPlan> })
 }
 
 /// A factory without options.
-struct Named<F> {
+struct TestFactory<F> {
     name: String,
     make: F,
 }
 
-impl<P: ?Sized, F: Fn() -> Box<P> + Send + Sync> Factory<P> for Named<F> {
+impl<P: ?Sized, F: Fn() -> Box<P> + Send + Sync> Factory<P> for TestFactory<F> {
     fn name(&self) -> &str {
         &self.name
     }
@@ -96,7 +106,7 @@ impl SourcePlan for ScriptedPlan {
 #[derive(Clone)]
 struct MemoryPlan {
     target: MemoryTarget,
-    mishaps: Mishaps,
+    mishaps: TargetFaults,
 }
 
 impl SinkPlan for MemoryPlan {

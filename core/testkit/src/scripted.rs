@@ -12,7 +12,7 @@ use crate::{ids, numbered};
 
 /// What one call of `next` does.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum ScriptStep {
     /// A complete pass with these rows.
     Rows(RecordBatch),
     /// Rows, and one fault of this text.
@@ -26,23 +26,23 @@ pub enum Step {
     /// Never returns.
     Hang,
     /// Takes this long by the clock, then does the rest.
-    Slow(Duration, Box<Step>),
+    Slow(Duration, Box<ScriptStep>),
     /// There will never be more.
     End,
 }
 
 /// What happens when all steps are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
+enum WhenDone {
     Count,
     Quiet,
     End,
 }
 
 #[derive(Debug)]
-struct Tape {
-    steps: VecDeque<Step>,
-    then: Then,
+struct ScriptState {
+    steps: VecDeque<ScriptStep>,
+    then: WhenDone,
     next_id: i64,
     asked: Vec<Duration>,
     commits: Vec<Position>,
@@ -53,26 +53,26 @@ struct Tape {
 
 /// The steps to come and what happened so far. Clones are the same script.
 #[derive(Clone, Debug)]
-pub struct Script(Arc<Mutex<Tape>>);
+pub struct Script(Arc<Mutex<ScriptState>>);
 
 impl Script {
     /// After the steps: one row per pass, `id` 1, 2, 3 ...
     pub fn counting() -> Self {
-        Self::new(Then::Count)
+        Self::new(WhenDone::Count)
     }
 
     /// After the steps: the end.
     pub fn ending() -> Self {
-        Self::new(Then::End)
+        Self::new(WhenDone::End)
     }
 
     /// After the steps: complete passes without rows.
     pub fn quiet() -> Self {
-        Self::new(Then::Quiet)
+        Self::new(WhenDone::Quiet)
     }
 
-    fn new(then: Then) -> Self {
-        let tape = Tape {
+    fn new(then: WhenDone) -> Self {
+        let state = ScriptState {
             steps: VecDeque::new(),
             then,
             next_id: 1,
@@ -82,66 +82,66 @@ impl Script {
             durable: 0,
             opened: 0,
         };
-        Self(Arc::new(Mutex::new(tape)))
+        Self(Arc::new(Mutex::new(state)))
     }
 
     /// One more step, after those already written.
     #[must_use]
-    pub fn then(self, step: Step) -> Self {
+    pub fn then(self, step: ScriptStep) -> Self {
         self.push(step);
         self
     }
 
     /// One more step, after those already written.
-    pub fn push(&self, step: Step) {
-        self.tape().steps.push_back(step);
+    pub fn push(&self, step: ScriptStep) {
+        self.state().steps.push_back(step);
     }
 
     /// When each pass began, by the monotonic clock.
     pub fn asked(&self) -> Vec<Duration> {
-        self.tape().asked.clone()
+        self.state().asked.clone()
     }
 
     /// The positions committed so far.
     pub fn commits(&self) -> Vec<Position> {
-        self.tape().commits.clone()
+        self.state().commits.clone()
     }
 
     /// The ids of all rows returned before the last commit: durable, as far as the source was told.
     pub fn durable_ids(&self) -> Vec<i64> {
-        let tape = self.tape();
-        tape.returned[..tape.durable].to_vec()
+        let state = self.state();
+        state.returned[..state.durable].to_vec()
     }
 
     /// How often a source was made of this script.
     pub fn opened(&self) -> u64 {
-        self.tape().opened
+        self.state().opened
     }
 
     /// The source.
     pub fn source(&self, clock: Arc<dyn Clock>) -> Box<dyn Source> {
-        self.tape().opened += 1;
+        self.state().opened += 1;
         Box::new(Scripted { script: self.clone(), clock })
     }
 
-    fn take(&self, now: Duration) -> Step {
-        let mut tape = self.tape();
-        tape.asked.push(now);
-        if let Some(step) = tape.steps.pop_front() {
+    fn take(&self, now: Duration) -> ScriptStep {
+        let mut state = self.state();
+        state.asked.push(now);
+        if let Some(step) = state.steps.pop_front() {
             return step;
         }
-        match tape.then {
-            Then::End => Step::End,
-            Then::Quiet => Step::Rows(numbered([])),
-            Then::Count => {
-                let id = tape.next_id;
-                tape.next_id += 1;
-                Step::Rows(numbered([id]))
+        match state.then {
+            WhenDone::End => ScriptStep::End,
+            WhenDone::Quiet => ScriptStep::Rows(numbered([])),
+            WhenDone::Count => {
+                let id = state.next_id;
+                state.next_id += 1;
+                ScriptStep::Rows(numbered([id]))
             }
         }
     }
 
-    fn tape(&self) -> MutexGuard<'_, Tape> {
+    fn state(&self) -> MutexGuard<'_, ScriptState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,30 +155,30 @@ struct Scripted {
 impl Source for Scripted {
     async fn next(&mut self) -> Result<Option<Pass>, StageError> {
         let mut step = self.script.take(self.clock.monotonic());
-        while let Step::Slow(length, rest) = step {
+        while let ScriptStep::Slow(length, rest) = step {
             self.clock.sleep_until(self.clock.monotonic() + length).await;
             step = *rest;
         }
-        if let Step::Rows(rows) | Step::Partial(rows, _) = &step {
-            self.script.tape().returned.extend(ids(rows));
+        if let ScriptStep::Rows(rows) | ScriptStep::Partial(rows, _) = &step {
+            self.script.state().returned.extend(ids(rows));
         }
         match step {
-            Step::Rows(rows) => Ok(Some(Pass { rows, faults: Vec::new(), complete: true })),
-            Step::Partial(rows, message) => {
+            ScriptStep::Rows(rows) => Ok(Some(Pass { rows, faults: Vec::new(), complete: true })),
+            ScriptStep::Partial(rows, message) => {
                 Ok(Some(Pass { rows, faults: vec![Fault { message }], complete: false }))
             }
-            Step::Fail(message) => Err(StageError::retry(message)),
-            Step::Halt(message) => Err(StageError::halt(message)),
-            Step::Panic => std::panic::resume_unwind(Box::new("the source fell over".to_owned())),
-            Step::Hang | Step::Slow(..) => std::future::pending().await,
-            Step::End => Ok(None),
+            ScriptStep::Fail(message) => Err(StageError::retry(message)),
+            ScriptStep::Halt(message) => Err(StageError::halt(message)),
+            ScriptStep::Panic => std::panic::resume_unwind(Box::new("the source fell over".to_owned())),
+            ScriptStep::Hang | ScriptStep::Slow(..) => std::future::pending().await,
+            ScriptStep::End => Ok(None),
         }
     }
 
     async fn commit(&mut self, position: Position) -> Result<(), StageError> {
-        let mut tape = self.script.tape();
-        tape.commits.push(position);
-        tape.durable = tape.returned.len();
+        let mut state = self.script.state();
+        state.commits.push(position);
+        state.durable = state.returned.len();
         Ok(())
     }
 }

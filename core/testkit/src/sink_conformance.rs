@@ -279,18 +279,18 @@ async fn late_rows_are_stored_once(subject: &dyn Subject) {
 mod tests {
     use super::*;
     use crate::target::Flaw;
-    use crate::{MemorySink, MemoryTarget, Mishaps, numbered};
+    use crate::{MemorySink, MemoryTarget, TargetFaults, numbered};
 
     const POISON: i64 = 1_000_000;
 
     struct Memory {
         target: MemoryTarget,
-        mishaps: Mishaps,
+        mishaps: TargetFaults,
         flaw: Option<Flaw>,
     }
 
     fn memory(flaw: Option<Flaw>) -> Memory {
-        let mishaps = Mishaps::none();
+        let mishaps = TargetFaults::none();
         mishaps.refuse(POISON);
         Memory { target: MemoryTarget::new(9), mishaps, flaw }
     }

@@ -82,9 +82,9 @@ impl MemoryTarget {
     }
 }
 
-/// What goes wrong, once.
+/// A fault of the target that happens once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mishap {
+pub enum TargetFault {
     /// The watermark cannot be asked.
     NoWatermark,
     /// `write` fails.
@@ -107,66 +107,66 @@ pub enum Mishap {
     FlushPart,
 }
 
-/// The mishaps to come, in order, and rows never taken. Clones are the same list.
+/// The faults to come, in order, and rows never taken. Clones are the same list.
 #[derive(Clone, Debug, Default)]
-pub struct Mishaps(Arc<Mutex<Plight>>);
+pub struct TargetFaults(Arc<Mutex<FaultState>>);
 
 #[derive(Debug, Default)]
-struct Plight {
-    coming: VecDeque<Mishap>,
+struct FaultState {
+    pending_faults: VecDeque<TargetFault>,
     refused: HashSet<i64>,
     down: bool,
     attempts: u64,
 }
 
-impl Mishaps {
+impl TargetFaults {
     /// Nothing goes wrong yet.
     pub fn none() -> Self {
         Self::default()
     }
 
     /// One more, after those already coming.
-    pub fn push(&self, mishap: Mishap) {
-        self.plight().coming.push_back(mishap);
+    pub fn push(&self, fault: TargetFault) {
+        self.state().pending_faults.push_back(fault);
     }
 
     /// Rows with this `id` are rejected for good.
     pub fn refuse(&self, id: i64) {
-        self.plight().refused.insert(id);
+        self.state().refused.insert(id);
     }
 
     /// Rows with this `id` are taken again.
     pub fn accept(&self, id: i64) {
-        self.plight().refused.remove(&id);
+        self.state().refused.remove(&id);
     }
 
     /// While down every call fails.
     pub fn set_down(&self, down: bool) {
-        self.plight().down = down;
+        self.state().down = down;
     }
 
     /// How many calls the sink got, of any kind.
     pub fn attempts(&self) -> u64 {
-        self.plight().attempts
+        self.state().attempts
     }
 
-    /// Whether all mishaps have happened.
+    /// Whether all faults have happened.
     pub fn are_over(&self) -> bool {
-        self.plight().coming.is_empty()
+        self.state().pending_faults.is_empty()
     }
 
     fn call(&self) -> Result<(), StageError> {
-        let mut plight = self.plight();
-        plight.attempts += 1;
-        if plight.down { Err(StageError::retry("the target is down")) } else { Ok(()) }
+        let mut state = self.state();
+        state.attempts += 1;
+        if state.down { Err(StageError::retry("the target is down")) } else { Ok(()) }
     }
 
-    fn take(&self, these: &[Mishap]) -> Option<Mishap> {
-        let mut plight = self.plight();
-        if these.contains(plight.coming.front()?) { plight.coming.pop_front() } else { None }
+    fn take(&self, these: &[TargetFault]) -> Option<TargetFault> {
+        let mut state = self.state();
+        if these.contains(state.pending_faults.front()?) { state.pending_faults.pop_front() } else { None }
     }
 
-    fn plight(&self) -> MutexGuard<'_, Plight> {
+    fn state(&self) -> MutexGuard<'_, FaultState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -192,7 +192,7 @@ pub(crate) enum Flaw {
 #[derive(Debug)]
 pub struct MemorySink {
     target: MemoryTarget,
-    mishaps: Mishaps,
+    faults: TargetFaults,
     name: String,
     pub(crate) flaw: Option<Flaw>,
     pending: Vec<Batch>,
@@ -201,10 +201,10 @@ pub struct MemorySink {
 
 impl MemorySink {
     /// A connection to the target.
-    pub fn new(target: &MemoryTarget, mishaps: &Mishaps) -> Self {
+    pub fn new(target: &MemoryTarget, faults: &TargetFaults) -> Self {
         Self {
             target: target.clone(),
-            mishaps: mishaps.clone(),
+            faults: faults.clone(),
             name: "sink".to_owned(),
             flaw: None,
             pending: Vec::new(),
@@ -229,7 +229,7 @@ impl MemorySink {
     }
 
     fn rejections(&self) -> Vec<Rejection> {
-        let refused = self.mishaps.plight().refused.clone();
+        let refused = self.faults.state().refused.clone();
         let of = |(batch, pending): (usize, &Batch)| {
             let bad = column(&pending.records).into_iter().enumerate();
             let bad = bad.filter(|(_, id)| id.is_some_and(|id| refused.contains(&id)));
@@ -266,17 +266,17 @@ impl MemorySink {
     }
 
     async fn try_flush(&mut self, batches: &[Batch], reached: Position) -> Result<(), StageError> {
-        let early = [Mishap::FailFlush, Mishap::Hang, Mishap::Panic, Mishap::Halt];
-        match self.mishaps.take(&early) {
-            Some(Mishap::Hang) => std::future::pending().await,
-            Some(Mishap::Halt) => return Err(StageError::halt("the password is wrong")),
-            Some(Mishap::Panic) => std::panic::resume_unwind(Box::new("the sink fell over".to_owned())),
+        let early = [TargetFault::FailFlush, TargetFault::Hang, TargetFault::Panic, TargetFault::Halt];
+        match self.faults.take(&early) {
+            Some(TargetFault::Hang) => std::future::pending().await,
+            Some(TargetFault::Halt) => return Err(StageError::halt("the password is wrong")),
+            Some(TargetFault::Panic) => std::panic::resume_unwind(Box::new("the sink fell over".to_owned())),
             Some(_) => return Err(StageError::retry("connection reset before the commit")),
             None => {}
         }
         self.commit(batches, reached)?;
-        match self.mishaps.take(&[Mishap::LoseAnswer, Mishap::HangAfterCommit]) {
-            Some(Mishap::HangAfterCommit) => std::future::pending().await,
+        match self.faults.take(&[TargetFault::LoseAnswer, TargetFault::HangAfterCommit]) {
+            Some(TargetFault::HangAfterCommit) => std::future::pending().await,
             Some(_) => Err(StageError::retry("connection reset after the commit")),
             None => Ok(()),
         }
@@ -292,12 +292,12 @@ impl MemorySink {
 #[async_trait]
 impl Sink for MemorySink {
     async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
-        let called = self.mishaps.call();
+        let called = self.faults.call();
         if let Err(error) = called {
             self.forget_what_failed();
             return Err(error);
         }
-        if self.mishaps.take(&[Mishap::FailWrite]).is_some() {
+        if self.faults.take(&[TargetFault::FailWrite]).is_some() {
             self.forget_what_failed();
             return Err(StageError::retry("connection reset while writing"));
         }
@@ -312,7 +312,7 @@ impl Sink for MemorySink {
     }
 
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
-        if let Err(error) = self.mishaps.call() {
+        if let Err(error) = self.faults.call() {
             self.forget_what_failed();
             return Err(error);
         }
@@ -335,8 +335,8 @@ impl Sink for MemorySink {
     }
 
     async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError> {
-        self.mishaps.call()?;
-        if self.mishaps.take(&[Mishap::NoWatermark]).is_some() {
+        self.faults.call()?;
+        if self.faults.take(&[TargetFault::NoWatermark]).is_some() {
             return Err(StageError::retry("connection refused"));
         }
         let key = self.key(run);
@@ -345,7 +345,7 @@ impl Sink for MemorySink {
             (contents.id, contents.marks.get(&key).copied().unwrap_or(Seq::ZERO))
         };
         if self.is(Flaw::ChangesItsName) {
-            target = TargetId([u8::try_from(self.mishaps.attempts() % 251).unwrap_or(0); 16]);
+            target = TargetId([u8::try_from(self.faults.attempts() % 251).unwrap_or(0); 16]);
         }
         self.forget_what_failed();
         self.expected.insert(key, seq);
@@ -364,7 +364,7 @@ impl Upkeep for MemorySink {
     }
 
     async fn rename(&mut self, from: &str) -> Result<(), StageError> {
-        self.mishaps.call()?;
+        self.faults.call()?;
         let (copies, old_wins) = (self.is(Flaw::CopiesOnRename), self.is(Flaw::TakesTheOldOnRename));
         let mut contents = self.target.contents();
         let theirs = contents.marks.iter().filter(|((name, _), _)| name == from && *name != self.name);
@@ -380,8 +380,8 @@ impl Upkeep for MemorySink {
     }
 
     async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
-        self.mishaps.call()?;
-        if self.mishaps.take(&[Mishap::NoForget]).is_some() {
+        self.faults.call()?;
+        if self.faults.take(&[TargetFault::NoForget]).is_some() {
             return Err(StageError::retry("connection refused"));
         }
         let everything = self.is(Flaw::ForgetsEveryRun);
@@ -397,13 +397,13 @@ pub struct CollectingSink {
     taken: Arc<Mutex<Vec<Batch>>>,
     /// How many of them were flushed.
     durable: Arc<Mutex<usize>>,
-    mishaps: Mishaps,
+    faults: TargetFaults,
 }
 
 impl CollectingSink {
     /// An empty one with mishaps to come.
-    pub fn new(mishaps: &Mishaps) -> Self {
-        Self { taken: Arc::default(), durable: Arc::default(), mishaps: mishaps.clone() }
+    pub fn new(faults: &TargetFaults) -> Self {
+        Self { taken: Arc::default(), durable: Arc::default(), faults: faults.clone() }
     }
 
     /// Everything written so far.
@@ -420,11 +420,11 @@ impl CollectingSink {
 #[async_trait]
 impl Sink for CollectingSink {
     async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
-        self.mishaps.call()?;
-        if self.mishaps.take(&[Mishap::FailWrite]).is_some() {
+        self.faults.call()?;
+        if self.faults.take(&[TargetFault::FailWrite]).is_some() {
             return Err(StageError::retry("the collector fell over"));
         }
-        if self.mishaps.take(&[Mishap::Panic]).is_some() {
+        if self.faults.take(&[TargetFault::Panic]).is_some() {
             panic!("the collector panics");
         }
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(batch.clone());
@@ -432,8 +432,8 @@ impl Sink for CollectingSink {
     }
 
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
-        self.mishaps.call()?;
-        let part = self.mishaps.take(&[Mishap::FlushPart]).is_some();
+        self.faults.call()?;
+        let part = self.faults.take(&[TargetFault::FlushPart]).is_some();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         if part {
@@ -444,7 +444,7 @@ impl Sink for CollectingSink {
     }
 
     async fn watermark(&mut self, _run: RunId) -> Result<Option<Watermark>, StageError> {
-        self.mishaps.call()?;
+        self.faults.call()?;
         Ok(None)
     }
 }

@@ -24,19 +24,19 @@ pub(crate) struct Context {
     pub(crate) counters: Vec<Counter>,
     pub(crate) cancelled: AtomicBool,
     call: Mutex<Call>,
-    table: OnceLock<Table>,
+    table: OnceLock<HostTable>,
 }
 
 /// The contexts of all stages that were ever opened.
 static FOR_EVER: Mutex<Vec<Arc<Context>>> = Mutex::new(Vec::new());
 
 /// What the instances of a stage call, at the address that they keep.
-struct Table(&'static SmilesHost);
+struct HostTable(&'static SmilesHost);
 
 // SAFETY: it is never written to, and what it points to is the context, which may be used from any thread.
-unsafe impl Send for Table {}
+unsafe impl Send for HostTable {}
 // SAFETY: as above.
-unsafe impl Sync for Table {}
+unsafe impl Sync for HostTable {}
 
 /// What belongs to the call in progress.
 #[derive(Default)]
@@ -44,7 +44,7 @@ struct Call {
     rejects: Vec<Reject>,
     faults: Vec<String>,
     rows_time: Option<i64>,
-    memory: Option<Memory>,
+    memory: Option<ApplyState>,
 }
 
 /// A row named by a plugin.
@@ -57,14 +57,14 @@ pub(crate) struct Reject {
 }
 
 /// The state of a transform within one `apply`.
-pub(crate) struct Memory {
+pub(crate) struct ApplyState {
     /// Whoever waits for the call answers questions about what was there before.
-    pub(crate) ask: Sender<Asked>,
+    pub(crate) ask: Sender<StateRequest>,
     pub(crate) puts: HashMap<Vec<u8>, Vec<u8>>,
 }
 
-/// What the caller of `apply` hears while it waits.
-pub(crate) enum Asked {
+/// What the instance asks of the caller of `apply`, which waits.
+pub(crate) enum StateRequest {
     /// A key, and where its value goes.
     Get(Vec<u8>, Sender<Option<Vec<u8>>>),
     /// The call has ended.
@@ -96,7 +96,7 @@ impl Context {
     pub(crate) fn table(self: &Arc<Self>) -> &'static SmilesHost {
         let table = || {
             FOR_EVER.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(self));
-            Table(Box::leak(Box::new(Self::services(Arc::as_ptr(self)))))
+            HostTable(Box::leak(Box::new(Self::services(Arc::as_ptr(self)))))
         };
         self.table.get_or_init(table).0
     }
@@ -118,7 +118,7 @@ impl Context {
     }
 
     /// Before a call: nothing is left of the one before.
-    pub(crate) fn begin(&self, rows_time: Option<i64>, memory: Option<Memory>) {
+    pub(crate) fn begin(&self, rows_time: Option<i64>, memory: Option<ApplyState>) {
         *self.call() = Call { rows_time, memory, ..Call::default() };
     }
 
@@ -160,7 +160,7 @@ impl Context {
             if let Some(value) = memory.puts.get(key) {
                 return Some(Some(value.clone()));
             }
-            memory.ask.send(Asked::Get(key.to_vec(), answer)).ok()?;
+            memory.ask.send(StateRequest::Get(key.to_vec(), answer)).ok()?;
         }
         received.recv().ok()
     }

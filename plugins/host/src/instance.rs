@@ -14,13 +14,13 @@ use smiles_stage::{Clock, StageError, State};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
-use crate::context::{Asked, Context, Memory};
-use crate::held::{Cancel, Failed, Held};
+use crate::context::{ApplyState, Context, StateRequest};
+use crate::instance_handle::{CallError, Cancel, InstanceHandle};
 
 /// How long dropping an instance waits for its `close`.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-type Job = Box<dyn FnOnce(&mut Option<Held>) + Send>;
+type Job = Box<dyn FnOnce(&mut Option<InstanceHandle>) + Send>;
 
 /// A running instance, seen from the pipeline.
 pub(crate) struct Instance {
@@ -38,8 +38,8 @@ pub(crate) struct Instance {
     spent: bool,
 }
 
-/// What can be said of an instance before a call.
-pub(crate) enum Fitness {
+/// Whether an instance can be called.
+pub(crate) enum Readiness {
     Fit,
     /// Another one is to be opened.
     Spent,
@@ -59,23 +59,23 @@ impl Instance {
         let open_jobs = Arc::new(AtomicUsize::new(0));
         let name = format!("plugin {}", context.stage);
         let started = thread::Builder::new().name(name).spawn(move || {
-            let mut held = None;
+            let mut handle = None;
             for job in inbox {
-                job(&mut held);
+                job(&mut handle);
             }
-            drop(held);
+            drop(handle);
             drop(end);
         });
         started.map_err(|error| StageError::retry("cannot start a thread for a plugin").because(error))?;
         Ok(Self { jobs: Some(jobs), ended, open_jobs, cancel, context, limit, stalled: None, spent: false })
     }
 
-    pub(crate) fn fitness(&self) -> Fitness {
+    pub(crate) fn fitness(&self) -> Readiness {
         match self.stalled {
-            Some(call) if self.open_jobs.load(Ordering::Acquire) > 0 => Fitness::Stuck(call),
-            Some(_) => Fitness::Spent,
-            None if self.spent => Fitness::Spent,
-            None => Fitness::Fit,
+            Some(call) if self.open_jobs.load(Ordering::Acquire) > 0 => Readiness::Stuck(call),
+            Some(_) => Readiness::Spent,
+            None if self.spent => Readiness::Spent,
+            None => Readiness::Fit,
         }
     }
 
@@ -83,11 +83,11 @@ impl Instance {
     pub(crate) async fn call<T: Send + 'static>(
         &mut self,
         name: &'static str,
-        call: impl FnOnce(&mut Option<Held>) -> Result<T, Failed> + Send + 'static,
+        call: impl FnOnce(&mut Option<InstanceHandle>) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, StageError> {
         let (answer, answered) = oneshot::channel();
-        self.send(name, move |held, finished| {
-            let result = guarded(held, call);
+        self.send(name, move |handle, finished| {
+            let result = guarded(handle, call);
             finished();
             // A caller that no longer waits needs no answer.
             drop(answer.send(result));
@@ -98,7 +98,7 @@ impl Instance {
             biased;
             answer = answered => match answer {
                 Ok(result) => self.settle(result),
-                Err(_) => self.settle(Err(Failed { error: self.vanished(name), reopen: true })),
+                Err(_) => self.settle(Err(CallError { error: self.vanished(name), reopen: true })),
             },
             () = clock.sleep_until(deadline) => Err(self.give_up(name)),
         }
@@ -109,19 +109,19 @@ impl Instance {
         &mut self,
         name: &'static str,
         state: Option<&mut dyn State>,
-        call: impl FnOnce(&mut Option<Held>, Memory) -> Result<T, Failed> + Send + 'static,
+        call: impl FnOnce(&mut Option<InstanceHandle>, ApplyState) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, StageError> {
         let (ask, asked) = channel();
         let result = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&result);
-        let memory = Memory { ask: ask.clone(), puts: std::collections::HashMap::new() };
-        self.send(name, move |held, finished| {
-            let made = guarded(held, |held| call(held, memory));
-            let puts = held.as_ref().map(|held| held.context().puts()).unwrap_or_default();
+        let memory = ApplyState { ask: ask.clone(), puts: std::collections::HashMap::new() };
+        self.send(name, move |handle, finished| {
+            let made = guarded(handle, |handle| call(handle, memory));
+            let puts = handle.as_ref().map(|handle| handle.context().puts()).unwrap_or_default();
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((made, puts));
             finished();
             // A caller that no longer waits needs no answer.
-            drop(ask.send(Asked::Done));
+            drop(ask.send(StateRequest::Done));
         })?;
         in_place(|| self.wait(name, &asked, state.as_deref()))?;
         let made = result.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -137,7 +137,7 @@ impl Instance {
     fn wait(
         &mut self,
         name: &'static str,
-        asked: &Receiver<Asked>,
+        asked: &Receiver<StateRequest>,
         state: Option<&dyn State>,
     ) -> Result<(), StageError> {
         let clock: Arc<dyn Clock> = Arc::clone(&self.context.clock);
@@ -145,11 +145,11 @@ impl Instance {
         loop {
             let left = deadline.saturating_sub(clock.monotonic());
             match asked.recv_timeout(left) {
-                Ok(Asked::Get(key, answer)) => {
+                Ok(StateRequest::Get(key, answer)) => {
                     // The plugin's thread waits; if it does not, nobody needs the answer.
                     drop(answer.send(state.and_then(|state| state.get(&key))));
                 }
-                Ok(Asked::Done) => return Ok(()),
+                Ok(StateRequest::Done) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => return Err(self.give_up(name)),
                 Err(RecvTimeoutError::Disconnected) => {
                     self.spent = true;
@@ -164,13 +164,13 @@ impl Instance {
     fn send(
         &mut self,
         name: &'static str,
-        job: impl FnOnce(&mut Option<Held>, &dyn Fn()) + Send + 'static,
+        job: impl FnOnce(&mut Option<InstanceHandle>, &dyn Fn()) + Send + 'static,
     ) -> Result<(), StageError> {
         self.context.cancelled.store(false, Ordering::Relaxed);
         self.open_jobs.fetch_add(1, Ordering::AcqRel);
         let open_jobs = Arc::clone(&self.open_jobs);
         let finished = move || _ = open_jobs.fetch_sub(1, Ordering::Release);
-        let job = move |held: &mut Option<Held>| job(held, &finished);
+        let job = move |handle: &mut Option<InstanceHandle>| job(handle, &finished);
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Box::new(job)).is_ok());
         if sent {
             return Ok(());
@@ -180,7 +180,7 @@ impl Instance {
         Err(self.vanished(name))
     }
 
-    fn settle<T>(&mut self, result: Result<T, Failed>) -> Result<T, StageError> {
+    fn settle<T>(&mut self, result: Result<T, CallError>) -> Result<T, StageError> {
         result.map_err(|failed| {
             self.spent |= failed.reopen;
             failed.error
@@ -221,22 +221,24 @@ impl Drop for Instance {
 
 /// A call of ours into the plugin; a panic on our side of it ends the instance.
 fn guarded<T>(
-    held: &mut Option<Held>,
-    call: impl FnOnce(&mut Option<Held>) -> Result<T, Failed>,
-) -> Result<T, Failed> {
-    catch_unwind(AssertUnwindSafe(|| call(held))).unwrap_or_else(|panic| {
+    handle: &mut Option<InstanceHandle>,
+    call: impl FnOnce(&mut Option<InstanceHandle>) -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    catch_unwind(AssertUnwindSafe(|| call(handle))).unwrap_or_else(|panic| {
         let text =
             panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         let error =
             StageError::retry(format!("a plugin's answer cannot be taken: {}", text.unwrap_or("no reason")));
-        Err(Failed { error, reopen: true })
+        Err(CallError { error, reopen: true })
     })
 }
 
 /// The open instance of a job.
-pub(crate) fn open_one(held: &mut Option<Held>) -> Result<&mut Held, Failed> {
-    held.as_mut()
-        .ok_or_else(|| Failed { error: StageError::retry("the plugin's instance is not open"), reopen: true })
+pub(crate) fn open_one(handle: &mut Option<InstanceHandle>) -> Result<&mut InstanceHandle, CallError> {
+    handle.as_mut().ok_or_else(|| CallError {
+        error: StageError::retry("the plugin's instance is not open"),
+        reopen: true,
+    })
 }
 
 /// Waits without holding up the other tasks of this thread.

@@ -8,9 +8,9 @@
 pub mod conformance;
 mod context;
 mod file;
-mod held;
 mod host;
 mod instance;
+mod instance_handle;
 mod library;
 mod probe;
 mod rows;

@@ -23,17 +23,17 @@ const MAX_STAGES: u32 = 256;
 
 /// The stages of a library, in the order of its metadata.
 pub(crate) struct Library {
-    tables: Vec<Table>,
+    tables: Vec<StageTable>,
 }
 
 /// A stage's table.
 #[derive(Clone, Copy)]
-pub(crate) struct Table(pub(crate) SmilesStage);
+pub(crate) struct StageTable(pub(crate) SmilesStage);
 
 // SAFETY: a copy of constants; what it points to is static, since libraries are never unloaded.
-unsafe impl Send for Table {}
+unsafe impl Send for StageTable {}
 // SAFETY: as above, and never written.
-unsafe impl Sync for Table {}
+unsafe impl Sync for StageTable {}
 
 /// The libraries of this process, by path, with the checksum of the file they came from.
 type Loaded = Mutex<HashMap<PathBuf, (String, Arc<Library>)>>;
@@ -88,7 +88,7 @@ impl Library {
     }
 
     /// The stage at this place of the metadata.
-    pub(crate) fn table(&self, index: usize) -> Option<Table> {
+    pub(crate) fn table(&self, index: usize) -> Option<StageTable> {
         self.tables.get(index).copied()
     }
 }
@@ -106,7 +106,7 @@ fn reason(error: &libloading::Error) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-unsafe fn stages(plugin: &SmilesPlugin) -> Result<Vec<Table>, String> {
+unsafe fn stages(plugin: &SmilesPlugin) -> Result<Vec<StageTable>, String> {
     if plugin.stage_count > MAX_STAGES || (plugin.stage_count > 0 && plugin.stages.is_null()) {
         return Err(format!("its table says it has {} stages", plugin.stage_count));
     }
@@ -121,18 +121,18 @@ unsafe fn stages(plugin: &SmilesPlugin) -> Result<Vec<Table>, String> {
         let stage = unsafe { read_sized(stage) };
         let stage = stage
             .map_err(|small| format!("its stage {index} has {} bytes: not of plugin ABI 1", small.size))?;
-        tables.push(Table(stage));
+        tables.push(StageTable(stage));
     }
     Ok(tables)
 }
 
-fn find(tables: &[Table], declared: &StageMeta) -> Result<Table, String> {
+fn find(tables: &[StageTable], declared: &StageMeta) -> Result<StageTable, String> {
     let role = match declared.role {
         Role::Source => ROLE_SOURCE,
         Role::Transform => ROLE_TRANSFORM,
         Role::Sink => ROLE_SINK,
     };
-    let is_it = |table: &&Table| {
+    let is_it = |table: &&StageTable| {
         // SAFETY: a static text of the plugin.
         let name = unsafe { table.0.type_name.bytes() };
         table.0.role == role && name == declared.type_name.as_bytes()

@@ -173,12 +173,15 @@ mod tests {
     }
 
     /// Out and in again, with the struct in between for the test to spoil.
-    fn pass(rows: &RecordBatch, spoil: impl FnOnce(&mut ArrowArray)) -> Result<Option<RecordBatch>, String> {
+    fn pass(
+        rows: &RecordBatch,
+        corrupt: impl FnOnce(&mut ArrowArray),
+    ) -> Result<Option<RecordBatch>, String> {
         let mut exported = std::mem::ManuallyDrop::new(export(rows));
         let raw: *mut FFI_ArrowArray = &raw mut *exported;
         // SAFETY: the same struct by the C data interface.
         let raw = unsafe { &mut *raw.cast::<ArrowArray>() };
-        spoil(raw);
+        corrupt(raw);
         // SAFETY: what `spoil` changes is checked before it is followed.
         unsafe { import(raw, &rows.schema()) }
     }
@@ -216,13 +219,13 @@ mod tests {
 
     #[test]
     fn what_is_not_sound_is_refused_and_released() {
-        type Spoil = fn(&mut ArrowArray);
+        type Corrupt = fn(&mut ArrowArray);
         // SAFETY of the closures: the struct has two children with the buffers of their types.
         fn child(rows: &mut ArrowArray, index: usize) -> &mut ArrowArray {
             // SAFETY: exported from a batch of two columns.
             unsafe { &mut **rows.children.add(index) }
         }
-        let spoils: [(Spoil, &str); 9] = [
+        let corruptions: [(Corrupt, &str); 9] = [
             (|rows| rows.length = -1, "-1 rows"),
             (|rows| rows.length = 9, "4 values from 0 for 9 rows"),
             (|rows| rows.n_children = 1, "1 columns, its schema has 2"),
@@ -233,8 +236,8 @@ mod tests {
             (|rows| child(rows, 0).null_count = 77, "77 nulls"),
             (|rows| child(rows, 1).offset = -4, "from -4"),
         ];
-        for (spoil, expected) in spoils {
-            let reason = pass(&rows(), spoil).unwrap_err();
+        for (corrupt, expected) in corruptions {
+            let reason = pass(&rows(), corrupt).unwrap_err();
             assert!(reason.contains(expected), "{reason}");
         }
         let none = pass(&rows(), |rows| {

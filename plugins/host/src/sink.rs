@@ -16,18 +16,18 @@ use crate::stage_type::{Slot, StageType, unsound};
 
 pub(crate) struct PluginSink(pub(crate) StageType);
 
-struct Plan {
+struct PluginSinkPlan {
     stage: StageType,
     options: Value,
 }
 
-struct Wired {
+struct WiredPluginSink {
     stage: StageType,
     options: Value,
     input: SchemaRef,
 }
 
-struct Running {
+struct RunningSink {
     slot: Slot,
     transactional: bool,
     /// Batches were written that no flush has confirmed.
@@ -53,11 +53,11 @@ impl Factory<dyn SinkPlan> for PluginSink {
 
     fn plan(&self, options: &Value, _: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
         self.0.plan(options, None, false).map_err(unsound)?;
-        Ok(Box::new(Plan { stage: self.0.clone(), options: options.clone() }))
+        Ok(Box::new(PluginSinkPlan { stage: self.0.clone(), options: options.clone() }))
     }
 }
 
-impl SinkPlan for Plan {
+impl SinkPlan for PluginSinkPlan {
     fn delivery(&self) -> Delivery {
         if self.stage.answer.transactional { Delivery::Transactional } else { Delivery::AtLeastOnce }
     }
@@ -67,34 +67,38 @@ impl SinkPlan for Plan {
             return Err(unsound(reason));
         }
         self.stage.plan(&self.options, Some(input), false).map_err(unsound)?;
-        Ok(Box::new(Wired { stage: self.stage, options: self.options, input: SchemaRef::clone(input) }))
+        Ok(Box::new(WiredPluginSink {
+            stage: self.stage,
+            options: self.options,
+            input: SchemaRef::clone(input),
+        }))
     }
 }
 
 #[async_trait]
-impl WiredSink for Wired {
+impl WiredSink for WiredPluginSink {
     async fn open(&self, context: OpenContext, _: Option<Arc<dyn Store>>) -> Result<OpenSink, StageError> {
         let opener = self.stage.opener(&self.options, Some(SchemaRef::clone(&self.input)), None, &context);
         let mut slot = Slot::new(opener);
         slot.instance().await?;
-        let sink = Running { slot, transactional: self.stage.answer.transactional, owes: false };
+        let sink = RunningSink { slot, transactional: self.stage.answer.transactional, owes: false };
         Ok(OpenSink { sink: Box::new(sink), store: None })
     }
 }
 
 #[async_trait]
-impl Sink for Running {
+impl Sink for RunningSink {
     async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
         self.owes = true;
         let (records, position) = (batch.records.clone(), batch.position);
         let instance = self.slot.instance().await?;
-        instance.call("write", move |held| open_one(held)?.write(&records, position)).await
+        instance.call("write", move |handle| open_one(handle)?.write(&records, position)).await
     }
 
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
         let limit = self.slot.opener().limit();
         let instance = self.slot.instance().await?;
-        let reached = instance.call("flush", move |held| open_one(held)?.flush(limit)).await?;
+        let reached = instance.call("flush", move |handle| open_one(handle)?.flush(limit)).await?;
         self.owes = false;
         Ok(reached)
     }
@@ -106,7 +110,7 @@ impl Sink for Running {
             self.slot.dismiss_fit();
         }
         let instance = self.slot.instance().await?;
-        instance.call("watermark", move |held| open_one(held)?.watermark(run)).await
+        instance.call("watermark", move |handle| open_one(handle)?.watermark(run)).await
     }
 
     fn upkeep(&mut self) -> Option<&mut dyn Upkeep> {
@@ -117,7 +121,7 @@ impl Sink for Running {
 /// The ABI has a call for forgotten runs alone: rows that come late are rows, and what a plugin left in its target under
 /// another name stays there.
 #[async_trait]
-impl Upkeep for Running {
+impl Upkeep for RunningSink {
     async fn replay(&mut self, rows: &Batch) -> Result<(), StageError> {
         self.write(rows).await
     }
@@ -129,6 +133,6 @@ impl Upkeep for Running {
     async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
         let runs = runs.to_vec();
         let instance = self.slot.instance().await?;
-        instance.call("forget", move |held| open_one(held)?.forget(&runs)).await
+        instance.call("forget", move |handle| open_one(handle)?.forget(&runs)).await
     }
 }

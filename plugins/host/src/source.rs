@@ -10,23 +10,23 @@ use smiles_stage::{
     StageError,
 };
 
-use crate::held::{Failed, Passed};
 use crate::instance::open_one;
+use crate::instance_handle::{CallError, PassResult};
 use crate::rows;
 use crate::stage_type::{Slot, StageType, file_name, unsound};
 
 pub(crate) struct PluginSource(pub(crate) StageType);
 
-struct Plan {
+struct PluginSourcePlan {
     stage: StageType,
     options: Value,
     output: SchemaRef,
 }
 
-struct Running {
+struct RunningSource {
     slot: Slot,
     /// A pass that ended after its caller had gone: it is not lost.
-    kept: Arc<Mutex<Option<Passed>>>,
+    kept: Arc<Mutex<Option<PassResult>>>,
     /// Its last rows were taken.
     ended: bool,
 }
@@ -51,12 +51,12 @@ impl Factory<dyn SourcePlan> for PluginSource {
     fn plan(&self, options: &Value, _: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
         let output = self.0.plan(options, None, true).map_err(unsound)?;
         let output = output.ok_or_else(|| unsound(format!("`{}` says no columns", self.0.meta.type_name)))?;
-        Ok(Box::new(Plan { stage: self.0.clone(), options: options.clone(), output }))
+        Ok(Box::new(PluginSourcePlan { stage: self.0.clone(), options: options.clone(), output }))
     }
 }
 
 #[async_trait]
-impl SourcePlan for Plan {
+impl SourcePlan for PluginSourcePlan {
     fn output(&self) -> SchemaRef {
         SchemaRef::clone(&self.output)
     }
@@ -73,12 +73,12 @@ impl SourcePlan for Plan {
         let opener = self.stage.opener(&self.options, None, Some(SchemaRef::clone(&self.output)), &context);
         let mut slot = Slot::new(opener);
         slot.instance().await?;
-        Ok(Box::new(Running { slot, kept: Arc::default(), ended: false }))
+        Ok(Box::new(RunningSource { slot, kept: Arc::default(), ended: false }))
     }
 }
 
 #[async_trait]
-impl Source for Running {
+impl Source for RunningSource {
     async fn next(&mut self) -> Result<Option<Pass>, StageError> {
         if self.ended {
             return Ok(None);
@@ -88,28 +88,28 @@ impl Source for Running {
         let kept = Arc::clone(&self.kept);
         let instance = self.slot.instance().await?;
         instance
-            .call("next", move |held| {
+            .call("next", move |handle| {
                 if kept.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-                    let passed = open_one(held)?.next(limit)?;
+                    let passed = open_one(handle)?.next(limit)?;
                     *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(passed);
                 }
-                Ok::<(), Failed>(())
+                Ok::<(), CallError>(())
             })
             .await?;
         let passed = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.ended = matches!(passed, Some(Passed::Last(..) | Passed::Ended));
+        self.ended = matches!(passed, Some(PassResult::Last(..) | PassResult::Ended));
         match passed {
-            Some(Passed::Rows(rows, faults) | Passed::Last(rows, faults)) => {
+            Some(PassResult::Rows(rows, faults) | PassResult::Last(rows, faults)) => {
                 let faults: Vec<Fault> = faults.into_iter().map(|message| Fault { message }).collect();
                 Ok(Some(Pass { rows: rows::copied(&rows), complete: faults.is_empty(), faults }))
             }
-            Some(Passed::Ended) => Ok(None),
+            Some(PassResult::Ended) => Ok(None),
             None => Err(StageError::retry("the plugin's pass brought neither rows nor an error")),
         }
     }
 
     async fn commit(&mut self, position: Position) -> Result<(), StageError> {
         let instance = self.slot.instance().await?;
-        instance.call("commit", move |held| open_one(held)?.commit(position)).await
+        instance.call("commit", move |handle| open_one(handle)?.commit(position)).await
     }
 }

@@ -11,9 +11,9 @@ use smiles_stage::{OpenContext, Problem, Problems, StageError};
 
 use crate::context::Context;
 use crate::file::{Metadata, MetricMeta, StageMeta, examine};
-use crate::held::{Cancel, Failed, Held};
-use crate::instance::{Fitness, Instance};
-use crate::library::{Library, Table};
+use crate::instance::{Instance, Readiness};
+use crate::instance_handle::{CallError, Cancel, InstanceHandle};
+use crate::library::{Library, StageTable};
 use crate::probe::{Answer, PlanQuestion, Prober, Question, StageAnswer};
 
 /// How long one call may take, unless the pipeline says otherwise.
@@ -68,18 +68,24 @@ impl StageType {
         input: Option<SchemaRef>,
         output: Option<SchemaRef>,
         context: &OpenContext,
-    ) -> Opener {
+    ) -> InstanceOpener {
         let labels = [("pipeline", context.pipeline.as_str()), ("stage", context.stage.as_str())];
         let counters =
             self.meta.metrics.iter().filter_map(|metric| counter(&context.meters, metric, &labels));
         let name = &self.plugin.metadata.name;
         let clock = Arc::clone(&context.clock);
         let known = Context::new(name, &context.pipeline, &context.stage, clock, counters.collect());
-        Opener { stage: self.clone(), options: options.to_string(), input, output, context: Arc::new(known) }
+        InstanceOpener {
+            stage: self.clone(),
+            options: options.to_string(),
+            input,
+            output,
+            context: Arc::new(known),
+        }
     }
 
     /// Its table, once the library is loaded here.
-    pub(crate) fn load(&self) -> Result<Table, StageError> {
+    pub(crate) fn load(&self) -> Result<StageTable, StageError> {
         let Plugin { path, sha256, metadata, .. } = self.plugin.as_ref();
         let refused = |reason: String| StageError::halt(format!("plugin `{}`: {reason}", metadata.name));
         let now = examine(path, Some(sha256)).map_err(|refusal| refused(refusal.reason))?;
@@ -104,7 +110,7 @@ pub(crate) fn counter(meters: &Meters, metric: &MetricMeta, labels: &[(&str, &st
 }
 
 /// Opens instances of one stage of a pipeline, as often as needed.
-pub(crate) struct Opener {
+pub(crate) struct InstanceOpener {
     pub(crate) stage: StageType,
     pub(crate) options: String,
     pub(crate) input: Option<SchemaRef>,
@@ -112,7 +118,7 @@ pub(crate) struct Opener {
     pub(crate) context: Arc<Context>,
 }
 
-impl Opener {
+impl InstanceOpener {
     /// How long one call may take.
     pub(crate) fn limit(&self) -> Duration {
         self.stage.plugin.limit
@@ -121,16 +127,16 @@ impl Opener {
 
 /// The instance of a stage, or the next one.
 pub(crate) struct Slot {
-    pub(crate) opener: Opener,
+    pub(crate) opener: InstanceOpener,
     pub(crate) instance: Option<Instance>,
 }
 
 impl Slot {
-    pub(crate) fn new(opener: Opener) -> Self {
+    pub(crate) fn new(opener: InstanceOpener) -> Self {
         Self { opener, instance: None }
     }
 
-    pub(crate) fn opener(&self) -> &Opener {
+    pub(crate) fn opener(&self) -> &InstanceOpener {
         &self.opener
     }
 
@@ -150,7 +156,7 @@ impl Slot {
         self.dismiss()?;
         if self.instance.is_none() {
             let (mut instance, job) = self.fresh()?;
-            let opened = instance.call_now("open", None, |held, _| job(held));
+            let opened = instance.call_now("open", None, |handle, _| job(handle));
             self.keep(instance, opened)?;
         }
         self.instance.as_mut().ok_or_else(|| StageError::retry("the plugin's instance is not open"))
@@ -162,7 +168,7 @@ impl Slot {
         instance: Instance,
         opened: Result<(), StageError>,
     ) -> Result<(), StageError> {
-        if opened.is_ok() || matches!(instance.fitness(), Fitness::Stuck(_)) {
+        if opened.is_ok() || matches!(instance.fitness(), Readiness::Stuck(_)) {
             self.instance = Some(instance);
         }
         opened
@@ -170,7 +176,7 @@ impl Slot {
 
     /// Lets go of an instance that is fit, so that the next call begins on a new one.
     pub(crate) fn dismiss_fit(&mut self) {
-        if matches!(self.instance.as_ref().map(Instance::fitness), Some(Fitness::Fit)) {
+        if matches!(self.instance.as_ref().map(Instance::fitness), Some(Readiness::Fit)) {
             self.instance = None;
         }
     }
@@ -178,12 +184,12 @@ impl Slot {
     /// Lets go of an instance that is done for; one that is stuck is an error until it returns.
     pub(crate) fn dismiss(&mut self) -> Result<(), StageError> {
         match self.instance.as_ref().map(Instance::fitness) {
-            None | Some(Fitness::Fit) => Ok(()),
-            Some(Fitness::Spent) => {
+            None | Some(Readiness::Fit) => Ok(()),
+            Some(Readiness::Spent) => {
                 self.instance = None;
                 Ok(())
             }
-            Some(Fitness::Stuck(call)) => {
+            Some(Readiness::Stuck(call)) => {
                 let Context { plugin, stage, .. } = self.opener.context.as_ref();
                 let text = format!("plugin `{plugin}`, stage `{stage}`: `{call}` has still not returned");
                 Err(StageError::retry(text))
@@ -195,18 +201,20 @@ impl Slot {
     #[expect(clippy::type_complexity, reason = "named once, used twice below")]
     pub(crate) fn fresh(
         &self,
-    ) -> Result<(Instance, impl FnOnce(&mut Option<Held>) -> Result<(), Failed> + Send + use<>), StageError>
-    {
-        let Opener { stage, options, input, output, context } = &self.opener;
+    ) -> Result<
+        (Instance, impl FnOnce(&mut Option<InstanceHandle>) -> Result<(), CallError> + Send + use<>),
+        StageError,
+    > {
+        let InstanceOpener { stage, options, input, output, context } = &self.opener;
         let cancel = Arc::new(Cancel::default());
         let instance = Instance::start(Arc::clone(context), Arc::clone(&cancel), stage.plugin.limit)?;
         let (stage, options, context) = (stage.clone(), options.clone(), Arc::clone(context));
         let (input, output) = (input.clone(), output.clone());
-        let job = move |held: &mut Option<Held>| {
-            let table = stage.load().map_err(Failed::of)?;
-            let mut opened = Held::open(table.0, context, cancel, &options)?;
+        let job = move |handle: &mut Option<InstanceHandle>| {
+            let table = stage.load().map_err(CallError::of)?;
+            let mut opened = InstanceHandle::open(table.0, context, cancel, &options)?;
             opened.bind(input.as_ref(), output.as_ref())?;
-            *held = Some(opened);
+            *handle = Some(opened);
             Ok(())
         };
         Ok((instance, job))

@@ -16,19 +16,19 @@ use crate::{rows, schema};
 
 pub(crate) struct PluginTransform(pub(crate) StageType);
 
-struct Plan {
+struct PluginTransformPlan {
     stage: StageType,
     options: Value,
 }
 
-struct Wired {
+struct WiredPluginTransform {
     stage: StageType,
     options: Value,
     input: SchemaRef,
     output: SchemaRef,
 }
 
-struct Running {
+struct RunningTransform {
     slot: Slot,
 }
 
@@ -51,11 +51,11 @@ impl Factory<dyn TransformPlan> for PluginTransform {
 
     fn plan(&self, options: &Value, _: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         self.0.plan(options, None, false).map_err(unsound)?;
-        Ok(Box::new(Plan { stage: self.0.clone(), options: options.clone() }))
+        Ok(Box::new(PluginTransformPlan { stage: self.0.clone(), options: options.clone() }))
     }
 }
 
-impl TransformPlan for Plan {
+impl TransformPlan for PluginTransformPlan {
     fn wire(&self, input: &SchemaRef) -> Result<Box<dyn WiredTransform>, Problems> {
         if let Some(reason) = schema::unfit(input) {
             return Err(unsound(reason));
@@ -64,11 +64,11 @@ impl TransformPlan for Plan {
         let no_columns = || unsound(format!("`{}` says no columns", self.stage.meta.type_name));
         let (stage, options) = (self.stage.clone(), self.options.clone());
         let input = SchemaRef::clone(input);
-        Ok(Box::new(Wired { stage, options, input, output: output.ok_or_else(no_columns)? }))
+        Ok(Box::new(WiredPluginTransform { stage, options, input, output: output.ok_or_else(no_columns)? }))
     }
 }
 
-impl WiredTransform for Wired {
+impl WiredTransform for WiredPluginTransform {
     fn output(&self) -> SchemaRef {
         SchemaRef::clone(&self.output)
     }
@@ -82,7 +82,7 @@ impl WiredTransform for Wired {
         let opener = self.stage.opener(&self.options, Some(input), Some(output), &context);
         let mut slot = Slot::new(opener);
         slot.instance_now()?;
-        Ok(Box::new(Running { slot }))
+        Ok(Box::new(RunningTransform { slot }))
     }
 }
 
@@ -113,7 +113,7 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-impl Transform for Running {
+impl Transform for RunningTransform {
     fn apply(
         &mut self,
         batch: RecordBatch,
@@ -121,8 +121,8 @@ impl Transform for Running {
         state: &mut dyn State,
     ) -> Result<RecordBatch, StageError> {
         let instance = self.slot.instance_now()?;
-        instance.call_now("apply", Some(state), move |held, memory| {
-            Ok(rows::copied(&open_one(held)?.apply(&batch, memory)?))
+        instance.call_now("apply", Some(state), move |handle, memory| {
+            Ok(rows::copied(&open_one(handle)?.apply(&batch, memory)?))
         })
     }
 }

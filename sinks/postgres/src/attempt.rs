@@ -13,14 +13,14 @@ use smiles_tables::{Bundle, RowAddress, TablePlan};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, CopyInSink};
 
-use crate::blame::{Judge, Kind, Whose, held};
-use crate::catalog::Guard;
+use crate::attribution::{Culprit, ErrorAttribution, ErrorKind, holding_error};
+use crate::catalog::SchemaGuard;
+use crate::catalog_query::CatalogQuery;
 use crate::encode::{ArrayParameter, Rows};
-use crate::error::told;
-use crate::evidence::Evidence;
-use crate::load::{self, Load, NoFit, Step};
+use crate::error::stage_error;
+use crate::load::{self, Load, LoadStep, NoFit};
 use crate::watermark;
-use crate::watermark::Begun;
+use crate::watermark::TransactionStart;
 use crate::writer::{Settings, Statement};
 
 /// Consecutive batches of one run.
@@ -31,7 +31,7 @@ pub(crate) struct Write<'a> {
     pub(crate) late: bool,
     /// The latest time that a stored row can have.
     pub(crate) latest: Option<Timestamp>,
-    pub(crate) guard: &'a Guard,
+    pub(crate) guard: &'a SchemaGuard,
     pub(crate) batches: &'a [Batch],
     pub(crate) run: RunId,
     pub(crate) expected: Seq,
@@ -48,7 +48,7 @@ pub(crate) enum Outcome {
 
 impl Write<'_> {
     pub(crate) fn tell(&self, error: tokio_postgres::Error) -> StageError {
-        told(&self.settings.connector.place, "write to", error)
+        stage_error(&self.settings.connector.address, "write to", error)
     }
 
     /// Everything at once, rows of one key folded.
@@ -87,9 +87,10 @@ impl Write<'_> {
     /// nothing more may be asked of it.
     pub(crate) fn unready(&self, table: &str, error: tokio_postgres::Error) -> StageError {
         match about_rows(&error) {
-            Some((_, said)) => {
-                held(&format!("table `{table}` takes no row, whatever it holds: mend its defaults"), said)
-            }
+            Some((_, said)) => holding_error(
+                &format!("table `{table}` takes no row, whatever it holds: mend its defaults"),
+                said,
+            ),
             None => self.tell(error),
         }
     }
@@ -103,15 +104,15 @@ impl Write<'_> {
     ) -> Result<Outcome, StageError> {
         let Some((kind, said)) = about_rows(&error) else { return Err(self.tell(error)) };
         self.roll_back().await?;
-        match self.judge(None).whose(table, kind, said).await? {
-            Whose::Row | Whose::Unclear => Ok(Outcome::RowRefused),
-            Whose::Table(why) => Err(held(&why, said)),
+        match self.attribution(None).culprit(table, kind, said).await? {
+            Culprit::Row | Culprit::Unclear => Ok(Outcome::RowRefused),
+            Culprit::Table(why) => Err(holding_error(&why, said)),
         }
     }
 
     /// Who says whose fault an error is; `undo` makes a broken transaction usable again.
-    pub(crate) fn judge<'a>(&'a self, undo: Option<&'a str>) -> Judge<'a> {
-        Judge::new(Evidence {
+    pub(crate) fn attribution<'a>(&'a self, undo: Option<&'a str>) -> ErrorAttribution<'a> {
+        ErrorAttribution::new(CatalogQuery {
             connector: &self.settings.connector,
             client: self.client,
             tables: &self.settings.tables,
@@ -126,11 +127,13 @@ impl Write<'_> {
         let (owner, run) = (&self.settings.owner, self.run);
         let begun =
             watermark::begin(self.client, owner, run, self.expected, self.seq, lock_timeout, self.guard);
-        let place = &connector.place;
+        let place = &connector.address;
         let why = match connector.within(connector.config.timeout.0, "write to", begun).await? {
-            Begun::Fine => return Ok(()),
-            Begun::Changed => format!("the tables of {place} have changed; reading their columns again"),
-            Begun::Moved => format!(
+            TransactionStart::Fine => return Ok(()),
+            TransactionStart::Changed => {
+                format!("the tables of {place} have changed; reading their columns again")
+            }
+            TransactionStart::Moved => format!(
                 "the watermark of {place} changed (another process wrote, or watermarks were removed); reading it again"
             ),
         };
@@ -162,12 +165,12 @@ impl Write<'_> {
     }
 
     /// Sends everything, table by table.
-    async fn send(&self, steps: impl Stream<Item = Result<Step, NoFit>>) -> Result<(), Refusal> {
+    async fn send(&self, steps: impl Stream<Item = Result<LoadStep, NoFit>>) -> Result<(), Refusal> {
         let mut steps = std::pin::pin!(steps);
         let mut copy: Option<Copy> = None;
         while let Some(step) = steps.next().await {
             // Dropping a COPY undoes it; the transaction is rolled back.
-            let Step { table: index, load } = step?;
+            let LoadStep { table: index, load } = step?;
             if copy.as_ref().is_some_and(|copy| copy.table != index)
                 && let Some(whole) = copy.take()
             {
@@ -258,9 +261,9 @@ impl From<NoFit> for Refusal {
 }
 
 /// What the server said, if rows may be to blame for it.
-pub(crate) fn about_rows(error: &tokio_postgres::Error) -> Option<(Kind, &DbError)> {
+pub(crate) fn about_rows(error: &tokio_postgres::Error) -> Option<(ErrorKind, &DbError)> {
     let said = error.as_db_error()?;
-    Some((Kind::of(said), said)).filter(|(kind, _)| *kind != Kind::NoRow)
+    Some((ErrorKind::of(said), said)).filter(|(kind, _)| *kind != ErrorKind::NoRow)
 }
 
 /// A COPY under way.

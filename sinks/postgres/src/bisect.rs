@@ -6,7 +6,7 @@ use smiles_tables::RowAddress;
 use tokio::time::Instant;
 
 use crate::attempt::{Refusal, Write, about_rows};
-use crate::blame::{Judge, Whose, held};
+use crate::attribution::{Culprit, ErrorAttribution, holding_error};
 use crate::error::reason;
 
 const UNDO: &str = "ROLLBACK TO SAVEPOINT attempt";
@@ -20,31 +20,32 @@ const CHECK: &str = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED
 /// came one by one.
 ///
 /// # Errors
-/// Reject with the rows; retry, if the tables are to blame; else as [`crate::error::told`].
+/// Reject with the rows; retry, if the tables are to blame; else as [`crate::error::stage_error`].
 pub(crate) async fn store(write: &Write<'_>, parts: &[Part<'_>]) -> Result<(), StageError> {
     write.begin().await?;
     write.simply("SET CONSTRAINTS ALL DEFERRED").await?;
-    let mut halving = Halving { write, parts, judge: write.judge(Some(UNDO)), rejected: Rejected::default() };
+    let mut bisection =
+        Bisection { write, parts, attribution: write.attribution(Some(UNDO)), rejected: Rejected::default() };
     // Whatever else is wrong ends the connection, and the transaction with it.
-    halving.all().await?;
-    if let Err(refusal) = halving.rejected.finish() {
+    bisection.all().await?;
+    if let Err(refusal) = bisection.rejected.finish() {
         write.roll_back().await?;
         return Err(refusal);
     }
     write.commit().await
 }
 
-struct Halving<'a> {
+struct Bisection<'a> {
     write: &'a Write<'a>,
     parts: &'a [Part<'a>],
-    judge: Judge<'a>,
+    attribution: ErrorAttribution<'a>,
     rejected: Rejected,
 }
 
 /// A refused range: the table whose rows were sent, unless what waited for the end was refused; and why.
 type Refused = (Option<String>, tokio_postgres::Error);
 
-impl Halving<'_> {
+impl Bisection<'_> {
     async fn all(&mut self) -> Result<(), StageError> {
         let places = places(self.parts);
         let begun = Instant::now();
@@ -53,9 +54,9 @@ impl Halving<'_> {
         while let Some(range) = ranges.pop() {
             let Some((table, error)) = self.attempt(range).await? else { continue };
             let Some((kind, said)) = about_rows(&error) else { return Err(self.write.tell(error)) };
-            let whose = self.judge.whose(table.as_deref(), kind, said).await?;
-            if let Whose::Table(why) = whose {
-                return Err(held(&why, said));
+            let culprit = self.attribution.culprit(table.as_deref(), kind, said).await?;
+            if let Culprit::Table(why) = culprit {
+                return Err(holding_error(&why, said));
             }
             let [place] = range else {
                 ranges.extend(halves(range).into_iter().rev());
@@ -64,12 +65,12 @@ impl Halving<'_> {
             let code = said.code().code();
             let name = table.as_deref().unwrap_or_default();
             let reason = reason(table.as_deref().or(said.table()).unwrap_or_default(), said);
-            match whose {
-                Whose::Row => self.rejected.add(*place, code, reason),
+            match culprit {
+                Culprit::Row => self.rejected.add(*place, code, reason),
                 _ => self.rejected.suspect(*place, name, code, reason),
             }
             // Locks are held meanwhile, and whoever mends a trigger waits for them.
-            if self.rejected.is_undecided() && begun.elapsed() > self.judge.evidence.limit() {
+            if self.rejected.is_undecided() && begun.elapsed() > self.attribution.catalog.limit() {
                 break;
             }
         }
@@ -78,7 +79,7 @@ impl Halving<'_> {
 
     /// Writes a range, or undoes it and says what was refused where.
     async fn attempt(&mut self, range: &[RowAddress]) -> Result<Option<Refused>, StageError> {
-        let limit = self.judge.evidence.limit();
+        let limit = self.attribution.catalog.limit();
         let (write, parts) = (self.write, self.parts);
         let tried = tokio::time::timeout(limit, async {
             write.simply("SAVEPOINT attempt").await?;

@@ -11,18 +11,18 @@ use tokio_postgres::Client;
 use crate::encode::Wire;
 use crate::sql::{literal, qualified};
 
-/// A table as it is.
+/// A table as the database has it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct DatabaseTable {
     /// By name.
-    pub(crate) columns: BTreeMap<String, FoundColumn>,
+    pub(crate) columns: BTreeMap<String, DatabaseColumn>,
     /// The columns of each index over all rows, in order.
     pub(crate) indexes: Vec<Vec<String>>,
 }
 
-/// A column as it is.
+/// A column as the database has it.
 #[derive(Clone, Debug)]
-pub(crate) struct FoundColumn {
+pub(crate) struct DatabaseColumn {
     /// Its type; of a domain the type below it.
     base: Type,
     /// Whether the binary form of its type is its text.
@@ -61,16 +61,19 @@ WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL AND i.
 ///
 /// # Errors
 /// The database could not be asked.
-pub(crate) async fn look(client: &Client, table: &str) -> Result<Option<Found>, tokio_postgres::Error> {
+pub(crate) async fn look(
+    client: &Client,
+    table: &str,
+) -> Result<Option<DatabaseTable>, tokio_postgres::Error> {
     let name = qualified(table);
     let rows = client.query_typed(COLUMNS, &[(&name, Type::TEXT)]).await?;
     if rows.is_empty() {
         return Ok(None);
     }
-    let mut found = Found::default();
+    let mut found = DatabaseTable::default();
     for row in rows {
         let oid: u32 = row.try_get(1)?;
-        let column = FoundColumn {
+        let column = DatabaseColumn {
             base: Type::from_oid(oid).unwrap_or(Type::UNKNOWN),
             textual: row.try_get(2)?,
             spelled: row.try_get(3)?,
@@ -91,7 +94,7 @@ fn get<'a, T: FromSql<'a>>(row: &'a tokio_postgres::Row) -> Result<T, tokio_post
     row.try_get(0)
 }
 
-impl FoundColumn {
+impl DatabaseColumn {
     /// Whether its cells are of single precision.
     pub(crate) fn is_single(&self) -> bool {
         self.base == Type::FLOAT4
@@ -108,7 +111,7 @@ impl FoundColumn {
     }
 }
 
-impl Found {
+impl DatabaseTable {
     /// The column that says which of two rows was written last, if there is one.
     pub(crate) fn serial(&self) -> Option<&str> {
         self.columns.iter().find(|(_, column)| column.serial).map(|(name, _)| name.as_str())
@@ -167,14 +170,14 @@ impl Found {
 /// What the tables are, as one text that changes when a column does: binary COPY checks no types, so every write asks
 /// whether they still are what it was planned for, with the tables held as they are.
 #[derive(Clone, Debug)]
-pub(crate) struct Guard {
+pub(crate) struct SchemaGuard {
     lock: String,
     ask: String,
     /// The answer at the time of planning.
     pub(crate) seen: String,
 }
 
-impl Guard {
+impl SchemaGuard {
     /// For these tables; nothing was seen yet.
     pub(crate) fn new<'a>(tables: impl Iterator<Item = &'a str>) -> Self {
         let names: Vec<String> = tables.map(qualified).collect();
@@ -216,12 +219,12 @@ pub(crate) fn unfit(table: &str, why: &str) -> StageError {
 
 #[cfg(test)]
 mod tests {
-    use super::Guard;
+    use super::SchemaGuard;
 
     #[test]
     fn tables_that_are_only_read_are_not_held() {
-        assert_eq!(Guard::new(std::iter::empty()).statements(), "SELECT ''::text");
-        let one = Guard::new(["t"].into_iter()).statements();
+        assert_eq!(SchemaGuard::new(std::iter::empty()).statements(), "SELECT ''::text");
+        let one = SchemaGuard::new(["t"].into_iter()).statements();
         assert!(one.starts_with("LOCK TABLE \"t\" IN ROW EXCLUSIVE MODE; SELECT "), "{one}");
     }
 }

@@ -10,7 +10,8 @@ use smiles_tables::Tables;
 /// `type: postgres`. An empty text counts as an option that is not there, so that `${VARIABLE:-}` may stand for any.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+#[schemars(rename = "Config")]
+pub struct PostgresConfig {
     /// Host name or address of the server; a path is the folder of its Unix socket.
     #[serde(default = "localhost")]
     pub host: String,

@@ -9,8 +9,8 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::{Config, SslMode};
-use crate::error::{RowAddress, told};
+use crate::config::{PostgresConfig, SslMode};
+use crate::error::{ServerAddress, stage_error};
 use crate::passfile::password;
 use crate::tls;
 
@@ -23,8 +23,8 @@ pub(crate) struct Connected {
 /// How to connect to the database of these options.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
-    pub(crate) config: Config,
-    pub(crate) place: RowAddress,
+    pub(crate) config: PostgresConfig,
+    pub(crate) address: ServerAddress,
 }
 
 /// What a connection is for; its name in the server's list of sessions.
@@ -35,20 +35,20 @@ pub(crate) enum Purpose {
 }
 
 impl Connector {
-    pub(crate) fn new(config: Config) -> Self {
-        let place = RowAddress {
+    pub(crate) fn new(config: PostgresConfig) -> Self {
+        let address = ServerAddress {
             host: config.host.clone(),
             port: config.port,
             database: config.database.clone(),
             user: config.user.clone(),
         };
-        Self { config, place }
+        Self { config, address }
     }
 
     /// Opens a connection.
     ///
     /// # Errors
-    /// As [`told`]; retry when it takes longer than `connect_timeout`.
+    /// As [`stage_error`]; retry when it takes longer than `connect_timeout`.
     pub(crate) async fn connect(&self, purpose: Purpose) -> Result<Connected, StageError> {
         let wanted = self.wanted(purpose)?;
         // A folder of Unix sockets needs no TLS, and libpq ignores the mode there.
@@ -115,7 +115,7 @@ impl Connector {
     {
         let opened = self.within(self.config.connect_timeout.0, "connect to", wanted.connect(tls)).await?;
         let (client, connection) = opened;
-        let task = tokio::spawn(attend(connection, self.place.clone()));
+        let task = tokio::spawn(attend(connection, self.address.clone()));
         Ok(Connected { client, _task: AbortOnDropHandle::new(task) })
     }
 
@@ -131,7 +131,7 @@ impl Connector {
     /// The answer of the database, or the sentence that none came in time.
     ///
     /// # Errors
-    /// As [`told`]; retry when it takes longer than `limit`.
+    /// As [`stage_error`]; retry when it takes longer than `limit`.
     pub(crate) async fn within<T>(
         &self,
         limit: Duration,
@@ -139,14 +139,14 @@ impl Connector {
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, StageError> {
         match tokio::time::timeout(limit, work).await {
-            Ok(done) => done.map_err(|error| told(&self.place, doing, error)),
+            Ok(done) => done.map_err(|error| stage_error(&self.address, doing, error)),
             Err(_) => Err(self.silent(limit)),
         }
     }
 
     /// What is said when no answer came in time.
     pub(crate) fn silent(&self, limit: Duration) -> StageError {
-        StageError::retry(format!("{} did not answer within {limit:?}", self.place))
+        StageError::retry(format!("{} did not answer within {limit:?}", self.address))
     }
 }
 
@@ -157,7 +157,7 @@ fn insists(error: &StageError) -> bool {
 }
 
 /// Drives the connection; what the server says besides goes to the log.
-async fn attend<S, T>(mut connection: Connection<S, T>, place: RowAddress)
+async fn attend<S, T>(mut connection: Connection<S, T>, address: ServerAddress)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -166,7 +166,7 @@ where
     while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
         if let AsyncMessage::Notice(notice) = message {
             let (severity, said) = (notice.severity(), notice.message());
-            tracing::debug!(%place, severity, said, "notice of the server");
+            tracing::debug!(%address, severity, said, "notice of the server");
         }
     }
 }

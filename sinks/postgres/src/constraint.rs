@@ -6,12 +6,12 @@ use smiles_tables::{Mode, TablePlan};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, Row};
 
-use crate::evidence::Evidence;
+use crate::catalog_query::CatalogQuery;
 use crate::sql::qualified;
 
-/// What stands against a row, or for it.
+/// The columns that a violated constraint concerns.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Concerned {
+pub(crate) struct ConstraintColumns {
     /// A column that the pipeline writes is among them.
     pub(crate) written: bool,
     /// Neither that nor the contrary is certain.
@@ -116,14 +116,14 @@ impl Column {
 /// # Errors
 /// The catalogue could not be asked.
 pub(crate) async fn concerned(
-    evidence: &Evidence<'_>,
+    catalog: &CatalogQuery<'_>,
     written: Option<&str>,
     error: &DbError,
-) -> Result<Concerned, StageError> {
-    let tables: Vec<&TablePlan> = evidence.tables.written().collect();
+) -> Result<ConstraintColumns, StageError> {
+    let tables: Vec<&TablePlan> = catalog.tables.written().collect();
     let names: Vec<String> = tables.iter().map(|table| qualified(&table.name)).collect();
-    let asked = ask(evidence.client, &names, error);
-    let (columns, constant) = evidence.connector.within(evidence.limit(), "read", asked).await?;
+    let asked = ask(catalog.client, &names, error);
+    let (columns, constant) = catalog.connector.within(catalog.limit(), "read", asked).await?;
     let find = |name: &str| names.iter().position(|known| known == name).map(|index| tables[index]);
     Ok(weigh(&columns, constant, written, error.datatype().is_some(), find))
 }
@@ -170,7 +170,7 @@ fn weigh<'a>(
     written: Option<&str>,
     of_domain: bool,
     find: impl Fn(&str) -> Option<&'a TablePlan>,
-) -> Concerned {
+) -> ConstraintColumns {
     // A foreign key may be broken from both ends; by the statement at work from one, unless its table refers to itself.
     let table_of = |column: &Column| column.table.as_deref().and_then(&find);
     let at_work = |table: &TablePlan| written.is_none_or(|name| name == table.name);
@@ -190,7 +190,7 @@ fn weigh<'a>(
     let others: Vec<&&Column> = near.iter().filter(|column| !is_written(column)).collect();
     let counted = others.iter().all(|column| column.counted);
     let foreign = !constant && !near_ours;
-    Concerned {
+    ConstraintColumns {
         written: (near_written && (others.is_empty() || !of_domain)) || (far_written && !near_ours),
         unclear: foreign
             || (of_domain && near_written)

@@ -4,7 +4,7 @@ use postgres_types::{ToSql, Type};
 use smiles_stage::StageError;
 use smiles_tables::TablePlan;
 
-use crate::evidence::Evidence;
+use crate::catalog_query::CatalogQuery;
 use crate::sql::qualified;
 
 /// Name, type and default of every column that gets its value from the database. A value of an identity column is
@@ -22,11 +22,14 @@ ORDER BY a.attnum";
 ///
 /// # Errors
 /// The database could not be asked.
-pub(crate) async fn fail(evidence: &Evidence<'_>, table: &TablePlan) -> Result<Option<String>, StageError> {
+pub(crate) async fn fail(
+    catalog: &CatalogQuery<'_>,
+    table: &TablePlan,
+) -> Result<Option<String>, StageError> {
     let name = qualified(&table.name);
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&name, Type::TEXT)];
-    let asked = evidence.client.query_typed(DEFAULTS, &parameters);
-    let rows = evidence.connector.within(evidence.limit(), "read", asked).await?;
+    let asked = catalog.client.query_typed(DEFAULTS, &parameters);
+    let rows = catalog.connector.within(catalog.limit(), "read", asked).await?;
     for row in rows {
         let text = |index| row.try_get::<_, Option<String>>(index).ok().flatten();
         let (Some(column), Some(of), Some(value)) = (text(0), text(1), text(2)) else { continue };
@@ -35,14 +38,11 @@ pub(crate) async fn fail(evidence: &Evidence<'_>, table: &TablePlan) -> Result<O
         }
         // An assignment, as an insert makes it; a cast would cut what is too long.
         let text = format!("DO {}", quoted(&format!("DECLARE it {of} := {value}; BEGIN NULL; END")));
-        let tried = tokio::time::timeout(evidence.limit(), evidence.client.batch_execute(&text)).await;
-        let failed = tried.map_err(|_| evidence.connector.silent(evidence.limit()))?;
+        let tried = tokio::time::timeout(catalog.limit(), catalog.client.batch_execute(&text)).await;
+        let failed = tried.map_err(|_| catalog.connector.silent(catalog.limit()))?;
         let Err(error) = failed else { continue };
-        if let Some(undo) = evidence.undo {
-            evidence
-                .connector
-                .within(evidence.limit(), "write to", evidence.client.batch_execute(undo))
-                .await?;
+        if let Some(undo) = catalog.undo {
+            catalog.connector.within(catalog.limit(), "write to", catalog.client.batch_execute(undo)).await?;
         }
         if error.code().is_some_and(|code| code.code().starts_with("22")) {
             return Ok(Some(format!(

@@ -8,16 +8,16 @@ use tokio_postgres::error::DbError;
 
 use crate::tls;
 
-/// Where the database is, for people.
+/// Address of the server and name of the database, for messages.
 #[derive(Clone, Debug)]
-pub(crate) struct RowAddress {
+pub(crate) struct ServerAddress {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) database: String,
     pub(crate) user: String,
 }
 
-impl fmt::Display for RowAddress {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PostgreSQL {}:{}/{}", self.host, self.port, self.database)
     }
@@ -36,99 +36,99 @@ pub(crate) fn reason(table: &str, error: &DbError) -> String {
     format!("{table} refused the row: {said}")
 }
 
-/// The error of an action on the database, told to the operator. Everything unknown is tried again.
-pub(crate) fn told(place: &RowAddress, doing: &str, error: tokio_postgres::Error) -> StageError {
+/// The error of an action on the database, for the operator. Everything unknown is tried again.
+pub(crate) fn stage_error(address: &ServerAddress, doing: &str, error: tokio_postgres::Error) -> StageError {
     match error.as_db_error() {
-        Some(said) => said_by_server(place, doing, said),
-        None => not_said(place, doing, error),
+        Some(said) => server_error(address, doing, said),
+        None => client_error(address, doing, error),
     }
 }
 
-/// What the server itself said, as a cause: message and code, no details, which may hold cell values.
+/// The message of the server, as a cause: text and code, no details, which may hold cell values.
 #[derive(Debug)]
-struct Said(String);
+struct ServerMessage(String);
 
-impl fmt::Display for Said {
+impl fmt::Display for ServerMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Said {}
+impl std::error::Error for ServerMessage {}
 
-fn said_by_server(place: &RowAddress, doing: &str, error: &DbError) -> StageError {
+fn server_error(address: &ServerAddress, doing: &str, error: &DbError) -> StageError {
     let code = error.code().code();
-    let user = &place.user;
+    let user = &address.user;
     let halt = |message: String| StageError::halt(message);
     let retry = |message: String| StageError::retry(message);
-    let told = match code {
-        "28P01" => halt(format!("{place} does not let `{user}` in: correct user and password")),
+    let stage_error = match code {
+        "28P01" => halt(format!("{address} does not let `{user}` in: correct user and password")),
         "28000" => {
-            halt(format!("{place} does not let `{user}` in: allow it in pg_hba.conf or by ALTER ROLE"))
+            halt(format!("{address} does not let `{user}` in: allow it in pg_hba.conf or by ALTER ROLE"))
         }
-        "3D000" => halt(format!("{place}: there is no such database: create it, or correct `database`")),
+        "3D000" => halt(format!("{address}: there is no such database: create it, or correct `database`")),
         "42501" => {
-            halt(format!("{place}: `{user}` may not do this: grant it the right, or make it the owner"))
+            halt(format!("{address}: `{user}` may not do this: grant it the right, or make it the owner"))
         }
         "42P01" | "42703" | "42P10" | "42804" => halt(format!(
-            "the tables of {place} do not fit the mapping: repair them by a migration, or change `tables`"
+            "the tables of {address} do not fit the mapping: repair them by a migration, or change `tables`"
         )),
-        "25006" => retry(format!("{place} is read-only: is it a standby?")),
-        "53100" => retry(format!("no space left on the disk of {place}: make room there")),
-        "53200" => retry(format!("{place} is out of memory")),
+        "25006" => retry(format!("{address} is read-only: is it a standby?")),
+        "53100" => retry(format!("no space left on the disk of {address}: make room there")),
+        "53200" => retry(format!("{address} is out of memory")),
         "53300" => StageError::retry_after(
             Duration::from_secs(1),
-            format!("{place} has no connection left: raise max_connections there, or lower `pool_size`"),
+            format!("{address} has no connection left: raise max_connections there, or lower `pool_size`"),
         ),
-        "55P03" => retry(format!("another session holds a lock that is needed at {place}")),
-        "57014" => retry(format!("{place} cancelled the statement")),
-        "57P01" | "57P02" | "57P03" => retry(format!("{place} is starting or stopping")),
+        "55P03" => retry(format!("another session holds a lock that is needed at {address}")),
+        "57014" => retry(format!("{address} cancelled the statement")),
+        "57P01" | "57P02" | "57P03" => retry(format!("{address} is starting or stopping")),
         _ if ["28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class)) => {
-            halt(format!("{place} refuses to {doing}: fix the cause"))
+            halt(format!("{address} refuses to {doing}: fix the cause"))
         }
         // Of a write the row is to blame, and was found before; reading the same again finds the same again.
         _ if code.starts_with("22") && doing == "read" => halt(format!(
-            "{place} holds a value that cannot be read as the mapping says: correct the row, or the type"
+            "{address} holds a value that cannot be read as the mapping says: correct the row, or the type"
         )),
         _ if code.starts_with("23") => retry(format!(
-            "a constraint of {place} was violated by no single row of the mapping: look at constraints and triggers"
+            "a constraint of {address} was violated by no single row of the mapping: look at constraints and triggers"
         )),
-        _ => retry(format!("cannot {doing} {place}")),
+        _ => retry(format!("cannot {doing} {address}")),
     };
-    told.because(said(error))
+    stage_error.because(server_message(error))
 }
 
-/// The server's words, as a cause.
-pub(crate) fn said(error: &DbError) -> impl std::error::Error + Send + Sync + 'static {
+/// The message of the server, as a cause.
+pub(crate) fn server_message(error: &DbError) -> impl std::error::Error + Send + Sync + 'static {
     let hint = error.hint().map_or(String::new(), |hint| format!("; {hint}"));
-    Said(format!("{} (SQLSTATE {}){hint}", error.message(), error.code().code()))
+    ServerMessage(format!("{} (SQLSTATE {}){hint}", error.message(), error.code().code()))
 }
 
-fn not_said(place: &RowAddress, doing: &str, error: tokio_postgres::Error) -> StageError {
+fn client_error(address: &ServerAddress, doing: &str, error: tokio_postgres::Error) -> StageError {
     if let Some(sentence) = tls::explain(&error) {
-        return StageError::halt(format!("{place}: {sentence}")).because(error);
+        return StageError::halt(format!("{address}: {sentence}")).because(error);
     }
-    let text = spelled_out(&error);
-    let user = &place.user;
+    let text = with_causes(&error);
+    let user = &address.user;
     if text.contains("password missing") {
-        let message = format!("{place} asks for a password of `{user}`: give one with `password`");
+        let message = format!("{address} asks for a password of `{user}`: give one with `password`");
         return StageError::halt(message);
     }
     if text.starts_with("authentication error") {
-        return StageError::halt(format!("{place} does not let `{user}` in")).because(error);
+        return StageError::halt(format!("{address} does not let `{user}` in")).because(error);
     }
     let message = if error.is_closed() {
-        format!("{place} closed the connection")
+        format!("{address} closed the connection")
     } else if doing == "connect to" {
-        format!("cannot reach {place}")
+        format!("cannot reach {address}")
     } else {
-        format!("the connection to {place} broke")
+        format!("the connection to {address} broke")
     };
     StageError::retry(message).because(error)
 }
 
 /// The error with all its causes.
-fn spelled_out(error: &dyn std::error::Error) -> String {
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -4,9 +4,9 @@ use smiles_stage::StageError;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::config::Host;
 
-use crate::config::Config;
+use crate::config::PostgresConfig;
 use crate::connect::{Connected, Connector, Purpose};
-use crate::error::told;
+use crate::error::stage_error;
 use smiles_store::quoted;
 
 use crate::sql::{literal, qualified};
@@ -41,7 +41,7 @@ impl Extract {
         Self::connect(config).await
     }
 
-    async fn connect(config: Config) -> Result<Self, StageError> {
+    async fn connect(config: PostgresConfig) -> Result<Self, StageError> {
         let connector = Connector::new(config);
         let connected = connector.connect(Purpose::Read).await?;
         let mut this = Self { connector, connected, zone: String::new() };
@@ -58,7 +58,7 @@ impl Extract {
 
     /// Server and database, for people.
     pub fn place(&self) -> String {
-        self.connector.place.to_string()
+        self.connector.address.to_string()
     }
 
     /// The id a sink of ours gave to this database, if one ever wrote there.
@@ -137,7 +137,7 @@ impl Extract {
 
     async fn changed(&self, statement: &str) -> Result<u64, StageError> {
         let done = self.connected.client.execute_typed(statement, &[]).await;
-        done.map_err(|error| told(&self.connector.place, "change", error))
+        done.map_err(|error| stage_error(&self.connector.address, "change", error))
     }
 
     async fn one(&self, sql: &str) -> Result<Option<String>, StageError> {
@@ -146,7 +146,7 @@ impl Extract {
 
     async fn run(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, StageError> {
         let answers = self.connected.client.simple_query(sql).await;
-        let answers = answers.map_err(|error| told(&self.connector.place, "read", error))?;
+        let answers = answers.map_err(|error| stage_error(&self.connector.address, "read", error))?;
         let rows = answers.into_iter().filter_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => {
                 Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
@@ -158,7 +158,7 @@ impl Extract {
 }
 
 /// The options of an address.
-fn parse(address: &str) -> Result<Config, String> {
+fn parse(address: &str) -> Result<PostgresConfig, String> {
     const HELP: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE";
     // `sslmode` has more values here than the driver knows.
     let (plain, mode) = match address.split_once("sslmode=") {
@@ -204,8 +204,8 @@ mod tests {
     #[test]
     fn what_is_none_says_how_one_looks() {
         for address in ["postgres://", "postgres://db/hoy", "postgres://solar@db/hoy?sslmode=maybe"] {
-            let told = parse(address).unwrap_err();
-            assert!(told.contains("postgres://USER"), "{told}");
+            let stage_error = parse(address).unwrap_err();
+            assert!(stage_error.contains("postgres://USER"), "{stage_error}");
         }
     }
 }

@@ -11,9 +11,10 @@
 
 mod answer;
 mod attempt;
+mod attribution;
 mod bisect;
-mod blame;
 mod catalog;
+mod catalog_query;
 mod compile;
 mod config;
 mod connect;
@@ -21,7 +22,6 @@ mod constraint;
 mod defaults;
 mod encode;
 mod error;
-mod evidence;
 mod extract;
 mod load;
 mod migrate;
@@ -37,6 +37,6 @@ mod watermark;
 mod write;
 mod writer;
 
-pub use config::{Config, SslMode};
+pub use config::{PostgresConfig, SslMode};
 pub use extract::{Extract, TextRow};
 pub use plan::Postgres;

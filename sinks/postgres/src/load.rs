@@ -21,7 +21,7 @@ const PIECE: usize = 128 << 10;
 const AHEAD: usize = 8;
 
 /// Something to send for one of the written tables.
-pub(crate) struct Step {
+pub(crate) struct LoadStep {
     /// Which, by its place among them.
     pub(crate) table: usize,
     pub(crate) load: Load,
@@ -38,8 +38,8 @@ pub(crate) enum Load {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoFit;
 
-/// Whether anybody still listens.
-type Heard = Result<(), Stop>;
+/// Whether the receiver still waits.
+type SendResult = Result<(), Stop>;
 
 enum Stop {
     NoFit,
@@ -59,13 +59,14 @@ pub(crate) fn begin(
     statements: Arc<[Statement]>,
     bundles: impl FnOnce() -> Vec<Bundle> + Send + 'static,
     (late, latest): (bool, Option<Timestamp>),
-) -> (mpsc::Receiver<Result<Step, NoFit>>, JoinHandle<()>) {
+) -> (mpsc::Receiver<Result<LoadStep, NoFit>>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let made = tokio::task::spawn_blocking(move || {
         let bundles = bundles();
         for (index, (table, statement)) in settings.tables.written().zip(statements.iter()).enumerate() {
             let pieces = bundles.iter().map(|bundle| table.piece(bundle).map_err(|_| NoFit));
-            let send = |load| sender.blocking_send(Ok(Step { table: index, load })).map_err(|_| Stop::Gone);
+            let send =
+                |load| sender.blocking_send(Ok(LoadStep { table: index, load })).map_err(|_| Stop::Gone);
             match make(table, statement, (late, latest), pieces, send) {
                 Ok(()) => {}
                 Err(Stop::NoFit) => {
@@ -86,12 +87,12 @@ pub(crate) fn chosen(
     statements: &[Statement],
     places: &[RowAddress],
     (late, latest): (bool, Option<Timestamp>),
-) -> Vec<Result<Step, NoFit>> {
+) -> Vec<Result<LoadStep, NoFit>> {
     let mut steps = Vec::new();
     for (index, (part, statement)) in parts.iter().zip(statements).enumerate() {
         let pieces = choose(&part.pieces, places).into_iter().map(Ok);
         let send = |load| {
-            steps.push(Ok(Step { table: index, load }));
+            steps.push(Ok(LoadStep { table: index, load }));
             Ok(())
         };
         if make(part.table, statement, (late, latest), pieces, send).is_err() {
@@ -107,8 +108,8 @@ fn make(
     statement: &Statement,
     (late, latest): (bool, Option<Timestamp>),
     pieces: impl Iterator<Item = Result<Piece, NoFit>>,
-    send: impl FnMut(Load) -> Heard,
-) -> Heard {
+    send: impl FnMut(Load) -> SendResult,
+) -> SendResult {
     if statement.by_arrays(table, late).is_some() {
         arrays(table, statement, latest, pieces, send)
     } else {
@@ -119,8 +120,8 @@ fn make(
 fn copy(
     statement: &Statement,
     pieces: impl Iterator<Item = Result<Piece, NoFit>>,
-    mut send: impl FnMut(Load) -> Heard,
-) -> Heard {
+    mut send: impl FnMut(Load) -> SendResult,
+) -> SendResult {
     let (mut bytes, mut any) = (Vec::with_capacity(PIECE + 1024), false);
     encode::begin(&mut bytes);
     for piece in pieces {
@@ -148,8 +149,8 @@ fn arrays(
     statement: &Statement,
     latest: Option<Timestamp>,
     pieces: impl Iterator<Item = Result<Piece, NoFit>>,
-    mut send: impl FnMut(Load) -> Heard,
-) -> Heard {
+    mut send: impl FnMut(Load) -> SendResult,
+) -> SendResult {
     let pieces: Vec<Piece> = pieces.collect::<Result<_, _>>()?;
     let records: Vec<_> = pieces.iter().map(|piece| &piece.records).collect();
     let folded = merge(table, &records, latest);

@@ -6,7 +6,7 @@ use smiles_store::Migration;
 use tokio_postgres::Client;
 
 use crate::connect::Connector;
-use crate::error::told;
+use crate::error::stage_error;
 use crate::sql::{literal, qualified};
 use crate::watermark::{BEGIN, LOCK};
 
@@ -34,7 +34,7 @@ pub(crate) struct Migrator<'a> {
 
 impl Migrator<'_> {
     fn failed(&self, error: tokio_postgres::Error) -> StageError {
-        told(&self.connector.place, "migrate", error)
+        stage_error(&self.connector.address, "migrate", error)
     }
 
     /// What is not applied yet, with the size of what is written anew.
@@ -42,7 +42,7 @@ impl Migrator<'_> {
     /// # Errors
     /// Halt: a migration was changed after it was applied.
     pub(crate) async fn survey(&self) -> Result<Migrated, StageError> {
-        let mut survey = Migrated { target: self.connector.place.to_string(), ..Migrated::default() };
+        let mut survey = Migrated { target: self.connector.address.to_string(), ..Migrated::default() };
         for migration in self.migrations {
             if self.is_applied(migration).await? {
                 continue;
@@ -158,7 +158,7 @@ impl Migrator<'_> {
         let record =
             format!("INSERT INTO smiles_migrations (name, checksum) VALUES ({name}, {checksum}); COMMIT");
         self.client.batch_execute(&record).await.map_err(|error| self.failed(error))?;
-        let (place, migration) = (&self.connector.place, migration.name.as_str());
+        let (place, migration) = (&self.connector.address, migration.name.as_str());
         tracing::info!(%place, migration, "migration applied");
         Ok(())
     }
@@ -182,7 +182,7 @@ impl Migrator<'_> {
     }
 
     fn halt(&self, migration: &Migration, why: &str) -> StageError {
-        StageError::halt(format!("migration {} of {} {why}", migration.name, self.connector.place))
+        StageError::halt(format!("migration {} of {} {why}", migration.name, self.connector.address))
     }
 
     /// What a migration itself got wrong halts; what befalls any statement is told as ever.

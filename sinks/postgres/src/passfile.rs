@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use smiles_stage::StageError;
 
-use crate::config::Config;
+use crate::config::PostgresConfig;
 
 /// The password to log in with; `None`: the server may not ask for one.
 ///
 /// # Errors
 /// Halt: a file that was named cannot be read.
-pub(crate) fn password(config: &Config) -> Result<Option<String>, StageError> {
+pub(crate) fn password(config: &PostgresConfig) -> Result<Option<String>, StageError> {
     if !config.password.is_empty() {
         return Ok(Some(config.password.clone()));
     }

@@ -11,7 +11,7 @@ use smiles_stage::{
 use smiles_store::Migration;
 use smiles_tables::TablesPlan;
 
-use crate::config::{Config, SslMode};
+use crate::config::{PostgresConfig, SslMode};
 use crate::connect::Connector;
 use crate::pool::Pool;
 use crate::sink::PostgresSink;
@@ -25,12 +25,12 @@ pub struct Postgres;
 
 impl Stage for Postgres {
     type Plan = dyn SinkPlan;
-    type Config = Config;
+    type Config = PostgresConfig;
     const NAME: &'static str = "postgres";
     const ABOUT: &'static str =
         "stores rows in tables of PostgreSQL by COPY, exactly once, and answers queries";
 
-    fn plan(config: Config, context: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
+    fn plan(config: PostgresConfig, context: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
         let mut problems = check(&config);
         let folder = config.migrations.as_deref().filter(|folder| !folder.is_empty());
         let migrations = match folder {
@@ -41,12 +41,12 @@ impl Stage for Postgres {
             problems.extend(unreadable);
             Vec::new()
         });
-        if problems.is_empty() { Ok(Box::new(Plan { config, migrations })) } else { Err(problems) }
+        if problems.is_empty() { Ok(Box::new(PostgresPlan { config, migrations })) } else { Err(problems) }
     }
 }
 
 /// What JSON Schema cannot say.
-fn check(config: &Config) -> Problems {
+fn check(config: &PostgresConfig) -> Problems {
     let mut problems = Problems::new();
     let mut error = |option: &str, message: &str, help: &str| {
         problems.push(Problem::error(Path::root().key(option), message).help(help));
@@ -84,18 +84,18 @@ fn check(config: &Config) -> Problems {
     problems
 }
 
-struct Plan {
-    config: Config,
+struct PostgresPlan {
+    config: PostgresConfig,
     migrations: Vec<Migration>,
 }
 
-struct Wired {
-    config: Config,
+struct WiredPostgres {
+    config: PostgresConfig,
     migrations: Vec<Migration>,
     tables: Arc<TablesPlan>,
 }
 
-impl Wired {
+impl WiredPostgres {
     fn settings(&self, context: OpenContext) -> Settings {
         Settings {
             connector: Connector::new(self.config.clone()),
@@ -107,7 +107,7 @@ impl Wired {
     }
 }
 
-impl SinkPlan for Plan {
+impl SinkPlan for PostgresPlan {
     fn delivery(&self) -> Delivery {
         Delivery::Transactional
     }
@@ -118,12 +118,16 @@ impl SinkPlan for Plan {
         _store: Option<&Offer>,
     ) -> Result<Box<dyn WiredSink>, Problems> {
         let tables = TablesPlan::new(&self.config.tables, input, &Path::root().key("tables"))?;
-        Ok(Box::new(Wired { config: self.config, migrations: self.migrations, tables: Arc::new(tables) }))
+        Ok(Box::new(WiredPostgres {
+            config: self.config,
+            migrations: self.migrations,
+            tables: Arc::new(tables),
+        }))
     }
 }
 
 #[async_trait]
-impl WiredSink for Wired {
+impl WiredSink for WiredPostgres {
     fn offer(&self) -> Option<Offer> {
         Some(self.tables.offer())
     }

@@ -7,7 +7,7 @@ use smiles_stage::StageError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Client;
 
-use crate::catalog::{self, Found};
+use crate::catalog::{self, DatabaseTable};
 use crate::connect::{Connected, Connector, Purpose};
 
 /// At most `pool_size` connections that wait for a query, and `max_overflow` more while they are used.
@@ -16,28 +16,28 @@ pub(crate) struct Pool {
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connected>>,
     /// What each table looks like; forgotten after any error, since it may have changed.
-    shapes: Mutex<HashMap<String, Arc<Found>>>,
+    shapes: Mutex<HashMap<String, Arc<DatabaseTable>>>,
 }
 
 /// A connection in use; it goes back by [`Pool::put`]. Dropped, its query is cancelled and it is closed, and only then
 /// is there a place for another.
-pub(crate) struct Lease {
+pub(crate) struct PooledConnection {
     connected: Option<(Connected, OwnedSemaphorePermit)>,
     connector: Connector,
 }
 
-impl Lease {
+impl PooledConnection {
     /// The connection.
     ///
     /// # Errors
-    /// Never in practice: it is there until the lease ends.
+    /// Never in practice: it is there until the connection is given back.
     pub(crate) fn client(&self) -> Result<&Client, StageError> {
         let connected = self.connected.as_ref().map(|(connected, _)| &connected.client);
         connected.ok_or_else(|| StageError::retry("the connection has just been given back"))
     }
 }
 
-impl Drop for Lease {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let Some((connected, place)) = self.connected.take() else { return };
         let connector = self.connector.clone();
@@ -69,8 +69,8 @@ impl Pool {
     /// A connection that works, as soon as there is a place for one.
     ///
     /// # Errors
-    /// As [`crate::error::told`].
-    pub(crate) async fn take(&self) -> Result<Lease, StageError> {
+    /// As [`crate::error::stage_error`].
+    pub(crate) async fn take(&self) -> Result<PooledConnection, StageError> {
         let place = Arc::clone(&self.permits).acquire_owned().await;
         let place =
             place.map_err(|error| StageError::retry("the pool of connections is closed").because(error))?;
@@ -83,12 +83,12 @@ impl Pool {
             Some(connected) => connected,
             None => self.connector.connect(Purpose::Read).await?,
         };
-        Ok(Lease { connected: Some((connected, place)), connector: self.connector.clone() })
+        Ok(PooledConnection { connected: Some((connected, place)), connector: self.connector.clone() })
     }
 
     /// Keeps the connection for the next query, unless enough wait already.
-    pub(crate) fn put(&self, mut lease: Lease) {
-        let Some((connected, _place)) = lease.connected.take() else { return };
+    pub(crate) fn put(&self, mut connection: PooledConnection) {
+        let Some((connected, _place)) = connection.connected.take() else { return };
         let mut idle = lock(&self.idle);
         if idle.len() < self.connector.config.pool_size {
             idle.push(connected);
@@ -98,13 +98,17 @@ impl Pool {
     /// What the table looks like; looked up once.
     ///
     /// # Errors
-    /// Halt: there is none; else as [`crate::error::told`].
-    pub(crate) async fn shape(&self, lease: &Lease, table: &str) -> Result<Arc<Found>, StageError> {
+    /// Halt: there is none; else as [`crate::error::stage_error`].
+    pub(crate) async fn shape(
+        &self,
+        connection: &PooledConnection,
+        table: &str,
+    ) -> Result<Arc<DatabaseTable>, StageError> {
         if let Some(found) = lock(&self.shapes).get(table) {
             return Ok(Arc::clone(found));
         }
         let limit = self.connector.config.timeout.0;
-        let looked = catalog::look(lease.client()?, table);
+        let looked = catalog::look(connection.client()?, table);
         let found = self.connector.within(limit, "read", looked).await?;
         let found = Arc::new(found.ok_or_else(|| not_there(table))?);
         lock(&self.shapes).insert(table.to_owned(), Arc::clone(&found));

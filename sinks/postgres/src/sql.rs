@@ -5,10 +5,10 @@ use smiles_tables::{ColumnType, Mode, TablePlan};
 
 use crate::encode::Wire;
 
-/// PostgreSQL's own, for a table whose columns are of these types.
-pub(crate) struct Postgres<'a>(pub(crate) &'a [&'a str]);
+/// PostgreSQL's dialect, for a table whose columns are of these types.
+pub(crate) struct PostgresDialect<'a>(pub(crate) &'a [&'a str]);
 
-impl Dialect for Postgres<'_> {
+impl Dialect for PostgresDialect<'_> {
     fn table(&self, name: &str) -> String {
         qualified(name)
     }
@@ -76,7 +76,7 @@ pub(crate) fn upsert(table: &TablePlan, wires: &[Wire], types: &[&str]) -> Strin
         "INSERT INTO {} AS old ({}) SELECT {cells} FROM unnest({arrays}) AS new ({places}) {}",
         qualified(&table.name),
         columns(table),
-        conflict(table, &Postgres(types)),
+        conflict(table, &PostgresDialect(types)),
     )
 }
 
@@ -155,7 +155,7 @@ mod tests {
             r#"COPY "s"."a ""t""" ("k", "at", "v""; DROP TABLE t; --") FROM STDIN (FORMAT binary)"#
         );
         assert_eq!(
-            create(&append, &Postgres(&[])),
+            create(&append, &PostgresDialect(&[])),
             r#"CREATE TABLE IF NOT EXISTS "s"."a ""t""" ("k" bigint, "at" bigint, "v""; DROP TABLE t; --" bigint, "more" double precision)"#
         );
         let table = planned(json!({ "mode": "upsert", "key": ["k"], "newest": "at", "columns": columns }));
@@ -163,7 +163,7 @@ mod tests {
             upsert(&table, &[Wire::Int8, Wire::Int4, Wire::Text], &["bigint", "integer", "mood"]),
             r#"INSERT INTO "s"."a ""t""" AS old ("k", "at", "v""; DROP TABLE t; --") SELECT c0, c1, c2::mood FROM unnest($1::int8[], $2::int4[], $3::text[]) AS new (c0, c1, c2) ON CONFLICT ("k") DO UPDATE SET "v""; DROP TABLE t; --" = coalesce(excluded."v""; DROP TABLE t; --", old."v""; DROP TABLE t; --"), "at" = coalesce(excluded."at", old."at") WHERE old."at" IS NULL OR excluded."at" >= old."at""#
         );
-        assert!(create(&table, &Postgres(&[])).ends_with(r#"PRIMARY KEY ("k"))"#));
+        assert!(create(&table, &PostgresDialect(&[])).ends_with(r#"PRIMARY KEY ("k"))"#));
         let keys = planned(json!({ "mode": "upsert", "key": ["k"], "columns": { "k": "k" } }));
         assert!(upsert(&keys, &[Wire::Int8], &["bigint"]).ends_with(r#"ON CONFLICT ("k") DO NOTHING"#));
     }

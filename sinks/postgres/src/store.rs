@@ -14,10 +14,10 @@ use tokio::sync::Mutex;
 use tokio_postgres::RowStream;
 
 use crate::answer::push;
-use crate::catalog::Found;
+use crate::catalog::DatabaseTable;
 use crate::compile::{Compiled, compile};
 use crate::connect::Connector;
-use crate::pool::{Lease, Pool};
+use crate::pool::{Pool, PooledConnection};
 use crate::stats;
 
 /// Rows per piece of an answer.
@@ -38,17 +38,17 @@ impl PostgresStore {
     }
 
     async fn begin(&self, query: &Query) -> Result<Pieces, StageError> {
-        let lease = self.pool.take().await?;
-        let shape = self.pool.shape(&lease, &query.table).await?;
+        let connection = self.pool.take().await?;
+        let shape = self.pool.shape(&connection, &query.table).await?;
         let Compiled { sql, parameters, schema } = compile(query, &self.tables, &shape)?;
         let connector = self.pool.connector();
         let parameters =
             parameters.iter().map(|(value, of)| (value.as_ref() as &(dyn ToSql + Sync), of.clone()));
-        let asked = lease.client()?.query_typed_raw(&sql, parameters);
+        let asked = connection.client()?.query_typed_raw(&sql, parameters);
         let rows = connector.within(connector.config.timeout.0, "read", asked).await?;
         Ok(Pieces {
             pool: Arc::clone(&self.pool),
-            lease: Some(lease),
+            connection: Some(connection),
             rows: Box::pin(rows),
             answer: Answer::new(schema),
             table: query.table.clone(),
@@ -60,7 +60,7 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn query(&self, query: &Query) -> Result<Rows, StageError> {
         // A query that does not fit is refused before it takes a place in the pool.
-        compile(query, &self.tables, &Found::default())?;
+        compile(query, &self.tables, &DatabaseTable::default())?;
         let first = async {
             let mut pieces = self.begin(query).await?;
             let first = pieces.next().await?;
@@ -78,31 +78,31 @@ impl Store for PostgresStore {
     async fn stats(&self) -> Result<StoreStats, StageError> {
         // One count at a time; the others wait here and not in the pool.
         let _turn = self.counting.lock().await;
-        let lease = self.pool.take().await?;
+        let connection = self.pool.take().await?;
         let connector = self.pool.connector();
         let limit = connector.config.timeout.0;
-        let client = lease.client()?;
+        let client = connection.client()?;
         let mut rows = Vec::new();
         for table in &self.order {
             // Says what is missing where there is no such table yet.
-            self.pool.shape(&lease, table).await?;
+            self.pool.shape(&connection, table).await?;
             rows.push((table.clone(), connector.within(limit, "read", stats::rows(client, table)).await?));
         }
         let size = client.query_typed_one("SELECT pg_database_size(current_database())", &[]);
         let size = connector.within(limit, "read", size).await?;
         let unreadable = |error| StageError::retry("the size cannot be read").because(error);
         let size: i64 = size.try_get(0).map_err(unreadable)?;
-        self.pool.put(lease);
+        self.pool.put(connection);
         Ok(StoreStats { kind: "POSTGRES".to_owned(), size_bytes: u64::try_from(size).unwrap_or(0), rows })
     }
 
     /// Which transactions are over: another text after every commit, of whomever.
     async fn version(&self) -> Result<Option<String>, StageError> {
-        let lease = self.pool.take().await?;
+        let connection = self.pool.take().await?;
         let connector = self.pool.connector();
-        let asked = lease.client()?.query_typed_one("SELECT txid_current_snapshot()::text", &[]);
+        let asked = connection.client()?.query_typed_one("SELECT txid_current_snapshot()::text", &[]);
         let row = connector.within(connector.config.timeout.0, "read", asked).await?;
-        self.pool.put(lease);
+        self.pool.put(connection);
         let unreadable = |error| StageError::retry("the snapshot cannot be read").because(error);
         row.try_get(0).map(Some).map_err(unreadable)
     }
@@ -112,7 +112,7 @@ impl Store for PostgresStore {
 /// then stops.
 struct Pieces {
     pool: Arc<Pool>,
-    lease: Option<Lease>,
+    connection: Option<PooledConnection>,
     rows: Pin<Box<RowStream>>,
     answer: Answer,
     table: String,
@@ -123,7 +123,7 @@ impl Pieces {
     async fn next(&mut self) -> Result<RecordBatch, StageError> {
         let pool = Arc::clone(&self.pool);
         let connector: &Connector = pool.connector();
-        while self.lease.is_some() && self.answer.rows() < PIECE {
+        while self.connection.is_some() && self.answer.rows() < PIECE {
             let next = self.rows.try_next();
             match connector.within(connector.config.timeout.0, "read", next).await? {
                 Some(row) => self
@@ -131,8 +131,8 @@ impl Pieces {
                     .push(|index, column| push(&row, index, column))
                     .map_err(|column| odd_cell(&column, &self.table))?,
                 None => {
-                    if let Some(lease) = self.lease.take() {
-                        pool.put(lease);
+                    if let Some(connection) = self.connection.take() {
+                        pool.put(connection);
                     }
                 }
             }

@@ -13,13 +13,13 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 use smiles_stage::StageError;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::config::{Config, SslMode};
+use crate::config::{PostgresConfig, SslMode};
 
 /// What to connect with. Files are read anew each time, so that a renewed certificate is taken up.
 ///
 /// # Errors
 /// Halt: a file that was named cannot be read or holds no certificate or key.
-pub(crate) fn connector(config: &Config) -> Result<MakeRustlsConnect, StageError> {
+pub(crate) fn connector(config: &PostgresConfig) -> Result<MakeRustlsConnect, StageError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Verifier { trust: trust(config)?, provider: Arc::clone(&provider) });
     let builder = ClientConfig::builder_with_provider(provider)
@@ -36,7 +36,7 @@ pub(crate) fn connector(config: &Config) -> Result<MakeRustlsConnect, StageError
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn trust(config: &Config) -> Result<Trust, StageError> {
+fn trust(config: &PostgresConfig) -> Result<Trust, StageError> {
     let name = config.sslmode == SslMode::VerifyFull;
     let verifies = matches!(config.sslmode, SslMode::VerifyCa | SslMode::VerifyFull)
         || (config.sslmode == SslMode::Require && !config.sslrootcert.is_empty());
@@ -58,7 +58,7 @@ fn trust(config: &Config) -> Result<Trust, StageError> {
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-fn identity(config: &Config) -> Result<Option<Identity>, StageError> {
+fn identity(config: &PostgresConfig) -> Result<Option<Identity>, StageError> {
     if config.sslcert.is_empty() {
         return Ok(None);
     }

@@ -4,7 +4,7 @@ use postgres_types::Type;
 use smiles_stage::{RunId, Seq, StageError, TargetId};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::catalog::Guard;
+use crate::catalog::SchemaGuard;
 use crate::connect::Connector;
 use crate::sql::literal;
 
@@ -40,7 +40,7 @@ pub(crate) struct Owner {
 /// The id of this database; made, with the tables, when it has none.
 ///
 /// # Errors
-/// As [`crate::error::told`].
+/// As [`crate::error::stage_error`].
 pub(crate) async fn target(connector: &Connector, client: &Client) -> Result<TargetId, StageError> {
     let limit = connector.config.timeout.0;
     let there = connector.within(limit, "read", client.query_typed_one(THERE, &[])).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn target(connector: &Connector, client: &Client) -> Result<Tar
     if row.is_none() {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| {
-            StageError::retry(format!("cannot name {}: no random numbers", connector.place)).because(error)
+            StageError::retry(format!("cannot name {}: no random numbers", connector.address)).because(error)
         })?;
         let name = format!(
             "{BEGIN}; INSERT INTO smiles_target (id) VALUES ({}) ON CONFLICT DO NOTHING; COMMIT",
@@ -67,7 +67,7 @@ pub(crate) async fn target(connector: &Connector, client: &Client) -> Result<Tar
     id.map(|id| TargetId(id.0)).ok_or_else(|| {
         StageError::halt(format!(
             "{}: the table smiles_target holds no id: put its row back",
-            connector.place
+            connector.address
         ))
     })
 }
@@ -86,7 +86,7 @@ pub(crate) async fn read(client: &Client, owner: &Owner, run: RunId) -> Result<S
 
 /// What [`begin`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Begun {
+pub(crate) enum TransactionStart {
     /// The watermark moved, and the tables are what they were.
     Fine,
     /// The watermark was not where the sink thought: somebody else writes this run too.
@@ -104,8 +104,8 @@ pub(crate) async fn begin(
     expected: Seq,
     seq: Seq,
     lock_timeout_ms: u128,
-    guard: &Guard,
-) -> Result<Begun, tokio_postgres::Error> {
+    guard: &SchemaGuard,
+) -> Result<TransactionStart, tokio_postgres::Error> {
     let move_it = advance(owner, run, expected, seq);
     let guarded = guard.statements();
     let text = format!("{BEGIN}; SET LOCAL lock_timeout = {lock_timeout_ms}; {move_it}; {guarded}");
@@ -120,9 +120,9 @@ pub(crate) async fn begin(
         _ => None,
     });
     Ok(match (done.nth(2), seen) {
-        (Some(1), Some(seen)) if seen == guard.seen => Begun::Fine,
-        (Some(1), _) => Begun::Changed,
-        _ => Begun::Moved,
+        (Some(1), Some(seen)) if seen == guard.seen => TransactionStart::Fine,
+        (Some(1), _) => TransactionStart::Changed,
+        _ => TransactionStart::Moved,
     })
 }
 

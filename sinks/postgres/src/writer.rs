@@ -8,11 +8,11 @@ use smiles_store::Migration;
 use smiles_tables::{Mode, TablePlan, TablesPlan};
 use tokio_postgres::Client;
 
-use crate::catalog::Guard;
+use crate::catalog::SchemaGuard;
 use crate::connect::{Connected, Connector, Purpose};
 use crate::encode::Wire;
 use crate::migrate::Migrator;
-use crate::sql::Postgres;
+use crate::sql::PostgresDialect;
 use crate::watermark::{self, BEGIN, LOCK, Owner};
 use crate::{catalog, sql};
 
@@ -47,7 +47,7 @@ pub(crate) struct Writer {
     /// In the order of the written tables of the mapping.
     pub(crate) statements: Arc<[Statement]>,
     /// What those tables were when the statements were made.
-    pub(crate) guard: Guard,
+    pub(crate) guard: SchemaGuard,
 }
 
 impl Settings {
@@ -83,7 +83,7 @@ impl Writer {
         let target = watermark::target(&settings.connector, &connected.client).await?;
         settings.migrator(&connected.client, None).apply().await?;
         create(&settings, &connected.client).await?;
-        let mut guard = Guard::new(settings.tables.written().map(|table| table.name.as_str()));
+        let mut guard = SchemaGuard::new(settings.tables.written().map(|table| table.name.as_str()));
         let limit = settings.connector.config.timeout.0;
         guard.seen = settings.connector.within(limit, "read", guard.look(&connected.client)).await?;
         let mut statements = Vec::new();
@@ -102,7 +102,7 @@ impl Writer {
     /// Asks for a run's watermark.
     ///
     /// # Errors
-    /// As [`crate::error::told`].
+    /// As [`crate::error::stage_error`].
     pub(crate) async fn ask(&mut self, run: RunId) -> Result<Watermark, StageError> {
         let Settings { connector, owner, .. } = self.settings.as_ref();
         let limit = connector.config.timeout.0;
@@ -115,7 +115,7 @@ impl Writer {
     /// Takes over the watermarks of a former name.
     ///
     /// # Errors
-    /// As [`crate::error::told`].
+    /// As [`crate::error::stage_error`].
     pub(crate) async fn rename(&mut self, from: &str) -> Result<(), StageError> {
         self.known.clear();
         let Settings { connector, owner, .. } = self.settings.as_ref();
@@ -126,7 +126,7 @@ impl Writer {
     /// Removes watermarks.
     ///
     /// # Errors
-    /// As [`crate::error::told`].
+    /// As [`crate::error::stage_error`].
     pub(crate) async fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
         for run in runs {
             self.known.remove(run);
@@ -141,7 +141,7 @@ impl Writer {
 async fn create(settings: &Settings, client: &Client) -> Result<(), StageError> {
     let make: Vec<String> = {
         let made = settings.tables.written().filter(|table| table.create);
-        made.map(|table| smiles_store::create(table, &Postgres(&[]))).collect()
+        made.map(|table| smiles_store::create(table, &PostgresDialect(&[]))).collect()
     };
     if make.is_empty() {
         return Ok(());

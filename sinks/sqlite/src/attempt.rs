@@ -6,11 +6,11 @@ use smiles_stage::{RunId, Seq, StageError};
 use smiles_store::{Part, Rejected, latest};
 use smiles_tables::{Mode, Piece, RowAddress, TablePlan, merge, write_time};
 
+use crate::attribution::Culprit;
 use crate::bind::{Binder, RowError};
-use crate::blame::Whose;
-use crate::error::{code, failure_code, told};
+use crate::error::{code, failure_code, stage_error};
 use crate::writer::Settings;
-use crate::{blame, watermark};
+use crate::{attribution, watermark};
 
 /// The rows of one table, and the statement that writes one.
 pub(crate) struct Insert<'a> {
@@ -73,7 +73,7 @@ pub(crate) struct Write<'a> {
 
 impl Write<'_> {
     pub(crate) fn tell(&self, error: rusqlite::Error) -> StageError {
-        told(&self.settings.location.path, "write", error)
+        stage_error(&self.settings.location.path, "write", error)
     }
 
     /// Begins the transaction by moving the watermark: who comes second finds it moved before any row.
@@ -94,17 +94,17 @@ impl Write<'_> {
     /// Whether rows may be to blame for an error of a statement that writes this table.
     ///
     /// # Errors
-    /// As [`told`], if they are not.
-    fn blame(
+    /// As [`stage_error`], if they are not.
+    fn attribute(
         &self,
         connection: &Connection,
         table: &TablePlan,
         error: rusqlite::Error,
-    ) -> Result<(Whose, rusqlite::Error), StageError> {
-        match blame::whose(connection, table, &error).map_err(|error| self.tell(error))? {
-            Whose::NoRow => Err(self.tell(error)),
-            Whose::Table(why) => Err(StageError::retry(why).because(error)),
-            whose => Ok((whose, error)),
+    ) -> Result<(Culprit, rusqlite::Error), StageError> {
+        match attribution::culprit(connection, table, &error).map_err(|error| self.tell(error))? {
+            Culprit::NoRow => Err(self.tell(error)),
+            Culprit::Table(why) => Err(StageError::retry(why).because(error)),
+            culprit => Ok((culprit, error)),
         }
     }
 
@@ -115,7 +115,7 @@ impl Write<'_> {
             match insert.write(&transaction) {
                 Ok(()) => {}
                 Err(RowError::Sqlite(error)) => {
-                    self.blame(&transaction, insert.part.table, error)?;
+                    self.attribute(&transaction, insert.part.table, error)?;
                     return Ok(false);
                 }
                 Err(RowError::Year) => return Ok(false),
@@ -131,8 +131,8 @@ impl Write<'_> {
             return Err(self.tell(error));
         }
         let tables = self.settings.tables.written();
-        match blame::of_commit(&transaction, tables).map_err(|error| self.tell(error))? {
-            Whose::Table(why) => Err(StageError::retry(why).because(error)),
+        match attribution::of_commit(&transaction, tables).map_err(|error| self.tell(error))? {
+            Culprit::Table(why) => Err(StageError::retry(why).because(error)),
             _ => Ok(false),
         }
     }
@@ -182,11 +182,11 @@ impl Write<'_> {
             match binder.execute(&mut statement, row) {
                 Ok(()) => rejected.took(&table.name),
                 Err(RowError::Sqlite(error)) => {
-                    let (whose, error) = self.blame(connection, table, error)?;
+                    let (culprit, error) = self.attribute(connection, table, error)?;
                     // SQLite's sentence names table and columns, never a value.
                     let reason = format!("table `{}` refused the row: {error}", table.name);
-                    match whose {
-                        Whose::Row => rejected.add(place, code(&error), reason),
+                    match culprit {
+                        Culprit::Row => rejected.add(place, code(&error), reason),
                         _ => rejected.suspect(place, &table.name, code(&error), reason),
                     }
                 }

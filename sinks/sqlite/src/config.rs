@@ -10,7 +10,8 @@ use smiles_tables::Tables;
 /// `type: sqlite`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+#[schemars(rename = "Config")]
+pub struct SqliteConfig {
     /// The database file; a relative path is under DATA_DIR. Default: `<pipeline>.db`.
     pub path: Option<String>,
     /// A folder of SQL files `001_name.sql`, each applied once, in order, in one transaction.

@@ -39,11 +39,11 @@ pub(crate) fn code(error: &rusqlite::Error) -> String {
     .to_owned()
 }
 
-/// The error of an action on the whole file, told to the operator. Everything unknown is tried again.
-pub(crate) fn told(path: &Path, doing: &str, error: rusqlite::Error) -> StageError {
+/// The error of an action on the whole file, for the operator. Everything unknown is tried again.
+pub(crate) fn stage_error(path: &Path, doing: &str, error: rusqlite::Error) -> StageError {
     let file = path.display();
     let wrong_tables = says_wrong_tables(&error);
-    let told = match failure_code(&error) {
+    let stage_error = match failure_code(&error) {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StageError::halt(format!(
             "{file} is damaged or is no SQLite database: put a backup in its place, or move it away together with \
              its -wal and -shm files and a new one is made; what the journal retains is delivered to it"
@@ -69,7 +69,7 @@ pub(crate) fn told(path: &Path, doing: &str, error: rusqlite::Error) -> StageErr
         )),
         _ => StageError::retry(format!("cannot {doing} {file}")),
     };
-    told.because(error)
+    stage_error.because(error)
 }
 
 /// Whether the tables are not those of the mapping.
@@ -115,11 +115,11 @@ mod tests {
             (ffi::SQLITE_NOMEM, "out of memory", false, "cannot write"),
         ];
         for (code, message, halts, says) in rows {
-            let told = told(Path::new("/data/a.db"), "write", failed(code, message));
-            assert_eq!(*told.action() == Action::Halt, halts, "{message}");
-            assert!(told.to_string().contains(says), "{told}");
-            assert!(told.to_string().contains("/data/a.db"), "{told}");
-            assert!(told.chain().contains(message), "{}", told.chain());
+            let stage_error = stage_error(Path::new("/data/a.db"), "write", failed(code, message));
+            assert_eq!(*stage_error.action() == Action::Halt, halts, "{message}");
+            assert!(stage_error.to_string().contains(says), "{stage_error}");
+            assert!(stage_error.to_string().contains("/data/a.db"), "{stage_error}");
+            assert!(stage_error.chain().contains(message), "{}", stage_error.chain());
         }
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use smiles_stage::StageError;
 
 use crate::config::Synchronous;
-use crate::error::told;
+use crate::error::stage_error;
 use crate::file::{Location, open_reader};
 use smiles_store::quoted;
 
@@ -90,7 +90,7 @@ impl Extract {
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StageError> {
-        work(&self.connection).map_err(|error| told(&self.path, "read", error))
+        work(&self.connection).map_err(|error| stage_error(&self.path, "read", error))
     }
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use smiles_stage::StageError;
 
 use crate::config::Synchronous;
-use crate::error::told;
+use crate::error::stage_error;
 
 /// Where the database is and how it is opened.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub(crate) fn file_id(path: &Path) -> Option<FileId> {
 /// Opens for writing; makes the file if there is none.
 ///
 /// # Errors
-/// As [`told`].
+/// As [`stage_error`].
 pub(crate) fn open_writer(location: &Location) -> Result<Connection, StageError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -61,13 +61,13 @@ pub(crate) fn open_writer(location: &Location) -> Result<Connection, StageError>
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     };
-    open().map_err(|error| told(&location.path, "open", error))
+    open().map_err(|error| stage_error(&location.path, "open", error))
 }
 
 /// Opens for reading only.
 ///
 /// # Errors
-/// As [`told`]; also when there is no file yet.
+/// As [`stage_error`]; also when there is no file yet.
 pub(crate) fn open_reader(location: &Location) -> Result<Connection, StageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
@@ -76,5 +76,5 @@ pub(crate) fn open_reader(location: &Location) -> Result<Connection, StageError>
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     };
-    open().map_err(|error| told(&location.path, "open", error))
+    open().map_err(|error| stage_error(&location.path, "open", error))
 }

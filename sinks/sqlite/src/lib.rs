@@ -11,8 +11,8 @@
 
 mod answer;
 mod attempt;
+mod attribution;
 mod bind;
-mod blame;
 mod compile;
 mod config;
 mod error;
@@ -32,6 +32,6 @@ mod words;
 mod write;
 mod writer;
 
-pub use config::{Config, Synchronous};
+pub use config::{SqliteConfig, Synchronous};
 pub use extract::{Extract, TextRow};
 pub use plan::Sqlite;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use smiles_stage::StageError;
 use smiles_store::Migration;
 
-use crate::error::{failure_code, told};
+use crate::error::{failure_code, stage_error};
 
 const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS smiles_migrations (
@@ -27,7 +27,7 @@ pub(crate) fn apply(
     if migrations.is_empty() {
         return Ok(());
     }
-    let failed = |error| told(file, "migrate", error);
+    let failed = |error| stage_error(file, "migrate", error);
     connection.execute_batch(TABLE).map_err(failed)?;
     // A migration may rebuild a table that others refer to; what it leaves behind is checked instead.
     connection.pragma_update(None, "foreign_keys", false).map_err(failed)?;
@@ -42,7 +42,7 @@ fn one(
     migration: &Migration,
     now: &str,
 ) -> Result<(), StageError> {
-    let failed = |error| told(file, "migrate", error);
+    let failed = |error| stage_error(file, "migrate", error);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     if is_applied(&transaction, file, migration)? {
         return Ok(());
@@ -83,7 +83,7 @@ fn is_applied(
     file: &std::path::Path,
     migration: &Migration,
 ) -> Result<bool, StageError> {
-    let failed = |error| told(file, "migrate", error);
+    let failed = |error| stage_error(file, "migrate", error);
     let known = "SELECT checksum FROM smiles_migrations WHERE number = ?1";
     let (name, at) = (&migration.name, file.display());
     match transaction.query_row(known, [migration.number], |row| row.get::<_, String>(0)) {

@@ -7,8 +7,8 @@ use smiles_store::{Rejected, halves, places};
 use smiles_tables::RowAddress;
 
 use crate::attempt::Write;
+use crate::attribution::{self, Culprit};
 use crate::bind::RowError;
-use crate::blame::{self, Whose};
 
 const CODE: &str = "SQLITE_CONSTRAINT_FOREIGNKEY";
 const REASON: &str = "a foreign key of the row, or one that leads to it, leads nowhere at the commit";
@@ -21,7 +21,7 @@ pub(crate) fn store(write: &Write<'_>, connection: &mut Connection) -> Result<()
     let transaction = write.begin(connection)?;
     let mut broken = broken(&transaction).map_err(|error| write.tell(error))?;
     let tables = write.parts.iter().map(|insert| insert.part.table);
-    let whose = blame::of_commit(&transaction, tables).map_err(|error| write.tell(error))?;
+    let culprit = attribution::of_commit(&transaction, tables).map_err(|error| write.tell(error))?;
     let places = places(write.parts.iter().map(|insert| &insert.part));
     let mut rejected = Rejected::default();
     let mut ranges: Vec<&[RowAddress]> = halves(&places).into_iter().rev().collect();
@@ -31,8 +31,8 @@ pub(crate) fn store(write: &Write<'_>, connection: &mut Connection) -> Result<()
                 broken = now;
                 rejected.took("");
             }
-            Ok(_) => match (range, &whose) {
-                ([place], Whose::Row) => rejected.add(*place, CODE, REASON),
+            Ok(_) => match (range, &culprit) {
+                ([place], Culprit::Row) => rejected.add(*place, CODE, REASON),
                 ([place], _) => rejected.suspect(*place, "", CODE, REASON),
                 _ => ranges.extend(halves(range).into_iter().rev()),
             },

@@ -12,7 +12,7 @@ use smiles_stage::{
 use smiles_store::Migration;
 use smiles_tables::TablesPlan;
 
-use crate::config::Config;
+use crate::config::SqliteConfig;
 use crate::file::Location;
 use crate::readers::Readers;
 use crate::sink::SqliteSink;
@@ -26,11 +26,11 @@ pub struct Sqlite;
 
 impl Stage for Sqlite {
     type Plan = dyn SinkPlan;
-    type Config = Config;
+    type Config = SqliteConfig;
     const NAME: &'static str = "sqlite";
     const ABOUT: &'static str = "stores rows in tables of a SQLite file, exactly once, and answers queries";
 
-    fn plan(config: Config, context: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
+    fn plan(config: SqliteConfig, context: PlanContext<'_>) -> Result<Box<dyn SinkPlan>, Problems> {
         let mut problems = Problems::new();
         if config.path.as_deref().is_some_and(str::is_empty) {
             let problem = Problem::error(Path::root().key("path"), "the path is empty");
@@ -51,7 +51,7 @@ impl Stage for Sqlite {
             None => Ok(Vec::new()),
         };
         match migrations {
-            Ok(migrations) if problems.is_empty() => Ok(Box::new(Plan { config, migrations })),
+            Ok(migrations) if problems.is_empty() => Ok(Box::new(SqlitePlan { config, migrations })),
             Ok(_) => Err(problems),
             Err(unreadable) => {
                 problems.extend(unreadable);
@@ -66,18 +66,18 @@ fn is_journal(path: &FilePath) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("journal"))
 }
 
-struct Plan {
-    config: Config,
+struct SqlitePlan {
+    config: SqliteConfig,
     migrations: Vec<Migration>,
 }
 
-struct Wired {
-    config: Config,
+struct WiredSqlite {
+    config: SqliteConfig,
     migrations: Vec<Migration>,
     tables: Arc<TablesPlan>,
 }
 
-impl Wired {
+impl WiredSqlite {
     fn location(&self, context: &OpenContext) -> Location {
         let default = || format!("{}.db", context.pipeline);
         let path = self.config.path.clone().unwrap_or_else(default);
@@ -90,7 +90,7 @@ impl Wired {
     }
 }
 
-impl SinkPlan for Plan {
+impl SinkPlan for SqlitePlan {
     fn delivery(&self) -> Delivery {
         Delivery::Transactional
     }
@@ -101,12 +101,16 @@ impl SinkPlan for Plan {
         _store: Option<&Offer>,
     ) -> Result<Box<dyn WiredSink>, Problems> {
         let tables = TablesPlan::new(&self.config.tables, input, &Path::root().key("tables"))?;
-        Ok(Box::new(Wired { config: self.config, migrations: self.migrations, tables: Arc::new(tables) }))
+        Ok(Box::new(WiredSqlite {
+            config: self.config,
+            migrations: self.migrations,
+            tables: Arc::new(tables),
+        }))
     }
 }
 
 #[async_trait]
-impl WiredSink for Wired {
+impl WiredSink for WiredSqlite {
     fn offer(&self) -> Option<Offer> {
         Some(self.tables.offer())
     }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, InterruptHandle};
 use smiles_stage::StageError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::told;
+use crate::error::stage_error;
 use crate::file::{FileId, Location, file_id, open_reader};
 use crate::shape::{Shape, shape};
 
@@ -48,7 +48,7 @@ impl Readers {
     /// A connection to the file that stands at the path now; to be called on a blocking thread, with a place.
     ///
     /// # Errors
-    /// As [`told`].
+    /// As [`stage_error`].
     pub(crate) fn take(&self) -> Result<Reader, StageError> {
         let now = file_id(&self.location.path);
         let mut idle = lock(&self.idle);
@@ -79,11 +79,11 @@ impl Reader {
     /// What the table looks like; looked up once per connection.
     ///
     /// # Errors
-    /// As [`told`].
+    /// As [`stage_error`].
     pub(crate) fn shape(&mut self, table: &str, location: &Location) -> Result<&Shape, StageError> {
         if !self.shapes.contains_key(table) {
             let found =
-                shape(&self.connection, table).map_err(|error| told(&location.path, "read", error))?;
+                shape(&self.connection, table).map_err(|error| stage_error(&location.path, "read", error))?;
             self.shapes.insert(table.to_owned(), found);
         }
         self.shapes.get(table).ok_or_else(|| StageError::retry("a table has just vanished"))

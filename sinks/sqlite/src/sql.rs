@@ -3,10 +3,10 @@
 use smiles_store::{Dialect, conflict, list, quoted};
 use smiles_tables::{ColumnType, Mode, Role, TablePlan};
 
-/// SQLite's own.
-pub(crate) struct Sqlite;
+/// SQLite's dialect.
+pub(crate) struct SqliteDialect;
 
-impl Dialect for Sqlite {
+impl Dialect for SqliteDialect {
     fn table(&self, name: &str) -> String {
         quoted(name)
     }
@@ -37,7 +37,7 @@ pub(crate) fn insert(table: &TablePlan) -> String {
     let names = list(table.columns.iter().map(|column| column.name.as_str()));
     let values: Vec<String> = (1..=table.columns.len()).map(|place| format!("?{place}")).collect();
     let insert = format!("INSERT INTO {} ({names}) VALUES ({})", quoted(&table.name), values.join(", "));
-    if table.mode == Mode::Upsert { format!("{insert} {}", conflict(table, &Sqlite)) } else { insert }
+    if table.mode == Mode::Upsert { format!("{insert} {}", conflict(table, &SqliteDialect)) } else { insert }
 }
 
 /// As [`insert`], for rows that come after the rest of their poll: a table that gets one row of several gets no second.
@@ -157,7 +157,7 @@ mod tests {
         for (options, inserts, creates) in cases {
             let table = planned(options);
             assert_eq!(insert(&table), inserts);
-            assert_eq!(create(&table, &Sqlite), creates);
+            assert_eq!(create(&table, &SqliteDialect), creates);
         }
     }
 }

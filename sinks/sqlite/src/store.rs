@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use crate::answer::push;
 use crate::compile::{Compiled, compile};
-use crate::error::told;
+use crate::error::stage_error;
 use crate::file::Location;
 use crate::readers::{Cancel, Reader, Readers};
 use crate::shape::Shape;
@@ -129,7 +129,7 @@ fn send(
     table: &str,
     sender: &mpsc::Sender<Piece>,
 ) -> Result<(), StageError> {
-    let tell = |error| told(&location.path, "read", error);
+    let tell = |error| stage_error(&location.path, "read", error);
     let mut statement = reader.connection.prepare_cached(&compiled.sql).map_err(tell)?;
     let parameters = rusqlite::params_from_iter(&compiled.parameters);
     let mut rows = statement.query(parameters).map_err(tell)?;
@@ -170,7 +170,7 @@ fn stats(readers: &Readers, order: Vec<String>) -> Result<StoreStats, StageError
         .map(|table| {
             let shape = reader.shape(&table, readers.location())?.clone();
             let count = stats::rows(&reader.connection, &table, &shape);
-            let count = count.map_err(|error| told(&readers.location().path, "read", error))?;
+            let count = count.map_err(|error| stage_error(&readers.location().path, "read", error))?;
             Ok((table, count))
         })
         .collect::<Result<_, StageError>>()?;
@@ -190,7 +190,7 @@ fn version(readers: &Readers, witness: &mut (Option<Reader>, u64)) -> Result<Str
         None => kept.insert(readers.take()?),
     };
     let seen = reader.connection.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0));
-    let seen = seen.map_err(|error| told(&readers.location().path, "read", error))?;
+    let seen = seen.map_err(|error| stage_error(&readers.location().path, "read", error))?;
     Ok(format!("{before}.{seen}"))
 }
 

@@ -14,7 +14,7 @@ use crate::{orphans, sql};
 ///
 /// # Errors
 /// Reject with the rows that can never be stored; retry when another process moved the watermark; else as
-/// [`crate::error::told`]. Nothing is stored then.
+/// [`crate::error::stage_error`]. Nothing is stored then.
 pub(crate) fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Result<(), StageError> {
     writer.still_there()?;
     let Some(last) = batches.last() else { return Ok(()) };

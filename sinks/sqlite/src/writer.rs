@@ -8,9 +8,9 @@ use smiles_stage::{Clock, RunId, Seq, StageError, TargetId, Watermark};
 use smiles_store::{Migration, create};
 use smiles_tables::{Mode, TablesPlan};
 
-use crate::error::told;
+use crate::error::stage_error;
 use crate::file::{FileId, Location, file_id, open_writer};
-use crate::sql::Sqlite;
+use crate::sql::SqliteDialect;
 use crate::watermark::{self, Owner};
 use crate::{migrate, sql};
 
@@ -44,11 +44,11 @@ impl Writer {
         let mut connection = open_writer(&settings.location)?;
         let file = file_id(path);
         let target = watermark::target(&mut connection)
-            .map_err(|error| told(path, "prepare", error))?
+            .map_err(|error| stage_error(path, "prepare", error))?
             .ok_or_else(|| StageError::retry(format!("cannot name {}: no random numbers", path.display())))?;
         let now = settings.clock.now().to_string();
         migrate::apply(&mut connection, path, &settings.migrations, &now)?;
-        prepare(&connection, &settings.tables).map_err(|error| told(path, "prepare", error))?;
+        prepare(&connection, &settings.tables).map_err(|error| stage_error(path, "prepare", error))?;
         Ok(Self { connection, target, known: HashMap::new(), file, settings })
     }
 
@@ -67,11 +67,11 @@ impl Writer {
     /// Asks for a run's watermark.
     ///
     /// # Errors
-    /// As [`told`].
+    /// As [`stage_error`].
     pub(crate) fn ask(&mut self, run: RunId) -> Result<Watermark, StageError> {
         let settings = &self.settings;
         let seq = watermark::read(&self.connection, &settings.owner, run)
-            .map_err(|error| told(&settings.location.path, "ask", error))?;
+            .map_err(|error| stage_error(&settings.location.path, "ask", error))?;
         self.known.insert(run, seq);
         Ok(Watermark { target: self.target, seq })
     }
@@ -79,25 +79,25 @@ impl Writer {
     /// Takes over the watermarks of a former name.
     ///
     /// # Errors
-    /// As [`told`].
+    /// As [`stage_error`].
     pub(crate) fn rename(&mut self, from: &str) -> Result<(), StageError> {
         self.known.clear();
         let settings = &self.settings;
         watermark::rename(&mut self.connection, &settings.owner, from)
-            .map_err(|error| told(&settings.location.path, "write", error))
+            .map_err(|error| stage_error(&settings.location.path, "write", error))
     }
 
     /// Removes watermarks.
     ///
     /// # Errors
-    /// As [`told`].
+    /// As [`stage_error`].
     pub(crate) fn forget(&mut self, runs: &[RunId]) -> Result<(), StageError> {
         for run in runs {
             self.known.remove(run);
         }
         let settings = &self.settings;
         watermark::forget(&mut self.connection, &settings.owner, runs)
-            .map_err(|error| told(&settings.location.path, "write", error))
+            .map_err(|error| stage_error(&settings.location.path, "write", error))
     }
 }
 
@@ -105,7 +105,7 @@ impl Writer {
 fn prepare(connection: &Connection, tables: &TablesPlan) -> rusqlite::Result<()> {
     for table in &tables.tables {
         if table.create {
-            connection.execute_batch(&create(table, &Sqlite))?;
+            connection.execute_batch(&create(table, &SqliteDialect))?;
             if let Some(index) = sql::index(table) {
                 connection.execute_batch(&index)?;
             }

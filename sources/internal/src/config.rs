@@ -21,7 +21,8 @@ pub struct Internal;
 /// Options of `internal`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+#[schemars(rename = "Config")]
+pub struct InternalConfig {
     /// Which series become rows: names as on /metrics, `*` for any letters. A histogram has its `_count` and `_sum`.
     /// Series of the pipeline that reports are left out.
     #[serde(default = "all_of_the_runtime")]
@@ -34,12 +35,12 @@ fn all_of_the_runtime() -> Vec<String> {
 
 impl Stage for Internal {
     type Plan = dyn SourcePlan;
-    type Config = Config;
+    type Config = InternalConfig;
     const NAME: &'static str = "internal";
     const ABOUT: &'static str =
         "what the process knows of itself: its meters each period, its configuration at start";
 
-    fn plan(config: Config, _: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
+    fn plan(config: InternalConfig, _: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
         let at = Path::root().key("series");
         let mut problems = Problems::new();
         let mut patterns = Vec::new();
@@ -53,16 +54,20 @@ impl Stage for Internal {
                 }
             }
         }
-        if problems.is_empty() { Ok(Box::new(Plan { patterns: patterns.into() })) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Box::new(InternalPlan { patterns: patterns.into() }))
+        } else {
+            Err(problems)
+        }
     }
 }
 
-struct Plan {
+struct InternalPlan {
     patterns: Arc<[Pattern]>,
 }
 
 #[async_trait]
-impl SourcePlan for Plan {
+impl SourcePlan for InternalPlan {
     fn output(&self) -> SchemaRef {
         schema()
     }

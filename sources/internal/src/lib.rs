@@ -10,4 +10,4 @@ mod pattern;
 mod rows;
 mod source;
 
-pub use config::{Config, Internal};
+pub use config::{Internal, InternalConfig};

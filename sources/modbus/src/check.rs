@@ -7,7 +7,7 @@ use crate::columns::finest;
 use crate::device::block::{Block, Repeat};
 use crate::device::field::{Field, Order, Type, Variant};
 use crate::device::{Device, MAX_COILS, MAX_REGISTERS, Sentinel};
-use crate::doubt::sentinels;
+use crate::device_warnings::sentinels;
 
 /// The most bytes a `bcd` number may have: its digits must fit 64 bits.
 const BCD_MAX: u16 = 9;

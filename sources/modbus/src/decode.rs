@@ -1,4 +1,4 @@
-//! Bytes of a pass to rows: a pure function, one Arrow column at a time.
+//! Bytes of a poll to rows: a pure function, one Arrow column at a time.
 
 use std::iter::repeat_n;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ pub fn decode_records(device: &Device, records: &[&[u8]]) -> Result<RecordBatch,
     let schema = Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
     let list = device.blocks.iter().position(|(_, block)| block.repeat.is_some());
     let blocks = vec![None; device.blocks.0.len()];
-    rows(&schema, &columns, Heard { blocks: &blocks, list, records })
+    rows(&schema, &columns, PollData { blocks: &blocks, list, records })
 }
 
-/// What was heard.
+/// The data of one poll.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Heard<'a> {
-    /// Data per block of the device; `None` for a block that was not heard, and for the list.
+pub(crate) struct PollData<'a> {
+    /// Data per block of the device; `None` for a block that was not received, and for the list.
     pub(crate) blocks: &'a [Option<Vec<u8>>],
     /// Which block the records belong to.
     pub(crate) list: Option<usize>,
@@ -41,7 +41,7 @@ pub(crate) struct Heard<'a> {
     pub(crate) records: &'a [&'a [u8]],
 }
 
-impl Heard<'_> {
+impl PollData<'_> {
     fn rows(&self) -> usize {
         if self.list.is_some() { self.records.len() } else { 1 }
     }
@@ -54,31 +54,33 @@ impl Heard<'_> {
 pub(crate) fn rows(
     schema: &SchemaRef,
     columns: &[Column],
-    heard: Heard<'_>,
+    data: PollData<'_>,
 ) -> Result<RecordBatch, ArrowError> {
-    let arrays = columns.iter().map(|column| array(column, heard)).collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(heard.rows()));
+    let arrays = columns.iter().map(|column| array(column, data)).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(data.rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
 }
 
-fn array(column: &Column, heard: Heard<'_>) -> ArrayRef {
-    if heard.list == Some(column.block) {
-        return build(column, heard.records.iter().map(|record| value(column, record)));
+fn array(column: &Column, data: PollData<'_>) -> ArrayRef {
+    if data.list == Some(column.block) {
+        return build(column, data.records.iter().map(|record| value(column, record)));
     }
-    match heard.blocks.get(column.block).and_then(Option::as_deref) {
-        Some(data) => build(column, repeat_n(value(column, data), heard.rows())),
-        None => new_null_array(column.arrow.data_type(), heard.rows()),
+    match data.blocks.get(column.block).and_then(Option::as_deref) {
+        Some(block) => build(column, repeat_n(value(column, block), data.rows())),
+        None => new_null_array(column.arrow.data_type(), data.rows()),
     }
 }
 
 /// A raw value in the unit of its column; `None` where the device has none.
 fn value(column: &Column, data: &[u8]) -> Option<Scaled> {
-    let raw = column.field.heard(column.order, data)?;
+    let raw = column.field.value_in(column.order, data)?;
     let holds = |scale: &&Scale| scale.when.holds(&scale.asked, column.order, data);
     let factor = match column.variants.iter().find(holds) {
         Some(scale) => scale.factor,
         // Without the answer nobody knows the unit.
-        None if column.variants.iter().any(|it| it.asked.heard(column.order, data).is_none()) => return None,
+        None if column.variants.iter().any(|it| it.asked.value_in(column.order, data).is_none()) => {
+            return None;
+        }
         None if column.field.otherwise == Some(Otherwise::Null) => return None,
         None => column.factor,
     };
@@ -163,8 +165,8 @@ mod tests {
         let columns = columns(&device);
         let schema =
             Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
-        let heard = Heard { blocks: &[Some(data.to_vec())], list: None, records: &[] };
-        let batch = rows(&schema, &columns, heard).unwrap();
+        let data = PollData { blocks: &[Some(data.to_vec())], list: None, records: &[] };
+        let batch = rows(&schema, &columns, data).unwrap();
         assert_eq!(batch.num_rows(), 1);
         shown(batch.column(0))
     }
@@ -273,7 +275,7 @@ mod tests {
                 Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
             let data = [factor.to_be_bytes(), 50_i16.to_be_bytes()].concat();
             shown(
-                rows(&schema, &columns, Heard { blocks: &[Some(data)], list: None, records: &[] })
+                rows(&schema, &columns, PollData { blocks: &[Some(data)], list: None, records: &[] })
                     .unwrap()
                     .column(1),
             )
@@ -299,12 +301,12 @@ mod tests {
         let schema =
             Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
         let blocks = [Some(vec![0, 7]), None, None];
-        let heard = Heard { blocks: &blocks, list: Some(2), records: &[&[0, 1], &[0, 2]] };
-        let batch = rows(&schema, &columns, heard).unwrap();
+        let data = PollData { blocks: &blocks, list: Some(2), records: &[&[0, 1], &[0, 2]] };
+        let batch = rows(&schema, &columns, data).unwrap();
         assert_eq!(batch.column(0).as_primitive::<UInt16Type>().values().as_ref(), &[7, 7]);
         assert_eq!(batch.column(1).null_count(), 2);
         assert_eq!(batch.column(2).as_primitive::<UInt16Type>().values().as_ref(), &[1, 2]);
-        let none = rows(&schema, &columns, Heard { records: &[], ..heard }).unwrap();
+        let none = rows(&schema, &columns, PollData { records: &[], ..data }).unwrap();
         assert_eq!(none.num_rows(), 0);
     }
 }

@@ -1,25 +1,26 @@
 //! Polls Modbus devices described by a device file.
 //!
-//! From the file to rows: [`device`] is the file's own shape, `check` judges it, `columns` and `plan` say which
-//! columns and which requests it stands for. A `pass` walks the plan over a `line`, whose `transport` mends broken
-//! frames (`mend`) below tokio-modbus; `list` remembers where records end; `decode` makes Arrow columns of the bytes.
+//! From the file to rows: [`device`] is the file's own shape, `check` finds what is wrong with it, `columns` and `plan`
+//! say which columns and which requests it stands for. `poll` sends these over a `connection`, whose `transport`
+//! repairs frames (`frame_repair`) below tokio-modbus; `list_scan` finds where lists of records end; `decode` makes
+//! Arrow columns of the bytes.
 
 mod address;
 mod check;
 mod columns;
+mod connection;
 mod decode;
 pub mod device;
-mod doubt;
-mod line;
-mod list;
-mod mend;
+mod device_warnings;
+mod frame_repair;
+mod list_scan;
 mod options;
-mod pass;
 mod plan;
+mod poll;
 mod source;
 #[cfg(test)]
 mod testing;
 mod transport;
 
 pub use decode::decode_records;
-pub use options::{Connection, Modbus, Options};
+pub use options::{Connection, Modbus, ModbusOptions};

@@ -16,21 +16,22 @@ use smiles_stage::{
 use crate::address::Address;
 use crate::check::check;
 use crate::columns::{Column, columns};
+use crate::connection::{ConnectionOptions, DeviceConnection};
 use crate::device::Device;
 use crate::device::field::Field;
-use crate::doubt::doubts;
-use crate::line::{Line, Manner};
-use crate::pass::{Course, Memories, Shape};
-use crate::plan::plan;
+use crate::device_warnings::device_warnings;
+use crate::plan::request_plan;
+use crate::poll::{BlockShape, PollMemory, PollPlan};
 use crate::source::Poller;
 
-/// A pass may take at least this long, however often it is due.
+/// A poll may take at least this long, however often it is due.
 const PASS_MIN: Duration = Duration::from_secs(60);
 
 /// Polls a device over Modbus TCP.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Options {
+#[schemars(rename = "Options")]
+pub struct ModbusOptions {
     /// Where the device listens: `tcp://host:port`; the port is 502 unless said.
     #[schemars(example = &"tcp://192.168.1.50:502")]
     pub address: String,
@@ -78,11 +79,11 @@ pub struct Modbus;
 
 impl Stage for Modbus {
     type Plan = dyn SourcePlan;
-    type Config = Options;
+    type Config = ModbusOptions;
     const NAME: &'static str = "modbus";
     const ABOUT: &'static str = "polls a device over Modbus TCP by its device file";
 
-    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
+    fn plan(config: ModbusOptions, _context: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
         let mut problems = check(&config.device, &Path::root().key("device"));
         let address = config.address.parse::<Address>();
         if let Err(error) = &address {
@@ -95,37 +96,37 @@ impl Stage for Modbus {
         }
         match address {
             Ok(address) if !problems.iter().any(|problem| problem.severity == Severity::Error) => {
-                Ok(Box::new(Planned::new(config, address)))
+                Ok(Box::new(ModbusPlan::new(config, address)))
             }
             _ => Err(problems),
         }
     }
 }
 
-/// A source whose options are sound.
-struct Planned {
-    options: Options,
+/// The plan of a source: valid options, and the columns of its device.
+struct ModbusPlan {
+    options: ModbusOptions,
     address: Address,
     columns: Vec<Column>,
     schema: SchemaRef,
 }
 
-impl Planned {
-    fn new(options: Options, address: Address) -> Self {
+impl ModbusPlan {
+    fn new(options: ModbusOptions, address: Address) -> Self {
         let columns = columns(&options.device);
         let fields: Vec<_> = columns.iter().map(|column| column.arrow.clone()).collect();
         Self { options, address, columns, schema: Arc::new(Schema::new(fields)) }
     }
 
-    fn course(&self, every: Option<Duration>) -> Course {
+    fn poll_plan(&self, every: Option<Duration>) -> PollPlan {
         let device = &self.options.device;
-        let shape = |(name, block): (&str, &crate::device::block::Block)| Shape {
+        let shape = |(name, block): (&str, &crate::device::block::Block)| BlockShape {
             name: name.to_owned(),
             bytes: block.data_bytes(),
             bits: block.read.is_bits(),
         };
-        Course {
-            plan: plan(device),
+        PollPlan {
+            requests: request_plan(device),
             blocks: device.blocks.iter().map(shape).collect(),
             zero: zero(device),
             order: device.order,
@@ -144,7 +145,7 @@ fn zero(device: &Device) -> Option<Field> {
 }
 
 #[async_trait]
-impl SourcePlan for Planned {
+impl SourcePlan for ModbusPlan {
     fn output(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -154,7 +155,7 @@ impl SourcePlan for Planned {
     }
 
     fn warnings(&self) -> Problems {
-        doubts(&self.options.device, &Path::root().key("device"))
+        device_warnings(&self.options.device, &Path::root().key("device"))
     }
 
     fn address(&self) -> String {
@@ -162,7 +163,7 @@ impl SourcePlan for Planned {
     }
 
     async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError> {
-        let line = Line::new(Manner {
+        let connection = DeviceConnection::new(ConnectionOptions {
             address: self.address.clone(),
             unit: self.options.unit_id,
             timeout: self.options.timeout.0,
@@ -171,10 +172,10 @@ impl SourcePlan for Planned {
         });
         Ok(Box::new(Poller {
             name: format!("{} at {}", context.stage, self.address()),
-            line,
+            connection,
             keep: self.options.connection == Connection::Keep,
-            course: self.course(context.every),
-            memories: Memories::default(),
+            plan: self.poll_plan(context.every),
+            memory: PollMemory::default(),
             columns: self.columns.clone(),
             schema: Arc::clone(&self.schema),
         }))

@@ -1,11 +1,11 @@
-//! Which requests a pass makes: a pure function of the device file.
+//! Which requests a poll makes: a pure function of the device file.
 
 use crate::device::block::{Block, Repeat, Table};
 use crate::device::{Device, MAX_COILS};
 
-/// One request.
+/// One read request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ask {
+pub(crate) struct ReadRequest {
     pub(crate) table: Table,
     pub(crate) address: u16,
     pub(crate) count: u16,
@@ -14,7 +14,7 @@ pub(crate) struct Ask {
 /// A request and the blocks its answer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Read {
-    pub(crate) ask: Ask,
+    pub(crate) request: ReadRequest,
     pub(crate) parts: Vec<Part>,
     pub(crate) once: bool,
     pub(crate) optional: bool,
@@ -34,29 +34,29 @@ pub(crate) struct Part {
 pub(crate) struct List {
     pub(crate) block: usize,
     pub(crate) name: String,
-    first: Ask,
+    first: ReadRequest,
     stride: u16,
     pub(crate) max: u16,
 }
 
-/// Everything a pass asks for: first the reads, then the list.
+/// All requests of a poll: first the reads, then the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct RequestPlan {
     pub(crate) reads: Vec<Read>,
     pub(crate) list: Option<List>,
 }
 
 impl List {
     /// The request for record `index`; `None` beyond the address space (a checked file has no such record).
-    pub(crate) fn ask(&self, index: u16) -> Option<Ask> {
+    pub(crate) fn request(&self, index: u16) -> Option<ReadRequest> {
         let address = index.checked_mul(self.stride)?.checked_add(self.first.address)?;
-        Some(Ask { address, ..self.first })
+        Some(ReadRequest { address, ..self.first })
     }
 }
 
 /// Plans the requests of a checked device.
-pub(crate) fn plan(device: &Device) -> Plan {
-    let mut plan = Plan { reads: Vec::new(), list: None };
+pub(crate) fn request_plan(device: &Device) -> RequestPlan {
+    let mut plan = RequestPlan { reads: Vec::new(), list: None };
     for (place, (name, block)) in device.blocks.iter().enumerate() {
         match &block.repeat {
             Some(repeat) => plan.list = Some(list(place, name, block, repeat)),
@@ -69,27 +69,30 @@ pub(crate) fn plan(device: &Device) -> Plan {
     plan
 }
 
-fn ask(block: &Block) -> Ask {
-    Ask { table: block.read, address: block.address, count: block.count }
+fn request(block: &Block) -> ReadRequest {
+    ReadRequest { table: block.read, address: block.address, count: block.count }
 }
 
 fn read(block: usize, from: &Block) -> Read {
     let parts = vec![Part { block, skip: 0 }];
-    Read { ask: ask(from), parts, once: from.once, optional: from.optional }
+    Read { request: request(from), parts, once: from.once, optional: from.optional }
 }
 
 fn list(block: usize, name: &str, from: &Block, repeat: &Repeat) -> List {
-    List { block, name: name.to_owned(), first: ask(from), stride: repeat.stride, max: repeat.max }
+    List { block, name: name.to_owned(), first: request(from), stride: repeat.stride, max: repeat.max }
 }
 
 /// Neighbours joined; a joined request stands where its first block stood in the file.
 fn merged(reads: Vec<Read>, gap: u16, max_registers: u16) -> Vec<Read> {
     let mut order: Vec<(usize, Read)> = reads.into_iter().enumerate().collect();
-    order.sort_by_key(|(_, read)| (read.ask.table, read.ask.address));
+    order.sort_by_key(|(_, read)| (read.request.table, read.request.address));
     let mut joined: Vec<(usize, Read)> = Vec::new();
     for (place, read) in order {
-        let limit = if read.ask.table.is_bits() { MAX_COILS } else { max_registers };
-        let open = joined.iter_mut().rev().find(|(_, open)| open.plain() && open.ask.table == read.ask.table);
+        let limit = if read.request.table.is_bits() { MAX_COILS } else { max_registers };
+        let open = joined
+            .iter_mut()
+            .rev()
+            .find(|(_, open)| open.plain() && open.request.table == read.request.table);
         let home = open
             .filter(|_| read.plain())
             .and_then(|(first, open)| join(open, &read, gap, limit).then_some(first));
@@ -111,12 +114,12 @@ impl Read {
 
 /// Adds `next`, which does not begin before `open`, if both fit one request; overlaps are welcome.
 fn join(open: &mut Read, next: &Read, gap: u16, limit: u16) -> bool {
-    let skip = next.ask.address - open.ask.address;
-    let near = skip <= open.ask.count.saturating_add(gap);
-    let Some(end) = skip.checked_add(next.ask.count).filter(|end| near && *end <= limit) else {
+    let skip = next.request.address - open.request.address;
+    let near = skip <= open.request.count.saturating_add(gap);
+    let Some(end) = skip.checked_add(next.request.count).filter(|end| near && *end <= limit) else {
         return false;
     };
-    open.ask.count = open.ask.count.max(end);
+    open.request.count = open.request.count.max(end);
     open.parts.extend(next.parts.iter().map(|part| Part { skip: part.skip + skip, ..*part }));
     true
 }
@@ -138,13 +141,13 @@ mod tests {
             })
             .map(|line| line.replace("FIT", if line.contains("coils") { "bool" } else { "u16" }))
             .collect();
-        let plan = plan(&device(&format!("{head}\nblocks:\n{body}")));
+        let plan = request_plan(&device(&format!("{head}\nblocks:\n{body}")));
         let got: Vec<Row> = plan
             .reads
             .iter()
             .map(|read| {
                 let parts = read.parts.iter().map(|part| (part.block, part.skip)).collect();
-                (read.ask.table, read.ask.address, read.ask.count, parts)
+                (read.request.table, read.request.address, read.request.count, parts)
             })
             .collect();
         assert_eq!(got, expected, "{head}\n{body}");
@@ -188,8 +191,8 @@ mod tests {
     fn records_follow_each_other_by_the_stride() {
         let text = "blocks:\n  r: {address: 0x1000, count: 20, repeat: {stride: 40, max: 99}, \
                     fields: {f: {at: 0, type: u8}}}";
-        let list = plan(&device(text)).list.unwrap();
-        let at = |index| list.ask(index).map(|ask| (ask.address, ask.count));
+        let list = request_plan(&device(text)).list.unwrap();
+        let at = |index| list.request(index).map(|request| (request.address, request.count));
         assert_eq!(at(0), Some((0x1000, 20)));
         assert_eq!(at(5), Some((0x10c8, 20)));
         assert_eq!(at(98), Some((0x1f50, 20)));

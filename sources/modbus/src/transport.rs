@@ -1,4 +1,4 @@
-//! The adapter below tokio-modbus: passes requests through and gives back only whole, sound answers to them.
+//! The adapter below tokio-modbus: passes requests through and gives back only complete, valid answers to them.
 //!
 //! Frames for another transaction or unit are never the answer: they are dropped and remembered, so that the timeout
 //! that follows can say what came instead.
@@ -11,127 +11,128 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::device::block::Tolerance;
-use crate::mend::{Asked, Broken, Frame, HEADER, frame_length, framed, mend, take_frame};
+use crate::frame_repair::{Expected, Frame, FrameError, HEADER, frame_length, framed, repair, take_frame};
 
 /// Bytes of a read request: header, function, address, count.
 const REQUEST: usize = HEADER + 5;
 
 /// What came instead of an answer, shared with whoever waits for one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Remark(Arc<Mutex<Option<String>>>);
+pub(crate) struct UnexpectedAnswer(Arc<Mutex<Option<String>>>);
 
-impl Remark {
+impl UnexpectedAnswer {
     /// What came since the last request, if it was not the answer.
     pub(crate) fn get(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, remark: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = remark;
+    fn set(&self, unexpected: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = unexpected;
     }
 }
 
-/// A byte stream to a device, mended.
+/// A byte stream to a device whose answers are repaired.
 #[derive(Debug)]
-pub(crate) struct Mended<T> {
+pub(crate) struct RepairingStream<T> {
     inner: T,
     tolerate: Arc<[Tolerance]>,
-    remark: Remark,
+    unexpected: UnexpectedAnswer,
     /// Bytes of the request going out.
     sent: Vec<u8>,
-    asked: Option<Asked>,
-    /// Bytes heard that are no whole frame yet.
-    heard: Vec<u8>,
-    /// Mended bytes not yet taken.
+    expected: Option<Expected>,
+    /// Bytes received that are no whole frame yet.
+    received: Vec<u8>,
+    /// Repaired bytes not yet taken.
     ready: Vec<u8>,
     /// Whether the device was told that nothing more will be asked.
     ended: bool,
 }
 
-impl<T> Mended<T> {
+impl<T> RepairingStream<T> {
     pub(crate) fn new(inner: T, tolerate: Arc<[Tolerance]>) -> Self {
         Self {
             inner,
             tolerate,
-            remark: Remark::default(),
+            unexpected: UnexpectedAnswer::default(),
             sent: Vec::new(),
-            asked: None,
-            heard: Vec::new(),
+            expected: None,
+            received: Vec::new(),
             ready: Vec::new(),
             ended: false,
         }
     }
 
-    pub(crate) fn remark(&self) -> Remark {
-        self.remark.clone()
+    pub(crate) fn unexpected(&self) -> UnexpectedAnswer {
+        self.unexpected.clone()
     }
 
     /// Notes what goes out, so that the answer can be told from others.
     fn note_sent(&mut self, bytes: &[u8]) {
         self.sent.extend_from_slice(bytes);
         while let Some(request) = self.sent.get(..REQUEST) {
-            self.asked = asked(request);
-            self.remark.set(None);
+            self.expected = expected(request);
+            self.unexpected.set(None);
             self.sent.drain(..REQUEST);
         }
     }
 
-    /// Turns what was heard into what can be taken; false if more must be heard first.
-    fn digest(&mut self) -> Result<bool, Broken> {
-        while let Some(frame) = take_frame(&mut self.heard)? {
-            let asked =
-                self.asked.filter(|asked| (asked.transaction, asked.unit) == (frame.transaction, frame.unit));
-            let Some(asked) = asked else {
-                self.remark.set(Some(foreign(&frame, self.asked)));
+    /// Turns received bytes into a repaired answer; false if more must be received first.
+    fn process_received(&mut self) -> Result<bool, FrameError> {
+        while let Some(frame) = take_frame(&mut self.received)? {
+            let expected = self
+                .expected
+                .filter(|expected| (expected.transaction, expected.unit) == (frame.transaction, frame.unit));
+            let Some(expected) = expected else {
+                self.unexpected.set(Some(foreign(&frame, self.expected)));
                 continue;
             };
-            let pdu = mend(&frame.pdu, asked, &self.tolerate)?;
-            self.asked = None;
+            let pdu = repair(&frame.pdu, expected, &self.tolerate)?;
+            self.expected = None;
             self.ready = framed(&Frame { pdu, ..frame });
             return Ok(true);
         }
-        if let (held @ 1.., Ok(Some(whole))) = (self.heard.len(), frame_length(&self.heard)) {
-            self.remark.set(Some(format!("the answer stopped after {held} of {whole} bytes")));
+        if let (held @ 1.., Ok(Some(whole))) = (self.received.len(), frame_length(&self.received)) {
+            self.unexpected.set(Some(format!("the answer stopped after {held} of {whole} bytes")));
         }
         Ok(false)
     }
 
     /// The device has nothing more to say.
-    fn closed(&self) -> Broken {
-        match frame_length(&self.heard) {
-            Ok(Some(whole)) => Broken::Cut { held: self.heard.len(), whole },
-            _ if self.heard.is_empty() => Broken::Closed,
-            _ => Broken::Cut { held: self.heard.len(), whole: HEADER },
+    fn closed(&self) -> FrameError {
+        match frame_length(&self.received) {
+            Ok(Some(whole)) => FrameError::Cut { held: self.received.len(), whole },
+            _ if self.received.is_empty() => FrameError::Closed,
+            _ => FrameError::Cut { held: self.received.len(), whole: HEADER },
         }
     }
 }
 
 /// The parts of a request that its answer must agree with.
-fn asked(request: &[u8]) -> Option<Asked> {
+fn expected(request: &[u8]) -> Option<Expected> {
     let [t1, t2, _, _, _, _, unit, function, _, _, c1, c2] = *<&[u8; REQUEST]>::try_from(request).ok()?;
     let count = usize::from(u16::from_be_bytes([c1, c2]));
     let data_bytes = if function <= 2 { count.div_ceil(8) } else { count * 2 };
-    Some(Asked { transaction: u16::from_be_bytes([t1, t2]), unit, function, data_bytes })
+    Some(Expected { transaction: u16::from_be_bytes([t1, t2]), unit, function, data_bytes })
 }
 
-fn foreign(frame: &Frame, asked: Option<Asked>) -> String {
-    match asked {
-        Some(asked) if asked.unit != frame.unit => {
-            format!("it answered for unit {} where {} was asked", frame.unit, asked.unit)
+fn foreign(frame: &Frame, expected: Option<Expected>) -> String {
+    match expected {
+        Some(expected) if expected.unit != frame.unit => {
+            format!("it answered for unit {} where {} was asked", frame.unit, expected.unit)
         }
-        Some(asked) => {
-            format!("it answered transaction {} where {} was asked", frame.transaction, asked.transaction)
+        Some(expected) => {
+            format!("it answered transaction {} where {} was asked", frame.transaction, expected.transaction)
         }
         None => "it sent data without a request".to_owned(),
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Mended<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for RepairingStream<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let invalid = |broken: Broken| Err(io::Error::new(io::ErrorKind::InvalidData, broken));
+        let invalid = |broken: FrameError| Err(io::Error::new(io::ErrorKind::InvalidData, broken));
         while this.ready.is_empty() {
-            match this.digest() {
+            match this.process_received() {
                 Err(broken) => return Poll::Ready(invalid(broken)),
                 Ok(true) => break,
                 Ok(false) => {}
@@ -142,7 +143,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Mended<T> {
             if chunk.filled().is_empty() {
                 return Poll::Ready(invalid(this.closed()));
             }
-            this.heard.extend_from_slice(chunk.filled());
+            this.received.extend_from_slice(chunk.filled());
         }
         let taken = this.ready.len().min(out.remaining());
         for byte in this.ready.drain(..taken) {
@@ -152,7 +153,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Mended<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Mended<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RepairingStream<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.inner).poll_write(cx, bytes))?;
@@ -195,16 +196,16 @@ mod tests {
     async fn serve(mut device: DuplexStream, strangers: Vec<(u16, u8)>, count: u8, surplus: Vec<u8>) {
         let mut request = [0; REQUEST];
         while device.read_exact(&mut request).await.is_ok() {
-            let asked = asked(&request).unwrap();
+            let expected = expected(&request).unwrap();
             for (transaction, unit) in &strangers {
                 let frame = Frame { transaction: *transaction, unit: *unit, pdu: vec![3, 2, 9, 9] };
-                if (frame.transaction, frame.unit) != (asked.transaction, asked.unit) {
+                if (frame.transaction, frame.unit) != (expected.transaction, expected.unit) {
                     device.write_all(&framed(&frame)).await.unwrap();
                 }
             }
-            let words = (1..=u16::try_from(asked.data_bytes / 2).unwrap()).flat_map(u16::to_be_bytes);
+            let words = (1..=u16::try_from(expected.data_bytes / 2).unwrap()).flat_map(u16::to_be_bytes);
             let pdu = [3, count].into_iter().chain(words).chain(surplus.clone()).collect();
-            let frame = Frame { transaction: asked.transaction, unit: asked.unit, pdu };
+            let frame = Frame { transaction: expected.transaction, unit: expected.unit, pdu };
             device.write_all(&framed(&frame)).await.unwrap();
         }
     }
@@ -223,7 +224,7 @@ mod tests {
                 let (near, far) = duplex(pipe);
                 let device = tokio::spawn(serve(far, strangers, count, surplus));
                 let tolerate: Arc<[Tolerance]> = [Tolerance::WrongByteCount, Tolerance::SurplusData].into();
-                let mut client = attach_slave(Mended::new(near, tolerate), Slave(1));
+                let mut client = attach_slave(RepairingStream::new(near, tolerate), Slave(1));
                 for _ in 0..3 {
                     let answer = client.read_holding_registers(0, words).await.unwrap().unwrap();
                     assert_eq!(answer, (1..=words).collect::<Vec<u16>>());

@@ -16,7 +16,7 @@ use crate::world::{Event, Reading, Truth, World};
 /// So many of the newest requests are remembered.
 const REMEMBERED: usize = 1024;
 
-/// What was asked of a device.
+/// Counters of what a device was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Requests, answered or not.
@@ -37,9 +37,9 @@ pub struct Counters {
     pub pause_min: Option<Duration>,
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct ReceivedRequest {
     /// The clock's monotonic time.
     pub at: Duration,
     /// The unit it was for.
@@ -54,11 +54,11 @@ pub struct Asked {
 
 /// Watches and steers a device while it is served; clones are the same device.
 #[derive(Clone, Debug)]
-pub struct Handle(pub(crate) Arc<Inside>);
+pub struct Handle(pub(crate) Arc<SharedState>);
 
 /// What the server, its connections and the handles share.
 #[derive(Debug)]
-pub(crate) struct Inside {
+pub(crate) struct SharedState {
     pub(crate) layout: Layout,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seed: u64,
@@ -79,7 +79,7 @@ pub(crate) struct Inside {
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     counters: Counters,
-    recent: VecDeque<Asked>,
+    recent: VecDeque<ReceivedRequest>,
     in_flight: u64,
     last_asked: Option<Duration>,
     last_answered: Option<Duration>,
@@ -92,7 +92,7 @@ impl Handle {
     }
 
     /// The newest requests, oldest first; at most 1024.
-    pub fn requests(&self) -> Vec<Asked> {
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
         locked(&self.0.log).recent.iter().copied().collect()
     }
 
@@ -142,7 +142,7 @@ impl Handle {
     }
 }
 
-impl Inside {
+impl SharedState {
     pub(crate) fn now(&self) -> Timestamp {
         let elapsed = self.clock.monotonic().saturating_sub(self.origin).as_secs_f64() * self.time_scale;
         let elapsed = SignedDuration::try_from_secs_f64(elapsed).unwrap_or(SignedDuration::MAX);
@@ -157,7 +157,7 @@ impl Inside {
         world
     }
 
-    /// The answer to a request, which is booked as in flight until [`Inside::answered`].
+    /// The answer to a request, which is booked as in flight until [`SharedState::answered`].
     pub(crate) fn asked(&self, frame: &Frame) -> Reply {
         let read = wire::read_of(&frame.pdu);
         let number = self.book(frame, read);
@@ -187,7 +187,7 @@ impl Inside {
         let function = frame.pdu.first().copied().unwrap_or_default();
         let (_, address, count) = read.unwrap_or_default();
         let mut log = locked(&self.log);
-        log.ask(Asked { at, unit: frame.unit, function, address, count });
+        log.ask(ReceivedRequest { at, unit: frame.unit, function, address, count });
         let number = log.counters.requests;
         drop(log);
         self.asked.send_replace(number);
@@ -227,7 +227,7 @@ impl Inside {
 }
 
 impl Log {
-    fn ask(&mut self, asked: Asked) {
+    fn ask(&mut self, asked: ReceivedRequest) {
         let shortest = |known: Option<Duration>, since: Option<Duration>| {
             let gap = since.map(|since| asked.at.saturating_sub(since));
             known.into_iter().chain(gap).min()

@@ -15,7 +15,7 @@ mod wire;
 mod world;
 
 pub use faults::{Faults, NotARate, Rate};
-pub use handle::{Asked, Counters, Handle};
+pub use handle::{Counters, Handle, ReceivedRequest};
 pub use layout::Image;
 pub use options::Options;
 pub use quirk::{Quirk, QuirkError};

@@ -11,8 +11,8 @@ use crate::faults::Rate;
 /// A change of [`Options`], parsed from `NAME` or `NAME=VALUE`.
 #[derive(Clone, Copy, Debug)]
 pub struct Quirk {
-    row: &'static Row,
-    value: Value,
+    row: &'static QuirkEntry,
+    value: QuirkValue,
 }
 
 /// Why a text is no quirk.
@@ -39,7 +39,7 @@ pub enum QuirkError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Value {
+enum QuirkValue {
     None,
     Rate(Rate),
     Byte(u8),
@@ -49,7 +49,7 @@ enum Value {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Takes {
+enum Argument {
     Nothing,
     Rate,
     Byte,
@@ -60,21 +60,21 @@ enum Takes {
 
 /// One quirk.
 #[derive(Debug)]
-struct Row {
+struct QuirkEntry {
     name: &'static str,
     about: &'static str,
-    takes: Takes,
+    takes: Argument,
     /// What it is without `=VALUE`.
-    default: Value,
-    apply: fn(&mut Options, Value),
+    default: QuirkValue,
+    apply: fn(&mut Options, QuirkValue),
 }
 
 macro_rules! row {
     ($name:literal, $takes:ident, $default:expr, $about:literal, $pattern:pat => $($field:ident).+ = $value:expr) => {
-        Row {
+        QuirkEntry {
             name: $name,
             about: $about,
-            takes: Takes::$takes,
+            takes: Argument::$takes,
             default: $default,
             apply: |options, value| {
                 if let $pattern = value {
@@ -86,46 +86,46 @@ macro_rules! row {
 }
 
 const MILLISECOND: std::time::Duration = std::time::Duration::from_millis(1);
-const ALWAYS: Value = Value::Rate(Rate::Always);
+const ALWAYS: QuirkValue = QuirkValue::Rate(Rate::Always);
 
-static ROWS: &[Row] = &[
-    row!("wrong_byte_count", Byte, Value::Byte(0xFF), "the byte count of every answer is VALUE",
-        Value::Byte(byte) => faults.wrong_byte_count = Some(byte)),
-    row!("surplus_data", Nothing, Value::None, "the answer behind the end of the list has twice the data",
-        Value::None => faults.surplus_data = true),
-    row!("no_data", Nothing, Value::None, "answers about the list have no data: nothing is mapped yet",
-        Value::None => faults.no_data = true),
-    row!("delay", Time, Value::Time(MILLISECOND.saturating_mul(150)), "waits before each answer",
-        Value::Time(time) => faults.delay = time),
-    row!("silent", Rate, ALWAYS, "does not answer", Value::Rate(rate) => faults.silent = rate),
-    row!("exception", Rate, ALWAYS, "answers with an exception", Value::Rate(rate) => faults.exception = rate),
-    row!("exception_code", Byte, Value::Byte(4), "the code of such an exception",
-        Value::Byte(byte) => faults.exception_code = byte),
-    row!("garbage", Rate, ALWAYS, "answers with noise", Value::Rate(rate) => faults.garbage = rate),
+static ROWS: &[QuirkEntry] = &[
+    row!("wrong_byte_count", Byte, QuirkValue::Byte(0xFF), "the byte count of every answer is VALUE",
+        QuirkValue::Byte(byte) => faults.wrong_byte_count = Some(byte)),
+    row!("surplus_data", Nothing, QuirkValue::None, "the answer behind the end of the list has twice the data",
+        QuirkValue::None => faults.surplus_data = true),
+    row!("no_data", Nothing, QuirkValue::None, "answers about the list have no data: nothing is mapped yet",
+        QuirkValue::None => faults.no_data = true),
+    row!("delay", Time, QuirkValue::Time(MILLISECOND.saturating_mul(150)), "waits before each answer",
+        QuirkValue::Time(time) => faults.delay = time),
+    row!("silent", Rate, ALWAYS, "does not answer", QuirkValue::Rate(rate) => faults.silent = rate),
+    row!("exception", Rate, ALWAYS, "answers with an exception", QuirkValue::Rate(rate) => faults.exception = rate),
+    row!("exception_code", Byte, QuirkValue::Byte(4), "the code of such an exception",
+        QuirkValue::Byte(byte) => faults.exception_code = byte),
+    row!("garbage", Rate, ALWAYS, "answers with noise", QuirkValue::Rate(rate) => faults.garbage = rate),
     row!("truncate", Rate, ALWAYS, "sends half of the answer and hangs up",
-        Value::Rate(rate) => faults.truncate = rate),
+        QuirkValue::Rate(rate) => faults.truncate = rate),
     row!("short", Rate, ALWAYS, "sends a sound answer with half of the data",
-        Value::Rate(rate) => faults.short = rate),
-    row!("wrong_unit", Rate, ALWAYS, "answers for another unit", Value::Rate(rate) => faults.wrong_unit = rate),
+        QuirkValue::Rate(rate) => faults.short = rate),
+    row!("wrong_unit", Rate, ALWAYS, "answers for another unit", QuirkValue::Rate(rate) => faults.wrong_unit = rate),
     row!("wrong_transaction", Rate, ALWAYS, "answers for another transaction",
-        Value::Rate(rate) => faults.wrong_transaction = rate),
-    row!("dribble", Time, Value::Time(MILLISECOND), "sends byte by byte, VALUE apart",
-        Value::Time(time) => faults.dribble = Some(time)),
-    row!("refuse", Count, Value::Count(0), "after VALUE requests closes every connection at once",
-        Value::Count(count) => faults.refuse_after = Some(count)),
-    row!("glitch", Rate, Value::Rate(Rate::Chance(0.05)), "a unit reads all zero for one pass",
-        Value::Rate(rate) => rates.glitch = share(rate)),
-    row!("spike", Rate, Value::Rate(Rate::Chance(0.01)), "a unit reads far too much energy for one pass",
-        Value::Rate(rate) => rates.spike = share(rate)),
-    row!("today_zero", Rate, Value::Rate(Rate::Chance(0.01)), "a unit reads 0 for the energy of today for one pass",
-        Value::Rate(rate) => rates.today_zero = share(rate)),
-    row!("uploads", Time, Value::Time(MILLISECOND.saturating_mul(900_000)),
+        QuirkValue::Rate(rate) => faults.wrong_transaction = rate),
+    row!("dribble", Time, QuirkValue::Time(MILLISECOND), "sends byte by byte, VALUE apart",
+        QuirkValue::Time(time) => faults.dribble = Some(time)),
+    row!("refuse", Count, QuirkValue::Count(0), "after VALUE requests closes every connection at once",
+        QuirkValue::Count(count) => faults.refuse_after = Some(count)),
+    row!("glitch", Rate, QuirkValue::Rate(Rate::Chance(0.05)), "a unit reads all zero for one pass",
+        QuirkValue::Rate(rate) => rates.glitch = share(rate)),
+    row!("spike", Rate, QuirkValue::Rate(Rate::Chance(0.01)), "a unit reads far too much energy for one pass",
+        QuirkValue::Rate(rate) => rates.spike = share(rate)),
+    row!("today_zero", Rate, QuirkValue::Rate(Rate::Chance(0.01)), "a unit reads 0 for the energy of today for one pass",
+        QuirkValue::Rate(rate) => rates.today_zero = share(rate)),
+    row!("uploads", Time, QuirkValue::Time(MILLISECOND.saturating_mul(900_000)),
         "for a minute after every multiple of VALUE half of the units read all zero",
-        Value::Time(time) => rates.upload_period_s = u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
-    row!("restarts", PerDay, Value::PerDay(1.0), "units restart by day, VALUE times a day",
-        Value::PerDay(times) => rates.restarts_per_day = times),
-    row!("link_losses", PerDay, Value::PerDay(1.0), "units are out of reach for a while, VALUE times a day",
-        Value::PerDay(times) => rates.link_losses_per_day = times),
+        QuirkValue::Time(time) => rates.upload_period_s = u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
+    row!("restarts", PerDay, QuirkValue::PerDay(1.0), "units restart by day, VALUE times a day",
+        QuirkValue::PerDay(times) => rates.restarts_per_day = times),
+    row!("link_losses", PerDay, QuirkValue::PerDay(1.0), "units are out of reach for a while, VALUE times a day",
+        QuirkValue::PerDay(times) => rates.link_losses_per_day = times),
 ];
 
 /// The share of passes a rate stands for.
@@ -170,13 +170,13 @@ impl FromStr for Quirk {
         let value = parsed.ok_or_else(|| QuirkError::Value {
             name: row.name,
             value: value.to_owned(),
-            takes: if matches!(row.takes, Takes::Nothing) { "no value" } else { row.takes.about() },
+            takes: if matches!(row.takes, Argument::Nothing) { "no value" } else { row.takes.about() },
         })?;
         Ok(Self { row, value })
     }
 }
 
-impl Takes {
+impl Argument {
     fn about(self) -> &'static str {
         match self {
             Self::Nothing => "",
@@ -188,20 +188,22 @@ impl Takes {
         }
     }
 
-    fn parse(self, text: &str) -> Option<Value> {
+    fn parse(self, text: &str) -> Option<QuirkValue> {
         match self {
             Self::Nothing => None,
-            Self::Rate => text.parse().ok().filter(|_| !text.is_empty()).map(Value::Rate),
+            Self::Rate => text.parse().ok().filter(|_| !text.is_empty()).map(QuirkValue::Rate),
             Self::Byte => match text.strip_prefix("0x") {
                 Some(hex) => u8::from_str_radix(hex, 16).ok(),
                 None => text.parse().ok(),
             }
-            .map(Value::Byte),
-            Self::Count => text.parse().ok().map(Value::Count),
-            Self::PerDay => {
-                text.parse().ok().filter(|times: &f64| times.is_finite() && *times >= 0.0).map(Value::PerDay)
-            }
-            Self::Time => text.parse::<Period>().ok().map(|period| Value::Time(period.0)),
+            .map(QuirkValue::Byte),
+            Self::Count => text.parse().ok().map(QuirkValue::Count),
+            Self::PerDay => text
+                .parse()
+                .ok()
+                .filter(|times: &f64| times.is_finite() && *times >= 0.0)
+                .map(QuirkValue::PerDay),
+            Self::Time => text.parse::<Period>().ok().map(|period| QuirkValue::Time(period.0)),
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::SetupError;
-use crate::handle::{Handle, Inside, Log};
+use crate::handle::{Handle, Log, SharedState};
 use crate::layout::{Layout, serial_style};
 use crate::options::Options;
 use crate::wire::{Reply, take_frame};
@@ -29,7 +29,7 @@ const TIME_SCALE_MAX: f64 = 100_000.0;
 
 /// A simulated device, not yet served.
 #[derive(Debug)]
-pub struct Simulator(Arc<Inside>);
+pub struct Simulator(Arc<SharedState>);
 
 /// Serves a device until `stop`; for those who need no [`Handle`].
 ///
@@ -80,7 +80,7 @@ impl Simulator {
             events: options.events,
             ..Config::default()
         });
-        Ok(Self(Arc::new(Inside {
+        Ok(Self(Arc::new(SharedState {
             layout,
             seed: options.seed,
             unit_id: options.unit_id,
@@ -127,11 +127,11 @@ impl Simulator {
 /// One client; counted as open until dropped.
 struct Connection {
     stream: TcpStream,
-    inside: Arc<Inside>,
+    inside: Arc<SharedState>,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, inside: Arc<Inside>) -> Self {
+    fn new(stream: TcpStream, inside: Arc<SharedState>) -> Self {
         inside.connected();
         Self { stream, inside }
     }
@@ -190,7 +190,7 @@ impl Drop for Connection {
 }
 
 /// A request that waits for its answer, also when the connection is cut meanwhile.
-struct InFlight(Arc<Inside>);
+struct InFlight(Arc<SharedState>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {

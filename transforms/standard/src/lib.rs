@@ -2,6 +2,7 @@
 
 mod accepted;
 mod candidate;
+mod column_plan;
 mod columns;
 pub mod counter;
 pub mod daily_reset;
@@ -9,7 +10,6 @@ mod keyed;
 mod quantity;
 mod rate;
 mod raw;
-mod shape;
 pub mod sum;
 mod unit_conversion;
 mod validity;

@@ -13,8 +13,8 @@ use smiles_stage::{
     State, Transform, TransformPlan,
 };
 
+use crate::column_plan::{ColumnPlan, transform_plan};
 use crate::columns;
-use crate::shape::{Shape, planned};
 
 /// The stage type `unit_conversion`.
 pub struct UnitConversion;
@@ -22,7 +22,8 @@ pub struct UnitConversion;
 /// Options of `unit_conversion`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Options {
+#[schemars(rename = "Options")]
+pub struct ConversionOptions {
     /// Columns that should end in another unit than the base unit of their own, for example
     /// `total_production: kWh`. The dimension must be the same.
     #[serde(default)]
@@ -31,12 +32,15 @@ pub struct Options {
 
 impl Stage for UnitConversion {
     type Plan = dyn TransformPlan;
-    type Config = Options;
+    type Config = ConversionOptions;
     const NAME: &'static str = "unit_conversion";
     const ABOUT: &'static str =
         "converts every scaled raw unit (0.1 V) to its base unit, or to the unit asked for";
 
-    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
+    fn plan(
+        config: ConversionOptions,
+        _context: PlanContext<'_>,
+    ) -> Result<Box<dyn TransformPlan>, Problems> {
         let mut targets = BTreeMap::new();
         let mut problems = Problems::new();
         for (column, text) in config.to {
@@ -46,30 +50,30 @@ impl Stage for UnitConversion {
                     .push(Problem { help, ..Problem::error(Path::root().key("to").key(column), message) }),
             }
         }
-        if problems.is_empty() { Ok(planned(Plan { targets })) } else { Err(problems) }
+        if problems.is_empty() { Ok(transform_plan(ConversionPlan { targets })) } else { Err(problems) }
     }
 }
 
-struct Plan {
+struct ConversionPlan {
     targets: BTreeMap<String, Unit>,
 }
 
 /// What happens to one column.
-enum Step {
+enum ColumnStep {
     Keep,
     Convert(Conversion),
 }
 
-impl Plan {
-    fn column(&self, field: &Field) -> Result<(Step, Field), Problem> {
+impl ConversionPlan {
+    fn column(&self, field: &Field) -> Result<(ColumnStep, Field), Problem> {
         let target = self.targets.get(field.name());
         let at = Path::root().key("to").key(field.name());
         if field.is_copy() {
-            return Ok((Step::Keep, field.clone()));
+            return Ok((ColumnStep::Keep, field.clone()));
         }
         let Some(text) = field.unit() else {
             return match target {
-                None => Ok((Step::Keep, field.clone())),
+                None => Ok((ColumnStep::Keep, field.clone())),
                 Some(_) => {
                     Err(Problem::error(at, format!("column `{}` has no unit to convert from", field.name()))
                         .help("give the field a `unit:` in its device file"))
@@ -90,24 +94,24 @@ impl Plan {
             named = named.with_resolution((conversion.apply(1.0) - conversion.apply(0.0)).abs());
         }
         if conversion.is_identity() {
-            return Ok((Step::Keep, named));
+            return Ok((ColumnStep::Keep, named));
         }
         let data_type =
             if conversion.keeps_integers() { columns::widened(field.data_type()) } else { DataType::Float64 };
-        Ok((Step::Convert(conversion), named.with_data_type(data_type)))
+        Ok((ColumnStep::Convert(conversion), named.with_data_type(data_type)))
     }
 }
 
 /// What happens to each column, and the columns that leave.
-struct Columns {
-    steps: Vec<Step>,
+struct ConversionColumns {
+    steps: Vec<ColumnStep>,
     schema: SchemaRef,
 }
 
-impl Shape for Plan {
-    type Columns = Columns;
+impl ColumnPlan for ConversionPlan {
+    type Columns = ConversionColumns;
 
-    fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
+    fn columns(&self, input: &SchemaRef) -> Result<ConversionColumns, Problems> {
         let mut problems = Problems::new();
         for name in self.targets.keys() {
             problems.extend(columns::find_changed(input, name, Path::root().key("to").key(name)).err());
@@ -124,28 +128,32 @@ impl Shape for Plan {
             }
         }
         let schema = Schema::new_with_metadata(fields, input.metadata().clone());
-        if problems.is_empty() { Ok(Columns { steps, schema: Arc::new(schema) }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(ConversionColumns { steps, schema: Arc::new(schema) })
+        } else {
+            Err(problems)
+        }
     }
 
-    fn output(columns: &Columns) -> SchemaRef {
+    fn output(columns: &ConversionColumns) -> SchemaRef {
         Arc::clone(&columns.schema)
     }
 
-    fn open(&self, columns: Arc<Columns>, _context: OpenContext) -> Box<dyn Transform> {
-        Box::new(Converter(columns))
+    fn open(&self, columns: Arc<ConversionColumns>, _context: OpenContext) -> Box<dyn Transform> {
+        Box::new(ConversionTransform(columns))
     }
 }
 
-struct Converter(Arc<Columns>);
+struct ConversionTransform(Arc<ConversionColumns>);
 
-impl Transform for Converter {
+impl Transform for ConversionTransform {
     fn apply(
         &mut self,
         batch: RecordBatch,
         _pass: &PassInfo,
         _state: &mut dyn State,
     ) -> Result<RecordBatch, StageError> {
-        let Columns { steps, schema } = self.0.as_ref();
+        let ConversionColumns { steps, schema } = self.0.as_ref();
         let columns = batch
             .columns()
             .iter()
@@ -156,8 +164,8 @@ impl Transform for Converter {
     }
 }
 
-fn convert(column: &ArrayRef, step: &Step, field: &Field) -> Result<ArrayRef, StageError> {
-    let Step::Convert(conversion) = step else { return Ok(Arc::clone(column)) };
+fn convert(column: &ArrayRef, step: &ColumnStep, field: &Field) -> Result<ArrayRef, StageError> {
+    let ColumnStep::Convert(conversion) = step else { return Ok(Arc::clone(column)) };
     let numbers = columns::numbers(column)
         .ok_or_else(|| StageError::halt(format!("column `{}` no longer holds numbers", field.name())))?;
     let converted = numbers.unary(|value| conversion.apply(value));
@@ -195,7 +203,9 @@ mod tests {
     #[test]
     fn raw_units_become_base_units_and_keep_their_nulls() {
         let schema = input();
-        let Ok(columns) = Plan { targets: BTreeMap::new() }.columns(&schema) else { panic!("refused") };
+        let Ok(columns) = ConversionPlan { targets: BTreeMap::new() }.columns(&schema) else {
+            panic!("refused")
+        };
         let rows = RecordBatch::try_new(
             schema,
             vec![
@@ -219,7 +229,8 @@ mod tests {
         }
         let output = Arc::clone(&columns.schema);
         let pass = PassInfo::new("DTU", jiff::Timestamp::UNIX_EPOCH, true);
-        let rows = Converter(Arc::new(columns)).apply(rows.slice(0, 2), &pass, &mut NoState).unwrap();
+        let rows =
+            ConversionTransform(Arc::new(columns)).apply(rows.slice(0, 2), &pass, &mut NoState).unwrap();
         let float = |name: &str| {
             rows.column_by_name(name).unwrap().as_primitive::<Float64Type>().iter().collect::<Vec<_>>()
         };
@@ -239,7 +250,8 @@ mod tests {
             field("voltage", DataType::Float32, "0.1 V"),
         ]));
         let targets = BTreeMap::from([("energy".to_owned(), "Wh".parse::<Unit>().unwrap())]);
-        let Ok(Columns { steps, schema: output }) = (Plan { targets }).columns(&schema) else {
+        let Ok(ConversionColumns { steps, schema: output }) = (ConversionPlan { targets }).columns(&schema)
+        else {
             panic!("refused")
         };
         let singles =

@@ -11,8 +11,8 @@ use smiles_runtime::{Exit, Meters, OpenError, RunOptions, Running, Wired, wire};
 use smiles_stage::prometheus::{self, TextEncoder};
 use smiles_stage::{Cadence, Clock, Delivery, Health, HealthView, Registry};
 use smiles_testkit::{
-    CollectingSink, ManualClock, MemoryTarget, Mishaps, Script, collecting_sink, eventually, memory_sink,
-    scripted,
+    CollectingSink, ManualClock, MemoryTarget, Script, TargetFaults, collecting_sink, eventually,
+    memory_sink, scripted,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -78,7 +78,7 @@ impl Bench {
     }
 
     /// A transactional sink type.
-    pub(crate) fn target(mut self, name: &str, target: &MemoryTarget, mishaps: &Mishaps) -> Self {
+    pub(crate) fn target(mut self, name: &str, target: &MemoryTarget, mishaps: &TargetFaults) -> Self {
         self.registry = self.registry.adopt_sink(memory_sink(name, target, mishaps));
         self
     }

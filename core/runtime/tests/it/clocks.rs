@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use smiles_stage::misdated;
-use smiles_testkit::{MemoryTarget, Mishaps, Script};
+use smiles_testkit::{MemoryTarget, Script, TargetFaults};
 
 use crate::bench::{Bench, MINUTE, Started, standing, up_to};
 
@@ -31,7 +31,7 @@ fn marked(target: &MemoryTarget) -> Vec<bool> {
 #[tokio::test]
 async fn readings_of_a_clock_in_doubt_are_marked_and_told() {
     let (script, target) = (Script::counting(), MemoryTarget::new(1));
-    let bench = Bench::new().polled("dtu", &script).target("target", &target, &Mishaps::none());
+    let bench = Bench::new().polled("dtu", &script).target("target", &target, &TargetFaults::none());
     let started = bench.start(KEPT).await;
     standing(|| target.ids() == up_to(1)).await;
     assert_eq!(started.health().warnings, [""; 0]);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use smiles_journal::{Journal, OnFull, Options, SqliteJournal};
 use smiles_stage::{Clock, Delivery, SinkState};
-use smiles_testkit::{CollectingSink, MemoryTarget, Mishap, Mishaps, Script, Step, numbered};
+use smiles_testkit::{CollectingSink, MemoryTarget, Script, ScriptStep, TargetFault, TargetFaults, numbered};
 
 use crate::bench::{Bench, MINUTE, SECOND, Started, passing, standing, up_to};
 
@@ -18,11 +18,11 @@ struct World {
     bench: Bench,
     script: Script,
     target: MemoryTarget,
-    mishaps: Mishaps,
+    mishaps: TargetFaults,
 }
 
 fn world() -> World {
-    let (script, target, mishaps) = (Script::counting(), MemoryTarget::new(1), Mishaps::none());
+    let (script, target, mishaps) = (Script::counting(), MemoryTarget::new(1), TargetFaults::none());
     let bench = Bench::new().polled("dtu", &script).target("target", &target, &mishaps);
     World { bench, script, target, mishaps }
 }
@@ -35,14 +35,14 @@ fn book(started: &Started) -> [u64; 6] {
 #[tokio::test]
 async fn whatever_goes_wrong_every_row_is_stored_once_and_in_order() {
     let accidents = [
-        Mishap::NoWatermark,
-        Mishap::FailWrite,
-        Mishap::FailFlush,
-        Mishap::LoseAnswer,
-        Mishap::LoseAnswer,
-        Mishap::Panic,
-        Mishap::FailWrite,
-        Mishap::LoseAnswer,
+        TargetFault::NoWatermark,
+        TargetFault::FailWrite,
+        TargetFault::FailFlush,
+        TargetFault::LoseAnswer,
+        TargetFault::LoseAnswer,
+        TargetFault::Panic,
+        TargetFault::FailWrite,
+        TargetFault::LoseAnswer,
     ];
     let World { bench, target, mishaps, .. } = world();
     for accident in accidents {
@@ -60,7 +60,7 @@ async fn whatever_goes_wrong_every_row_is_stored_once_and_in_order() {
 async fn a_restart_goes_on_where_the_target_stands() {
     let World { bench, target, mishaps, script } = world();
     for life in 1..=4 {
-        mishaps.push(Mishap::LoseAnswer);
+        mishaps.push(TargetFault::LoseAnswer);
         let started = bench.start(ONE).await;
         // Not driven further: the answer is lost and the process ends in doubt.
         standing(|| target.ids() == up_to(life)).await;
@@ -79,9 +79,9 @@ async fn a_row_that_cannot_be_cured_is_set_aside_and_all_others_arrive() {
     for bad in [2, 4, 5] {
         mishaps.refuse(bad);
     }
-    script.push(Step::Rows(numbered([1, 2, 3])));
-    script.push(Step::Rows(numbered([4, 5])));
-    script.push(Step::Rows(numbered([6])));
+    script.push(ScriptStep::Rows(numbered([1, 2, 3])));
+    script.push(ScriptStep::Rows(numbered([4, 5])));
+    script.push(ScriptStep::Rows(numbered([6])));
     let started = bench.start(ONE).await;
     for (minute, ids, aside) in [(1, vec![1, 3], 1), (2, vec![1, 3], 3), (3, vec![1, 3, 6], 3)] {
         standing(|| target.ids() == ids && book(&started)[2] == aside && book(&started)[5] == 0).await;
@@ -102,14 +102,14 @@ async fn a_row_that_cannot_be_cured_is_set_aside_and_all_others_arrive() {
 async fn rows_set_aside_before_a_crash_are_not_offered_again() {
     let World { bench, script, target, mishaps } = world();
     mishaps.refuse(2);
-    script.push(Step::Rows(numbered([1, 2, 3])));
+    script.push(ScriptStep::Rows(numbered([1, 2, 3])));
     // The rest of the batch hangs, so the letters are written and the batch is not delivered.
-    mishaps.push(Mishap::Hang);
+    mishaps.push(TargetFault::Hang);
     let started = bench.start(ONE).await;
     standing(|| started.health().sinks[0].dead_lettered == 1).await;
     started.end().await;
     assert!(target.ids().is_empty());
-    let rest = Mishaps::none();
+    let rest = TargetFaults::none();
     let bench = Bench {
         registry: Bench::new().polled("dtu", &script).target("target", &target, &rest).registry,
         ..bench
@@ -123,7 +123,7 @@ async fn rows_set_aside_before_a_crash_are_not_offered_again() {
 #[tokio::test]
 async fn a_halted_sink_drops_nothing_and_is_tried_again_after_five_minutes() {
     let World { bench, target, mishaps, .. } = world();
-    mishaps.push(Mishap::Halt);
+    mishaps.push(TargetFault::Halt);
     let started = bench.start(ONE).await;
     standing(|| started.health().sinks[0].state == SinkState::Halted).await;
     started.clock.wait_for_sleeper_until(SECOND * 300).await;
@@ -142,9 +142,9 @@ async fn a_halted_sink_drops_nothing_and_is_tried_again_after_five_minutes() {
 #[tokio::test]
 async fn a_sink_that_is_down_or_hangs_delays_nobody_else() {
     let World { bench, target, mishaps, script } = world();
-    let (down, hung) = (Mishaps::none(), Mishaps::none());
+    let (down, hung) = (TargetFaults::none(), TargetFaults::none());
     down.set_down(true);
-    hung.push(Mishap::Hang);
+    hung.push(TargetFault::Hang);
     let (second, third, fourth) = (MemoryTarget::new(2), MemoryTarget::new(3), CollectingSink::default());
     let bench = bench.target("down", &second, &down).target("hung", &third, &hung);
     let bench = bench.collecting("loose", &fourth, Delivery::AtLeastOnce);
@@ -199,7 +199,8 @@ async fn another_target_gets_what_is_retained_too() {
     standing(|| target.ids() == [1]).await;
     started.end().await;
     let other = MemoryTarget::new(2);
-    let registry = Bench::new().polled("dtu", &script).target("target", &other, &Mishaps::none()).registry;
+    let registry =
+        Bench::new().polled("dtu", &script).target("target", &other, &TargetFaults::none()).registry;
     let bench = Bench { registry, ..bench };
     let started = bench.start(ONE).await;
     standing(|| other.ids() == [1, 2]).await;
@@ -209,7 +210,7 @@ async fn another_target_gets_what_is_retained_too() {
 
 #[tokio::test]
 async fn a_sink_that_makes_a_part_durable_gets_the_rest_alone() {
-    let (script, mishaps) = (Script::counting(), Mishaps::none());
+    let (script, mishaps) = (Script::counting(), TargetFaults::none());
     let taken = CollectingSink::new(&mishaps);
     let bench = Bench::new().polled("dtu", &script).collecting("target", &taken, Delivery::AtLeastOnce);
     mishaps.set_down(true);
@@ -217,7 +218,7 @@ async fn a_sink_that_makes_a_part_durable_gets_the_rest_alone() {
     passing(&started.clock, || script.asked().len() >= 4).await;
     standing(|| book(&started)[5] >= 4).await;
     for _ in 0..2 {
-        mishaps.push(Mishap::FlushPart);
+        mishaps.push(TargetFault::FlushPart);
     }
     mishaps.set_down(false);
     passing(&started.clock, || mishaps.are_over() && taken.ids().len() >= 4 && book(&started)[5] == 0).await;
@@ -248,8 +249,8 @@ async fn watermarks_of_forgotten_runs_are_pruned_however_often_that_fails() {
     assert_eq!(forgotten.into_iter().collect::<HashSet<_>>(), old);
     drop(journal);
     // The process that forgot them ended before it told the target, which then fails twice.
-    mishaps.push(Mishap::NoForget);
-    mishaps.push(Mishap::NoForget);
+    mishaps.push(TargetFault::NoForget);
+    mishaps.push(TargetFault::NoForget);
     let started = bench.start(ONE).await;
     passing(&started.clock, || old.is_disjoint(&target.runs())).await;
     assert!(mishaps.are_over());

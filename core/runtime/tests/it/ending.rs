@@ -12,7 +12,7 @@ use smiles_journal::{
 use smiles_runtime::{Exit, run_all};
 use smiles_stage::prometheus::TextEncoder;
 use smiles_stage::{Batch, Clock, Position, RunId, Seq, TargetId};
-use smiles_testkit::{ManualClock, MemoryTarget, Mishap, Mishaps, Script, Step, numbered};
+use smiles_testkit::{ManualClock, MemoryTarget, Script, ScriptStep, TargetFault, TargetFaults, numbered};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -30,8 +30,8 @@ fn rows(id: i64) -> RecordBatch {
 
 #[tokio::test]
 async fn a_finite_run_ends_when_everything_is_delivered_however_long_that_takes() {
-    let script = Script::ending().then(Step::Rows(rows(1))).then(Step::Rows(rows(2)));
-    let (target, mishaps) = (MemoryTarget::new(1), Mishaps::none());
+    let script = Script::ending().then(ScriptStep::Rows(rows(1))).then(ScriptStep::Rows(rows(2)));
+    let (target, mishaps) = (MemoryTarget::new(1), TargetFaults::none());
     mishaps.set_down(true);
     let started = Bench::new().polled("dtu", &script).target("target", &target, &mishaps).start(ONE).await;
     passing(&started.clock, || script.asked().len() == 3 && mishaps.attempts() > 5).await;
@@ -43,11 +43,11 @@ async fn a_finite_run_ends_when_everything_is_delivered_however_long_that_takes(
 
 #[tokio::test]
 async fn the_read_in_flight_comes_home_within_the_grace() {
-    let late = Step::Slow(SECOND / 2, Box::new(Step::Rows(rows(7))));
+    let late = ScriptStep::Slow(SECOND / 2, Box::new(ScriptStep::Rows(rows(7))));
     let script = Script::counting().then(late);
     let target = MemoryTarget::new(1);
     let started =
-        Bench::new().polled("dtu", &script).target("target", &target, &Mishaps::none()).start(ONE).await;
+        Bench::new().polled("dtu", &script).target("target", &target, &TargetFaults::none()).start(ONE).await;
     started.clock.wait_for_sleeper_until(SECOND / 2).await;
     started.stop.cancel();
     started.clock.wait_for_sleeper_until(SECOND).await;
@@ -58,9 +58,9 @@ async fn the_read_in_flight_comes_home_within_the_grace() {
 
 #[tokio::test]
 async fn nothing_outlives_the_deadline() {
-    let script = Script::counting().then(Step::Rows(rows(1))).then(Step::Hang);
-    let (target, mishaps) = (MemoryTarget::new(1), Mishaps::none());
-    mishaps.push(Mishap::Hang);
+    let script = Script::counting().then(ScriptStep::Rows(rows(1))).then(ScriptStep::Hang);
+    let (target, mishaps) = (MemoryTarget::new(1), TargetFaults::none());
+    mishaps.push(TargetFault::Hang);
     let bench = Bench::new().polled("dtu", &script).target("target", &target, &mishaps);
     let started = bench.start(ONE).await;
     standing(|| started.health().sources[0].success_count == 1 && mishaps.are_over()).await;
@@ -83,8 +83,8 @@ async fn nothing_outlives_the_deadline() {
 
 #[tokio::test]
 async fn a_second_request_does_not_wait() {
-    let script = Script::counting().then(Step::Hang);
-    let (target, mishaps) = (MemoryTarget::new(1), Mishaps::none());
+    let script = Script::counting().then(ScriptStep::Hang);
+    let (target, mishaps) = (MemoryTarget::new(1), TargetFaults::none());
     let started = Bench::new().polled("dtu", &script).target("target", &target, &mishaps).start(ONE).await;
     standing(|| script.asked().len() == 1).await;
     started.stop.cancel();
@@ -95,10 +95,11 @@ async fn a_second_request_does_not_wait() {
 
 #[tokio::test]
 async fn pipelines_run_side_by_side_and_end_together() {
-    let (one, two) = (Script::counting(), Script::ending().then(Step::Rows(rows(5))));
+    let (one, two) = (Script::counting(), Script::ending().then(ScriptStep::Rows(rows(5))));
     let (target, other) = (MemoryTarget::new(1), MemoryTarget::new(2));
     let bench = Bench::new().polled("dtu", &one).polled("dtu2", &two);
-    let bench = bench.target("target", &target, &Mishaps::none()).target("other", &other, &Mishaps::none());
+    let bench =
+        bench.target("target", &target, &TargetFaults::none()).target("other", &other, &TargetFaults::none());
     let options = bench.options();
     let second =
         ONE.replace("pipeline: test", "pipeline: second").replace("dtu", "dtu2").replace("target", "other");
@@ -220,7 +221,7 @@ async fn flaky(clock: &ManualClock, failures: u32) -> Arc<Flaky> {
 async fn a_disk_that_fails_delays_readings_and_loses_none() {
     let script = Script::counting();
     let target = MemoryTarget::new(1);
-    let bench = Bench::new().polled("dtu", &script).target("target", &target, &Mishaps::none());
+    let bench = Bench::new().polled("dtu", &script).target("target", &target, &TargetFaults::none());
     let journal = flaky(&bench.clock, 5).await;
     let started = bench.start_with(ONE, journal).await;
     standing(|| !started.health().journal.writable).await;
@@ -235,7 +236,7 @@ async fn a_disk_that_fails_delays_readings_and_loses_none() {
 async fn a_journal_that_stops_under_us_fails_the_pipeline() {
     let script = Script::counting();
     let target = MemoryTarget::new(1);
-    let bench = Bench::new().polled("dtu", &script).target("target", &target, &Mishaps::none());
+    let bench = Bench::new().polled("dtu", &script).target("target", &target, &TargetFaults::none());
     let journal = flaky(&bench.clock, 0).await;
     let started = bench.start_with(ONE, Arc::<Flaky>::clone(&journal) as Arc<dyn Journal>).await;
     standing(|| target.ids() == up_to(1)).await;

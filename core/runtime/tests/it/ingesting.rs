@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use jiff::SignedDuration;
 use smiles_stage::{Clock, Delivery, SinkState, SourceState};
-use smiles_testkit::{CollectingSink, MemoryTarget, Mishaps, Script, Step, numbered};
+use smiles_testkit::{CollectingSink, MemoryTarget, Script, ScriptStep, TargetFaults, numbered};
 
 use crate::bench::{Bench, MINUTE, SECOND, passing, standing, up_to};
 
@@ -18,7 +18,7 @@ sinks: { store: { type: target } }
 ";
 
 fn bench(script: &Script, target: &MemoryTarget) -> Bench {
-    Bench::new().polled("dtu", script).target("target", target, &Mishaps::none())
+    Bench::new().polled("dtu", script).target("target", target, &TargetFaults::none())
 }
 
 fn seconds(script: &Script) -> Vec<u64> {
@@ -27,7 +27,7 @@ fn seconds(script: &Script) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_source_is_asked_on_its_grid_and_missed_ticks_are_skipped() {
-    let slow = |length| Step::Slow(length, Box::new(Step::Rows(numbered([0]))));
+    let slow = |length| ScriptStep::Slow(length, Box::new(ScriptStep::Rows(numbered([0]))));
     let script = Script::counting().then(slow(SECOND * 7)).then(slow(SECOND * 150)).then(slow(SECOND * 120));
     let target = MemoryTarget::new(1);
     let started = bench(&script, &target).start(ONE).await;
@@ -44,7 +44,7 @@ async fn a_source_is_asked_on_its_grid_and_missed_ticks_are_skipped() {
 
 #[tokio::test]
 async fn failures_stretch_the_period_and_the_first_success_restores_it() {
-    let fail = || Step::Fail("cannot reach tcp://10.0.0.5:502: connection refused".into());
+    let fail = || ScriptStep::Fail("cannot reach tcp://10.0.0.5:502: connection refused".into());
     let script = Script::counting().then(fail()).then(fail()).then(fail());
     let target = MemoryTarget::new(1);
     let started = bench(&script, &target).start(ONE).await;
@@ -77,7 +77,8 @@ async fn failures_stretch_the_period_and_the_first_success_restores_it() {
 
 #[tokio::test]
 async fn a_partial_pass_is_one_success_and_one_error() {
-    let script = Script::counting().then(Step::Partial(numbered([7, 8]), "inverter 3 did not answer".into()));
+    let script =
+        Script::counting().then(ScriptStep::Partial(numbered([7, 8]), "inverter 3 did not answer".into()));
     let target = MemoryTarget::new(1);
     let started = bench(&script, &target).start(ONE).await;
     standing(|| target.ids() == [7, 8]).await;
@@ -91,7 +92,8 @@ async fn a_partial_pass_is_one_success_and_one_error() {
 
 #[tokio::test]
 async fn rows_carry_when_their_pass_began_and_who_heard_them() {
-    let script = Script::counting().then(Step::Slow(SECOND * 5, Box::new(Step::Rows(numbered([1, 2])))));
+    let script =
+        Script::counting().then(ScriptStep::Slow(SECOND * 5, Box::new(ScriptStep::Rows(numbered([1, 2])))));
     let target = MemoryTarget::new(1);
     let bench = bench(&script, &target);
     let began = bench.clock.now();
@@ -109,7 +111,7 @@ async fn rows_carry_when_their_pass_began_and_who_heard_them() {
 
 #[tokio::test]
 async fn what_falls_over_is_made_anew_and_harms_no_other() {
-    let broken = Script::counting().then(Step::Panic).then(Step::Fail("still dizzy".into()));
+    let broken = Script::counting().then(ScriptStep::Panic).then(ScriptStep::Fail("still dizzy".into()));
     let healthy = Script::counting();
     let target = MemoryTarget::new(1);
     let bench = bench(&broken, &target).polled("other", &healthy);
@@ -138,7 +140,7 @@ sinks: { store: { type: target } }
 
 #[tokio::test]
 async fn a_source_that_needs_a_person_is_asked_again_after_five_minutes() {
-    let script = Script::counting().then(Step::Halt("the password is wrong".into()));
+    let script = Script::counting().then(ScriptStep::Halt("the password is wrong".into()));
     let target = MemoryTarget::new(1);
     let started = bench(&script, &target).start(ONE).await;
     started.clock.wait_for_sleeper_until(SECOND * 300).await;
@@ -173,7 +175,7 @@ async fn a_stepped_clock_begins_a_new_run() {
 #[tokio::test]
 async fn a_full_journal_pauses_the_polls_and_drops_nothing() {
     let script = Script::counting();
-    let (target, mishaps) = (MemoryTarget::new(1), Mishaps::none());
+    let (target, mishaps) = (MemoryTarget::new(1), TargetFaults::none());
     mishaps.set_down(true);
     let bench = Bench::new().polled("dtu", &script).target("target", &target, &mishaps);
     let started = bench
@@ -208,10 +210,10 @@ sinks: { store: { type: target } }
 async fn a_stream_is_asked_at_once_and_learns_what_is_durable() {
     let script = Script::ending();
     for id in 1..=200 {
-        script.push(Step::Rows(numbered([id])));
+        script.push(ScriptStep::Rows(numbered([id])));
     }
     let target = MemoryTarget::new(1);
-    let bench = Bench::new().streamed("stream", &script).target("target", &target, &Mishaps::none());
+    let bench = Bench::new().streamed("stream", &script).target("target", &target, &TargetFaults::none());
     let yaml = "
 pipeline: test
 journal: memory
@@ -244,10 +246,10 @@ sinks: { store: { type: target }, api: { type: live } }
     assert_eq!(started.health().sinks[1].delivered, 2);
     started.end().await;
 
-    let mishaps = Mishaps::none();
+    let mishaps = TargetFaults::none();
     let second = CollectingSink::new(&mishaps);
     bench = bench.collecting("live", &second, Delivery::Live);
-    mishaps.push(smiles_testkit::Mishap::FailWrite);
+    mishaps.push(smiles_testkit::TargetFault::FailWrite);
     let started = bench.start(yaml).await;
     standing(|| second.ids() == [2, 3]).await;
     // What a live sink cannot take holds up nobody.
@@ -262,14 +264,14 @@ pipeline: test
 sources: { DTU: { type: dtu, every: 60s } }
 sinks: { store: { type: target }, api: { type: live } }
 ";
-    let (script, target, mishaps) = (Script::counting(), MemoryTarget::new(1), Mishaps::none());
+    let (script, target, mishaps) = (Script::counting(), MemoryTarget::new(1), TargetFaults::none());
     let live = CollectingSink::new(&mishaps);
     let bench = bench(&script, &target).collecting("live", &live, Delivery::Live);
     let started = bench.start(yaml).await;
     standing(|| live.ids() == [1]).await;
     started.clock.advance(MINUTE);
     standing(|| live.ids() == [1, 2]).await;
-    mishaps.push(smiles_testkit::Mishap::Panic);
+    mishaps.push(smiles_testkit::TargetFault::Panic);
     started.clock.advance(MINUTE);
     // What was shown is gone with it; the batch that did it is not tried again.
     standing(|| live.ids() == [1, 2, 1, 2]).await;
@@ -283,7 +285,7 @@ sinks: { store: { type: target }, api: { type: live } }
 #[tokio::test]
 async fn drop_oldest_goes_on_polling_and_counts_what_it_drops() {
     let script = Script::counting();
-    let (target, mishaps) = (MemoryTarget::new(1), Mishaps::none());
+    let (target, mishaps) = (MemoryTarget::new(1), TargetFaults::none());
     mishaps.set_down(true);
     let bench = Bench::new().polled("dtu", &script).target("target", &target, &mishaps);
     let started = bench
@@ -314,7 +316,7 @@ sinks: { store: { type: target } }
 #[tokio::test]
 async fn rows_that_break_their_own_schema_are_an_error_of_their_source() {
     let other = numbered([1]).project(&[]).unwrap();
-    let script = Script::counting().then(Step::Rows(other));
+    let script = Script::counting().then(ScriptStep::Rows(other));
     let target = MemoryTarget::new(1);
     let started = bench(&script, &target).start(ONE).await;
     standing(|| started.health().sources[0].error_count == 1).await;

@@ -10,7 +10,7 @@ use smiles_journal::{
 };
 use smiles_runtime::{ReplayError, Replayed, Target, replay};
 use smiles_stage::{Clock, Position, RunId, Seq, Sink};
-use smiles_testkit::{ManualClock, MemorySink, MemoryTarget, Mishap, Mishaps, numbered};
+use smiles_testkit::{ManualClock, MemorySink, MemoryTarget, TargetFault, TargetFaults, numbered};
 use tokio::time::timeout;
 
 /// A process that does not end by then hangs, and is killed.
@@ -23,7 +23,7 @@ struct World {
     _owner: SqliteJournal,
     path: PathBuf,
     target: MemoryTarget,
-    mishaps: Mishaps,
+    mishaps: TargetFaults,
     clock: ManualClock,
     run: RunId,
 }
@@ -43,7 +43,7 @@ impl World {
             retain: Duration::from_secs(3600),
             on_full: OnFull::Block,
         };
-        let (target, mishaps) = (MemoryTarget::new(7), Mishaps::none());
+        let (target, mishaps) = (MemoryTarget::new(7), TargetFaults::none());
         let journal = SqliteJournal::open(options, Timestamp::UNIX_EPOCH).await.unwrap();
         journal.enlist(&[Cursor { sink: "store".into(), from: From::Now }]).await.unwrap();
         let mut sink = MemorySink::new(&target, &mishaps).named("store");
@@ -114,18 +114,18 @@ fn letter(position: Position, row: u32) -> DeadLetter {
 #[tokio::test]
 async fn an_interrupted_replay_stores_every_row_once() {
     let mishaps = [
-        Mishap::NoWatermark,
-        Mishap::FailWrite,
-        Mishap::FailFlush,
-        Mishap::LoseAnswer,
-        Mishap::Hang,
-        Mishap::HangAfterCommit,
-        Mishap::Panic,
-        Mishap::Halt,
-        Mishap::NoForget,
+        TargetFault::NoWatermark,
+        TargetFault::FailWrite,
+        TargetFault::FailFlush,
+        TargetFault::LoseAnswer,
+        TargetFault::Hang,
+        TargetFault::HangAfterCommit,
+        TargetFault::Panic,
+        TargetFault::Halt,
+        TargetFault::NoForget,
     ];
     for first in mishaps {
-        for second in [Mishap::LoseAnswer, Mishap::HangAfterCommit, Mishap::NoForget] {
+        for second in [TargetFault::LoseAnswer, TargetFault::HangAfterCommit, TargetFault::NoForget] {
             let world = World::new().await;
             world.mishaps.push(first);
             world.mishaps.push(second);

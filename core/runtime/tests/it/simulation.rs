@@ -13,7 +13,9 @@ use jiff::SignedDuration;
 use smiles_journal::inspect;
 use smiles_runtime::OpenError;
 use smiles_stage::Clock;
-use smiles_testkit::{ManualClock, MemoryTarget, Mishap, Mishaps, Script, Step, eventually, numbered};
+use smiles_testkit::{
+    ManualClock, MemoryTarget, Script, ScriptStep, TargetFault, TargetFaults, eventually, numbered,
+};
 
 use crate::bench::{Bench, SECOND, Started, passing};
 
@@ -151,18 +153,18 @@ sinks: {{ store: {{ type: target, from: oldest, batch: {{ max_rows: {max_rows} }
         self.accepted.extend(mine.durable_ids());
     }
 
-    fn mishaps(&mut self) -> Mishaps {
-        const ACCIDENTS: [Mishap; 8] = [
-            Mishap::LoseAnswer,
-            Mishap::LoseAnswer,
-            Mishap::FailFlush,
-            Mishap::FailWrite,
-            Mishap::NoWatermark,
-            Mishap::Hang,
-            Mishap::HangAfterCommit,
-            Mishap::Panic,
+    fn mishaps(&mut self) -> TargetFaults {
+        const ACCIDENTS: [TargetFault; 8] = [
+            TargetFault::LoseAnswer,
+            TargetFault::LoseAnswer,
+            TargetFault::FailFlush,
+            TargetFault::FailWrite,
+            TargetFault::NoWatermark,
+            TargetFault::Hang,
+            TargetFault::HangAfterCommit,
+            TargetFault::Panic,
         ];
-        let mishaps = Mishaps::none();
+        let mishaps = TargetFaults::none();
         self.refused.iter().for_each(|id| mishaps.refuse(*id));
         for _ in 0..self.dice.below(4) {
             mishaps.push(self.dice.pick(&ACCIDENTS));
@@ -171,7 +173,7 @@ sinks: {{ store: {{ type: target, from: oldest, batch: {{ max_rows: {max_rows} }
     }
 
     /// One pass of the device, now and then with a row the target refuses or a stepped clock.
-    async fn pass(&mut self, script: &Script, clock: &ManualClock, mishaps: &Mishaps) {
+    async fn pass(&mut self, script: &Script, clock: &ManualClock, mishaps: &TargetFaults) {
         let first = self.next_id;
         self.next_id += 1 + i64::try_from(self.dice.below(3)).unwrap();
         if self.dice.one_in(8) {
@@ -183,7 +185,7 @@ sinks: {{ store: {{ type: target, from: oldest, batch: {{ max_rows: {max_rows} }
             let minutes = self.dice.pick(&[10, -10, 90, -90, 2_000, -2_000, 600_000, -600_000]);
             clock.step_wall(SignedDuration::from_mins(minutes));
         }
-        script.push(Step::Rows(numbered(first..self.next_id)));
+        script.push(ScriptStep::Rows(numbered(first..self.next_id)));
         let asked = script.asked().len();
         let ticking = clock.clone();
         eventually(PATIENCE, || {
@@ -210,7 +212,7 @@ sinks: {{ store: {{ type: target, from: oldest, batch: {{ max_rows: {max_rows} }
         }
     }
 
-    async fn start(&mut self, folder: &Path, script: &Script, mishaps: &Mishaps) -> Started {
+    async fn start(&mut self, folder: &Path, script: &Script, mishaps: &TargetFaults) -> Started {
         let bench = Bench {
             clock: ManualClock::at(self.bench.clock.now()),
             registry: Bench::new().polled("dtu", script).target("target", &self.target, mishaps).registry,
@@ -252,7 +254,7 @@ sinks: {{ store: {{ type: target, from: oldest, batch: {{ max_rows: {max_rows} }
 
     /// A last life in which nothing goes wrong.
     async fn settle(&mut self) {
-        let (script, mishaps) = (Script::quiet(), Mishaps::none());
+        let (script, mishaps) = (Script::quiet(), TargetFaults::none());
         self.refused.iter().for_each(|id| mishaps.refuse(*id));
         let folder = self.bench.folder.path().to_owned();
         let started = self.start(&folder, &script, &mishaps).await;

@@ -11,7 +11,7 @@ use smiles_stage::{
     ColumnMeta, Delivery, Factory, Offer, OpenContext, OpenSink, Path, PlanContext, Problem, Problems,
     SinkPlan, StageError, Store, WiredSink,
 };
-use smiles_testkit::{CollectingSink, MemoryTarget, Mishaps, Script, scripted_with};
+use smiles_testkit::{CollectingSink, MemoryTarget, Script, TargetFaults, scripted_with};
 
 use crate::bench::Bench;
 
@@ -96,7 +96,7 @@ fn bench() -> Bench {
     };
     let script = Script::counting();
     let mut bench =
-        Bench::new().polled("dtu", &script).target("target", &MemoryTarget::new(1), &Mishaps::none());
+        Bench::new().polled("dtu", &script).target("target", &MemoryTarget::new(1), &TargetFaults::none());
     bench = bench.streamed("stream", &script);
     bench.registry = bench
         .registry

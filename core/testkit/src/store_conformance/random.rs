@@ -45,16 +45,16 @@ pub(super) fn any_filter() -> impl Strategy<Value = Filter> {
 }
 
 /// A value for each column, and which sides of the place are meant.
-type Place = ((i64, &'static str, i64, i64, f64), Vec<BoundSide>);
+type EdgeCase = ((i64, &'static str, i64, i64, f64), Vec<BoundSide>);
 
-fn any_place() -> impl Strategy<Value = Place> {
+fn any_edge_case() -> impl Strategy<Value = EdgeCase> {
     let value = prop_oneof![Just(-1.5), Just(0.0), Just(2.0)];
     let place = (0..16_i64, prop_oneof![Just("a"), Just("B")], 0..3_i64, -2..4_i64, value);
     let side = prop_oneof![Just(BoundSide::From), Just(BoundSide::After), Just(BoundSide::UpTo)];
     (place, proptest::collection::vec(side, 0..3))
 }
 
-fn edges(((id, s, p, time, v), sides): &Place, order: &[Order]) -> Vec<PageBound> {
+fn edges(((id, s, p, time, v), sides): &EdgeCase, order: &[Order]) -> Vec<PageBound> {
     let value = |order: &Order| match order.column.as_str() {
         "id" => Value::Int(*id),
         "s" => Value::Text((*s).to_owned()),
@@ -95,7 +95,7 @@ pub(super) fn any_query() -> impl Strategy<Value = Query> {
     let columns = proptest::sample::subsequence(&COLUMNS[..], 0..=COLUMNS.len());
     let filters = proptest::collection::vec(any_filter(), 0..3);
     let limit = proptest::option::of(0..6_u64);
-    (columns, filters, latest, order, limit, any_place(), 0..3_u64).prop_map(
+    (columns, filters, latest, order, limit, any_edge_case(), 0..3_u64).prop_map(
         |(columns, filters, latest, order, limit, place, skip)| {
             let mut order: Vec<Order> = order
                 .into_iter()

@@ -1,4 +1,4 @@
-//! Rows that know whether they were released, and how often.
+//! Counts how often arrays that were given away are released.
 
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use crate::rows::export;
 
 /// How many arrays were given away, and how many were released.
 #[derive(Default)]
-pub(crate) struct Count {
+pub(crate) struct ReleaseCount {
     given: usize,
     released: Arc<AtomicUsize>,
 }
 
 type Release = unsafe extern "C" fn(*mut FFI_ArrowArray);
 
-/// What stands in the array's own place while it is away.
-struct Wrapped {
+/// Release and data of the original array, kept while the counting ones take their place.
+struct OriginalArray {
     release: Option<Release>,
     private_data: *mut c_void,
     released: Arc<AtomicUsize>,
@@ -29,38 +29,38 @@ struct Wrapped {
 unsafe extern "C" fn released(array: *mut FFI_ArrowArray) {
     // SAFETY: called with the array it was set on, or one that array was moved to.
     let array = unsafe { &mut *array };
-    // SAFETY: `private_data` is the box of `Count::give`, freed here and only here: the release is replaced below.
-    let wrapped = unsafe { Box::from_raw(array.private_data().cast::<Wrapped>()) };
-    wrapped.released.fetch_add(1, Ordering::AcqRel);
+    // SAFETY: `private_data` is the box of `ReleaseCount::give`, freed here and only here: the release is replaced below.
+    let original = unsafe { Box::from_raw(array.private_data().cast::<OriginalArray>()) };
+    original.released.fetch_add(1, Ordering::AcqRel);
     // SAFETY: the array gets its own data and release back, which belong together.
     unsafe {
-        array.set_private_data(wrapped.private_data);
-        array.set_release(wrapped.release);
-        if let Some(release) = wrapped.release {
+        array.set_private_data(original.private_data);
+        array.set_release(original.release);
+        if let Some(release) = original.release {
             release(array);
         }
     }
 }
 
-impl Count {
+impl ReleaseCount {
     /// Rows on the line whose release is counted.
     pub(crate) fn give(&mut self, rows: &RecordBatch) -> FFI_ArrowArray {
         self.given += 1;
         let mut array = export(rows);
-        let wrapped = Wrapped {
+        let original = OriginalArray {
             release: array.release(),
             private_data: array.private_data(),
             released: Arc::clone(&self.released),
         };
         // SAFETY: `released` undoes both before it calls the array's own release.
         unsafe {
-            array.set_private_data(Box::into_raw(Box::new(wrapped)).cast());
+            array.set_private_data(Box::into_raw(Box::new(original)).cast());
             array.set_release(Some(released));
         }
         array
     }
 
-    /// As [`Count::give`], of some of the rows: the struct says where they begin, its columns begin before.
+    /// As [`ReleaseCount::give`], of some of the rows: the struct says where they begin, its columns begin before.
     pub(crate) fn give_within(&mut self, rows: &RecordBatch, first: usize, length: usize) -> FFI_ArrowArray {
         let mut array = self.give(rows);
         let whole: *mut FFI_ArrowArray = &raw mut array;
@@ -71,7 +71,7 @@ impl Count {
         array
     }
 
-    /// Why the books do not balance, if they do not.
+    /// An error unless every array was released once.
     pub(crate) fn verdict(&self) -> Result<(), String> {
         let released = self.released.load(Ordering::Acquire);
         if released == self.given {

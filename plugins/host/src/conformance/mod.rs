@@ -133,8 +133,8 @@ fn nonsense_is_an_error(subject: &Subject) -> Result<(), Verdict> {
                 return Err(Verdict::Fail(format!("`plan` takes {nonsense:?} for options")));
             }
         }
-        if let Ok((mut held, _)) = subject.open_named("nonsense", nonsense) {
-            held.close();
+        if let Ok((mut handle, _)) = subject.open_named("nonsense", nonsense) {
+            handle.close();
             return Err(Verdict::Fail(format!("`open` takes {nonsense:?} for options")));
         }
     }
@@ -142,13 +142,13 @@ fn nonsense_is_an_error(subject: &Subject) -> Result<(), Verdict> {
 }
 
 fn closes_unused(subject: &Subject) -> Result<(), Verdict> {
-    let (mut held, cancel) = subject.open_named("unused", &subject.options.to_string())?;
+    let (mut handle, cancel) = subject.open_named("unused", &subject.options.to_string())?;
     cancel.ask();
-    held.close();
-    if !held.is_closed() {
+    handle.close();
+    if !handle.is_closed() {
         return Err(Verdict::Fail("`close` does not leave NULL behind".to_owned()));
     }
-    held.close();
+    handle.close();
     Ok(())
 }
 

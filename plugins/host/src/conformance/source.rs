@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use smiles_stage::{Action, Position, RunId, Seq};
 
 use crate::conformance::subject::{Check, LIMIT, Subject, Verdict};
-use crate::held::{Held, Passed};
+use crate::instance_handle::{InstanceHandle, PassResult};
 
 pub(super) const CHECKS: &[Check] = &[
     ("passes bring rows of the planned columns", passes),
@@ -16,10 +16,10 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// One pass; a device that cannot be reached from here says nothing against the plugin.
-fn pass(held: &mut Held, limit: Duration) -> Result<Option<RecordBatch>, Verdict> {
-    match held.next(limit) {
-        Ok(Passed::Rows(rows, _) | Passed::Last(rows, _)) => Ok(Some(rows)),
-        Ok(Passed::Ended) => Ok(None),
+fn pass(handle: &mut InstanceHandle, limit: Duration) -> Result<Option<RecordBatch>, Verdict> {
+    match handle.next(limit) {
+        Ok(PassResult::Rows(rows, _) | PassResult::Last(rows, _)) => Ok(Some(rows)),
+        Ok(PassResult::Ended) => Ok(None),
         Err(failed) => match failed.error.action() {
             Action::Retry { .. } | Action::Halt if !failed.reopen => {
                 Err(Verdict::Skip(format!("it brings nothing here: {}", failed.error)))
@@ -30,22 +30,22 @@ fn pass(held: &mut Held, limit: Duration) -> Result<Option<RecordBatch>, Verdict
 }
 
 fn passes(subject: &Subject) -> Result<(), Verdict> {
-    let (mut held, _) = subject.bound("passes")?;
+    let (mut handle, _) = subject.bound("passes")?;
     for seq in 1..=3 {
-        if pass(&mut held, LIMIT)?.is_none() {
+        if pass(&mut handle, LIMIT)?.is_none() {
             return Ok(());
         }
-        held.commit(Position { run: RunId([7; 16]), seq: Seq(seq) })?;
+        handle.commit(Position { run: RunId([7; 16]), seq: Seq(seq) })?;
     }
     Ok(())
 }
 
 fn rows_outlive(subject: &Subject) -> Result<(), Verdict> {
-    let (mut held, _) = subject.bound("outliving")?;
-    let Some(rows) = pass(&mut held, LIMIT)? else { return Ok(()) };
+    let (mut handle, _) = subject.bound("outliving")?;
+    let Some(rows) = pass(&mut handle, LIMIT)? else { return Ok(()) };
     let before = format!("{rows:?}");
-    held.close();
-    drop(held);
+    handle.close();
+    drop(handle);
     if format!("{rows:?}") == before {
         Ok(())
     } else {
@@ -58,7 +58,7 @@ fn cancelled_pass(subject: &Subject) -> Result<(), Verdict> {
         // It need not have one: there is nothing to try.
         return Ok(());
     }
-    let (mut held, cancel) = subject.bound("cancelled")?;
+    let (mut handle, cancel) = subject.bound("cancelled")?;
     let (ended, end) = channel::<()>();
     let clock = std::sync::Arc::clone(&subject.clock);
     let begun = clock.monotonic();
@@ -68,7 +68,7 @@ fn cancelled_pass(subject: &Subject) -> Result<(), Verdict> {
             cancel.ask();
         }
     });
-    let passed = pass(&mut held, LIMIT * 4);
+    let passed = pass(&mut handle, LIMIT * 4);
     drop(ended);
     drop(canceller.join());
     if clock.monotonic().saturating_sub(begun) > LIMIT * 2 {

@@ -11,7 +11,7 @@ use smiles_stage::Clock;
 use crate::conformance::batches;
 use crate::context::Context;
 use crate::file::{Role, StageMeta};
-use crate::held::{Cancel, Failed, Held};
+use crate::instance_handle::{CallError, Cancel, InstanceHandle};
 use crate::probe::plan;
 
 /// How long a call of the check may take, for those that are told.
@@ -26,8 +26,8 @@ pub(crate) enum Verdict {
     Fail(String),
 }
 
-impl From<Failed> for Verdict {
-    fn from(failed: Failed) -> Self {
+impl From<CallError> for Verdict {
+    fn from(failed: CallError) -> Self {
         Self::Fail(failed.error.to_string())
     }
 }
@@ -54,19 +54,23 @@ impl Subject {
         Arc::new(Context::new(&self.plugin, "check", stage, Arc::clone(&self.clock), counters))
     }
 
-    pub(super) fn open_named(&self, stage: &str, options: &str) -> Result<(Held, Arc<Cancel>), Failed> {
+    pub(super) fn open_named(
+        &self,
+        stage: &str,
+        options: &str,
+    ) -> Result<(InstanceHandle, Arc<Cancel>), CallError> {
         let cancel = Arc::new(Cancel::default());
-        let held = Held::open(self.stage, self.context(stage), Arc::clone(&cancel), options)?;
-        Ok((held, cancel))
+        let handle = InstanceHandle::open(self.stage, self.context(stage), Arc::clone(&cancel), options)?;
+        Ok((handle, cancel))
     }
 
     /// An open instance, bound to the columns of the check.
-    pub(super) fn bound(&self, stage: &str) -> Result<(Held, Arc<Cancel>), Verdict> {
-        let (mut held, cancel) = self.open_named(stage, &self.options.to_string())?;
+    pub(super) fn bound(&self, stage: &str) -> Result<(InstanceHandle, Arc<Cancel>), Verdict> {
+        let (mut handle, cancel) = self.open_named(stage, &self.options.to_string())?;
         let input = self.input();
         let output = self.output(input.as_ref())?;
-        held.bind(input.as_ref(), output.as_ref())?;
-        Ok((held, cancel))
+        handle.bind(input.as_ref(), output.as_ref())?;
+        Ok((handle, cancel))
     }
 
     pub(super) fn input(&self) -> Option<SchemaRef> {

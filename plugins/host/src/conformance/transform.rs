@@ -8,10 +8,10 @@ use arrow_array::ffi::FFI_ArrowArray;
 use smiles_stage::Action;
 
 use crate::conformance::batches;
-use crate::conformance::count::Count;
+use crate::conformance::count::ReleaseCount;
 use crate::conformance::subject::{Check, Subject, Verdict, WRITES};
-use crate::context::{Asked, Memory};
-use crate::held::{Failed, Held};
+use crate::context::{ApplyState, StateRequest};
+use crate::instance_handle::{CallError, InstanceHandle};
 use crate::rows::copied;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -22,18 +22,18 @@ pub(super) const CHECKS: &[Check] = &[
     ("rows outlive their instance", rows_outlive),
 ];
 
-type Kept = HashMap<Vec<u8>, Vec<u8>>;
+type StoredState = HashMap<Vec<u8>, Vec<u8>>;
 
 /// One batch through, with its state. Rows that it rejects are taken out and the rest comes again, as in a run.
 fn apply(
-    held: &mut Held,
+    handle: &mut InstanceHandle,
     rows: &RecordBatch,
-    count: &mut Count,
-    state: &mut Kept,
+    count: &mut ReleaseCount,
+    state: &mut StoredState,
 ) -> Result<RecordBatch, Verdict> {
     let mut rows = rows.clone();
     loop {
-        let failed = match once(held, &rows, count.give(&rows), state) {
+        let failed = match once(handle, &rows, count.give(&rows), state) {
             Ok(made) => return Ok(made),
             Err(failed) => failed,
         };
@@ -42,7 +42,7 @@ fn apply(
 }
 
 /// The rows that were not rejected; any other failure is one.
-fn rest(rows: &RecordBatch, failed: Failed) -> Result<RecordBatch, Verdict> {
+fn rest(rows: &RecordBatch, failed: CallError) -> Result<RecordBatch, Verdict> {
     let rejected: Vec<usize> = match failed.error.action() {
         Action::Reject { rows } => rows.iter().map(|rejection| rejection.row).collect(),
         _ => Vec::new(),
@@ -52,36 +52,36 @@ fn rest(rows: &RecordBatch, failed: Failed) -> Result<RecordBatch, Verdict> {
 
 /// One call.
 fn once(
-    held: &mut Held,
+    handle: &mut InstanceHandle,
     rows: &RecordBatch,
     given: FFI_ArrowArray,
-    state: &mut Kept,
-) -> Result<RecordBatch, Failed> {
+    state: &mut StoredState,
+) -> Result<RecordBatch, CallError> {
     let (ask, asked) = channel();
-    let memory = Memory { ask: ask.clone(), puts: HashMap::new() };
+    let memory = ApplyState { ask: ask.clone(), puts: HashMap::new() };
     let before = state.clone();
     let answering = std::thread::spawn(move || {
-        while let Ok(Asked::Get(key, answer)) = asked.recv() {
+        while let Ok(StateRequest::Get(key, answer)) = asked.recv() {
             // The plugin's thread waits for it.
             drop(answer.send(before.get(&key).cloned()));
         }
     });
-    let result = held.apply_array(given, rows, memory);
+    let result = handle.apply_array(given, rows, memory);
     // The thread may have gone already: then there is nothing to end.
-    drop(ask.send(Asked::Done));
+    drop(ask.send(StateRequest::Done));
     drop(answering.join());
-    let puts = held.context().puts();
+    let puts = handle.context().puts();
     let made = result?;
     state.extend(puts);
     Ok(made)
 }
 
-fn through(subject: &Subject, count: &mut Count) -> Result<Vec<RecordBatch>, Verdict> {
-    let (mut held, _) = subject.bound("through")?;
-    let mut state = Kept::new();
+fn through(subject: &Subject, count: &mut ReleaseCount) -> Result<Vec<RecordBatch>, Verdict> {
+    let (mut handle, _) = subject.bound("through")?;
+    let mut state = StoredState::new();
     let mut all = Vec::new();
     for (name, rows) in batches::shapes() {
-        let made = apply(&mut held, &rows, count, &mut state);
+        let made = apply(&mut handle, &rows, count, &mut state);
         all.push(made.map_err(|verdict| match verdict {
             Verdict::Fail(reason) => Verdict::Fail(format!("{name}: {reason}")),
             skip => skip,
@@ -91,7 +91,7 @@ fn through(subject: &Subject, count: &mut Count) -> Result<Vec<RecordBatch>, Ver
 }
 
 fn every_shape(subject: &Subject) -> Result<(), Verdict> {
-    let mut count = Count::default();
+    let mut count = ReleaseCount::default();
     // Rows that leave may hold those that came: all of them go before the books are looked at.
     let made = through(subject, &mut count).map(drop);
     count.verdict()?;
@@ -99,11 +99,11 @@ fn every_shape(subject: &Subject) -> Result<(), Verdict> {
 }
 
 fn leaves_rows(subject: &Subject) -> Result<(), Verdict> {
-    let mut count = Count::default();
-    let (mut held, _) = subject.bound("leaving")?;
-    let mut state = Kept::new();
+    let mut count = ReleaseCount::default();
+    let (mut handle, _) = subject.bound("leaving")?;
+    let mut state = StoredState::new();
     for ((name, rows), (_, before)) in batches::shapes().into_iter().zip(batches::shapes()) {
-        let made = once(&mut held, &rows, count.give(&rows), &mut state);
+        let made = once(&mut handle, &rows, count.give(&rows), &mut state);
         if rows != before {
             return Err(Verdict::Fail(format!("{name}: {WRITES}")));
         }
@@ -114,9 +114,9 @@ fn leaves_rows(subject: &Subject) -> Result<(), Verdict> {
 
 /// What comes of rows in memory of their own must come of them wherever they are.
 fn any_offset(subject: &Subject) -> Result<(), Verdict> {
-    let mut count = Count::default();
+    let mut count = ReleaseCount::default();
     for (name, part, alone) in batches::offset() {
-        let fresh = || subject.bound("offset").map(|(held, _)| (held, Kept::new()));
+        let fresh = || subject.bound("offset").map(|(handle, _)| (handle, StoredState::new()));
         let ((mut one, mut kept), (mut other, mut kept_other)) = (fresh()?, fresh()?);
         let expected = apply(&mut one, &alone, &mut count, &mut kept)?;
         let made = apply(&mut other, &part, &mut count, &mut kept_other)?;
@@ -126,8 +126,8 @@ fn any_offset(subject: &Subject) -> Result<(), Verdict> {
     let (first, length) = (13, 11);
     let part = copied(&whole.slice(first, length));
     let ((mut one, _), (mut other, _)) = (subject.bound("offset")?, subject.bound("offset")?);
-    let expected = once(&mut one, &part, count.give(&part), &mut Kept::new());
-    let made = once(&mut other, &part, count.give_within(&whole, first, length), &mut Kept::new());
+    let expected = once(&mut one, &part, count.give(&part), &mut StoredState::new());
+    let made = once(&mut other, &part, count.give_within(&whole, first, length), &mut StoredState::new());
     match (expected, made) {
         (Ok(expected), Ok(made)) => same("an offset in the struct", &expected, &made),
         (Err(expected), Err(made)) if expected.error.action() == made.error.action() => Ok(()),
@@ -149,7 +149,7 @@ fn same(name: &str, expected: &RecordBatch, made: &RecordBatch) -> Result<(), Ve
 }
 
 fn replay(subject: &Subject) -> Result<(), Verdict> {
-    let mut count = Count::default();
+    let mut count = ReleaseCount::default();
     let (first, second) = (through(subject, &mut count)?, through(subject, &mut count)?);
     match first.iter().zip(&second).position(|(first, second)| first != second) {
         None => Ok(()),
@@ -159,11 +159,11 @@ fn replay(subject: &Subject) -> Result<(), Verdict> {
 
 fn rows_outlive(subject: &Subject) -> Result<(), Verdict> {
     let rows = batches::rows(0, 20, |row| row % 5 == 0);
-    let (mut held, _) = subject.bound("outliving")?;
-    let made = apply(&mut held, &rows, &mut Count::default(), &mut Kept::new())?;
+    let (mut handle, _) = subject.bound("outliving")?;
+    let made = apply(&mut handle, &rows, &mut ReleaseCount::default(), &mut StoredState::new())?;
     let before = format!("{made:?}");
-    held.close();
-    drop(held);
+    handle.close();
+    drop(handle);
     if format!("{made:?}") == before {
         Ok(())
     } else {

@@ -15,7 +15,7 @@ use smiles_stage::{Comparison, Filter, Order, Query, StageError, StoreSchema, Va
 use smiles_store::{Resolved, operator, quoted, resolve, wherever};
 use smiles_tables::ColumnType;
 
-use crate::catalog::{Found, FoundColumn};
+use crate::catalog::{DatabaseColumn, DatabaseTable};
 use crate::compile::value::Bound;
 use crate::sql::qualified;
 
@@ -31,7 +31,11 @@ pub(crate) struct Compiled {
 ///
 /// # Errors
 /// Halt: the query does not fit the tables.
-pub(crate) fn compile(query: &Query, tables: &StoreSchema, found: &Found) -> Result<Compiled, StageError> {
+pub(crate) fn compile(
+    query: &Query,
+    tables: &StoreSchema,
+    found: &DatabaseTable,
+) -> Result<Compiled, StageError> {
     let resolved = resolve(query, tables)?;
     let mut text = Text { query, resolved: &resolved, found, parameters: Vec::new() };
     let mut sql = match (&query.buckets, &query.newest) {
@@ -47,7 +51,7 @@ pub(crate) fn compile(query: &Query, tables: &StoreSchema, found: &Found) -> Res
 struct Text<'a> {
     query: &'a Query,
     resolved: &'a Resolved<'a>,
-    found: &'a Found,
+    found: &'a DatabaseTable,
     parameters: Vec<Bound>,
 }
 
@@ -80,7 +84,7 @@ impl Text<'_> {
 
     /// An instant of the column with its zone: what a `timestamp` holds is what a clock in UTC shows.
     fn instant(&self, name: &str, cell: String) -> String {
-        match self.found.columns.get(name).is_some_and(FoundColumn::is_naive) {
+        match self.found.columns.get(name).is_some_and(DatabaseColumn::is_naive) {
             true => format!("({cell} AT TIME ZONE 'UTC')"),
             false => cell,
         }
@@ -92,7 +96,7 @@ impl Text<'_> {
 
     /// The value as the cells of the column are compared.
     fn bound(&self, column: &str, value: &Value) -> Result<Bound, StageError> {
-        let single = self.found.columns.get(column).is_some_and(FoundColumn::is_single);
+        let single = self.found.columns.get(column).is_some_and(DatabaseColumn::is_single);
         value::bound(self.column_type(column)?, single, value)
             .ok_or_else(|| self.resolved.incomparable(column))
     }

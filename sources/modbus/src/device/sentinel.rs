@@ -7,7 +7,7 @@ use crate::device::raw::{Raw, decode, narrowed, pattern};
 
 impl Field {
     /// The raw value in the data of a register block; `None` where the device says that it has none.
-    pub(crate) fn heard(&self, order: Order, data: &[u8]) -> Option<Raw> {
+    pub(crate) fn value_in(&self, order: Order, data: &[u8]) -> Option<Raw> {
         let raw = decode(self, order, data).ok()?;
         let null = raw == Raw::Missing || self.null_when.iter().any(|it| it.is(self, order, data, &raw));
         (!null).then_some(raw)
@@ -48,7 +48,7 @@ impl Sentinel {
             {
                 number.as_u64() == Some(*read)
             }
-            (Self::Number(number), Raw::Float(read)) if said(field, number, *read) => true,
+            (Self::Number(number), Raw::Float(read)) if same_float(field, number, *read) => true,
             (Self::Number(number), Raw::Unsigned(_) | Raw::Float(_) | Raw::Text(_)) => {
                 number.as_u64().is_some() && number.as_u64() == pattern(field, order, data)
             }
@@ -153,7 +153,7 @@ fn masked(number: u64, bits: u32) -> u64 {
 }
 
 /// Whether a floating-point number is this one, in the precision of the field: -9999.9 as the device can say it.
-fn said(field: &Field, number: &Number, read: f64) -> bool {
+fn same_float(field: &Field, number: &Number, read: f64) -> bool {
     match field.kind_of_value {
         Type::F32 => number.to_string().parse::<f32>().is_ok_and(|single| narrowed(read) == Some(single)),
         _ => number.as_f64() == Some(read),

@@ -29,8 +29,8 @@ struct Slot {
     units: Vec<(String, Conversion)>,
 }
 
-/// What the world says of a hint.
-enum Value<'a> {
+/// A simulated value for a hint.
+enum SimulatedValue<'a> {
     Text(&'a str),
     Number(f64),
     /// A number of a counter, whose field starts again from 0 when it is full.
@@ -108,31 +108,31 @@ impl Slot {
     }
 
     /// What to put in; `None`: leave zeros.
-    fn value<'a>(&'a self, known: Option<&'a Reading>, in_list: bool) -> Option<Value<'a>> {
+    fn value<'a>(&'a self, known: Option<&'a Reading>, in_list: bool) -> Option<SimulatedValue<'a>> {
         match (&self.hint, known) {
-            (Simulate::Constant(number), _) => Some(Value::Number(*number as f64)),
-            (Simulate::Text(text), _) => Some(Value::Text(text)),
-            (Simulate::DeviceSerial, _) if !in_list => Some(Value::Text(DEVICE_SERIAL)),
+            (Simulate::Constant(number), _) => Some(SimulatedValue::Number(*number as f64)),
+            (Simulate::Text(text), _) => Some(SimulatedValue::Text(text)),
+            (Simulate::DeviceSerial, _) if !in_list => Some(SimulatedValue::Text(DEVICE_SERIAL)),
             (hint, Some(reading)) => Some(measured(hint, reading)),
             (_, None) => None,
         }
     }
 
-    fn raw(&self, value: Value<'_>, unit: Option<&str>) -> Raw {
+    fn raw(&self, value: SimulatedValue<'_>, unit: Option<&str>) -> Raw {
         let number = match value {
-            Value::Text(text) => match self.field.kind_of_value {
+            SimulatedValue::Text(text) => match self.field.kind_of_value {
                 Type::Hex => return Raw::Text(fitted(text, usize::from(self.field.width()) * 2)),
                 Type::Ascii => {
                     return Raw::Text(text.chars().take(usize::from(self.field.width())).collect());
                 }
-                _ => Value::Number(text.parse().unwrap_or_default()),
+                _ => SimulatedValue::Number(text.parse().unwrap_or_default()),
             },
             number => number,
         };
         let (number, counts) = match number {
-            Value::Count(number) => (self.converted(number, unit).floor(), true),
-            Value::Number(number) => (self.converted(number, unit), false),
-            Value::Text(_) => (0.0, false),
+            SimulatedValue::Count(number) => (self.converted(number, unit).floor(), true),
+            SimulatedValue::Number(number) => (self.converted(number, unit), false),
+            SimulatedValue::Text(_) => (0.0, false),
         };
         match self.field.kind_of_value {
             Type::F32 | Type::F64 => Raw::Float(number),
@@ -151,27 +151,29 @@ impl Slot {
     }
 }
 
-fn measured<'a>(hint: &Simulate, reading: &'a Reading) -> Value<'a> {
-    let heard = |value: i64| Value::Number(if reading.heard { value as f64 } else { 0.0 });
+fn measured<'a>(hint: &Simulate, reading: &'a Reading) -> SimulatedValue<'a> {
+    let heard = |value: i64| SimulatedValue::Number(if reading.heard { value as f64 } else { 0.0 });
     match hint {
-        Simulate::Serial | Simulate::SerialOf(_) => Value::Text(&reading.serial),
-        Simulate::DeviceSerial => Value::Text(DEVICE_SERIAL),
-        Simulate::Index => Value::Number(reading.index.into()),
-        Simulate::Constant(number) => Value::Number(*number as f64),
-        Simulate::Text(_) => Value::Text(""),
-        Simulate::DcVoltage => Value::Number(reading.dc_voltage),
-        Simulate::DcCurrent => Value::Number(reading.dc_current),
-        Simulate::DcPower => Value::Number(reading.dc_power),
-        Simulate::AcVoltage => Value::Number(reading.ac_voltage),
-        Simulate::Frequency => Value::Number(reading.frequency),
-        Simulate::EnergyToday => Value::Count(reading.energy_today),
-        Simulate::EnergyTotal => Value::Count(reading.energy_total),
-        Simulate::Temperature => Value::Number(reading.temperature),
+        Simulate::Serial | Simulate::SerialOf(_) => SimulatedValue::Text(&reading.serial),
+        Simulate::DeviceSerial => SimulatedValue::Text(DEVICE_SERIAL),
+        Simulate::Index => SimulatedValue::Number(reading.index.into()),
+        Simulate::Constant(number) => SimulatedValue::Number(*number as f64),
+        Simulate::Text(_) => SimulatedValue::Text(""),
+        Simulate::DcVoltage => SimulatedValue::Number(reading.dc_voltage),
+        Simulate::DcCurrent => SimulatedValue::Number(reading.dc_current),
+        Simulate::DcPower => SimulatedValue::Number(reading.dc_power),
+        Simulate::AcVoltage => SimulatedValue::Number(reading.ac_voltage),
+        Simulate::Frequency => SimulatedValue::Number(reading.frequency),
+        Simulate::EnergyToday => SimulatedValue::Count(reading.energy_today),
+        Simulate::EnergyTotal => SimulatedValue::Count(reading.energy_total),
+        Simulate::Temperature => SimulatedValue::Number(reading.temperature),
         Simulate::Status => heard(3),
-        Simulate::AlarmCode => Value::Number(0.0),
-        Simulate::AlarmWhenAway(code) => Value::Number(if reading.away { *code as f64 } else { 0.0 }),
-        Simulate::AlarmCount => Value::Number(reading.alarm_count.into()),
-        Simulate::Link => Value::Number(reading.link.into()),
+        Simulate::AlarmCode => SimulatedValue::Number(0.0),
+        Simulate::AlarmWhenAway(code) => {
+            SimulatedValue::Number(if reading.away { *code as f64 } else { 0.0 })
+        }
+        Simulate::AlarmCount => SimulatedValue::Number(reading.alarm_count.into()),
+        Simulate::Link => SimulatedValue::Number(reading.link.into()),
     }
 }
 
@@ -231,8 +233,8 @@ fn signed(field: &Field, number: f64) -> i64 {
     (number.round() as i64).clamp(i64::MIN >> unused, i64::MAX >> unused)
 }
 
-fn put_coil(field: &Field, value: &Value<'_>, data: &mut [u8]) {
-    let (Value::Number(number) | Value::Count(number)) = value else { return };
+fn put_coil(field: &Field, value: &SimulatedValue<'_>, data: &mut [u8]) {
+    let (SimulatedValue::Number(number) | SimulatedValue::Count(number)) = value else { return };
     if let Some(coil) = data.get_mut(usize::from(field.at)) {
         *coil = u8::from(*number != 0.0);
     }

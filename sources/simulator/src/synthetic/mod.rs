@@ -81,12 +81,12 @@ impl Stage for Synthetic {
         }
         let time = config.time_step.is_some().then(time_field);
         let fields: Vec<Field> = time.into_iter().chain(columns.iter().map(Generator::field)).collect();
-        let plan = Planned { config, start, columns, schema: Arc::new(Schema::new(fields)) };
+        let plan = SyntheticPlan { config, start, columns, schema: Arc::new(Schema::new(fields)) };
         if problems.is_empty() { Ok(Box::new(plan)) } else { Err(problems) }
     }
 }
 
-struct Planned {
+struct SyntheticPlan {
     config: SyntheticConfig,
     start: Option<Timestamp>,
     columns: Vec<Generator>,
@@ -94,7 +94,7 @@ struct Planned {
 }
 
 #[async_trait]
-impl SourcePlan for Planned {
+impl SourcePlan for SyntheticPlan {
     fn output(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -109,7 +109,7 @@ impl SourcePlan for Planned {
 
     async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError> {
         let start = self.start.unwrap_or_else(|| context.clock.now());
-        Ok(Box::new(Opened {
+        Ok(Box::new(SyntheticSource {
             rows: usize::try_from(self.config.rows).unwrap_or(usize::MAX),
             passes: self.config.passes,
             pass: 0,
@@ -123,7 +123,7 @@ impl SourcePlan for Planned {
     }
 }
 
-struct Opened {
+struct SyntheticSource {
     rows: usize,
     passes: Option<u64>,
     pass: u64,
@@ -133,7 +133,7 @@ struct Opened {
 }
 
 #[async_trait]
-impl Source for Opened {
+impl Source for SyntheticSource {
     async fn next(&mut self) -> Result<Option<Pass>, StageError> {
         if self.passes.is_some_and(|passes| self.pass >= passes) {
             return Ok(None);

@@ -19,13 +19,13 @@ use smiles_stage::{
 use std::time::Duration;
 
 use crate::accepted::Accepted;
+use crate::column_plan::{ColumnPlan, transform_plan};
 use crate::columns;
 use crate::keyed::{Key, each_row, shown};
 use crate::quantity::Quantity;
 use crate::rate::RateText;
-use crate::shape::{Shape, planned};
 pub use total::Total;
-use total::{Event, Limits};
+use total::{CounterEvent, CounterLimits};
 
 /// The stage type `counter`.
 pub struct Counter;
@@ -33,7 +33,8 @@ pub struct Counter;
 /// Options of `counter`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Options {
+#[schemars(rename = "Options")]
+pub struct CounterOptions {
     /// The columns that tell one counter from another, for example `[serial_number, port_number]`.
     key: Vec<String>,
     /// The column with the device's own lifetime total; it leaves as a total that never falls.
@@ -71,36 +72,36 @@ impl Default for Confirm {
 
 impl Stage for Counter {
     type Plan = dyn TransformPlan;
-    type Config = Options;
+    type Config = CounterOptions;
     const NAME: &'static str = "counter";
     const ABOUT: &'static str = "a lifetime total that never falls, computed from the device's own";
 
-    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
+    fn plan(config: CounterOptions, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         if config.confirm.readings == 0 {
             let at = Path::root().key("confirm").key("readings");
             return Err(vec![
                 Problem::error(at, "no reading at all cannot confirm anything").help("write 1 or more"),
             ]);
         }
-        Ok(planned(Plan(config)))
+        Ok(transform_plan(CounterPlan(config)))
     }
 }
 
-struct Plan(Options);
+struct CounterPlan(CounterOptions);
 
 /// Where the stage finds its columns.
-struct Columns {
+struct CounterColumns {
     time: usize,
     total: usize,
     key: Key,
-    limits: Limits,
+    limits: CounterLimits,
     schema: SchemaRef,
 }
 
-impl Shape for Plan {
-    type Columns = Columns;
+impl ColumnPlan for CounterPlan {
+    type Columns = CounterColumns;
 
-    fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
+    fn columns(&self, input: &SchemaRef) -> Result<CounterColumns, Problems> {
         let Self(options) = self;
         let root = Path::root();
         let mut problems = Problems::new();
@@ -116,9 +117,9 @@ impl Shape for Plan {
         {
             let Confirm { fall, rise, readings } = &options.confirm;
             let rate = rate.in_steps_of(columns::one_step(input.field(*total)));
-            let limits = Limits { rate, fall: fall.0, rise: rise.0, readings: *readings, wrap: *wrap };
+            let limits = CounterLimits { rate, fall: fall.0, rise: rise.0, readings: *readings, wrap: *wrap };
             let schema = columns::with_sums(input, *total);
-            return Ok(Columns { time: *time, total: *total, key: key.clone(), limits, schema });
+            return Ok(CounterColumns { time: *time, total: *total, key: key.clone(), limits, schema });
         }
         problems.extend(key.err().into_iter().flatten());
         problems.extend(total.err());
@@ -128,40 +129,40 @@ impl Shape for Plan {
         Err(problems)
     }
 
-    fn output(columns: &Columns) -> SchemaRef {
+    fn output(columns: &CounterColumns) -> SchemaRef {
         Arc::clone(&columns.schema)
     }
 
     fn subject(&self, input: &SchemaRef) -> Option<Subject> {
-        let Self(Options { key, column, .. }) = self;
+        let Self(CounterOptions { key, column, .. }) = self;
         let subject = Subject::default().with("column", column.as_str()).with("key", key.clone());
         Some(subject.with("unit", columns::unit(input, column)))
     }
 
-    fn open(&self, columns: Arc<Columns>, context: OpenContext) -> Box<dyn Transform> {
+    fn open(&self, columns: Arc<CounterColumns>, context: OpenContext) -> Box<dyn Transform> {
         let accepted = Accepted::register(
             context,
             "smiles_counting_accepted_total",
             "Falls, impossible rises and overflows of a lifetime total that were accepted after confirmation",
             &["fall", "rise", "wrap"],
         );
-        Box::new(Totals { columns, accepted })
+        Box::new(CounterTransform { columns, accepted })
     }
 }
 
-struct Totals {
-    columns: Arc<Columns>,
+struct CounterTransform {
+    columns: Arc<CounterColumns>,
     accepted: Accepted,
 }
 
-impl Transform for Totals {
+impl Transform for CounterTransform {
     fn apply(
         &mut self,
         batch: RecordBatch,
         _pass: &PassInfo,
         state: &mut dyn State,
     ) -> Result<RecordBatch, StageError> {
-        let Columns { time, total, key, limits, schema } = self.columns.as_ref();
+        let CounterColumns { time, total, key, limits, schema } = self.columns.as_ref();
         let values = columns::counters(&batch, *total)?;
         let times = columns::Times::of(&batch, *time);
         let published = each_row(Counter::NAME, &batch, key, state, |row, key, slot: &mut Option<Total>| {
@@ -182,13 +183,17 @@ impl Transform for Totals {
     }
 }
 
-impl Totals {
-    fn tell(&self, key: &[u8], event: Event, time: Timestamp) {
+impl CounterTransform {
+    fn tell(&self, key: &[u8], event: CounterEvent, time: Timestamp) {
         let Accepted { pipeline, transform, .. } = &self.accepted;
         let (name, said) = match event {
-            Event::Fall => ("fall", "total fell and stayed low: counting continues from the published total"),
-            Event::Rise => ("rise", "total rose faster than possible and stayed: the new value is accepted"),
-            Event::Wrap => {
+            CounterEvent::Fall => {
+                ("fall", "total fell and stayed low: counting continues from the published total")
+            }
+            CounterEvent::Rise => {
+                ("rise", "total rose faster than possible and stayed: the new value is accepted")
+            }
+            CounterEvent::Wrap => {
                 ("wrap", "total overflowed in the device: the published total continues without a loss")
             }
         };

@@ -12,9 +12,9 @@ fn time(minute: i64) -> Timestamp {
     Timestamp::from_second(1_780_300_800 + minute * 60).unwrap()
 }
 
-fn limits() -> Limits {
+fn limits() -> CounterLimits {
     let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
-    Limits {
+    CounterLimits {
         rate: rate.resolve(Some("Wh"), &Path::root()).unwrap(),
         fall: Duration::from_secs(86_400),
         rise: Duration::from_secs(600),
@@ -24,7 +24,7 @@ fn limits() -> Limits {
 }
 
 /// Readings by minute, and what is published.
-fn check(case: &str, rows: &[(i64, f64)], expected: &[f64], events: &[Event]) {
+fn check(case: &str, rows: &[(i64, f64)], expected: &[f64], events: &[CounterEvent]) {
     let mut total: Option<Total> = None;
     let mut happened = Vec::new();
     let published: Vec<f64> = rows
@@ -59,19 +59,19 @@ fn the_impossible_must_last() {
     rows.extend((1..=11).map(|minute| (minute, 50_000.0)));
     let mut expected = vec![1000.0; 11];
     expected.push(50_000.0);
-    check("a rise, ten minutes", &rows, &expected, &[Event::Rise]);
+    check("a rise, ten minutes", &rows, &expected, &[CounterEvent::Rise]);
 
     let rows: Vec<_> = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50].map(|minute| (minute, 50_000.0)).to_vec();
     let rows = [vec![(-5, 1000.0)], rows].concat();
     let expected = [vec![1000.0; 10], vec![50_000.0; 2]].concat();
-    check("a rise, ten readings", &rows, &expected, &[Event::Rise]);
+    check("a rise, ten readings", &rows, &expected, &[CounterEvent::Rise]);
 
     let hours: Vec<i64> = (0..=24).collect();
     let mut rows = vec![(-1, 1_053_000.0)];
     rows.extend(hours.iter().map(|hour| (hour * 60, 616_000.0 + 100.0 * *hour as f64)));
     rows.push((25 * 60, 618_450.0));
     let expected = [vec![1_053_000.0; 25], vec![1_055_400.0, 1_055_450.0]].concat();
-    check("a fall, a day; its own growth is kept", &rows, &expected, &[Event::Fall]);
+    check("a fall, a day; its own growth is kept", &rows, &expected, &[CounterEvent::Fall]);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_candidate_that_does_not_go_on_starts_over() {
     rows.push((9, 40_000.0));
     rows.extend((10..=20).map(|minute| (minute, 50_000.0)));
     let expected = [vec![1000.0; 20], vec![50_000.0]].concat();
-    check("neither a fall nor a jump continues it", &rows, &expected, &[Event::Rise]);
+    check("neither a fall nor a jump continues it", &rows, &expected, &[CounterEvent::Rise]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_clock_that_steps_back_delays_no_confirmation() {
     let mut rows = vec![(1_000_000, 50_000.0), (1_000_001, 100.0)];
     rows.extend((0..=24).map(|hour| (hour * 60, 100.0)));
     let expected = [vec![50_000.0; 26], vec![50_000.0]].concat();
-    check("it counts from the earlier time", &rows, &expected, &[Event::Fall]);
+    check("it counts from the earlier time", &rows, &expected, &[CounterEvent::Fall]);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_leap_of_the_clock_and_a_long_silence_confirm_nothing() {
     check("a year ahead counts as half a day", &rows, &[50_000.0; 13], &[]);
     let days: Vec<_> = (1..=12).map(|n| (n * day, 100.0)).collect();
     let rows = [vec![(0, 50_000.0)], days].concat();
-    check("ten readings in ten days", &rows, &[50_000.0; 13], &[Event::Fall]);
+    check("ten readings in ten days", &rows, &[50_000.0; 13], &[CounterEvent::Fall]);
 }
 
 #[test]
@@ -114,14 +114,14 @@ fn an_overflow_of_the_device_loses_nothing() {
         "believed after ten readings",
         &rows(1, 635_070.0),
         &held([700_651.0, 700_656.0, 700_661.0]),
-        &[Event::Wrap],
+        &[CounterEvent::Wrap],
     );
     check("just behind it", &rows(1, 635_063.0), &[700_600.0; 13], &[]);
     check(
         "an hour's worth is possible",
         &rows(60, 637_064.0),
         &held([702_645.0, 702_650.0, 702_655.0]),
-        &[Event::Wrap],
+        &[CounterEvent::Wrap],
     );
     check("and more is not, however long the silence", &rows(600, 637_065.0), &[700_600.0; 13], &[]);
     let glitch = [(0, 700_600.0), (1, 635_070.0), (2, 635_075.0), (3, 700_610.0)];
@@ -153,7 +153,10 @@ fn what_version_3_0_0_kept_is_understood_and_goes_on() {
     // The fall had lasted for almost a day: the next reading confirms it, and nothing steps.
     let mut total = held;
     assert_eq!(total.count(616_400.0, "2026-06-02T08:59:30Z".parse().unwrap(), limits()), None);
-    assert_eq!(total.count(616_410.0, "2026-06-02T09:00:00Z".parse().unwrap(), limits()), Some(Event::Fall));
+    assert_eq!(
+        total.count(616_410.0, "2026-06-02T09:00:00Z".parse().unwrap(), limits()),
+        Some(CounterEvent::Fall)
+    );
     assert_eq!(total.published, 1_053_410.0);
 }
 

@@ -17,7 +17,7 @@ const OVERFLOW_SECONDS: f64 = 3600.0;
 
 /// What is possible, and how long the impossible must last to be believed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct CounterLimits {
     pub(super) rate: Rate,
     pub(super) fall: Duration,
     pub(super) rise: Duration,
@@ -26,9 +26,9 @@ pub(super) struct Limits {
     pub(super) wrap: Option<f64>,
 }
 
-/// What was believed in the end.
+/// What an accepted change was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum CounterEvent {
     /// The device lost its memory; counting goes on from where it stood.
     Fall,
     /// The device jumped and stayed.
@@ -79,7 +79,12 @@ impl Total {
     }
 
     /// Counts what the device said.
-    pub(super) fn count(&mut self, value: f64, time: Timestamp, limits: Limits) -> Option<Event> {
+    pub(super) fn count(
+        &mut self,
+        value: f64,
+        time: Timestamp,
+        limits: CounterLimits,
+    ) -> Option<CounterEvent> {
         let step = value - self.raw;
         if step >= 0.0 && limits.rate.allows(step, seconds(self.at, time)) {
             self.accept(self.raw, value, time);
@@ -87,7 +92,7 @@ impl Total {
         }
         let candidate = Candidate::extended(self.candidate, value, time, limits.rate);
         self.candidate = Some(candidate);
-        let (event, wait, from) = self.what_it_is(&candidate, limits);
+        let (event, wait, from) = self.classify(&candidate, limits);
         let lasted = SignedDuration::try_from(wait).is_ok_and(|wait| candidate.lasted() >= wait);
         if !lasted || candidate.count < limits.readings {
             return None;
@@ -98,16 +103,16 @@ impl Total {
 
     /// A candidate never falls, so its first value tells what it is: what, how long it must last, and from where it
     /// counts.
-    fn what_it_is(&self, candidate: &Candidate, limits: Limits) -> (Event, Duration, f64) {
+    fn classify(&self, candidate: &Candidate, limits: CounterLimits) -> (CounterEvent, Duration, f64) {
         let within = seconds(self.at, candidate.since).min(OVERFLOW_SECONDS);
         let overflow = limits.wrap.filter(|wrap| {
             let step = candidate.first + wrap - self.raw;
             step >= 0.0 && limits.rate.allows(step, within)
         });
         match overflow {
-            Some(wrap) => (Event::Wrap, Duration::ZERO, self.raw - wrap),
-            None if candidate.first < self.raw => (Event::Fall, limits.fall, candidate.first),
-            None => (Event::Rise, limits.rise, self.raw),
+            Some(wrap) => (CounterEvent::Wrap, Duration::ZERO, self.raw - wrap),
+            None if candidate.first < self.raw => (CounterEvent::Fall, limits.fall, candidate.first),
+            None => (CounterEvent::Rise, limits.rise, self.raw),
         }
     }
 

@@ -1,6 +1,6 @@
 //! One counter of the day: what is kept of it, and how its periods follow one another.
 //!
-//! How a reading changes it is in [`super::hear`]. A known counter always yields its sum, heard or not, since a sum is
+//! How a reading changes it is in [`super::reading`]. A known counter always yields its sum, heard or not, since a sum is
 //! not a measurement.
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,11 +10,11 @@ use crate::candidate::Candidate;
 use crate::rate::Rate;
 
 /// A mirrored counter whose period changes by more has missed one, or the clock came right: it is mirrored anew.
-const MISSED: SignedDuration = SignedDuration::from_hours(36);
+const MISSED_PERIOD: SignedDuration = SignedDuration::from_hours(36);
 /// A period that changes by more is kept aside: the clock may have leapt.
-const LEAP: SignedDuration = SignedDuration::from_hours(7 * 24);
+const CLOCK_LEAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// So long it is kept, and so long rows may be older than the period before that is given up.
-const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+const SUSPEND_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a row says.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Reading {
 
 /// What is possible and what confirms the impossible.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct DayLimits {
     pub(super) rate: Rate,
     pub(super) confirm: u32,
     /// The step in which the total counts: so much more or less it may rise than the counter of the day does.
@@ -37,9 +37,9 @@ pub(super) struct Limits {
     pub(super) total_is_fine: bool,
 }
 
-/// What happened beyond ordinary counting.
+/// What happened beyond ordinary counting, for metrics and the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum DayEvent {
     None,
     /// The first row that is older than the period.
     Behind,
@@ -61,7 +61,7 @@ pub(super) enum Event {
 
 /// The state of one key. It is written with every reading, so what is usual is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Day {
+pub(super) struct DayState {
     /// The reset instant that names the period.
     pub(super) period: Timestamp,
     /// Production of the period: what is published.
@@ -88,29 +88,29 @@ pub(super) struct Day {
     pub(super) after_silence: bool,
     /// What the last believed fall fell from, until the counter rises.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) fell: Option<Before>,
+    pub(super) fell: Option<Baseline>,
     /// What a believed rise rose from that the total has not covered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) late: Option<Before>,
+    pub(super) late: Option<Baseline>,
     /// Since when rows have been older than the period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) behind_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) aside: Option<Aside>,
+    pub(super) aside: Option<SuspendedPeriod>,
 }
 
-/// How things stood before something was believed.
+/// Sum, counter and total before a fall or rise was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Before {
+pub(super) struct Baseline {
     pub(super) sum: f64,
     pub(super) last: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) total: Option<f64>,
 }
 
-/// A period that was left by a leap of the clock, its sum, and when.
+/// A period that was left by a leap of the clock, its sum, and when: it goes on if the clock comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Aside {
+pub(super) struct SuspendedPeriod {
     period: Timestamp,
     sum: f64,
     since: Timestamp,
@@ -120,7 +120,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-impl Day {
+impl DayState {
     /// A key never seen: the device's own counter is all there is to go by, and is mirrored; where it is no counter
     /// of the day at all, counting begins with it at nothing.
     pub(super) fn first(period: Timestamp, today: f64, reading: &Reading, mirror: bool) -> Self {
@@ -149,59 +149,61 @@ impl Day {
     }
 
     /// Counts a row of `period`.
-    pub(super) fn count(&mut self, period: Timestamp, reading: &Reading, limits: Limits) -> Event {
+    pub(super) fn count(&mut self, period: Timestamp, reading: &Reading, limits: DayLimits) -> DayEvent {
         let time = reading.time;
-        let event = if period < self.period { self.fall_behind(period, time) } else { Event::None };
+        let event = if period < self.period { self.fall_behind(period, time) } else { DayEvent::None };
         if period >= self.period {
             self.behind_since = None;
-            self.aside = self.aside.filter(|aside| time.duration_since(aside.since) < PATIENCE);
+            self.aside = self.aside.filter(|aside| time.duration_since(aside.since) < SUSPEND_FOR);
         }
         if period > self.period {
             self.begin(period, time);
         }
-        let heard = reading.today.map_or(Event::None, |today| self.hear(today, reading, limits));
-        if heard == Event::None { event } else { heard }
+        let heard = reading.today.map_or(DayEvent::None, |today| self.apply_reading(today, reading, limits));
+        if heard == DayEvent::None { event } else { heard }
     }
 
     /// A period begins, with nothing; what waited to be believed was of the one before.
     fn begin(&mut self, period: Timestamp, time: Timestamp) {
         let change = period.duration_since(self.period);
-        self.aside = if change > LEAP {
-            Some(Aside { period: self.period, sum: self.sum, since: time })
+        self.aside = if change > CLOCK_LEAP {
+            Some(SuspendedPeriod { period: self.period, sum: self.sum, since: time })
         } else {
-            self.aside.map(|aside| Aside { sum: self.together(&aside), ..aside })
+            self.aside.map(|aside| SuspendedPeriod { sum: self.together(&aside), ..aside })
         };
-        self.anew = self.anew || (self.mirror && change > MISSED);
+        self.anew = self.anew || (self.mirror && change > MISSED_PERIOD);
         self.mirror = self.anew;
         // What the total has yet to cover is less by what was counted.
-        self.late = self.late.map(|before| Before { sum: before.sum - self.sum, ..before });
+        self.late = self.late.map(|before| Baseline { sum: before.sum - self.sum, ..before });
         (self.period, self.sum, self.heard) = (period, 0.0, false);
         (self.candidate, self.after_silence) = (None, false);
         // A fall may still prove none; nothing of this period came before it.
-        self.fell = self.fell.map(|before| Before { sum: 0.0, total: self.total, ..before });
+        self.fell = self.fell.map(|before| Baseline { sum: 0.0, total: self.total, ..before });
     }
 
     /// A row that is older than the period: the clock was stepped back, or had been ahead.
-    fn fall_behind(&mut self, period: Timestamp, time: Timestamp) -> Event {
-        let is_of = |aside: &Aside| period >= aside.period && period.duration_since(aside.period) <= LEAP;
+    fn fall_behind(&mut self, period: Timestamp, time: Timestamp) -> DayEvent {
+        let is_of = |aside: &SuspendedPeriod| {
+            period >= aside.period && period.duration_since(aside.period) <= CLOCK_LEAP
+        };
         if let Some(aside) = self.aside.filter(is_of) {
             self.sum = self.together(&aside);
             (self.period, self.aside, self.anew) = (aside.period, None, false);
             (self.heard, self.fell, self.late, self.behind_since) = (true, None, None, None);
-            return Event::Returned;
+            return DayEvent::Returned;
         }
         // A clock that is stepped back once more begins its day anew.
         let since = self.behind_since.map_or(time, |since| since.min(time));
-        if period.duration_since(since) >= PATIENCE {
+        if period.duration_since(since) >= SUSPEND_FOR {
             (self.mirror, self.anew, self.behind_since) = (false, false, None);
             self.begin(period, time);
-            return Event::Restarted;
+            return DayEvent::Restarted;
         }
-        if self.behind_since.replace(since).is_some() { Event::None } else { Event::Behind }
+        if self.behind_since.replace(since).is_some() { DayEvent::None } else { DayEvent::Behind }
     }
 
     /// The sum of a period kept aside with what was counted since. What is mirrored was not counted.
-    fn together(&self, aside: &Aside) -> f64 {
+    fn together(&self, aside: &SuspendedPeriod) -> f64 {
         match (self.anew, self.mirror) {
             (true, _) => aside.sum,
             (false, true) => aside.sum.max(self.sum),

@@ -1,9 +1,9 @@
 //! `daily_reset`: production since the last daily reset, computed from the device's own daily counter.
 //!
-//! The rules are in [`day`] and [`hear`]; this file is the stage around them: options, columns, keyed state.
+//! The rules are in [`day`] and [`apply_reading`]; this file is the stage around them: options, columns, keyed state.
 
 mod day;
-mod hear;
+mod reading;
 mod total;
 
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use smiles_stage::{
 };
 
 use crate::accepted::Accepted;
+use crate::column_plan::{ColumnPlan, transform_plan};
 use crate::columns;
 use crate::keyed::{Key, each_row, shown};
 use crate::quantity::Quantity;
 use crate::rate::RateText;
-use crate::shape::{Shape, planned};
-use day::{Day, Event, Limits, Reading};
+use day::{DayEvent, DayLimits, DayState, Reading};
 use total::TotalColumn;
 
 /// The stage type `daily_reset`.
@@ -34,7 +34,8 @@ pub struct DailyReset;
 /// Options of `daily_reset`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Options {
+#[schemars(rename = "Options")]
+pub struct DailyResetOptions {
     /// The columns that tell one counter from another, for example `[serial_number, port_number]`.
     key: Vec<String>,
     /// The column with the device's own production of the day; it leaves as the production since the last reset.
@@ -84,12 +85,15 @@ fn five() -> u32 {
 
 impl Stage for DailyReset {
     type Plan = dyn TransformPlan;
-    type Config = Options;
+    type Config = DailyResetOptions;
     const NAME: &'static str = "daily_reset";
     const ABOUT: &'static str =
         "production since the last daily reset, computed from the device's own daily counter";
 
-    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
+    fn plan(
+        config: DailyResetOptions,
+        _context: PlanContext<'_>,
+    ) -> Result<Box<dyn TransformPlan>, Problems> {
         let mut problems = Problems::new();
         let zone = time_zone(&config.timezone, Path::root().key("timezone"))
             .map_err(|problem| problems.push(problem));
@@ -101,31 +105,31 @@ impl Stage for DailyReset {
             ));
         }
         match zone {
-            Ok(zone) if problems.is_empty() => Ok(planned(Plan { options: config, zone })),
+            Ok(zone) if problems.is_empty() => Ok(transform_plan(DailyPlan { options: config, zone })),
             _ => Err(problems),
         }
     }
 }
 
-struct Plan {
-    options: Options,
+struct DailyPlan {
+    options: DailyResetOptions,
     zone: TimeZone,
 }
 
 /// Where the stage finds its columns.
-struct Columns {
+struct DailyColumns {
     time: usize,
     today: usize,
     total: Option<TotalColumn>,
     key: Key,
-    limits: Limits,
+    limits: DayLimits,
     schema: SchemaRef,
 }
 
-impl Shape for Plan {
-    type Columns = Columns;
+impl ColumnPlan for DailyPlan {
+    type Columns = DailyColumns;
 
-    fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
+    fn columns(&self, input: &SchemaRef) -> Result<DailyColumns, Problems> {
         let Self { options, .. } = self;
         let root = Path::root();
         let today = columns::find_changed(input, &options.today, root.key("today"));
@@ -142,9 +146,9 @@ impl Shape for Plan {
             (Ok(today), Ok(total), Ok(Some(rate)), Ok(step), Ok(key), Ok(time)) => {
                 let rate = rate.in_steps_of(columns::one_step(input.field(today)));
                 let (total_step, total_is_fine) = step;
-                let limits = Limits { rate, confirm: options.confirm, total_step, total_is_fine };
+                let limits = DayLimits { rate, confirm: options.confirm, total_step, total_is_fine };
                 let schema = columns::with_sums(input, today);
-                Ok(Columns { time, today, total, key, limits, schema })
+                Ok(DailyColumns { time, today, total, key, limits, schema })
             }
             (today, total, rate, step, key, time) => {
                 let mut problems = key.err().unwrap_or_default();
@@ -155,17 +159,17 @@ impl Shape for Plan {
         }
     }
 
-    fn output(columns: &Columns) -> SchemaRef {
+    fn output(columns: &DailyColumns) -> SchemaRef {
         Arc::clone(&columns.schema)
     }
 
     fn subject(&self, input: &SchemaRef) -> Option<Subject> {
-        let Options { key, today, total, .. } = &self.options;
+        let DailyResetOptions { key, today, total, .. } = &self.options;
         let subject = Subject::default().with("today", today.as_str()).with("key", key.clone());
         Some(subject.with("total", total.clone()).with("unit", columns::unit(input, today)))
     }
 
-    fn open(&self, columns: Arc<Columns>, context: OpenContext) -> Box<dyn Transform> {
+    fn open(&self, columns: Arc<DailyColumns>, context: OpenContext) -> Box<dyn Transform> {
         let accepted = Accepted::register(
             context,
             "smiles_daily_reset_accepted_total",
@@ -173,11 +177,11 @@ impl Shape for Plan {
             &["fall", "correction", "rise", "undone", "unseen_clear", "clock"],
         );
         let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
-        Box::new(Resetter { periods, columns, first: self.options.first, accepted })
+        Box::new(DailyTransform { periods, columns, first: self.options.first, accepted })
     }
 }
 
-impl Plan {
+impl DailyPlan {
     fn total_step(&self, total: Option<&TotalColumn>, today: Option<&Field>) -> Result<(f64, bool), Problem> {
         let at = Path::root().key("total_step");
         let said = self.options.total_step.as_ref();
@@ -189,14 +193,14 @@ impl Plan {
     }
 }
 
-struct Resetter {
+struct DailyTransform {
     periods: Periods,
-    columns: Arc<Columns>,
+    columns: Arc<DailyColumns>,
     first: First,
     accepted: Accepted,
 }
 
-impl Transform for Resetter {
+impl Transform for DailyTransform {
     fn apply(
         &mut self,
         batch: RecordBatch,
@@ -216,14 +220,14 @@ impl Transform for Resetter {
             let reading = Reading { time: times.at(row)?, today: columns::value(&today, row), total };
             let event = self.count(day, &reading)?;
             self.tell(key, event, reading.time);
-            Ok(day.as_ref().map(Day::sum))
+            Ok(day.as_ref().map(DayState::sum))
         })?;
         columns::put_sums(&batch, columns.today, &sums, &columns.schema)
     }
 }
 
-impl Resetter {
-    fn count(&mut self, day: &mut Option<Day>, reading: &Reading) -> Result<Event, StageError> {
+impl DailyTransform {
+    fn count(&mut self, day: &mut Option<DayState>, reading: &Reading) -> Result<DayEvent, StageError> {
         let (period, _) = self
             .periods
             .around(reading.time)
@@ -231,30 +235,34 @@ impl Resetter {
         Ok(match (day, reading.today) {
             (Some(day), _) => day.count(period, reading, self.columns.limits),
             (day @ None, Some(today)) => {
-                *day = Some(Day::first(period, today, reading, self.first == First::Mirror));
-                Event::None
+                *day = Some(DayState::first(period, today, reading, self.first == First::Mirror));
+                DayEvent::None
             }
-            (None, None) => Event::None,
+            (None, None) => DayEvent::None,
         })
     }
 
-    fn tell(&self, key: &[u8], event: Event, time: Timestamp) {
+    fn tell(&self, key: &[u8], event: DayEvent, time: Timestamp) {
         let (name, said) = match event {
-            Event::None => return,
-            Event::Behind => {
+            DayEvent::None => return,
+            DayEvent::Behind => {
                 (None, "row is older than the current day: the clock was set back, or the time zone changed")
             }
-            Event::Fall => (Some("fall"), "daily counter restarted during the day: what it counts is added"),
-            Event::Correction => {
+            DayEvent::Fall => {
+                (Some("fall"), "daily counter restarted during the day: what it counts is added")
+            }
+            DayEvent::Correction => {
                 (Some("correction"), "daily counter fell a little and stayed low: accepted as a correction")
             }
-            Event::Rise => (Some("rise"), "daily counter jumped and stayed high: the new value is accepted"),
-            Event::Undone => (Some("undone"), "daily counter is back at its old value: it was no restart"),
-            Event::UnseenClear => {
+            DayEvent::Rise => {
+                (Some("rise"), "daily counter jumped and stayed high: the new value is accepted")
+            }
+            DayEvent::Undone => (Some("undone"), "daily counter is back at its old value: it was no restart"),
+            DayEvent::UnseenClear => {
                 (Some("unseen_clear"), "daily counter was reset between two readings: all of it is added")
             }
-            Event::Returned => (Some("clock"), "the clock was ahead: the earlier day continues"),
-            Event::Restarted => (Some("clock"), "the clock was in the future: a new day begins"),
+            DayEvent::Returned => (Some("clock"), "the clock was ahead: the earlier day continues"),
+            DayEvent::Restarted => (Some("clock"), "the clock was in the future: a new day begins"),
         };
         let Accepted { pipeline, transform, .. } = &self.accepted;
         tracing::warn!(%pipeline, %transform, key = %shown(key), %time, "{said}");

@@ -23,29 +23,30 @@ fn time(text: &str) -> Timestamp {
     start + (day.parse::<i64>().unwrap() * 24).hours()
 }
 
-fn limits() -> Limits {
+fn limits() -> DayLimits {
     let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
     let rate = rate.resolve(Some("Wh"), &Path::root()).unwrap();
-    Limits { rate: rate.in_steps_of(1.0), confirm: 5, total_step: 1.0, total_is_fine: true }
+    DayLimits { rate: rate.in_steps_of(1.0), confirm: 5, total_step: 1.0, total_is_fine: true }
 }
 
-fn published(rows: &[Row]) -> (Vec<Option<f64>>, Vec<Event>) {
+fn published(rows: &[Row]) -> (Vec<Option<f64>>, Vec<DayEvent>) {
     published_within(rows, limits())
 }
 
-fn published_within(rows: &[Row], limits: Limits) -> (Vec<Option<f64>>, Vec<Event>) {
+fn published_within(rows: &[Row], limits: DayLimits) -> (Vec<Option<f64>>, Vec<DayEvent>) {
     let mut periods = Periods::new(TimeZone::UTC, 23);
-    let mut state: Option<Day> = None;
+    let mut state: Option<DayState> = None;
     let mut events = Vec::new();
     let sums = rows.iter().map(|(at, today, total)| {
         let reading = Reading { time: time(at), today: *today, total: *total };
         let period = periods.around(reading.time).unwrap().0;
         match (state.as_mut(), today) {
             (Some(day), _) => {
-                events
-                    .extend(Some(day.count(period, &reading, limits)).filter(|event| *event != Event::None));
+                events.extend(
+                    Some(day.count(period, &reading, limits)).filter(|event| *event != DayEvent::None),
+                );
             }
-            (None, Some(today)) => state = Some(Day::first(period, *today, &reading, true)),
+            (None, Some(today)) => state = Some(DayState::first(period, *today, &reading, true)),
             (None, None) => {}
         }
         state.map(|day| day.sum())
@@ -53,7 +54,7 @@ fn published_within(rows: &[Row], limits: Limits) -> (Vec<Option<f64>>, Vec<Even
     (sums.collect(), events)
 }
 
-fn check(case: &str, rows: &[Row], expected: &[f64], events: &[Event]) {
+fn check(case: &str, rows: &[Row], expected: &[f64], events: &[DayEvent]) {
     let (sums, happened) = published(rows);
     assert_eq!(sums, expected.iter().copied().map(Some).collect::<Vec<_>>(), "{case}");
     assert_eq!(happened, events, "{case}");
@@ -98,7 +99,7 @@ fn nights() {
             heard("1 06:35", 15.0),
         ],
         &[12000.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 12.0, 15.0],
-        &[Event::Fall],
+        &[DayEvent::Fall],
     );
     check(
         "heard after the reset, then clears",
@@ -112,7 +113,7 @@ fn nights() {
             heard("1 06:34", 12.0),
         ],
         &[12000.0, 0.0, 0.0, 0.0, 0.0, 0.0, 12.0],
-        &[Event::Fall],
+        &[DayEvent::Fall],
     );
     check(
         "down over night",
@@ -125,7 +126,7 @@ fn nights() {
             heard("1 10:04", 1240.0),
         ],
         &[12000.0, 0.0, 0.0, 0.0, 0.0, 1240.0],
-        &[Event::Fall],
+        &[DayEvent::Fall],
     );
     check(
         "never run before, started late",
@@ -146,7 +147,7 @@ fn nights() {
             heard("1 06:35", 12.0),
         ],
         &[12000.0, 12000.0, 12000.0, 12000.0, 12000.0, 12000.0, 10.0, 12.0],
-        &[Event::Fall],
+        &[DayEvent::Fall],
     );
 }
 
@@ -182,7 +183,7 @@ fn glitches_and_restarts() {
             heard("0 14:06", 40.0),
         ],
         &[5000.0, 5000.0, 5000.0, 5000.0, 5000.0, 5032.0, 5040.0],
-        &[Event::Fall],
+        &[DayEvent::Fall],
     );
 }
 
@@ -192,13 +193,13 @@ fn the_total_tells_of_a_clear_that_nobody_saw() {
         "down until the next afternoon",
         &[("0 14:00", Some(3000.0), Some(100_000.0)), ("1 14:30", Some(3200.0), Some(105_200.0))],
         &[3000.0, 3200.0],
-        &[Event::UnseenClear],
+        &[DayEvent::UnseenClear],
     );
     check(
         "snow",
         &[("0 22:00", Some(2.0), Some(100.0)), ("1 10:00", Some(2.0), Some(102.0))],
         &[2.0, 2.0],
-        &[Event::UnseenClear],
+        &[DayEvent::UnseenClear],
     );
 }
 
@@ -250,7 +251,7 @@ fn over_night_means_since_the_last_reading_before_the_fall() {
             heard("1 06:35", 10.0),
         ],
         &[12000.0, 12000.0, 12000.0, 12000.0, 12000.0, 12000.0, 10.0],
-        &[Event::Fall],
+        &[DayEvent::Fall],
     );
     check(
         "a reading that was a glitch after all is no night",
@@ -265,7 +266,7 @@ fn over_night_means_since_the_last_reading_before_the_fall() {
             heard("1 01:36", 4.0),
         ],
         &[5000.0, 5000.0, 5001.0, 5001.0, 5001.0, 5001.0, 5001.0, 5005.0],
-        &[Event::Fall],
+        &[DayEvent::Fall],
     );
 }
 
@@ -284,7 +285,7 @@ fn what_waits_at_the_reset_was_of_the_day_before() {
             heard("0 23:04", 48.0),
         ],
         &[5000.0, 5000.0, 5000.0, 0.0, 0.0, 0.0, 0.0, 48.0],
-        &[Event::Fall],
+        &[DayEvent::Fall],
     );
     check(
         "a row that was not heard drops it as well",
@@ -309,7 +310,7 @@ fn what_waits_at_the_reset_was_of_the_day_before() {
             heard("0 12:05", 9004.0),
         ],
         &[1000.0, 1000.0, 1000.0, 1000.0, 1000.0, 9004.0],
-        &[Event::Rise],
+        &[DayEvent::Rise],
     );
 }
 
@@ -368,7 +369,7 @@ fn the_total_is_read_in_the_unit_of_the_day() {
     let options = serde_json::from_str(
         r#"{"key": ["serial"], "today": "today", "total": "total", "max_rate": "2000 Wh/h"}"#,
     );
-    let plan = Plan { options: options.unwrap(), zone: TimeZone::UTC };
+    let plan = DailyPlan { options: options.unwrap(), zone: TimeZone::UTC };
     let Ok(columns) = plan.columns(&input()) else { panic!("refused") };
     assert_eq!(columns.total.unwrap().read(2.0), 2000.0);
     assert_eq!((columns.limits.total_step, columns.limits.total_is_fine), (1000.0, false));

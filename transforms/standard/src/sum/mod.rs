@@ -1,12 +1,12 @@
 //! `sum`: energy of the whole, of each source and of other groups, established once and then only grown.
 //!
-//! The rules are in [`ledger`], what is taken over from a store in [`recall`]; this file is the stage around them:
+//! The rules are in [`state`], what is taken over from a store in [`recall`]; this file is the stage around them:
 //! options, columns, state.
 
 mod clock;
-mod ledger;
 mod options;
 mod recall;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -17,28 +17,28 @@ use arrow_array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use clock::period_of;
 use jiff::tz::TimeZone;
-use ledger::{Ledger, Row};
 use smiles_stage::{
     Offer, OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage,
     StageError, State, Subject, Transform, TransformPlan, time_zone,
 };
+use state::{SumRow, SumState};
 
+use crate::column_plan::{ColumnPlan, transform_plan};
 use crate::columns;
 use crate::keyed::Key;
 use crate::rate::Rate;
-use crate::shape::{Shape, planned};
-use crate::sum::options::Options;
+use crate::sum::options::SumOptions;
 
 /// The stage type `sum`.
 pub struct Sum;
 
 impl Stage for Sum {
     type Plan = dyn TransformPlan;
-    type Config = Options;
+    type Config = SumOptions;
     const NAME: &'static str = "sum";
     const ABOUT: &'static str = "sums of totals over the whole, each source or other groups, that never step";
 
-    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
+    fn plan(config: SumOptions, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         let mut problems = Problems::new();
         let zone = time_zone(&config.timezone, Path::root().key("timezone"))
             .map_err(|problem| problems.push(problem));
@@ -60,19 +60,19 @@ impl Stage for Sum {
             }
         }
         match zone {
-            Ok(zone) if problems.is_empty() => Ok(planned(Plan { options: config, zone })),
+            Ok(zone) if problems.is_empty() => Ok(transform_plan(SumPlan { options: config, zone })),
             _ => Err(problems),
         }
     }
 }
 
-struct Plan {
-    options: Options,
+struct SumPlan {
+    options: SumOptions,
     zone: TimeZone,
 }
 
 /// Where the stage finds its columns.
-struct Columns {
+struct SumColumns {
     time: usize,
     source: usize,
     key: Key,
@@ -84,10 +84,10 @@ struct Columns {
     schema: SchemaRef,
 }
 
-impl Shape for Plan {
-    type Columns = Columns;
+impl ColumnPlan for SumPlan {
+    type Columns = SumColumns;
 
-    fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
+    fn columns(&self, input: &SchemaRef) -> Result<SumColumns, Problems> {
         let Self { options, .. } = self;
         let root = Path::root();
         let mut problems = Problems::new();
@@ -115,7 +115,7 @@ impl Shape for Plan {
             let schema = self.schema(input, *total, *today)?;
             let (total, today, time, source) = (*total, *today, *time, *source);
             let (key, rate) = (key.clone(), *rate);
-            return Ok(Columns { time, source, key, total, today, groups, rate, schema });
+            return Ok(SumColumns { time, source, key, total, today, groups, rate, schema });
         }
         problems.extend(key.err().into_iter().flatten());
         problems.extend(total.err());
@@ -126,12 +126,12 @@ impl Shape for Plan {
         Err(problems)
     }
 
-    fn output(columns: &Columns) -> SchemaRef {
+    fn output(columns: &SumColumns) -> SchemaRef {
         Arc::clone(&columns.schema)
     }
 
     fn subject(&self, input: &SchemaRef) -> Option<Subject> {
-        let Options { key, total, today, .. } = &self.options;
+        let SumOptions { key, total, today, .. } = &self.options;
         let subject = Subject::default().with("total", total.as_str()).with("today", today.clone());
         Some(subject.with("key", key.clone()).with("unit", columns::unit(input, total)))
     }
@@ -140,16 +140,16 @@ impl Shape for Plan {
         recall::questions(&self.options, store)
     }
 
-    fn open(&self, columns: Arc<Columns>, context: OpenContext) -> Box<dyn Transform> {
+    fn open(&self, columns: Arc<SumColumns>, context: OpenContext) -> Box<dyn Transform> {
         let periods = Periods::new(self.zone.clone(), self.options.reset_hour);
         let (options, pipeline) = (self.options.clone(), context.pipeline);
         let ids = options.ids().collect();
         let upstream = context.upstream;
-        Box::new(Summer { options, pipeline, columns, periods, ids, upstream })
+        Box::new(SumTransform { options, pipeline, columns, periods, ids, upstream })
     }
 }
 
-impl Plan {
+impl SumPlan {
     /// What enters, and for each sum its name (of the whole), its total and its today.
     fn schema(&self, input: &SchemaRef, total: usize, today: Option<usize>) -> Result<SchemaRef, Problems> {
         let mut fields: Vec<Arc<Field>> = input.fields().iter().cloned().collect();
@@ -178,18 +178,18 @@ impl Plan {
     }
 }
 
-struct Summer {
-    options: Options,
+struct SumTransform {
+    options: SumOptions,
     pipeline: String,
-    columns: Arc<Columns>,
+    columns: Arc<SumColumns>,
     periods: Periods,
     ids: Vec<String>,
     upstream: Vec<String>,
 }
 
-impl Transform for Summer {
+impl Transform for SumTransform {
     fn remembers(&self, state: &dyn State) -> bool {
-        Ledger::is_kept(state)
+        SumState::is_kept(state)
     }
 
     fn recall(
@@ -199,8 +199,8 @@ impl Transform for Summer {
         state: &mut dyn State,
     ) -> Result<(), StageError> {
         let period = self.period(pass.began.as_microsecond())?;
-        let told = recall::Told { options: &self.options, pipeline: &self.pipeline, known };
-        told.ledger(period, &mut self.periods)?.store(state)
+        let stored = recall::StoredSums { options: &self.options, pipeline: &self.pipeline, known };
+        stored.sum_state(period, &mut self.periods)?.store(state)
     }
 
     fn apply(
@@ -210,38 +210,38 @@ impl Transform for Summer {
         state: &mut dyn State,
     ) -> Result<RecordBatch, StageError> {
         let rows = self.rows(&batch)?;
-        let Some(mut ledger) = Ledger::load(state, &self.ids)? else {
+        let Some(mut sums) = SumState::load(state, &self.ids)? else {
             // What the store knows is not known here yet: no sum can be told.
             return self.with_sums(&batch, &rows, None);
         };
-        ledger.fed_by(&self.upstream);
+        sums.fed_by(&self.upstream);
         for (time, row) in &rows {
             let period = self.period(*time)?;
-            ledger.clock.look(*time, period);
+            sums.clock.look(*time, period);
             if let Some(row) = row {
-                ledger.count(row.clone(), *time, self.columns.rate);
+                sums.count(row.clone(), *time, self.columns.rate);
             }
         }
         if rows.is_empty() {
             let now = pass.began.as_microsecond();
             let period = self.period(now)?;
-            ledger.clock.look(now, period);
+            sums.clock.look(now, period);
         }
-        ledger.settle(pass);
-        ledger.store(state)?;
-        self.with_sums(&batch, &rows, Some(&ledger))
+        sums.establish_ready(pass);
+        sums.store(state)?;
+        self.with_sums(&batch, &rows, Some(&sums))
     }
 }
 
-impl Summer {
+impl SumTransform {
     fn period(&mut self, time: i64) -> Result<i64, StageError> {
         period_of(&mut self.periods, time)
             .ok_or_else(|| StageError::halt("a row's time lies at the end of the calendar"))
     }
 
     /// The rows with their times; one of nobody knows whom has no other part in any sum.
-    fn rows(&self, batch: &RecordBatch) -> Result<Vec<(i64, Option<Row>)>, StageError> {
-        let Columns { time, source, key, total, today, groups, .. } = self.columns.as_ref();
+    fn rows(&self, batch: &RecordBatch) -> Result<Vec<(i64, Option<SumRow>)>, StageError> {
+        let SumColumns { time, source, key, total, today, groups, .. } = self.columns.as_ref();
         let times = columns::Times::of(batch, *time);
         let totals = columns::counters(batch, *total)?;
         let todays = today.map(|today| columns::counters(batch, today)).transpose()?;
@@ -254,7 +254,7 @@ impl Summer {
             let group =
                 |group: &Option<Key>| group.as_ref().map_or(Some(String::new()), |key| text(key, row));
             let heard = || {
-                Some(Row {
+                Some(SumRow {
                     key: text(key, row)?,
                     source: text(&source, row)?,
                     groups: self
@@ -277,8 +277,8 @@ impl Summer {
     fn with_sums(
         &self,
         batch: &RecordBatch,
-        rows: &[(i64, Option<Row>)],
-        ledger: Option<&Ledger>,
+        rows: &[(i64, Option<SumRow>)],
+        sums: Option<&SumState>,
     ) -> Result<RecordBatch, StageError> {
         let mut arrays = batch.columns().to_vec();
         for (id, by) in self.ids.iter().zip(self.options.sums.values()) {
@@ -292,8 +292,7 @@ impl Summer {
                     Some(row) => row.groups.get(id).cloned(),
                     None => by.is_empty().then(String::new),
                 };
-                let group =
-                    name.zip(ledger).and_then(|(name, ledger)| ledger.groups.get(&(id.clone(), name)));
+                let group = name.zip(sums).and_then(|(name, sums)| sums.groups.get(&(id.clone(), name)));
                 totals.append_option(group.and_then(|group| group.total).map(decimal));
                 todays.append_option(
                     group.filter(|group| group.total.is_some()).map(|group| decimal(group.today)),

@@ -10,7 +10,8 @@ use crate::rate::RateText;
 /// Options of `sum`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Options {
+#[schemars(rename = "Options")]
+pub struct SumOptions {
     /// The columns that tell one summed thing from another, for example `[serial_number, port_number]`.
     pub(super) key: Vec<String>,
     /// The column with its lifetime total, as `counter` gives it.
@@ -33,7 +34,7 @@ pub struct Options {
     pub(super) timezone: String,
 }
 
-impl Options {
+impl SumOptions {
     /// What each sum is known by in the journal: its name and of what it is.
     pub(super) fn ids(&self) -> impl Iterator<Item = String> {
         self.sums

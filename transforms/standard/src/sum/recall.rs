@@ -7,21 +7,21 @@ use arrow_array::RecordBatch;
 use smiles_stage::{MappedTable, Offer, Path, Periods, Query, SOURCE, StageError, TIME};
 
 use super::clock::period_of;
-use super::ledger::{Group, Groups, Key, Ledger};
-use crate::sum::options::Options;
+use super::state::{Groups, SumGroup, SumState, SummedKey};
+use crate::sum::options::SumOptions;
 use crate::{columns, keyed};
 
 /// More rows than any pipeline has devices.
 const ROWS_MAX: u64 = 1_000_000;
 
 /// The columns asked for: those of the key first, then these.
-struct Asked<'a> {
+struct AskedColumns<'a> {
     key: Vec<&'a str>,
     values: Vec<&'a str>,
 }
 
 /// What to ask: of the summed things, of the sources they were heard by, and of each sum. `None`: no table holds that.
-pub(super) fn questions(options: &Options, store: &Offer) -> Vec<Option<Query>> {
+pub(super) fn questions(options: &SumOptions, store: &Offer) -> Vec<Option<Query>> {
     let upserted = || store.mapped.iter().filter(|table| !table.key.is_empty());
     let mut queries = vec![
         upserted().find_map(|table| query(table, &of_things(options))),
@@ -33,7 +33,7 @@ pub(super) fn questions(options: &Options, store: &Offer) -> Vec<Option<Query>> 
             let today = options.today.as_ref().map(|today| format!("{name}_{today}"));
             let key = if by.is_empty() { vec![name.as_str()] } else { texts(by) };
             let values = [Some(TIME), Some(total.as_str()), today.as_deref()];
-            query(table, &Asked { key, values: values.into_iter().flatten().collect() })
+            query(table, &AskedColumns { key, values: values.into_iter().flatten().collect() })
         }));
     }
     queries
@@ -43,13 +43,13 @@ fn texts(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-fn of_things(options: &Options) -> Asked<'_> {
+fn of_things(options: &SumOptions) -> AskedColumns<'_> {
     let values = [Some(TIME), Some(options.total.as_str()), options.today.as_deref()];
-    Asked { key: texts(&options.key), values: values.into_iter().flatten().collect() }
+    AskedColumns { key: texts(&options.key), values: values.into_iter().flatten().collect() }
 }
 
 /// The question, if the table is keyed so and has all of that.
-fn query(table: &MappedTable, asked: &Asked<'_>) -> Option<Query> {
+fn query(table: &MappedTable, asked: &AskedColumns<'_>) -> Option<Query> {
     let names = |columns: &[&str]| -> Option<Vec<String>> {
         columns.iter().map(|column| table.columns.get(*column).cloned()).collect()
     };
@@ -60,34 +60,34 @@ fn query(table: &MappedTable, asked: &Asked<'_>) -> Option<Query> {
 }
 
 /// The question for a table that is keyed by the first columns of the key and says the source.
-fn sources(table: &MappedTable, options: &Options) -> Option<Query> {
+fn sources(table: &MappedTable, options: &SumOptions) -> Option<Query> {
     let part: Vec<&str> = texts(&options.key).into_iter().take_while(|name| keys(table, name)).collect();
-    (!part.is_empty()).then(|| query(table, &Asked { key: part, values: vec![SOURCE] })).flatten()
+    (!part.is_empty()).then(|| query(table, &AskedColumns { key: part, values: vec![SOURCE] })).flatten()
 }
 
 fn keys(table: &MappedTable, column: &str) -> bool {
     table.columns.get(column).is_some_and(|name| table.key.contains(name))
 }
 
-/// The store's answers.
-pub(super) struct Told<'a> {
-    pub(super) options: &'a Options,
+/// What the store answered, to become the state.
+pub(super) struct StoredSums<'a> {
+    pub(super) options: &'a SumOptions,
     pub(super) pipeline: &'a str,
     /// One per question; none at all: nothing is known.
     pub(super) known: &'a [Option<RecordBatch>],
 }
 
-/// A row of an answer.
-struct Kept {
+/// A row of a stored sum or key.
+struct StoredRow {
     time: Option<i64>,
     total: Option<f64>,
     today: Option<f64>,
 }
 
-impl Told<'_> {
+impl StoredSums<'_> {
     /// What is known, in this period.
-    pub(super) fn ledger(&self, period: i64, periods: &mut Periods) -> Result<Ledger, StageError> {
-        let mut ledger = Ledger::new(period);
+    pub(super) fn sum_state(&self, period: i64, periods: &mut Periods) -> Result<SumState, StageError> {
+        let mut sums = SumState::new(period);
         let sources = self.sources()?;
         for (key, kept) in self.rows(0, self.options.key.len())? {
             let source =
@@ -96,34 +96,34 @@ impl Told<'_> {
             let groups = self.groups(&key, &source);
             let (today, of) =
                 (kept.today.unwrap_or(0.0), kept.time.and_then(|time| period_of(periods, time)));
-            let mut known = Key::known(kept.total, (of.unwrap_or(period), today), kept.time, source);
+            let mut known = SummedKey::known(kept.total, (of.unwrap_or(period), today), kept.time, source);
             known.groups = groups;
-            ledger.keys.insert(key, known);
+            sums.keys.insert(key, known);
         }
         for (place, (id, by)) in self.options.ids().zip(self.options.sums.values()).enumerate() {
             let had = self.rows(place + 2, by.len().max(1))?;
-            self.sum(&mut ledger, (&id, by), had.into_iter().collect(), period, periods);
+            self.sum(&mut sums, (&id, by), had.into_iter().collect(), period, periods);
         }
-        Ok(ledger)
+        Ok(sums)
     }
 
     /// A sum that the store has goes on from there. One that it does not have although it has totals is what they sum
     /// to: they were shown so. One without a value was still waiting.
     fn sum(
         &self,
-        ledger: &mut Ledger,
+        sums: &mut SumState,
         (sum, by): (&str, &[String]),
-        mut had: BTreeMap<String, Kept>,
+        mut had: BTreeMap<String, StoredRow>,
         period: i64,
         periods: &mut Periods,
     ) {
         if by.is_empty() {
             had = had.remove(self.pipeline).map(|kept| (String::new(), kept)).into_iter().collect();
         }
-        let named = ledger.keys.values().filter_map(|key| key.groups.get(sum).cloned());
+        let named = sums.keys.values().filter_map(|key| key.groups.get(sum).cloned());
         let names: Vec<String> = named.chain(had.keys().cloned()).collect();
         for name in names {
-            let mut group = Group::new(period);
+            let mut group = SumGroup::new(period);
             match had.get(&name) {
                 Some(kept) => {
                     group.total = kept.total;
@@ -132,14 +132,14 @@ impl Told<'_> {
                     group.period = of.and_then(|time| period_of(periods, time)).unwrap_or(period);
                 }
                 None => {
-                    let members = ledger.keys.values().filter(|key| key.groups.get(sum) == Some(&name));
-                    let members: Vec<&Key> = members.filter(|key| key.total.is_some()).collect();
+                    let members = sums.keys.values().filter(|key| key.groups.get(sum) == Some(&name));
+                    let members: Vec<&SummedKey> = members.filter(|key| key.total.is_some()).collect();
                     if !members.is_empty() {
                         group.establish(&members, period);
                     }
                 }
             }
-            ledger.groups.insert((sum.to_owned(), name), group);
+            sums.groups.insert((sum.to_owned(), name), group);
         }
     }
 
@@ -166,7 +166,7 @@ impl Told<'_> {
     }
 
     /// The rows of an answer by the texts of their first columns.
-    fn rows(&self, place: usize, keys: usize) -> Result<Vec<(String, Kept)>, StageError> {
+    fn rows(&self, place: usize, keys: usize) -> Result<Vec<(String, StoredRow)>, StageError> {
         let Some(Some(answer)) = self.known.get(place) else { return Ok(Vec::new()) };
         let times = columns::Times::of(answer, keys);
         let totals = columns::counters(answer, keys + 1)?;
@@ -176,7 +176,7 @@ impl Told<'_> {
             let Some(texts) = texts_of(answer, row, keys)? else { continue };
             let today = todays.as_ref().and_then(|todays| columns::value(todays, row));
             let time = times.at(row).ok().map(jiff::Timestamp::as_microsecond);
-            rows.push((texts.join("\0"), Kept { time, total: columns::value(&totals, row), today }));
+            rows.push((texts.join("\0"), StoredRow { time, total: columns::value(&totals, row), today }));
         }
         Ok(rows)
     }

@@ -45,9 +45,9 @@ fn batch(time: &str, source: &str, ports: &[Port<'_>]) -> RecordBatch {
     RecordBatch::try_new(schema(), columns).unwrap()
 }
 
-fn options() -> Options {
+fn options() -> SumOptions {
     let sums = [("plant", vec![]), ("dtu", vec![SOURCE.to_owned()]), ("unit", vec!["serial".to_owned()])];
-    Options {
+    SumOptions {
         key: vec!["serial".into(), "port".into()],
         total: "total".into(),
         today: Some("today".into()),
@@ -71,29 +71,29 @@ fn world_of(sources: &[&str]) -> World {
     World { stage: opened(options()), state: StagedState::default(), sources }
 }
 
-fn opened(options: Options) -> Box<dyn Transform> {
+fn opened(options: SumOptions) -> Box<dyn Transform> {
     opened_behind(options, &[])
 }
 
-fn opened_behind(options: Options, upstream: &[&str]) -> Box<dyn Transform> {
-    let plan = Plan { options, zone: TimeZone::UTC };
+fn opened_behind(options: SumOptions, upstream: &[&str]) -> Box<dyn Transform> {
+    let plan = SumPlan { options, zone: TimeZone::UTC };
     let mut context = open_context(std::path::Path::new("."), Arc::new(ManualClock::new()));
     context.upstream = upstream.iter().map(|&stage| stage.to_owned()).collect();
-    planned(plan).wire(&schema()).unwrap().open(context).unwrap()
+    transform_plan(plan).wire(&schema()).unwrap().open(context).unwrap()
 }
 
 impl World {
     /// The process restarts with this file.
-    fn restarts(&mut self, options: Options) {
+    fn restarts(&mut self, options: SumOptions) {
         self.stage = opened(options);
     }
 
     /// Feeds a pass; the sums as the last row has them: plant, its today, the source's, the unit's.
     fn feed(&mut self, time: &str, source: &str, complete: bool, ports: &[Port<'_>]) -> [Option<i64>; 4] {
-        self.told(time, source, complete, ports, &[])
+        self.stored(time, source, complete, ports, &[])
     }
 
-    fn told(
+    fn stored(
         &mut self,
         time: &str,
         source: &str,
@@ -245,7 +245,7 @@ fn an_update_goes_on_from_what_the_store_sums_to_and_a_lost_journal_from_its_sum
     let silent = [("x", 1, Some(1000), Some(0)), ("y", 2, Some(500), Some(0)), ("old", 1, None, None)];
     let nothing = answers(&keys, [None, None, None]);
     let mut world = world_of(&["A"]);
-    let first = world.told(DAWN[0], "A", false, &silent, &nothing);
+    let first = world.stored(DAWN[0], "A", false, &silent, &nothing);
     assert_eq!(first, [Some(1500), Some(0), Some(1500), None], "at once, although `old` was never heard");
     let awake = [("x", 1, Some(1003), Some(3)), ("y", 2, Some(500), Some(0))];
     assert_eq!(world.feed(DAWN[1], "A", false, &awake), [Some(1503), Some(3), Some(1503), Some(500)]);
@@ -255,13 +255,17 @@ fn an_update_goes_on_from_what_the_store_sums_to_and_a_lost_journal_from_its_sum
     let plant = batch(night, &name, &[("", 1, Some(99_000), Some(60))]);
     let lost = answers(&keys, [None, Some(plant), None]);
     let mut world = world_of(&["A"]);
-    assert_eq!(world.told(DAWN[0], "A", false, &awake, &lost)[..3], [Some(99_003), Some(3), Some(1503)]);
+    assert_eq!(world.stored(DAWN[0], "A", false, &awake, &lost)[..3], [Some(99_003), Some(3), Some(1503)]);
 
     // A sum that has a row without a value was waiting, and goes on to.
     let plant = batch(night, &name, &[("", 1, None, None)]);
     let waiting = answers(&keys, [None, Some(plant), None]);
     let mut world = world_of(&["A"]);
-    assert_eq!(world.told(DAWN[0], "A", true, &awake, &waiting)[0], None, "`old` is known and was not heard");
+    assert_eq!(
+        world.stored(DAWN[0], "A", true, &awake, &waiting)[0],
+        None,
+        "`old` is known and was not heard"
+    );
 }
 
 /// The journal was lost after the reset; the device still shows the day before, and so does a counter that begins anew.
@@ -274,7 +278,7 @@ fn a_counter_of_the_day_that_begins_anew_with_the_journal_is_no_production() {
     let mut world = world_of(&["A"]);
     let lost = answers(&keys, [None, Some(plant), None]);
     let ports = |total, today| [("x", 1, Some(total), Some(today))];
-    assert_eq!(world.told(next, "A", true, &ports(1002, 12_100), &lost)[..2], [Some(1002), Some(2)]);
+    assert_eq!(world.stored(next, "A", true, &ports(1002, 12_100), &lost)[..2], [Some(1002), Some(2)]);
     assert_eq!(
         world.feed("2026-06-21T06:00:00Z", "A", true, &ports(1005, 12_103))[..2],
         [Some(1005), Some(5)]
@@ -284,7 +288,7 @@ fn a_counter_of_the_day_that_begins_anew_with_the_journal_is_no_production() {
 /// What feeds a sum is edited between two processes: switched off and on, its key changed.
 #[test]
 fn a_total_that_is_counted_otherwise_is_no_production() {
-    let limited = || Options { max_rate: serde_json::from_str(r#""2000 1/h""#).unwrap(), ..options() };
+    let limited = || SumOptions { max_rate: serde_json::from_str(r#""2000 1/h""#).unwrap(), ..options() };
     let mut world = world_of(&["A"]);
     let behind = |world: &mut World, stages: &[&str]| world.stage = opened_behind(limited(), stages);
     behind(&mut world, &["unit", "counter"]);
@@ -326,7 +330,7 @@ fn a_sum_is_known_by_its_name_and_of_what_it_is() {
     };
     assert_eq!(feed(&mut world, 0, 1000)[0], Some(6000));
     // One that joins later adds nothing of its own.
-    let joined = |world: &mut World, minute: usize, options: Options| {
+    let joined = |world: &mut World, minute: usize, options: SumOptions| {
         world.restarts(options);
         let ports = [
             ("x", 1, Some(1010), Some(3)),
@@ -339,13 +343,13 @@ fn a_sum_is_known_by_its_name_and_of_what_it_is() {
     for sums in [more("aport", &["port"]), options(), more("zport", &["port"])] {
         assert_eq!(joined(&mut world, 2, sums), Some(6010), "another sum moves none");
     }
-    let ledger =
-        |world: &World| Ledger::load(&world.state, &options().ids().collect::<Vec<_>>()).unwrap().unwrap();
-    assert_eq!(ledger(&world).groups[&("plant".to_owned(), String::new())].total, Some(6010.0));
+    let sums =
+        |world: &World| SumState::load(&world.state, &options().ids().collect::<Vec<_>>()).unwrap().unwrap();
+    assert_eq!(sums(&world).groups[&("plant".to_owned(), String::new())].total, Some(6010.0));
     // Of another kind under the same name it is another sum.
     world.restarts(more("plant", &["serial"]));
     world.feed(DAWN[3], "A", true, &[("x", 1, Some(1010), Some(3))]);
-    let of = |options: &Options| options.ids().find(|id| id.starts_with("plant")).unwrap();
+    let of = |options: &SumOptions| options.ids().find(|id| id.starts_with("plant")).unwrap();
     assert_eq!(
         (of(&options()), of(&more("plant", &["serial"]))),
         ("plant".to_owned(), "plant(serial)".to_owned())
@@ -366,7 +370,7 @@ fn a_total_that_a_person_sets_is_no_production() {
 #[test]
 fn wrong_options_and_columns_are_named() {
     let context = PlanContext { stage: "sum", files: &smiles_testkit::NoFiles };
-    let with = |change: &dyn Fn(&mut Options)| {
+    let with = |change: &dyn Fn(&mut SumOptions)| {
         let mut options = options();
         change(&mut options);
         match Sum::plan(options, context) {
@@ -374,7 +378,7 @@ fn wrong_options_and_columns_are_named() {
             Err(problems) => Some(problems),
         }
     };
-    type Change<'a> = &'a dyn Fn(&mut Options);
+    type Change<'a> = &'a dyn Fn(&mut SumOptions);
     let rows: [(Change<'_>, &str); 5] = [
         (&|options| options.sums = BTreeMap::new(), "no sum is named"),
         (&|options| _ = options.sums.insert("a".into(), vec!["total".into()]), "neither in `key`"),

@@ -18,13 +18,13 @@ pub(crate) struct Condition {
     all_zero: Option<Vec<String>>,
     /// Columns and the values they have.
     #[serde(flatten)]
-    equal: BTreeMap<String, Value>,
+    equal: BTreeMap<String, ConditionValue>,
 }
 
 /// What a column may be compared with.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(crate) enum Value {
+pub(crate) enum ConditionValue {
     /// A truth value.
     Bool(bool),
     /// A number.
@@ -35,7 +35,7 @@ pub(crate) enum Value {
 
 /// One comparison of one column, by index.
 #[derive(Clone, Debug)]
-pub(super) enum Test {
+pub(super) enum ColumnTest {
     Number(usize, f64),
     Text(usize, String),
     Bool(usize, bool),
@@ -57,16 +57,16 @@ impl Condition {
     }
 
     /// The comparisons, all of which must hold.
-    pub(super) fn resolve(&self, schema: &Schema, at: &Path) -> Result<Vec<Test>, Problems> {
+    pub(super) fn resolve(&self, schema: &Schema, at: &Path) -> Result<Vec<ColumnTest>, Problems> {
         let mut tests = Vec::new();
         let mut problems = Problems::new();
-        let mut add = |test: Result<Test, Problem>| match test {
+        let mut add = |test: Result<ColumnTest, Problem>| match test {
             Ok(test) => tests.push(test),
             Err(problem) => problems.push(problem),
         };
         for (place, name) in self.all_zero.iter().flatten().enumerate() {
             let at = at.key("all_zero").index(place);
-            add(columns::find_number(schema, name, at).map(|index| Test::Number(index, 0.0)));
+            add(columns::find_number(schema, name, at).map(|index| ColumnTest::Number(index, 0.0)));
         }
         for (name, value) in &self.equal {
             add(value.test(schema, name, at.key(name)));
@@ -75,13 +75,15 @@ impl Condition {
     }
 }
 
-impl Value {
-    fn test(&self, schema: &Schema, name: &str, at: Path) -> Result<Test, Problem> {
+impl ConditionValue {
+    fn test(&self, schema: &Schema, name: &str, at: Path) -> Result<ColumnTest, Problem> {
         let index = columns::find(schema, name, at.clone())?;
         match (schema.field(index).data_type(), self) {
-            (data_type, Self::Number(value)) if data_type.is_numeric() => Ok(Test::Number(index, *value)),
-            (DataType::Utf8, Self::Text(value)) => Ok(Test::Text(index, value.clone())),
-            (DataType::Boolean, Self::Bool(value)) => Ok(Test::Bool(index, *value)),
+            (data_type, Self::Number(value)) if data_type.is_numeric() => {
+                Ok(ColumnTest::Number(index, *value))
+            }
+            (DataType::Utf8, Self::Text(value)) => Ok(ColumnTest::Text(index, value.clone())),
+            (DataType::Boolean, Self::Bool(value)) => Ok(ColumnTest::Bool(index, *value)),
             (data_type, _) => {
                 let what = match self {
                     Self::Bool(_) => "a truth value",
@@ -95,30 +97,30 @@ impl Value {
 }
 
 /// The tests over the columns of one batch.
-pub(super) enum Bound<'a> {
+pub(super) enum BoundCondition<'a> {
     Number(Float64Array, f64),
     Text(&'a arrow_array::StringArray, &'a str),
     Bool(&'a arrow_array::BooleanArray, bool),
 }
 
-impl Test {
-    pub(super) fn bind<'a>(&'a self, batch: &'a RecordBatch) -> Result<Bound<'a>, StageError> {
+impl ColumnTest {
+    pub(super) fn bind<'a>(&'a self, batch: &'a RecordBatch) -> Result<BoundCondition<'a>, StageError> {
         let changed = || StageError::halt("a column no longer holds what was checked");
         Ok(match self {
             Self::Number(index, value) => {
-                Bound::Number(columns::numbers(batch.column(*index)).ok_or_else(changed)?, *value)
+                BoundCondition::Number(columns::numbers(batch.column(*index)).ok_or_else(changed)?, *value)
             }
             Self::Text(index, value) => {
-                Bound::Text(batch.column(*index).as_string_opt().ok_or_else(changed)?, value)
+                BoundCondition::Text(batch.column(*index).as_string_opt().ok_or_else(changed)?, value)
             }
             Self::Bool(index, value) => {
-                Bound::Bool(batch.column(*index).as_boolean_opt().ok_or_else(changed)?, *value)
+                BoundCondition::Bool(batch.column(*index).as_boolean_opt().ok_or_else(changed)?, *value)
             }
         })
     }
 }
 
-impl Bound<'_> {
+impl BoundCondition<'_> {
     /// Whether the row has the value; null has none.
     pub(super) fn holds(&self, row: usize) -> bool {
         match self {

@@ -17,10 +17,10 @@ use smiles_stage::{
     State, TIME, Transform, TransformPlan,
 };
 
+use crate::column_plan::{ColumnPlan, transform_plan};
 use crate::keyed::Key;
-use crate::shape::{Shape, planned};
 use crate::{columns, raw};
-use condition::{Bound, Condition, Test};
+use condition::{BoundCondition, ColumnTest, Condition};
 
 /// The stage type `validity`.
 pub struct Validity;
@@ -28,7 +28,8 @@ pub struct Validity;
 /// Options of `validity`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Options {
+#[schemars(rename = "Options")]
+pub struct ValidityOptions {
     /// The columns that tell one device from another, for example `[serial_number, port_number]`: they stay.
     key: Vec<String>,
     /// Copies every measured column as it was read to one of this prefix: `raw_` makes `raw_voltage`. Later stages
@@ -51,11 +52,11 @@ pub(crate) struct NotHeard {
 
 impl Stage for Validity {
     type Plan = dyn TransformPlan;
-    type Config = Options;
+    type Config = ValidityOptions;
     const NAME: &'static str = "validity";
     const ABOUT: &'static str = "replaces what the device did not measure by null";
 
-    fn plan(config: Options, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
+    fn plan(config: ValidityOptions, _context: PlanContext<'_>) -> Result<Box<dyn TransformPlan>, Problems> {
         let any = Path::root().key("not_heard").key("any");
         let mut problems: Problems = config
             .not_heard
@@ -74,16 +75,16 @@ impl Stage for Validity {
                 Problem::error(Path::root().key("raw"), "a copy needs another name than its column");
             problems.push(problem.help("write a prefix such as `raw_`, or remove `raw`"));
         }
-        if problems.is_empty() { Ok(planned(Plan(config))) } else { Err(problems) }
+        if problems.is_empty() { Ok(transform_plan(ValidityPlan(config))) } else { Err(problems) }
     }
 }
 
-struct Plan(Options);
+struct ValidityPlan(ValidityOptions);
 
 /// What happens to the columns.
-struct Columns {
+struct ValidityColumns {
     /// The row was not heard when all tests of any of these hold.
-    not_heard: Vec<Vec<Test>>,
+    not_heard: Vec<Vec<ColumnTest>>,
     /// Become null when not heard.
     nulled: Vec<usize>,
     /// Are copied behind the others.
@@ -99,10 +100,10 @@ fn is_measured(field: &Field) -> bool {
         && field.name() != SOURCE
 }
 
-impl Shape for Plan {
-    type Columns = Columns;
+impl ColumnPlan for ValidityPlan {
+    type Columns = ValidityColumns;
 
-    fn columns(&self, input: &SchemaRef) -> Result<Columns, Problems> {
+    fn columns(&self, input: &SchemaRef) -> Result<ValidityColumns, Problems> {
         let Self(options) = self;
         let root = Path::root();
         let mut problems = Problems::new();
@@ -150,21 +151,25 @@ impl Shape for Plan {
             }
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-        if problems.is_empty() { Ok(Columns { not_heard, nulled, copied, schema }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(ValidityColumns { not_heard, nulled, copied, schema })
+        } else {
+            Err(problems)
+        }
     }
 
-    fn output(columns: &Columns) -> SchemaRef {
+    fn output(columns: &ValidityColumns) -> SchemaRef {
         Arc::clone(&columns.schema)
     }
 
-    fn open(&self, columns: Arc<Columns>, _context: OpenContext) -> Box<dyn Transform> {
-        Box::new(Nuller(columns))
+    fn open(&self, columns: Arc<ValidityColumns>, _context: OpenContext) -> Box<dyn Transform> {
+        Box::new(ValidityTransform(columns))
     }
 }
 
-struct Nuller(Arc<Columns>);
+struct ValidityTransform(Arc<ValidityColumns>);
 
-impl Transform for Nuller {
+impl Transform for ValidityTransform {
     fn apply(
         &mut self,
         batch: RecordBatch,
@@ -184,9 +189,9 @@ impl Transform for Nuller {
     }
 }
 
-impl Columns {
+impl ValidityColumns {
     fn not_heard(&self, batch: &RecordBatch) -> Result<BooleanArray, StageError> {
-        let mut any: Vec<Vec<Bound<'_>>> = Vec::new();
+        let mut any: Vec<Vec<BoundCondition<'_>>> = Vec::new();
         for tests in &self.not_heard {
             any.push(tests.iter().map(|test| test.bind(batch)).collect::<Result<_, _>>()?);
         }

@@ -53,9 +53,9 @@ fn through(rows: &[(f64, u16, u8)]) -> RecordBatch {
         Arc::new(UInt8Array::from(vec![3; rows.len()])),
         Arc::new(rows.iter().map(|row| Some(row.2)).collect::<UInt8Array>()),
     ];
-    let Plan(options) = Plan(serde_json::from_str(STOCK).unwrap());
-    let Ok(columns_of) = Plan(options).columns(&input()) else { panic!("refused") };
-    Nuller(Arc::new(columns_of))
+    let ValidityPlan(options) = ValidityPlan(serde_json::from_str(STOCK).unwrap());
+    let Ok(columns_of) = ValidityPlan(options).columns(&input()) else { panic!("refused") };
+    ValidityTransform(Arc::new(columns_of))
         .apply(RecordBatch::try_new(input(), columns).unwrap(), &pass(), &mut NoState)
         .unwrap()
 }

@@ -7,7 +7,7 @@ fn from(last: f64, total: Option<f64>, then: &[Row]) -> Vec<Row> {
     [&[("0 12:00", Some(last), total), ("0 23:00", Some(last), total)], then].concat()
 }
 
-fn case(name: &str, last: f64, total: Option<f64>, then: &[Row], expected: &[f64], events: &[Event]) {
+fn case(name: &str, last: f64, total: Option<f64>, then: &[Row], expected: &[f64], events: &[DayEvent]) {
     check(name, &from(last, total, then), &[&[last, 0.0], expected].concat(), events);
 }
 
@@ -19,12 +19,19 @@ fn a_counter_that_corrects_itself() {
             .to_vec()
     };
     let then = [stays(11_998.0), vec![("1 12:05", Some(12_003.0), Some(50_005.0))]].concat();
-    case("by 2 Wh", 12_000.0, Some(50_000.0), &then, &[0.0, 0.0, 0.0, 0.0, 0.0, 5.0], &[Event::Correction]);
+    case(
+        "by 2 Wh",
+        12_000.0,
+        Some(50_000.0),
+        &then,
+        &[0.0, 0.0, 0.0, 0.0, 0.0, 5.0],
+        &[DayEvent::Correction],
+    );
     let then: Vec<Row> = then.iter().map(|(at, today, _)| (*at, *today, None)).collect();
-    case("without a total", 12_000.0, None, &then, &[0.0, 0.0, 0.0, 0.0, 0.0, 5.0], &[Event::Correction]);
+    case("without a total", 12_000.0, None, &then, &[0.0, 0.0, 0.0, 0.0, 0.0, 5.0], &[DayEvent::Correction]);
     let then: Vec<Row> =
         [79.0; 5].iter().zip(stays(0.0)).map(|(today, (at, _, _))| (at, Some(*today), None)).collect();
-    case("of little", 80.0, None, &then, &[0.0; 5], &[Event::Correction]);
+    case("of little", 80.0, None, &then, &[0.0; 5], &[DayEvent::Correction]);
     let then = [5000.0, 4998.0, 4998.0, 4998.0, 5003.0];
     let then: Vec<Row> =
         then.iter().zip(stays(0.0)).map(|(today, (at, _, _))| (at, Some(*today), None)).collect();
@@ -47,7 +54,7 @@ fn a_restart_that_begins_above_half_of_the_old_value() {
         Some(1000.0),
         &rows(Some(1000.0)),
         &[0.0, 0.0, 0.0, 0.0, 95.0],
-        &[Event::Fall],
+        &[DayEvent::Fall],
     );
     case(
         "without one it is taken for a correction",
@@ -55,7 +62,7 @@ fn a_restart_that_begins_above_half_of_the_old_value() {
         None,
         &rows(None),
         &[0.0, 0.0, 0.0, 0.0, 35.0],
-        &[Event::Correction],
+        &[DayEvent::Correction],
     );
 }
 
@@ -69,7 +76,7 @@ fn a_dark_day_is_passed_before_five_polls() {
             .zip(todays)
             .map(|(at, today)| (*at, Some(today), total.map(|total| total + today)))
             .collect();
-        case("yesterday 60 Wh", 60.0, total, &rows, &[0.0, 0.0, 80.0, 140.0], &[Event::UnseenClear]);
+        case("yesterday 60 Wh", 60.0, total, &rows, &[0.0, 0.0, 80.0, 140.0], &[DayEvent::UnseenClear]);
     }
     let flat = [heard("1 10:00", 20.0), heard("1 10:15", 20.0), heard("1 10:30", 80.0)];
     case("what has not risen may be a glitch", 60.0, None, &flat, &[0.0, 0.0, 20.0], &[]);
@@ -87,9 +94,9 @@ fn a_fall_that_comes_back() {
         ["1 12:06", "1 12:07", "1 12:08", "1 12:09", "1 12:10"].map(|at| (at, Some(5020.0), Some(1024.0)));
     let rows = [&zeros[..], &back].concat();
     let expected = [&[0.0; 9][..], &[20.0]].concat();
-    case("it is undone", 5000.0, Some(1000.0), &rows, &expected, &[Event::Fall, Event::Undone]);
+    case("it is undone", 5000.0, Some(1000.0), &rows, &expected, &[DayEvent::Fall, DayEvent::Undone]);
     let unknown: Vec<Row> = rows.iter().map(|(at, today, _)| (*at, *today, None)).collect();
-    case("without a total too", 5000.0, None, &unknown, &expected, &[Event::Fall, Event::Undone]);
+    case("without a total too", 5000.0, None, &unknown, &expected, &[DayEvent::Fall, DayEvent::Undone]);
 }
 
 #[test]
@@ -99,14 +106,14 @@ fn a_fall_that_comes_back_by_a_possible_step() {
         let todays = [0.0, 0.0, 0.0, 0.0, 0.0, back];
         at.iter().zip(todays).map(|(at, today)| (*at, Some(today), total)).collect()
     };
-    let undone = [Event::Fall, Event::Undone];
+    let undone = [DayEvent::Fall, DayEvent::Undone];
     let expected = |last: f64| [[0.0; 5].as_slice(), &[last]].concat();
     case("an hour allows it", 1500.0, Some(9.0), &rows(1501.0, Some(9.0)), &expected(1.0), &undone);
     case("without a total", 1500.0, None, &rows(1501.0, None), &expected(1.0), &undone);
     case("a little, and the total tells", 60.0, Some(9.0), &rows(61.0, Some(9.0)), &expected(1.0), &undone);
     case("a little, too low rather than too high", 60.0, None, &rows(61.0, None), &expected(1.0), &undone);
     let real = [&rows(0.0, Some(9.0))[..5], &[("1 17:00", Some(1501.0), Some(1510.0))]].concat();
-    case("a restart that the total proves", 1500.0, Some(9.0), &real, &expected(1501.0), &[Event::Fall]);
+    case("a restart that the total proves", 1500.0, Some(9.0), &real, &expected(1501.0), &[DayEvent::Fall]);
     let reset = [
         ("0 22:54", Some(5000.0), Some(9.0)),
         ("0 22:55", Some(0.0), Some(9.0)),
@@ -137,7 +144,12 @@ fn a_total_that_is_late_covers_a_rise_in_the_end() {
     let before =
         [row("0 12:00", 5000.0, 1000.0), row("0 23:00", 5000.0, 1000.0), row("1 11:59", 5000.0, 1000.0)];
     let expected = [&[5000.0, 0.0, 0.0], expected.as_slice()].concat();
-    check("an hour, then the rest", &[&before[..], &rows].concat(), &expected, &[Event::Rise, Event::Rise]);
+    check(
+        "an hour, then the rest",
+        &[&before[..], &rows].concat(),
+        &expected,
+        &[DayEvent::Rise, DayEvent::Rise],
+    );
 }
 
 #[test]
@@ -151,10 +163,10 @@ fn a_rise_is_as_large_as_the_total_allows() {
     };
     case("not covered, less than an hour", 5000.0, Some(1000.0), &spike(0..12, 1), &[0.0; 12], &[]);
     let expected = [&[0.0; 12][..], &[8.0, 8.0]].concat();
-    case("not covered, for an hour", 5000.0, Some(1000.0), &spike(0..14, 1), &expected, &[Event::Rise]);
+    case("not covered, for an hour", 5000.0, Some(1000.0), &spike(0..14, 1), &expected, &[DayEvent::Rise]);
     let covered: Vec<Row> =
         spike(0..5, 1).iter().map(|(at, today, _)| (*at, *today, Some(61_000.0))).collect();
-    case("covered", 5000.0, Some(1000.0), &covered, &[0.0, 0.0, 0.0, 0.0, 60_000.0], &[Event::Rise]);
+    case("covered", 5000.0, Some(1000.0), &covered, &[0.0, 0.0, 0.0, 0.0, 60_000.0], &[DayEvent::Rise]);
 }
 
 #[test]
@@ -162,7 +174,7 @@ fn a_total_in_whole_kilowatt_hours() {
     let coarse = |rows: &[Row]| {
         let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
         let rate = rate.resolve(Some("Wh"), &Path::root()).unwrap();
-        published_within(rows, Limits { rate, confirm: 5, total_step: 1000.0, total_is_fine: false }).0
+        published_within(rows, DayLimits { rate, confirm: 5, total_step: 1000.0, total_is_fine: false }).0
     };
     let wobble = [
         ("1 12:00", Some(900.0), Some(4000.0)),

@@ -17,25 +17,25 @@ fn a_clock_that_had_been_in_the_future() {
             heard("2 23:01", 170.0),
         ],
         &[100.0, 110.0, 120.0, 130.0, 140.0, 10.0, 20.0, 10.0],
-        &[Event::Behind, Event::Restarted],
+        &[DayEvent::Behind, DayEvent::Restarted],
     );
     check(
         "also when nothing is heard at it",
         &[heard("9 12:00", 100.0), heard("0 12:00", 110.0), silent("1 23:00"), heard("1 23:01", 115.0)],
         &[100.0, 110.0, 0.0, 5.0],
-        &[Event::Behind, Event::Restarted],
+        &[DayEvent::Behind, DayEvent::Restarted],
     );
     check(
         "stepped back twice, the day begins with the second",
         &[heard("9 12:00", 100.0), heard("8 12:00", 110.0), heard("0 12:00", 120.0), heard("1 12:00", 130.0)],
         &[100.0, 110.0, 120.0, 130.0],
-        &[Event::Behind],
+        &[DayEvent::Behind],
     );
     check(
         "a step back over the reset counts on and is over with the next",
         &[heard("0 23:10", 100.0), heard("0 22:30", 110.0), heard("0 23:00", 120.0), heard("1 23:00", 130.0)],
         &[100.0, 110.0, 120.0, 10.0],
-        &[Event::Behind],
+        &[DayEvent::Behind],
     );
 }
 
@@ -56,38 +56,38 @@ fn not_the_first_day(then: &[Row]) -> Vec<Row> {
 #[test]
 fn a_clock_that_leaps_ahead_and_comes_back() {
     let before = [5000.0, 5000.0, 0.0, 300.0];
-    let case = |case: &str, then: &[Row], expected: &[f64], events: &[Event]| {
+    let case = |case: &str, then: &[Row], expected: &[f64], events: &[DayEvent]| {
         check(case, &not_the_first_day(then), &[&before, expected].concat(), events);
     };
     case(
         "a year for one row",
         &[heard("366 12:01", 5301.0), heard("1 12:02", 5302.0)],
         &[1.0, 302.0],
-        &[Event::Returned],
+        &[DayEvent::Returned],
     );
     case(
         "for two days of that clock: what was counted in both returns, within 24 hours of it",
         &[heard("366 22:50", 5310.0), heard("366 23:10", 5320.0), heard("1 12:02", 5330.0)],
         &[10.0, 10.0, 330.0],
-        &[Event::Returned],
+        &[DayEvent::Returned],
     );
     case(
         "and comes right three days later: that period is over",
         &[heard("366 12:01", 5301.0), heard("4 12:00", 5310.0), heard("4 12:01", 5311.0)],
         &[1.0, 9.0, 10.0],
-        &[Event::Returned],
+        &[DayEvent::Returned],
     );
     case(
         "more than a day later it is kept no more",
         &[heard("366 12:01", 5301.0), heard("367 12:01", 5310.0), heard("1 12:02", 5320.0)],
         &[1.0, 9.0, 19.0],
-        &[Event::Behind],
+        &[DayEvent::Behind],
     );
     case(
         "a week off is no leap",
         &[heard("7 12:00", 5310.0), heard("1 12:02", 5320.0)],
         &[10.0, 20.0],
-        &[Event::Behind],
+        &[DayEvent::Behind],
     );
 }
 
@@ -119,7 +119,7 @@ fn the_first_day_of_an_install_whose_clock_is_wrong() {
             heard("0 23:00", 5303.0),
         ],
         &[5300.0, 5301.0, 5302.0, 1.0],
-        &[Event::Returned],
+        &[DayEvent::Returned],
     );
     check(
         "a whole period is missed",
@@ -136,6 +136,6 @@ fn the_first_day_of_an_install_whose_clock_is_wrong() {
             heard("1 23:01", 5330.0),
         ],
         &[5300.0, 5310.0, 10.0, 20.0],
-        &[Event::Behind, Event::Restarted],
+        &[DayEvent::Behind, DayEvent::Restarted],
     );
 }

@@ -7,10 +7,10 @@ fn what_is_usual_is_left_out() {
     let whole = r#"{"period": "2026-05-31T23:00:00Z", "sum": 5.0, "last": 7.0, "total": null,
         "at": "2026-06-01T12:00:00Z", "heard_at": "2026-06-01T12:00:00Z", "heard": true, "mirror": false,
         "candidate": null, "after_silence": false, "behind_since": null}"#;
-    let day: Day = serde_json::from_str(whole).unwrap();
+    let day: DayState = serde_json::from_str(whole).unwrap();
     let short = serde_json::to_string(&day).unwrap();
     assert!(short.len() < 160 && !short.contains("null") && !short.contains("false"), "{short}");
-    assert_eq!(serde_json::from_str::<Day>(&short).unwrap(), day);
+    assert_eq!(serde_json::from_str::<DayState>(&short).unwrap(), day);
 }
 
 /// The very bytes that version 3.0.0 keeps: an ordinary day, and a first one while a fall after a silence is held.
@@ -21,17 +21,17 @@ const KEPT_BY_3_0_0: [&str; 2] = [
 
 #[test]
 fn what_version_3_0_0_kept_is_understood_and_goes_on() {
-    let [mut ordinary, mut first] = KEPT_BY_3_0_0.map(|kept| serde_json::from_str::<Day>(kept).unwrap());
+    let [mut ordinary, mut first] = KEPT_BY_3_0_0.map(|kept| serde_json::from_str::<DayState>(kept).unwrap());
     assert_eq!(
         serde_json::to_string(&ordinary).unwrap(),
         KEPT_BY_3_0_0[0],
         "and an earlier version reads ours"
     );
     let mut periods = Periods::new(TimeZone::UTC, 23);
-    let mut next = |day: &mut Day, at: &str, today: f64| {
+    let mut next = |day: &mut DayState, at: &str, today: f64| {
         let reading = Reading { time: time(at), today: Some(today), total: Some(900_020.0) };
         (day.count(periods.around(reading.time).unwrap().0, &reading, limits()), day.sum())
     };
-    assert_eq!(next(&mut ordinary, "0 12:02", 5020.0), (Event::None, 3020.0));
-    assert_eq!(next(&mut first, "1 06:34", 10.0), (Event::Fall, 10.0));
+    assert_eq!(next(&mut ordinary, "0 12:02", 5020.0), (DayEvent::None, 3020.0));
+    assert_eq!(next(&mut first, "1 06:34", 10.0), (DayEvent::Fall, 10.0));
 }

@@ -1,5 +1,5 @@
 //! One instance of a plugin's stage, called on the thread that made it: every status, null and odd answer becomes a
-//! [`Failed`] or a value.
+//! [`CallError`] or a value.
 
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +16,12 @@ use smiles_plugin_abi::{
 };
 use smiles_stage::{Action, Position, Rejection, RunId, Seq, StageError, TIME, TargetId, Watermark};
 
-use crate::context::{Context, Memory, Reject};
+use crate::context::{ApplyState, Context, Reject};
 use crate::{rows, schema};
 
-/// How a call failed.
+/// The error of a call.
 #[derive(Debug)]
-pub(crate) struct Failed {
+pub(crate) struct CallError {
     pub(crate) error: StageError,
     /// The instance is in no state to be called again.
     pub(crate) reopen: bool,
@@ -39,8 +39,8 @@ unsafe impl Send for Address {}
 impl Cancel {
     /// Asks the call in progress to return.
     pub(crate) fn ask(&self) {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((Address(this), cancel)) = held.as_ref() {
+        let handle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((Address(this), cancel)) = handle.as_ref() {
             // SAFETY: the instance is open: it is taken out of here before it closes.
             unsafe { cancel(*this) };
         }
@@ -51,16 +51,16 @@ impl Cancel {
     }
 }
 
-/// What one pass of a source brought.
-pub(crate) enum Passed {
+/// The result of one poll of a source (a pass of the ABI).
+pub(crate) enum PassResult {
     Rows(RecordBatch, Vec<String>),
     /// As the rows before, and there will never be more.
     Last(RecordBatch, Vec<String>),
     Ended,
 }
 
-/// An open instance.
-pub(crate) struct Held {
+/// An open instance, on the thread that made it.
+pub(crate) struct InstanceHandle {
     stage: SmilesStage,
     this: *mut c_void,
     context: Arc<Context>,
@@ -69,29 +69,29 @@ pub(crate) struct Held {
     output: Option<SchemaRef>,
     /// Batches written since the last flush.
     written: Vec<Position>,
-    /// What a pass said although it brought rows: the answer to the next one.
-    owed: Option<Failed>,
+    /// The error of a poll that brought rows all the same: the result of the next one.
+    pending: Option<CallError>,
 }
 
 /// A function that the library's check has found, or an error where it is absent after all.
-fn slot<T>(slot: Option<T>, name: &str) -> Result<T, Failed> {
-    slot.ok_or_else(|| Failed::of(StageError::halt(format!("the plugin has no `{name}`"))))
+fn slot<T>(slot: Option<T>, name: &str) -> Result<T, CallError> {
+    slot.ok_or_else(|| CallError::of(StageError::halt(format!("the plugin has no `{name}`"))))
 }
 
-impl Failed {
+impl CallError {
     pub(crate) fn of(error: StageError) -> Self {
         Self { error, reopen: false }
     }
 }
 
-impl Held {
+impl InstanceHandle {
     /// Opens an instance.
     pub(crate) fn open(
         stage: SmilesStage,
         context: Arc<Context>,
         cancel: Arc<Cancel>,
         options: &str,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Self, CallError> {
         let open = slot(stage.open, "open")?;
         let host = context.table();
         let (mut this, mut error) = (std::ptr::null_mut(), SmilesError::empty());
@@ -100,16 +100,16 @@ impl Held {
         // SAFETY: the texts are valid during the call, the table for ever.
         let status =
             unsafe { open(host, pipeline, name, SmilesStr::lend(options), &raw mut this, &raw mut error) };
-        let (output, written, owed) = (None, Vec::new(), None);
-        let held = Self { stage, this, context, cancel, output, written, owed };
-        held.outcome("open", status, &error)?;
-        if held.this.is_null() {
-            return Err(held.odd("open", "it succeeded and gave no instance"));
+        let (output, written, pending) = (None, Vec::new(), None);
+        let handle = Self { stage, this, context, cancel, output, written, pending };
+        handle.outcome("open", status, &error)?;
+        if handle.this.is_null() {
+            return Err(handle.invalid("open", "it succeeded and gave no instance"));
         }
-        if let Some(function) = held.stage.cancel {
-            held.cancel.set(Some((Address(held.this), function)));
+        if let Some(function) = handle.stage.cancel {
+            handle.cancel.set(Some((Address(handle.this), function)));
         }
-        Ok(held)
+        Ok(handle)
     }
 
     /// Tells it the columns; `output`: what its plan said leaves it.
@@ -117,10 +117,10 @@ impl Held {
         &mut self,
         input: Option<&SchemaRef>,
         output: Option<&SchemaRef>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CallError> {
         let bind = slot(self.stage.bind, "bind")?;
         let exported = match input {
-            Some(input) => Some(schema::export(input).map_err(|reason| self.odd("bind", &reason))?),
+            Some(input) => Some(schema::export(input).map_err(|reason| self.invalid("bind", &reason))?),
             None => None,
         };
         let given = exported.as_ref().map_or(std::ptr::null(), std::ptr::from_ref).cast::<ArrowSchema>();
@@ -136,18 +136,18 @@ impl Held {
         }
         let Some(planned) = output else { return Ok(()) };
         // SAFETY: what the plugin filled in.
-        let bound = unsafe { schema::import(&mut filled) }.map_err(|reason| self.odd("bind", &reason))?;
+        let bound = unsafe { schema::import(&mut filled) }.map_err(|reason| self.invalid("bind", &reason))?;
         if let Some(difference) = schema::difference(planned, &bound) {
-            return Err(self.odd("bind", &format!("it says {difference}, as `plan` said")));
+            return Err(self.invalid("bind", &format!("it says {difference}, as `plan` said")));
         }
         self.output = Some(SchemaRef::clone(planned));
         Ok(())
     }
 
     /// One pass of a source. Rows are taken whatever is said with them: nobody could ask for them again.
-    pub(crate) fn next(&mut self, limit: Duration) -> Result<Passed, Failed> {
+    pub(crate) fn next(&mut self, limit: Duration) -> Result<PassResult, CallError> {
         let next = slot(self.stage.next, "next")?;
-        if let Some(failed) = self.owed.take() {
+        if let Some(failed) = self.pending.take() {
             return Err(failed);
         }
         let (mut filled, mut error) = (ArrowArray::empty(), SmilesError::empty());
@@ -158,12 +158,12 @@ impl Held {
         if !matches!(status, STATUS_OK | STATUS_END) {
             return self.rows_beside(faults, status, &error, &mut filled);
         }
-        let rows = self.took("next", STATUS_OK, &error, &mut filled)?;
+        let rows = self.take_rows("next", STATUS_OK, &error, &mut filled)?;
         if status == STATUS_END && rows.is_none() && faults.is_empty() {
-            return Ok(Passed::Ended);
+            return Ok(PassResult::Ended);
         }
         let rows = rows.unwrap_or_else(|| RecordBatch::new_empty(self.output()));
-        Ok(if status == STATUS_END { Passed::Last(rows, faults) } else { Passed::Rows(rows, faults) })
+        Ok(if status == STATUS_END { PassResult::Last(rows, faults) } else { PassResult::Rows(rows, faults) })
     }
 
     /// A pass that failed: if it brought rows all the same they are taken, and the failure is one of its faults.
@@ -173,19 +173,19 @@ impl Held {
         status: i32,
         error: &SmilesError,
         filled: &mut ArrowArray,
-    ) -> Result<Passed, Failed> {
-        let Err(failed) = self.outcome("next", status, error) else { return Ok(Passed::Ended) };
+    ) -> Result<PassResult, CallError> {
+        let Err(failed) = self.outcome("next", status, error) else { return Ok(PassResult::Ended) };
         // SAFETY: what the plugin filled in.
         let Ok(Some(rows)) = (unsafe { rows::import(filled, &self.output()) }) else { return Err(failed) };
         faults.push(failed.error.to_string());
         if failed.reopen || *failed.error.action() == Action::Halt {
-            self.owed = Some(failed);
+            self.pending = Some(failed);
         }
-        Ok(Passed::Rows(rows, faults))
+        Ok(PassResult::Rows(rows, faults))
     }
 
     /// Tells a source what is durable.
-    pub(crate) fn commit(&mut self, position: Position) -> Result<(), Failed> {
+    pub(crate) fn commit(&mut self, position: Position) -> Result<(), CallError> {
         let Some(commit) = self.stage.commit else { return Ok(()) };
         let (position, mut error) = (raw(position), SmilesError::empty());
         self.context.begin(None, None);
@@ -195,38 +195,38 @@ impl Held {
     }
 
     /// Rows through a transform.
-    pub(crate) fn apply(&mut self, batch: &RecordBatch, memory: Memory) -> Result<RecordBatch, Failed> {
-        self.apply_array(rows::export(&rows::copied(batch)), batch, memory)
+    pub(crate) fn apply(&mut self, batch: &RecordBatch, state: ApplyState) -> Result<RecordBatch, CallError> {
+        self.apply_array(rows::export(&rows::copied(batch)), batch, state)
     }
 
-    /// As [`Held::apply`], of rows on the line already, which the plugin may then share with others.
+    /// As [`InstanceHandle::apply`], of rows on the line already, which the plugin may then share with others.
     pub(crate) fn apply_array(
         &mut self,
         mut given: FFI_ArrowArray,
         batch: &RecordBatch,
-        memory: Memory,
-    ) -> Result<RecordBatch, Failed> {
+        state: ApplyState,
+    ) -> Result<RecordBatch, CallError> {
         let apply = slot(self.stage.apply, "apply")?;
         let (mut filled, mut error) = (ArrowArray::empty(), SmilesError::empty());
-        self.context.begin(latest(batch), Some(memory));
+        self.context.begin(latest(batch), Some(state));
         // SAFETY: the plugin takes `given`, or leaves it to us; `filled` and `error` are ours.
         let status = unsafe { apply(self.this, raw_array(&mut given), &raw mut filled, &raw mut error) };
         self.written = vec![Position { run: RunId([0; 16]), seq: Seq::ZERO }];
-        let rows = self.took("apply", status, &error, &mut filled)?;
-        rows.ok_or_else(|| self.odd("apply", "it succeeded and gave no rows"))
+        let rows = self.take_rows("apply", status, &error, &mut filled)?;
+        rows.ok_or_else(|| self.invalid("apply", "it succeeded and gave no rows"))
     }
 
     /// Rows into a sink: accepted.
-    pub(crate) fn write(&mut self, batch: &RecordBatch, position: Position) -> Result<(), Failed> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch, position: Position) -> Result<(), CallError> {
         self.write_array(rows::export(&rows::copied(batch)), position)
     }
 
-    /// As [`Held::write`], of rows on the line already, which the plugin may then share with others.
+    /// As [`InstanceHandle::write`], of rows on the line already, which the plugin may then share with others.
     pub(crate) fn write_array(
         &mut self,
         mut given: FFI_ArrowArray,
         position: Position,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CallError> {
         let write = slot(self.stage.write, "write")?;
         let (at, mut error) = (raw(position), SmilesError::empty());
         self.written.push(position);
@@ -237,7 +237,7 @@ impl Held {
     }
 
     /// Everything written becomes durable, up to the position said.
-    pub(crate) fn flush(&mut self, limit: Duration) -> Result<Option<Position>, Failed> {
+    pub(crate) fn flush(&mut self, limit: Duration) -> Result<Option<Position>, CallError> {
         let flush = slot(self.stage.flush, "flush")?;
         let (mut durable, mut error) = (SmilesPosition::default(), SmilesError::empty());
         self.context.begin(None, None);
@@ -251,7 +251,7 @@ impl Held {
     }
 
     /// What the target says of a run; `None`: it keeps no watermark.
-    pub(crate) fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, Failed> {
+    pub(crate) fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, CallError> {
         let Some(watermark) = self.stage.watermark else { return Ok(None) };
         let (mut said, mut error) = (SmilesWatermark::default(), SmilesError::empty());
         self.context.begin(None, None);
@@ -263,7 +263,7 @@ impl Held {
     }
 
     /// Watermarks of these runs may go.
-    pub(crate) fn forget(&mut self, runs: &[RunId]) -> Result<(), Failed> {
+    pub(crate) fn forget(&mut self, runs: &[RunId]) -> Result<(), CallError> {
         let Some(forget) = self.stage.forget else { return Ok(()) };
         let bytes: Vec<u8> = runs.iter().flat_map(|run| run.0).collect();
         let mut error = SmilesError::empty();
@@ -297,24 +297,24 @@ impl Held {
     }
 
     /// The rows of a call that may bring some; whatever it brought is released.
-    fn took(
+    fn take_rows(
         &self,
         call: &str,
         status: i32,
         error: &SmilesError,
         filled: &mut ArrowArray,
-    ) -> Result<Option<RecordBatch>, Failed> {
+    ) -> Result<Option<RecordBatch>, CallError> {
         if let Err(failed) = self.outcome(call, status, error) {
             drop(owned(filled));
             return Err(failed);
         }
         // SAFETY: what the plugin filled in.
         let rows = unsafe { rows::import(filled, &self.output()) };
-        rows.map_err(|reason| self.odd(call, &format!("it gave {reason}")))
+        rows.map_err(|reason| self.invalid(call, &format!("it gave {reason}")))
     }
 
     /// A status and its error, as the runtime knows them.
-    fn outcome(&self, call: &str, status: i32, error: &SmilesError) -> Result<(), Failed> {
+    fn outcome(&self, call: &str, status: i32, error: &SmilesError) -> Result<(), CallError> {
         let rejects = self.context.rejects();
         if status == STATUS_OK {
             return Ok(());
@@ -333,7 +333,7 @@ impl Held {
             _ if after.is_zero() => StageError::retry(text),
             _ => StageError::retry_after(after, text),
         };
-        Err(Failed { error: error_of, reopen: error.flags & ERROR_REOPEN != 0 })
+        Err(CallError { error: error_of, reopen: error.flags & ERROR_REOPEN != 0 })
     }
 
     /// Rows by the batches written; one that was not written is an unknown error.
@@ -356,9 +356,9 @@ impl Held {
         }
     }
 
-    /// An answer that is none: tried again, on another instance.
-    fn odd(&self, call: &str, reason: &str) -> Failed {
-        Failed { error: StageError::retry(self.text(call, reason)), reopen: true }
+    /// An answer against the contract: tried again, on another instance.
+    fn invalid(&self, call: &str, reason: &str) -> CallError {
+        CallError { error: StageError::retry(self.text(call, reason)), reopen: true }
     }
 
     fn text(&self, call: &str, cause: &str) -> String {
@@ -367,7 +367,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for InstanceHandle {
     fn drop(&mut self) {
         if !self.this.is_null() {
             self.close();

@@ -1,4 +1,4 @@
-//! What a sound device file says and hardly means: each with what would be stored.
+//! Warnings about a valid device file that hardly means what it says, each with what would be stored.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use crate::device::block::Block;
 use crate::device::field::{Field, Order, Type};
 use crate::device::{Device, Sentinel};
 
-/// Everything worth a second look, each at its place below `at`.
-pub(crate) fn doubts(device: &Device, at: &Path) -> Problems {
+/// All warnings, each at its place below `at`.
+pub(crate) fn device_warnings(device: &Device, at: &Path) -> Problems {
     let mut problems = Problems::new();
     for (name, block) in device.blocks.iter() {
         let at = at.key("blocks").key(name).key("fields");
@@ -17,7 +17,7 @@ pub(crate) fn doubts(device: &Device, at: &Path) -> Problems {
         for (name, field) in block.fields.iter() {
             let at = at.key(name);
             if !block.read.is_bits() {
-                problems.extend(astride(field, &at));
+                problems.extend(misaligned(field, &at));
                 problems.extend(high_byte(device.order, name, field, &at));
             }
             problems.extend(all_ones(name, field, &at));
@@ -28,7 +28,7 @@ pub(crate) fn doubts(device: &Device, at: &Path) -> Problems {
 }
 
 /// A number that begins in the middle of a register.
-fn astride(field: &Field, at: &Path) -> Option<Problem> {
+fn misaligned(field: &Field, at: &Path) -> Option<Problem> {
     let number = !field.kind_of_value.is_text() && field.width() > 1;
     if field.at.is_multiple_of(2) || !number {
         return None;
@@ -177,7 +177,7 @@ mod tests {
 
     /// Complaints about a block as `path: message`.
     fn check(block: &str, expected: &[&str]) {
-        let problems = doubts(&device(&format!("blocks:\n  b: {{{block}}}")), &Path::root());
+        let problems = device_warnings(&device(&format!("blocks:\n  b: {{{block}}}")), &Path::root());
         let said: Vec<String> = problems
             .iter()
             .map(|it| format!("{}: {}", it.at.to_string().replace("blocks.b.fields.", ""), it.message))

@@ -1,4 +1,4 @@
-//! The line to one device: one connection, one request at a time, never faster than asked.
+//! The connection to one device: one connection, one request at a time, never faster than asked.
 
 use std::io;
 use std::sync::Arc;
@@ -12,34 +12,34 @@ use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
 
 use crate::address::Address;
 use crate::device::block::{Table, Tolerance};
-use crate::mend::Broken;
-use crate::plan::Ask;
-use crate::transport::{Mended, Remark};
+use crate::frame_repair::FrameError;
+use crate::plan::ReadRequest;
+use crate::transport::{RepairingStream, UnexpectedAnswer};
 
 /// How long a device may take to close its end; it has nothing to say any more.
-const GOODBYE: Duration = Duration::from_millis(250);
+const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Why a request brought nothing.
+/// Why a request got no data.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Cause {
+pub(crate) enum RequestError {
     #[error("cannot connect: {0}")]
     Connect(String),
     #[error("cannot connect: no answer after {0}")]
     ConnectTimeout(Period),
-    #[error("timed out after {after}{}", remark.as_ref().map(|remark| format!(" ({remark})")).unwrap_or_default())]
-    Timeout { after: Period, remark: Option<String> },
-    #[error("the device answered exception {}: {}", u8::from(*.0), meaning(*.0))]
+    #[error("timed out after {after}{}", unexpected.as_ref().map(|unexpected| format!(" ({unexpected})")).unwrap_or_default())]
+    Timeout { after: Period, unexpected: Option<String> },
+    #[error("the device answered exception {}: {}", u8::from(*.0), exception_text(*.0))]
     Exception(ExceptionCode),
     #[error("{0}")]
-    Broken(Broken),
+    Frame(FrameError),
     #[error("{0}")]
     Protocol(String),
     #[error("the connection broke: {0}")]
     Lost(String),
 }
 
-impl Cause {
-    /// Whether the question was never put.
+impl RequestError {
+    /// Whether the request was never sent.
     pub(crate) fn is_connect(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::ConnectTimeout(_))
     }
@@ -58,15 +58,15 @@ impl Cause {
     }
 }
 
-/// Asks questions.
-pub(crate) trait Asker: Send {
+/// Sends requests to a device.
+pub(crate) trait RequestSender: Send {
     /// The data of the answer: as many bytes as asked for, or none.
-    fn ask(&mut self, ask: Ask) -> impl Future<Output = Result<Vec<u8>, Cause>> + Send;
+    fn send(&mut self, request: ReadRequest) -> impl Future<Output = Result<Vec<u8>, RequestError>> + Send;
 }
 
-/// How a device is spoken to.
+/// Where and how to connect to a device, and how fast it may be asked.
 #[derive(Clone, Debug)]
-pub(crate) struct Manner {
+pub(crate) struct ConnectionOptions {
     pub(crate) address: Address,
     pub(crate) unit: u8,
     pub(crate) timeout: Duration,
@@ -74,43 +74,43 @@ pub(crate) struct Manner {
     pub(crate) tolerate: Arc<[Tolerance]>,
 }
 
-/// The line; connects when asked something.
-pub(crate) struct Line {
-    manner: Manner,
-    open: Option<Open>,
-    /// When something was last sent, heard or waited for in vain.
+/// The one connection to a device; made by the first request.
+pub(crate) struct DeviceConnection {
+    options: ConnectionOptions,
+    open: Option<OpenConnection>,
+    /// When something was last sent, received or waited for in vain.
     last: Option<Instant>,
 }
 
-struct Open {
+struct OpenConnection {
     context: Context,
-    remark: Remark,
-    /// Kept from an earlier pass: the device may have closed it since.
+    unexpected: UnexpectedAnswer,
+    /// Kept from an earlier poll: the device may have closed it since.
     stale: bool,
 }
 
-impl Line {
-    pub(crate) fn new(manner: Manner) -> Self {
-        Self { manner, open: None, last: None }
+impl DeviceConnection {
+    pub(crate) fn new(options: ConnectionOptions) -> Self {
+        Self { options, open: None, last: None }
     }
 
     /// Closes the connection, if there is one.
     pub(crate) async fn close(&mut self) {
         if let Some(open) = self.open.take() {
-            goodbye(open).await;
+            disconnect_politely(open).await;
         }
     }
 
-    /// Keeps the connection for another pass.
+    /// Keeps the connection for another poll.
     pub(crate) fn keep(&mut self) {
         if let Some(open) = &mut self.open {
             open.stale = true;
         }
     }
 
-    /// Waits until the device may be bothered again.
+    /// Waits until the device may be asked again.
     async fn pace(&mut self) {
-        if let Some(until) = self.last.map(|last| last + self.manner.min_delay)
+        if let Some(until) = self.last.map(|last| last + self.options.min_delay)
             // A timer that has run out already still costs a millisecond.
             && until > Instant::now()
         {
@@ -118,57 +118,68 @@ impl Line {
         }
     }
 
-    async fn connect(&mut self) -> Result<Open, Cause> {
+    async fn connect(&mut self) -> Result<OpenConnection, RequestError> {
         self.pace().await;
-        let Address { host, port } = &self.manner.address;
-        let connected = timeout(self.manner.timeout, TcpStream::connect((host.as_str(), *port))).await;
+        let Address { host, port } = &self.options.address;
+        let connected = timeout(self.options.timeout, TcpStream::connect((host.as_str(), *port))).await;
         let stream = connected
-            .map_err(|_| Cause::ConnectTimeout(Period(self.manner.timeout)))
-            .and_then(|stream| stream.map_err(|error| Cause::Connect(plainly(&error))));
+            .map_err(|_| RequestError::ConnectTimeout(Period(self.options.timeout)))
+            .and_then(|stream| stream.map_err(|error| RequestError::Connect(io_message(&error))));
         let stream = stream.inspect_err(|_| self.last = Some(Instant::now()))?;
         // Requests are tiny and each waits for its answer; a failure only costs time.
         stream.set_nodelay(true).ok();
-        let mended = Mended::new(stream, Arc::clone(&self.manner.tolerate));
-        let remark = mended.remark();
-        Ok(Open { context: attach_slave(mended, Slave(self.manner.unit)), remark, stale: false })
+        let mended = RepairingStream::new(stream, Arc::clone(&self.options.tolerate));
+        let unexpected = mended.unexpected();
+        Ok(OpenConnection {
+            context: attach_slave(mended, Slave(self.options.unit)),
+            unexpected,
+            stale: false,
+        })
     }
 
-    /// One question on this connection, which is given back if it is still good. While the future runs the line
+    /// One request on this connection, which is given back if it is still good. While the future runs this object
     /// holds no connection: dropping it in between drops the connection too.
-    async fn exchange(&mut self, mut open: Open, ask: Ask) -> (Option<Open>, Result<Vec<u8>, Cause>) {
+    async fn exchange(
+        &mut self,
+        mut open: OpenConnection,
+        request: ReadRequest,
+    ) -> (Option<OpenConnection>, Result<Vec<u8>, RequestError>) {
         self.pace().await;
         self.last = Some(Instant::now());
-        let answer = timeout(self.manner.timeout, open.context.call(request(ask))).await;
+        let answer = timeout(self.options.timeout, open.context.call(modbus_request(request))).await;
         self.last = Some(Instant::now());
         let result = match answer {
-            Err(_) => Err(Cause::Timeout { after: Period(self.manner.timeout), remark: open.remark.get() }),
+            Err(_) => Err(RequestError::Timeout {
+                after: Period(self.options.timeout),
+                unexpected: open.unexpected.get(),
+            }),
             Ok(Err(error)) => Err(classify(error)),
-            Ok(Ok(Err(code))) => return (Some(open), Err(Cause::Exception(code))),
+            Ok(Ok(Err(code))) => return (Some(open), Err(RequestError::Exception(code))),
             Ok(Ok(Ok(response))) => match data(response) {
                 Some(data) => return (Some(open), Ok(data)),
-                None => Err(Cause::Protocol("the answer does not match the request".into())),
+                None => Err(RequestError::Protocol("the answer does not match the request".into())),
             },
         };
-        goodbye(open).await;
+        disconnect_politely(open).await;
         self.last = Some(Instant::now());
         (None, result)
     }
 }
 
-impl Asker for Line {
-    async fn ask(&mut self, ask: Ask) -> Result<Vec<u8>, Cause> {
+impl RequestSender for DeviceConnection {
+    async fn send(&mut self, request: ReadRequest) -> Result<Vec<u8>, RequestError> {
         let open = match self.open.take() {
             Some(open) => open,
             None => self.connect().await?,
         };
         let stale = open.stale;
-        let (open, answer) = self.exchange(Open { stale: false, ..open }, ask).await;
+        let (open, answer) = self.exchange(OpenConnection { stale: false, ..open }, request).await;
         self.open = open;
         match answer {
-            // Closed while nobody was asking: the question was never heard, so asking it is not asking again.
-            Err(Cause::Lost(_) | Cause::Broken(Broken::Closed)) if stale => {
+            // Closed while nobody was asking: the request was never received, so sending it is not repeating it.
+            Err(RequestError::Lost(_) | RequestError::Frame(FrameError::Closed)) if stale => {
                 let open = self.connect().await?;
-                let (open, answer) = self.exchange(open, ask).await;
+                let (open, answer) = self.exchange(open, request).await;
                 self.open = open;
                 answer
             }
@@ -177,16 +188,16 @@ impl Asker for Line {
     }
 }
 
-async fn goodbye(mut open: Open) {
-    timeout(GOODBYE, open.context.disconnect()).await.ok();
+async fn disconnect_politely(mut open: OpenConnection) {
+    timeout(DISCONNECT_TIMEOUT, open.context.disconnect()).await.ok();
 }
 
-fn request(ask: Ask) -> Request<'static> {
-    match ask.table {
-        Table::Holding => Request::ReadHoldingRegisters(ask.address, ask.count),
-        Table::Input => Request::ReadInputRegisters(ask.address, ask.count),
-        Table::Coils => Request::ReadCoils(ask.address, ask.count),
-        Table::Discrete => Request::ReadDiscreteInputs(ask.address, ask.count),
+fn modbus_request(request: ReadRequest) -> Request<'static> {
+    match request.table {
+        Table::Holding => Request::ReadHoldingRegisters(request.address, request.count),
+        Table::Input => Request::ReadInputRegisters(request.address, request.count),
+        Table::Coils => Request::ReadCoils(request.address, request.count),
+        Table::Discrete => Request::ReadDiscreteInputs(request.address, request.count),
     }
 }
 
@@ -206,19 +217,20 @@ fn data(response: Response) -> Option<Vec<u8>> {
     }
 }
 
-fn classify(error: Error) -> Cause {
+fn classify(error: Error) -> RequestError {
     match error {
-        Error::Protocol(error) => Cause::Protocol(error.to_string()),
-        Error::Transport(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<Broken>()) {
-            Some(broken) => Cause::Broken(broken.clone()),
-            None if error.kind() == io::ErrorKind::InvalidData => Cause::Protocol(error.to_string()),
-            None => Cause::Lost(plainly(&error)),
+        Error::Protocol(error) => RequestError::Protocol(error.to_string()),
+        Error::Transport(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<FrameError>())
+        {
+            Some(broken) => RequestError::Frame(broken.clone()),
+            None if error.kind() == io::ErrorKind::InvalidData => RequestError::Protocol(error.to_string()),
+            None => RequestError::Lost(io_message(&error)),
         },
     }
 }
 
 /// Without the operating system's number.
-fn plainly(error: &io::Error) -> String {
+fn io_message(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset by the device".to_owned(),
@@ -229,7 +241,7 @@ fn plainly(error: &io::Error) -> String {
 }
 
 /// What an exception says ("Modbus Application Protocol" V1.1b3, 7).
-fn meaning(code: ExceptionCode) -> &'static str {
+fn exception_text(code: ExceptionCode) -> &'static str {
     match code {
         ExceptionCode::IllegalFunction => "illegal function",
         ExceptionCode::IllegalDataAddress => "illegal data address",

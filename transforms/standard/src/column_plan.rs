@@ -1,4 +1,4 @@
-//! What every transform here has in common: it looks for its columns in what enters, once, and works with those.
+//! What the plans of all transforms here have in common: they look for their columns in the input, once.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use smiles_stage::{
     Offer, OpenContext, Problems, Query, StageError, Subject, Transform, TransformPlan, WiredTransform,
 };
 
-/// A transform by its options.
-pub(crate) trait Shape: Send + Sync + 'static {
-    /// What it finds in what enters.
+/// The plan of a transform: its valid options, and how it finds its columns.
+pub(crate) trait ColumnPlan: Send + Sync + 'static {
+    /// The columns it finds in the input.
     type Columns: Send + Sync;
 
     /// Looks for its columns.
@@ -18,7 +18,7 @@ pub(crate) trait Shape: Send + Sync + 'static {
     /// The columns that leave.
     fn output(columns: &Self::Columns) -> SchemaRef;
 
-    /// As [`WiredTransform::subject`], for these columns.
+    /// As [`WiredTransform::subject`], for this input.
     fn subject(&self, _input: &SchemaRef) -> Option<Subject> {
         None
     }
@@ -32,28 +32,28 @@ pub(crate) trait Shape: Send + Sync + 'static {
     fn open(&self, columns: Arc<Self::Columns>, context: OpenContext) -> Box<dyn Transform>;
 }
 
-/// The plan of a transform with sound options.
-pub(crate) fn planned(shape: impl Shape) -> Box<dyn TransformPlan> {
-    Box::new(Planned(Arc::new(shape)))
+/// The plan as the runtime takes it.
+pub(crate) fn transform_plan(plan: impl ColumnPlan) -> Box<dyn TransformPlan> {
+    Box::new(StandardPlan(Arc::new(plan)))
 }
 
-struct Planned<S>(Arc<S>);
+struct StandardPlan<S>(Arc<S>);
 
-struct Wired<S: Shape> {
-    shape: Arc<S>,
+struct WiredStandard<S: ColumnPlan> {
+    plan: Arc<S>,
     columns: Arc<S::Columns>,
     subject: Option<Subject>,
 }
 
-impl<S: Shape> TransformPlan for Planned<S> {
+impl<S: ColumnPlan> TransformPlan for StandardPlan<S> {
     fn wire(&self, input: &SchemaRef) -> Result<Box<dyn WiredTransform>, Problems> {
         let columns = Arc::new(self.0.columns(input)?);
-        let (shape, subject) = (Arc::clone(&self.0), self.0.subject(input));
-        Ok(Box::new(Wired { shape, columns, subject }))
+        let (plan, subject) = (Arc::clone(&self.0), self.0.subject(input));
+        Ok(Box::new(WiredStandard { plan, columns, subject }))
     }
 }
 
-impl<S: Shape> WiredTransform for Wired<S> {
+impl<S: ColumnPlan> WiredTransform for WiredStandard<S> {
     fn output(&self) -> SchemaRef {
         S::output(&self.columns)
     }
@@ -63,10 +63,10 @@ impl<S: Shape> WiredTransform for Wired<S> {
     }
 
     fn asks(&self, store: &Offer) -> Vec<Option<Query>> {
-        self.shape.asks(store)
+        self.plan.asks(store)
     }
 
     fn open(&self, context: OpenContext) -> Result<Box<dyn Transform>, StageError> {
-        Ok(self.shape.open(Arc::clone(&self.columns), context))
+        Ok(self.plan.open(Arc::clone(&self.columns), context))
     }
 }

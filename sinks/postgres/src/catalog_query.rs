@@ -1,4 +1,4 @@
-//! Where to look for whose fault a refused row is: the catalogue, and the tables as they were planned.
+//! Access to the catalogue of the database, to attribute a refused row; and the tables as they were planned.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio_postgres::Client;
 
 use crate::connect::Connector;
 
-/// A connection that can be asked, within the transaction or after it.
-pub(crate) struct Evidence<'a> {
+/// A connection on which the catalogue can be asked, within the transaction or after it.
+pub(crate) struct CatalogQuery<'a> {
     pub(crate) connector: &'a Connector,
     pub(crate) client: &'a Client,
     pub(crate) tables: &'a TablesPlan,
@@ -16,7 +16,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) undo: Option<&'a str>,
 }
 
-impl Evidence<'_> {
+impl CatalogQuery<'_> {
     pub(crate) fn limit(&self) -> Duration {
         self.connector.config.timeout.0
     }

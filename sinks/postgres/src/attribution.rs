@@ -1,4 +1,4 @@
-//! Whose fault a refused statement is: a row's, the table's, or not to be told from this error alone.
+//! Attributes a refused statement to a row, to the table, or to neither if this error alone does not say.
 //!
 //! Words of the server are never looked at, because they may be of any language: code, routine and the names of
 //! table, column and constraint are; what these concern is asked from the catalogue.
@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use smiles_stage::StageError;
 use tokio_postgres::error::DbError;
 
-use crate::constraint::{self, Concerned};
+use crate::catalog_query::CatalogQuery;
+use crate::constraint::{self, ConstraintColumns};
 use crate::defaults;
-use crate::error::said;
-use crate::evidence::Evidence;
+use crate::error::server_message;
 
-/// Who is to blame.
+/// What makes the statement fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum Culprit {
     /// The row: a column that the pipeline writes breaks a rule.
     Row,
     /// The table, for this reason: every row waits until that is mended.
@@ -24,9 +24,9 @@ pub(crate) enum Whose {
     Unclear,
 }
 
-/// What the code of an error says by itself.
+/// What the code of an error says by itself, before the catalogue is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ErrorKind {
     /// Nothing of rows: the connection, resources, rights, tables that do not fit.
     NoRow,
     /// A sequence has no more numbers.
@@ -49,7 +49,7 @@ const NO_ROW: [&str; 18] = [
     "F0",
 ];
 
-impl Kind {
+impl ErrorKind {
     pub(crate) fn of(error: &DbError) -> Self {
         let code = error.code().code();
         // 22P03: bytes of another type than the column's, which is never the row's fault; XX001 and XX002: damage.
@@ -78,15 +78,15 @@ fn is_of_function(error: &DbError) -> bool {
     error.where_().is_some_and(|context| context.lines().any(|line| !line.starts_with("COPY ")))
 }
 
-/// Answers for the errors of one write.
-pub(crate) struct Judge<'a> {
-    pub(crate) evidence: Evidence<'a>,
-    known: HashMap<Cause, Whose>,
+/// Attributes the errors of one write to rows or tables; each kind of error is looked up once.
+pub(crate) struct ErrorAttribution<'a> {
+    pub(crate) catalog: CatalogQuery<'a>,
+    known: HashMap<AttributionKey, Culprit>,
 }
 
-/// What an answer depends on.
+/// What an attribution depends on.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Cause {
+struct AttributionKey {
     written: Option<String>,
     code: String,
     schema: Option<String>,
@@ -96,9 +96,9 @@ struct Cause {
     datatype: Option<String>,
 }
 
-impl<'a> Judge<'a> {
-    pub(crate) fn new(evidence: Evidence<'a>) -> Self {
-        Self { evidence, known: HashMap::new() }
+impl<'a> ErrorAttribution<'a> {
+    pub(crate) fn new(catalog: CatalogQuery<'a>) -> Self {
+        Self { catalog, known: HashMap::new() }
     }
 
     /// Whose fault the error is; `written`: by a statement that writes this table. The transaction, if there is one,
@@ -106,14 +106,14 @@ impl<'a> Judge<'a> {
     ///
     /// # Errors
     /// The catalogue could not be asked.
-    pub(crate) async fn whose(
+    pub(crate) async fn culprit(
         &mut self,
         written: Option<&str>,
-        kind: Kind,
+        kind: ErrorKind,
         error: &DbError,
-    ) -> Result<Whose, StageError> {
+    ) -> Result<Culprit, StageError> {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        let cause = Cause {
+        let cause = AttributionKey {
             written: owned(written),
             code: error.code().code().to_owned(),
             schema: owned(error.schema()),
@@ -123,49 +123,56 @@ impl<'a> Judge<'a> {
             datatype: owned(error.datatype()),
         };
         // What a function raises has no names, and is told apart by nothing else.
-        if kind == Kind::Unclear {
-            return Ok(Whose::Unclear);
+        if kind == ErrorKind::Unclear {
+            return Ok(Culprit::Unclear);
         }
         if let Some(known) = self.known.get(&cause) {
             return Ok(known.clone());
         }
-        let whose = self.look(written, kind, error).await?;
-        self.known.insert(cause, whose.clone());
-        Ok(whose)
+        let culprit = self.find_culprit(written, kind, error).await?;
+        self.known.insert(cause, culprit.clone());
+        Ok(culprit)
     }
 
-    async fn look(&self, written: Option<&str>, kind: Kind, error: &DbError) -> Result<Whose, StageError> {
+    async fn find_culprit(
+        &self,
+        written: Option<&str>,
+        kind: ErrorKind,
+        error: &DbError,
+    ) -> Result<Culprit, StageError> {
         let table = error.table().or(written).unwrap_or_default();
         Ok(match kind {
-            Kind::Exhausted => Whose::Table(format!(
+            ErrorKind::Exhausted => Culprit::Table(format!(
                 "a sequence that numbers the rows of table `{table}` has reached its end: give its column a wider type, \
                  or restart it"
             )),
-            Kind::Partition => Whose::Table(format!(
+            ErrorKind::Partition => Culprit::Table(format!(
                 "table `{table}` has no partition for a row: make the partition, or a DEFAULT one"
             )),
-            Kind::BesidePartition => Whose::Row,
-            Kind::Value => {
-                match written.and_then(|name| self.evidence.tables.written().find(|it| it.name == name)) {
+            ErrorKind::BesidePartition => Culprit::Row,
+            ErrorKind::Value => {
+                match written.and_then(|name| self.catalog.tables.written().find(|it| it.name == name)) {
                     Some(table) => {
-                        defaults::fail(&self.evidence, table).await?.map_or(Whose::Row, Whose::Table)
+                        defaults::fail(&self.catalog, table).await?.map_or(Culprit::Row, Culprit::Table)
                     }
-                    None => Whose::Row,
+                    None => Culprit::Row,
                 }
             }
-            Kind::Constraint => judged(&constraint::concerned(&self.evidence, written, error).await?, error),
-            Kind::NoRow | Kind::Unclear => Whose::Unclear,
+            ErrorKind::Constraint => {
+                of_constraint(&constraint::concerned(&self.catalog, written, error).await?, error)
+            }
+            ErrorKind::NoRow | ErrorKind::Unclear => Culprit::Unclear,
         })
     }
 }
 
-/// The verdict over a constraint by the columns that it concerns.
-fn judged(concerned: &Concerned, error: &DbError) -> Whose {
+/// Attributes a violated constraint by the columns that it concerns.
+fn of_constraint(concerned: &ConstraintColumns, error: &DbError) -> Culprit {
     if concerned.written {
-        return Whose::Row;
+        return Culprit::Row;
     }
     if concerned.unclear {
-        return Whose::Unclear;
+        return Culprit::Unclear;
     }
     let (table, columns) = (error.table().unwrap_or_default(), concerned.others.join(", "));
     let what = match (error.constraint(), error.code().code()) {
@@ -183,10 +190,10 @@ fn judged(concerned: &Concerned, error: &DbError) -> Whose {
         ),
         _ => "which the pipeline does not write: mend that".to_owned(),
     };
-    Whose::Table(format!("{what}, {advice}; no row is to blame, and all are delivered then"))
+    Culprit::Table(format!("{what}, {advice}; no row is to blame, and all are delivered then"))
 }
 
 /// The error that holds a sink.
-pub(crate) fn held(why: &str, error: &DbError) -> StageError {
-    StageError::retry(why).because(said(error))
+pub(crate) fn holding_error(why: &str, error: &DbError) -> StageError {
+    StageError::retry(why).because(server_message(error))
 }

@@ -1,4 +1,4 @@
-//! Whose fault a refused statement is: a row's, the table's, or not to be told from this error alone.
+//! Attributes a refused statement to a row, to the table, or to neither if this error alone does not say.
 
 use rusqlite::{Connection, ErrorCode, ffi};
 use smiles_tables::{Mode, Role, TablePlan};
@@ -6,9 +6,9 @@ use smiles_tables::{Mode, Role, TablePlan};
 use crate::error::{failure, says_wrong_tables};
 use crate::words::{of_check, of_generated, words};
 
-/// Who is to blame.
+/// What makes the statement fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum Culprit {
     /// Nothing of rows: the file, its disk, other programs, tables that do not fit.
     NoRow,
     /// The row: a column that the pipeline writes breaks a rule.
@@ -23,16 +23,16 @@ pub(crate) enum Whose {
 ///
 /// # Errors
 /// The file could not be asked.
-pub(crate) fn whose(
+pub(crate) fn culprit(
     connection: &Connection,
     table: &TablePlan,
     error: &rusqlite::Error,
-) -> rusqlite::Result<Whose> {
-    let Some(failed) = failure(error) else { return Ok(Whose::NoRow) };
-    let table = Table { connection, table };
+) -> rusqlite::Result<Culprit> {
+    let Some(failed) = failure(error) else { return Ok(Culprit::NoRow) };
+    let table = TableRules { connection, table };
     let said = error.to_string();
     match failed.code {
-        ErrorCode::TooBig => Ok(Whose::Row),
+        ErrorCode::TooBig => Ok(Culprit::Row),
         ErrorCode::TypeMismatch => table.of_key(),
         ErrorCode::ConstraintViolation => match failed.extended_code {
             ffi::SQLITE_CONSTRAINT_CHECK => table.of_check(&said),
@@ -42,16 +42,16 @@ pub(crate) fn whose(
             | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
             | ffi::SQLITE_CONSTRAINT_ROWID
             | ffi::SQLITE_CONSTRAINT_DATATYPE => table.of_columns(&said),
-            _ => Ok(Whose::Unclear),
+            _ => Ok(Culprit::Unclear),
         },
         // What a function within a check, a generated column or a trigger could not do; a statement that cannot be
         // understood comes in a variant of its own.
         ErrorCode::Unknown
             if matches!(error, rusqlite::Error::SqliteFailure(..)) && !says_wrong_tables(error) =>
         {
-            Ok(Whose::Unclear)
+            Ok(Culprit::Unclear)
         }
-        _ => Ok(Whose::NoRow),
+        _ => Ok(Culprit::NoRow),
     }
 }
 
@@ -62,28 +62,28 @@ pub(crate) fn whose(
 pub(crate) fn of_commit<'a>(
     connection: &Connection,
     tables: impl Iterator<Item = &'a TablePlan>,
-) -> rusqlite::Result<Whose> {
+) -> rusqlite::Result<Culprit> {
     let mut all = Vec::new();
     for table in tables {
-        all.push(Table { connection, table }.of_reference()?);
+        all.push(TableRules { connection, table }.of_reference()?);
     }
-    let certain: Vec<&Whose> = all.iter().filter(|whose| **whose != Whose::Unclear).collect();
+    let certain: Vec<&Culprit> = all.iter().filter(|culprit| **culprit != Culprit::Unclear).collect();
     Ok(match certain.as_slice() {
         [first, rest @ ..]
             if rest.iter().all(|other| std::mem::discriminant(*other) == std::mem::discriminant(*first)) =>
         {
             (*first).clone()
         }
-        _ => Whose::Unclear,
+        _ => Culprit::Unclear,
     })
 }
 
-struct Table<'a> {
+struct TableRules<'a> {
     connection: &'a Connection,
     table: &'a TablePlan,
 }
 
-impl Table<'_> {
+impl TableRules<'_> {
     fn is_written(&self, column: &str) -> bool {
         self.table.columns.iter().any(|planned| planned.name.eq_ignore_ascii_case(column))
     }
@@ -105,17 +105,17 @@ impl Table<'_> {
     }
 
     /// A rule over these columns: of a generated one it is one over what makes it.
-    fn over(&self, columns: &[String], rule: &str) -> rusqlite::Result<Whose> {
+    fn over(&self, columns: &[String], rule: &str) -> rusqlite::Result<Culprit> {
         let text = self.text()?;
         let made = |column: &String| of_generated(&text, column).unwrap_or_default();
         if columns
             .iter()
             .any(|column| self.is_written(column) || made(column).iter().any(|it| self.is_written(it)))
         {
-            return Ok(Whose::Row);
+            return Ok(Culprit::Row);
         }
         let table = &self.table.name;
-        Ok(Whose::Table(format!(
+        Ok(Culprit::Table(format!(
             "{rule} of table `{table}` concerns only `{}`, which the pipeline does not write: mend that; no row is to \
              blame, and all are delivered then",
             columns.join(", ")
@@ -123,7 +123,7 @@ impl Table<'_> {
     }
 
     /// `UNIQUE constraint failed: t.a, t.b`, `… index 'name'`, `cannot store TEXT value in INTEGER column t.a`.
-    fn of_columns(&self, said: &str) -> rusqlite::Result<Whose> {
+    fn of_columns(&self, said: &str) -> rusqlite::Result<Culprit> {
         if let Some((_, index)) = said.split_once("index '") {
             let index = index.trim_end_matches('\'');
             return self
@@ -138,49 +138,49 @@ impl Table<'_> {
                     columns.push(column.to_owned());
                 }
                 // Another table: a trigger wrote it.
-                _ => return Ok(Whose::Unclear),
+                _ => return Ok(Culprit::Unclear),
             }
         }
-        let whose = self.over(&columns, "a constraint")?;
-        if !matches!(whose, Whose::Table(_)) {
-            return Ok(whose);
+        let culprit = self.over(&columns, "a constraint")?;
+        if !matches!(culprit, Culprit::Table(_)) {
+            return Ok(culprit);
         }
         // Nothing says which index it was: one of some rows may choose them by what is written.
         let partial =
             "SELECT s.sql FROM pragma_index_list(?1) AS l JOIN sqlite_schema AS s ON s.name = l.name
                        WHERE l.partial = 1 AND l.\"unique\" = 1";
         match self.of_indexes(partial, &self.table.name)? {
-            Whose::Row => Ok(Whose::Unclear),
-            _ => Ok(whose),
+            Culprit::Row => Ok(Culprit::Unclear),
+            _ => Ok(culprit),
         }
     }
 
-    fn of_indexes(&self, find: &str, name: &str) -> rusqlite::Result<Whose> {
+    fn of_indexes(&self, find: &str, name: &str) -> rusqlite::Result<Culprit> {
         let columns = self.columns()?;
         let mut read: Vec<String> = Vec::new();
         for index in self.ask(find, name)? {
             let words = words(index.split_once('(').map_or("", |(_, rest)| rest));
             read.extend(columns.iter().filter(|column| words.contains(&column.to_lowercase())).cloned());
         }
-        if read.is_empty() { Ok(Whose::Unclear) } else { self.over(&read, "a unique index") }
+        if read.is_empty() { Ok(Culprit::Unclear) } else { self.over(&read, "a unique index") }
     }
 
     /// `CHECK constraint failed: name`, or the expression of one without a name.
-    fn of_check(&self, said: &str) -> rusqlite::Result<Whose> {
+    fn of_check(&self, said: &str) -> rusqlite::Result<Culprit> {
         let name = said.split_once("failed: ").map_or(said, |(_, name)| name);
         let text = self.text()?;
         let read = match of_check(&text, name) {
             Some(read) => read,
             None if text.contains(name) => words(name),
             // Of another table: a trigger wrote it.
-            None => return Ok(Whose::Unclear),
+            None => return Ok(Culprit::Unclear),
         };
         let columns = self.columns()?.into_iter().filter(|column| read.contains(&column.to_lowercase()));
         self.over(&columns.collect::<Vec<_>>(), &format!("the check `{name}`"))
     }
 
     /// References of this table, and for an upsert those of others to what it may change.
-    fn of_reference(&self) -> rusqlite::Result<Whose> {
+    fn of_reference(&self) -> rusqlite::Result<Culprit> {
         let name = &self.table.name;
         let own = "SELECT group_concat(\"from\", ', ') FROM pragma_foreign_key_list(?1) GROUP BY id";
         let others = "SELECT group_concat(f.\"to\", ', ') FROM sqlite_schema AS s, pragma_foreign_key_list(s.name) AS f
@@ -196,11 +196,11 @@ impl Table<'_> {
         for group in &groups {
             verdicts.push(self.over(group, "a foreign key")?);
         }
-        let rows = verdicts.iter().filter(|whose| **whose == Whose::Row).count();
+        let rows = verdicts.iter().filter(|culprit| **culprit == Culprit::Row).count();
         Ok(match verdicts.pop() {
             Some(last) if rows == 0 => last,
-            Some(_) if rows == groups.len() => Whose::Row,
-            _ => Whose::Unclear,
+            Some(_) if rows == groups.len() => Culprit::Row,
+            _ => Culprit::Unclear,
         })
     }
 
@@ -210,8 +210,8 @@ impl Table<'_> {
     }
 
     /// `datatype mismatch`: what is no whole number, in a column that is the row's own number.
-    fn of_key(&self) -> rusqlite::Result<Whose> {
+    fn of_key(&self) -> rusqlite::Result<Culprit> {
         let keys = self.ask("SELECT name FROM pragma_table_info(?1) WHERE pk > 0", &self.table.name)?;
-        Ok(if keys.iter().any(|key| self.is_written(key)) { Whose::Row } else { Whose::Unclear })
+        Ok(if keys.iter().any(|key| self.is_written(key)) { Culprit::Row } else { Culprit::Unclear })
     }
 }

@@ -1,31 +1,31 @@
-//! Where a list of records begins and ends: which record to ask next within a pass, and what to remember until the
+//! Where a list of records begins and ends: which record to ask next within a poll, and what to remember until the
 //! next one. Pure; it is told what each record was.
 
-/// Passes after which a list that has become shorter is believed to be so.
-const BELIEVED_AFTER: u8 = 3;
+/// Polls after which a shorter list is accepted.
+const ACCEPTED_AFTER: u8 = 3;
 
-/// What is known of the list from earlier passes.
+/// What is known of the list from earlier polls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Memory {
-    /// Length in the last complete pass.
+pub(crate) struct ListMemory {
+    /// Length in the last complete poll.
     pub(crate) length: Option<u16>,
-    /// Where the next pass starts.
+    /// Where the next poll starts.
     pub(crate) start: u16,
-    /// An end seen earlier than expected, and in how many passes on end.
+    /// An end seen earlier than expected, and in how many polls in a row.
     early: Option<(u16, u8)>,
 }
 
-/// One walk over the list: every record once, from the start to the end and then up to the start.
+/// One scan of the list: every record once, from the start to the end and then up to the start.
 #[derive(Clone, Debug)]
-pub(crate) struct Walk<'a> {
-    memory: &'a Memory,
+pub(crate) struct ListScan<'a> {
+    memory: &'a ListMemory,
     max: u16,
     start: u16,
     next: u16,
     /// Past the end, and now before the start.
     wrapped: bool,
     end: Option<u16>,
-    /// The earliest end that was not believed.
+    /// The earliest end that was not accepted.
     early: Option<u16>,
     failed: bool,
     /// Where the records began that the device says it has not, if it has said so ever since.
@@ -34,10 +34,10 @@ pub(crate) struct Walk<'a> {
     refuted: bool,
 }
 
-impl Memory {
-    pub(crate) fn walk(&self, max: u16) -> Walk<'_> {
+impl ListMemory {
+    pub(crate) fn scan(&self, max: u16) -> ListScan<'_> {
         let start = if self.start < max { self.start } else { 0 };
-        Walk {
+        ListScan {
             memory: self,
             max,
             start,
@@ -51,14 +51,14 @@ impl Memory {
         }
     }
 
-    /// Whether a list that ends at `index` is believed to.
-    fn believes(&self, index: u16) -> bool {
+    /// Whether an end of the list at `index` is accepted.
+    fn accepts_end(&self, index: u16) -> bool {
         let expected = self.length.is_some_and(|length| index < length);
-        !expected || self.early.is_some_and(|(known, passes)| known == index && passes + 1 >= BELIEVED_AFTER)
+        !expected || self.early.is_some_and(|(known, passes)| known == index && passes + 1 >= ACCEPTED_AFTER)
     }
 }
 
-impl Walk<'_> {
+impl ListScan<'_> {
     /// The record to ask next; `None` when all were.
     pub(crate) fn next(&mut self) -> Option<u16> {
         if !self.wrapped && self.next >= self.end.unwrap_or(self.max) {
@@ -71,16 +71,16 @@ impl Walk<'_> {
     }
 
     /// The record `next` was a row.
-    pub(crate) fn heard(&mut self) {
+    pub(crate) fn found(&mut self) {
         self.refuted |= self.memory.early.is_some_and(|(index, _)| index == self.next);
-        self.hole();
+        self.not_the_end();
         self.next += 1;
     }
 
-    /// The list ends at `end`, or where the device began to say that it has no more, if that is believed.
+    /// The list ends at `end`, or where the device began to say that it has no more, if that is accepted.
     fn close(&mut self, end: u16) {
         match self.refused.take() {
-            Some(from) if self.end.is_none() && self.memory.believes(from) => self.end = Some(from),
+            Some(from) if self.end.is_none() && self.memory.accepts_end(from) => self.end = Some(from),
             Some(from) => {
                 self.early = Some(self.early.map_or(from, |early| early.min(from)));
                 self.failed = true;
@@ -91,13 +91,13 @@ impl Walk<'_> {
     }
 
     /// What was refused has records behind it: it is no end.
-    fn hole(&mut self) {
+    fn not_the_end(&mut self) {
         self.failed |= self.refused.take().is_some();
     }
 
     /// The device says that there is no record `next`. Where it has no other way to end its list (`ends`), and beyond
     /// the known length, that is the end; else it is one only if no other record comes behind it. True if it is the
-    /// end and believed.
+    /// end and accepted.
     pub(crate) fn refused(&mut self, ends: bool) -> bool {
         if ends {
             return self.ended();
@@ -112,37 +112,37 @@ impl Walk<'_> {
         beyond
     }
 
-    /// The record `next` says that the list ends before it. True if that is believed.
+    /// The record `next` says that the list ends before it. True if that is accepted.
     pub(crate) fn ended(&mut self) -> bool {
-        let believed = self.memory.believes(self.next);
-        if believed {
+        let accepted = self.memory.accepts_end(self.next);
+        if accepted {
             self.end = Some(self.end.map_or(self.next, |end| end.min(self.next)));
         } else {
             self.early = Some(self.early.map_or(self.next, |early| early.min(self.next)));
         }
         self.next += 1;
-        believed
+        accepted
     }
 
-    /// The record `next` was not heard. Beyond the known length that is the end.
+    /// The record `next` could not be read. Beyond the known length that is the end.
     pub(crate) fn failed(&mut self) {
         match self.memory.length {
             Some(length) if self.next >= length && !self.wrapped => self.end = Some(self.next),
             _ => self.failed = true,
         }
-        self.hole();
+        self.not_the_end();
         self.next += 1;
     }
 
-    /// The earliest end that was not believed, with the length it contradicts.
-    pub(crate) fn doubted(&self) -> Option<(u16, u16)> {
+    /// The earliest end that was not accepted, with the length it contradicts.
+    pub(crate) fn early_end(&self) -> Option<(u16, u16)> {
         self.early.zip(self.memory.length)
     }
 
-    /// What to remember, and whether every record was heard.
-    pub(crate) fn finish(mut self) -> (Memory, bool) {
+    /// What to remember, and whether every record was read.
+    pub(crate) fn finish(mut self) -> (ListMemory, bool) {
         let rest = self.next();
-        self.hole();
+        self.not_the_end();
         let complete = rest.is_none() && !self.failed && self.early.is_none();
         let early = match (self.early, self.memory.early) {
             (Some(index), Some((known, passes))) if index == known => Some((known, passes + 1)),
@@ -151,7 +151,7 @@ impl Walk<'_> {
             (None, _) => None,
         };
         let length = if complete { self.end } else { self.memory.length };
-        (Memory { length, start: rest.unwrap_or(0), early }, complete)
+        (ListMemory { length, start: rest.unwrap_or(0), early }, complete)
     }
 }
 
@@ -161,29 +161,29 @@ mod tests {
 
     /// Walks a list whose record `i` is the `i`-th letter: `r` a row, `f` a failure, `e` an end, `n` a refusal in a list
     /// that ends otherwise, `N` in one that ends so, `x` the pass is cut before it; beyond the text: `e`. Gives the order asked and whether it was complete.
-    fn pass(memory: &mut Memory, list: &str) -> (Vec<u16>, bool) {
+    fn pass(memory: &mut ListMemory, list: &str) -> (Vec<u16>, bool) {
         let mut asked = Vec::new();
-        let mut walk = memory.walk(9);
-        while let Some(index) = walk.next() {
+        let mut scan = memory.scan(9);
+        while let Some(index) = scan.next() {
             match list.as_bytes().get(usize::from(index)) {
                 Some(b'x') => break,
-                Some(b'r') => walk.heard(),
-                Some(b'f') => walk.failed(),
-                Some(b'n') => _ = walk.refused(false),
-                Some(b'N') => _ = walk.refused(true),
+                Some(b'r') => scan.found(),
+                Some(b'f') => scan.failed(),
+                Some(b'n') => _ = scan.refused(false),
+                Some(b'N') => _ = scan.refused(true),
                 _ => {
-                    walk.ended();
+                    scan.ended();
                 }
             }
             asked.push(index);
         }
-        let (next, complete) = walk.finish();
+        let (next, complete) = scan.finish();
         *memory = next;
         (asked, complete)
     }
 
-    fn check(passes: &[(&str, &[u16], bool)]) -> Memory {
-        let mut memory = Memory::default();
+    fn check(passes: &[(&str, &[u16], bool)]) -> ListMemory {
+        let mut memory = ListMemory::default();
         for (number, (list, asked, complete)) in passes.iter().enumerate() {
             assert_eq!(pass(&mut memory, list), (asked.to_vec(), *complete), "pass {number} of {passes:?}");
         }
@@ -225,8 +225,8 @@ mod tests {
         let memory = check(&[("rrN", &[0, 1, 2], true), ("rrrN", &[0, 1, 2, 3], true)]);
         assert_eq!(memory.length, Some(3));
         assert_eq!(check(&[("N", &[0], true)]).length, Some(0));
-        let doubted = ("rNNN", &[0, 1, 2, 3][..], false);
-        check(&[("rrrN", &[0, 1, 2, 3], true), doubted, doubted, ("rNNN", &[0, 1], true)]);
+        let early_end = ("rNNN", &[0, 1, 2, 3][..], false);
+        check(&[("rrrN", &[0, 1, 2, 3], true), early_end, early_end, ("rNNN", &[0, 1], true)]);
     }
 
     #[test]
@@ -237,23 +237,23 @@ mod tests {
         assert_eq!(memory.length, Some(3));
         check(&[("rnre", &[0, 1, 2, 3], false)]);
         check(&[("rfrnnnnnn", all, false)]);
-        let doubted = ("rnnn", &[0, 1, 2, 3][..], false);
-        check(&[("rrre", &[0, 1, 2, 3], true), doubted, doubted, ("rnnn", &[0, 1, 2, 3], true)]);
+        let early_end = ("rnnn", &[0, 1, 2, 3][..], false);
+        check(&[("rrre", &[0, 1, 2, 3], true), early_end, early_end, ("rnnn", &[0, 1, 2, 3], true)]);
         check(&[("rrxr", &[0, 1], false), ("nrre", &[2, 3, 0, 1], false)]);
     }
 
     #[test]
     fn an_earlier_end_is_believed_after_three_passes() {
         let long = ("rrrr", &[0, 1, 2, 3, 4][..], true);
-        let doubted = ("rree", &[0, 1, 2, 3, 4][..], false);
+        let early_end = ("rree", &[0, 1, 2, 3, 4][..], false);
         let short = ("rree", &[0, 1, 2][..], true);
-        assert_eq!(check(&[long, doubted, doubted, short]).length, Some(2));
-        check(&[long, doubted, doubted, long, doubted, doubted, short]);
-        let hole = ("rrer", &[0, 1, 2, 3, 4][..], false);
-        check(&[long, hole, long]);
+        assert_eq!(check(&[long, early_end, early_end, short]).length, Some(2));
+        check(&[long, early_end, early_end, long, early_end, early_end, short]);
+        let not_the_end = ("rrer", &[0, 1, 2, 3, 4][..], false);
+        check(&[long, not_the_end, long]);
         let elsewhere = ("reee", &[0, 1, 2][..], false);
-        check(&[long, doubted, doubted, elsewhere, doubted]);
-        check(&[long, doubted, ("xree", &[], false), doubted, short]);
+        check(&[long, early_end, early_end, elsewhere, early_end]);
+        check(&[long, early_end, ("xree", &[], false), early_end, short]);
         let empty = ("", &[0, 1, 2, 3, 4][..], false);
         assert_eq!(check(&[long, empty, empty, ("", &[0], true)]).length, Some(0));
     }

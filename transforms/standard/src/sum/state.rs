@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use smiles_stage::{PassInfo, StageError, State};
 
-use super::clock::Clock;
+use super::clock::PeriodClock;
 use crate::keyed;
 use crate::rate::Rate;
 
@@ -20,7 +20,7 @@ pub(super) type Groups = BTreeMap<String, String>;
 
 /// What is remembered of one summed thing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Key {
+pub(super) struct SummedKey {
     /// The last total it published; `None`: never heard.
     pub(super) total: Option<f64>,
     /// What it published of its period.
@@ -43,7 +43,7 @@ pub(super) struct Key {
 
 /// What is remembered of one group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Group {
+pub(super) struct SumGroup {
     /// `None`: not established.
     pub(super) total: Option<f64>,
     #[serde(default)]
@@ -57,9 +57,9 @@ pub(super) struct Group {
     whole: Option<i64>,
 }
 
-/// A row, as far as sums care.
+/// What sums need of a row.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(super) struct SumRow {
     pub(super) key: String,
     pub(super) source: String,
     pub(super) groups: Groups,
@@ -67,21 +67,21 @@ pub(super) struct Row {
     pub(super) today: Option<f64>,
 }
 
-/// Everything remembered, while a batch is counted.
-pub(super) struct Ledger {
-    pub(super) clock: Clock,
-    pub(super) keys: BTreeMap<String, Key>,
+/// The whole state of the stage, while a batch is counted.
+pub(super) struct SumState {
+    pub(super) clock: PeriodClock,
+    pub(super) keys: BTreeMap<String, SummedKey>,
     /// By the id of their sum and their name.
-    pub(super) groups: BTreeMap<(String, String), Group>,
+    pub(super) groups: BTreeMap<(String, String), SumGroup>,
     /// What the stages are known by that feed the sums ([`smiles_stage::OpenContext::upstream`]).
     upstream: Vec<String>,
 }
 
-impl Ledger {
+impl SumState {
     /// Nothing known, in this period.
     pub(super) fn new(period: i64) -> Self {
         let (keys, groups, upstream) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { clock: Clock::first(period), keys, groups, upstream }
+        Self { clock: PeriodClock::first(period), keys, groups, upstream }
     }
 
     /// The sums are fed by these stages now.
@@ -93,7 +93,7 @@ impl Ledger {
     }
 
     /// Counts a row into the clock's period. `rate`: how fast a key can grow.
-    pub(super) fn count(&mut self, row: Row, time: i64, rate: Option<Rate>) {
+    pub(super) fn count(&mut self, row: SumRow, time: i64, rate: Option<Rate>) {
         let period = self.clock.period;
         let key = self.keys.entry(row.key.clone()).or_default();
         let first = key.total.is_none();
@@ -110,7 +110,8 @@ impl Ledger {
         }
         (key.source, key.groups) = (row.source, row.groups);
         for (sum, group) in &key.groups {
-            let group = self.groups.entry((sum.clone(), group.clone())).or_insert_with(|| Group::new(period));
+            let group =
+                self.groups.entry((sum.clone(), group.clone())).or_insert_with(|| SumGroup::new(period));
             group.enter(period);
             if let Some(total) = group.total.as_mut().filter(|_| !first) {
                 *total += more.0;
@@ -119,12 +120,12 @@ impl Ledger {
         }
     }
 
-    /// The pass is over: groups that can be are established.
-    pub(super) fn settle(&mut self, pass: &PassInfo) {
+    /// At the end of a poll: establishes the groups that can be.
+    pub(super) fn establish_ready(&mut self, pass: &PassInfo) {
         let period = self.clock.period;
         let waiting = self.groups.iter_mut().filter(|(_, group)| group.total.is_none());
         for ((sum, name), group) in waiting {
-            let members: Vec<&Key> =
+            let members: Vec<&SummedKey> =
                 self.keys.values().filter(|key| key.groups.get(sum) == Some(name)).collect();
             let over = group.waited(period);
             let heard = members.iter().filter(|key| key.total.is_some()).count();
@@ -144,14 +145,14 @@ fn possible(rate: Option<Rate>, more: f64, microseconds: i64) -> f64 {
 }
 
 /// Whether every source of these keys that can be reached has said what it knows of.
-fn all_listed(pass: &PassInfo, members: &[&Key]) -> bool {
-    let of = |key: &&Key| pass.sources.iter().find(|source| source.name == key.source);
+fn all_listed(pass: &PassInfo, members: &[&SummedKey]) -> bool {
+    let of = |key: &&SummedKey| pass.sources.iter().find(|source| source.name == key.source);
     // A source that the file no longer names cannot be reached.
     members.iter().filter_map(of).all(|source| source.complete || !source.reachable)
         && members.iter().filter_map(of).any(|source| source.complete)
 }
 
-impl Key {
+impl SummedKey {
     /// One that a store knows: its total, and what it published of a period, and when.
     pub(super) fn known(total: Option<f64>, of: (i64, f64), when: Option<i64>, source: String) -> Self {
         Self { total, today: of.1, period: of.0, unsure: when.or(Some(of.0)), source, ..Self::default() }
@@ -178,7 +179,7 @@ impl Key {
     }
 }
 
-impl Group {
+impl SumGroup {
     pub(super) fn new(period: i64) -> Self {
         Self { period, ..Self::default() }
     }
@@ -209,7 +210,7 @@ impl Group {
         over
     }
 
-    pub(super) fn establish(&mut self, members: &[&Key], period: i64) {
+    pub(super) fn establish(&mut self, members: &[&SummedKey], period: i64) {
         self.total = Some(members.iter().filter_map(|key| key.total).sum());
         self.today = members.iter().map(|key| key.today_in(period)).sum();
         (self.period, self.aside, self.whole) = (period, None, None);
@@ -219,9 +220,9 @@ impl Group {
 const CLOCK: &[u8] = b"clock";
 const NAMES: &[u8] = b"members";
 
-/// The names under which keys and groups are kept.
+/// The names of the keys and groups in the state.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
-struct Names {
+struct StoredNames {
     keys: Vec<String>,
     groups: Vec<(String, String)>,
     /// The stages that feed the sums.
@@ -237,7 +238,7 @@ fn entry_of_group(sum: &str, group: &str) -> Vec<u8> {
     format!("sum\0{sum}\0{group}").into_bytes()
 }
 
-impl Ledger {
+impl SumState {
     /// Whether anything was ever kept.
     pub(super) fn is_kept(state: &dyn State) -> bool {
         state.get(NAMES).is_some()
@@ -246,26 +247,26 @@ impl Ledger {
     /// As it was kept, of sums with these ids: others are no more, and begin anew should they come back. `None`: it never
     /// was.
     pub(super) fn load(state: &dyn State, sums: &[String]) -> Result<Option<Self>, StageError> {
-        let (Some(clock), Some(names)) = (read(state, CLOCK)?, read::<Names>(state, NAMES)?) else {
+        let (Some(clock), Some(names)) = (read(state, CLOCK)?, read::<StoredNames>(state, NAMES)?) else {
             return Ok(None);
         };
         let (keys, groups) = (BTreeMap::new(), BTreeMap::new());
-        let mut ledger = Self { clock, keys, groups, upstream: names.upstream };
+        let mut loaded = Self { clock, keys, groups, upstream: names.upstream };
         for name in names.keys {
-            let mut key: Key = read(state, &entry_of_key(&name))?.unwrap_or_default();
+            let mut key: SummedKey = read(state, &entry_of_key(&name))?.unwrap_or_default();
             key.groups.retain(|sum, _| sums.contains(sum));
-            ledger.keys.insert(name, key);
+            loaded.keys.insert(name, key);
         }
         for (sum, name) in names.groups.into_iter().filter(|(sum, _)| sums.contains(sum)) {
             let group = read(state, &entry_of_group(&sum, &name))?.unwrap_or_default();
-            ledger.groups.insert((sum, name), group);
+            loaded.groups.insert((sum, name), group);
         }
-        Ok(Some(ledger))
+        Ok(Some(loaded))
     }
 
     /// Keeps it. Only what changed is written by the journal.
     pub(super) fn store(&self, state: &mut dyn State) -> Result<(), StageError> {
-        let names = Names {
+        let names = StoredNames {
             keys: self.keys.keys().cloned().collect(),
             groups: self.groups.keys().cloned().collect(),
             upstream: self.upstream.clone(),

@@ -1,5 +1,5 @@
-//! Broken answers made whole: pure functions on the bytes of a frame, so that the protocol library above sees only
-//! sound ones. What is mended is what the device file tolerates; everything else is refused with its cause.
+//! Repairs faulty answers: pure functions on the bytes of a frame, so that the protocol library above sees only
+//! valid ones. What is repaired is what the device file tolerates; everything else is refused with its cause.
 
 use crate::device::block::Tolerance;
 
@@ -9,9 +9,9 @@ pub(crate) const HEADER: usize = 7;
 /// The longest PDU; a length above it is not Modbus (V1.1b3, 4.1).
 const PDU_MAX: usize = 253;
 
-/// What was asked, as far as the answer must agree with it.
+/// What the answer to a request must agree with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct Expected {
     pub(crate) transaction: u16,
     pub(crate) unit: u8,
     pub(crate) function: u8,
@@ -29,7 +29,7 @@ pub(crate) struct Frame {
 
 /// Why an answer cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Broken {
+pub(crate) enum FrameError {
     #[error("the answer is not Modbus TCP (it begins {0})")]
     NotModbus(String),
     #[error("the answer is for function {answered} where {asked} was asked")]
@@ -56,8 +56,8 @@ pub(crate) enum Broken {
 ///
 /// # Errors
 /// The bytes are not the beginning of a frame.
-pub(crate) fn frame_length(bytes: &[u8]) -> Result<Option<usize>, Broken> {
-    let not_modbus = || Broken::NotModbus(beginning(bytes));
+pub(crate) fn frame_length(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
+    let not_modbus = || FrameError::NotModbus(beginning(bytes));
     if bytes.get(2..4).is_some_and(|protocol| protocol != [0, 0]) {
         return Err(not_modbus());
     }
@@ -74,7 +74,7 @@ pub(crate) fn frame_length(bytes: &[u8]) -> Result<Option<usize>, Broken> {
 ///
 /// # Errors
 /// The bytes are not the beginning of a frame.
-pub(crate) fn take_frame(bytes: &mut Vec<u8>) -> Result<Option<Frame>, Broken> {
+pub(crate) fn take_frame(bytes: &mut Vec<u8>) -> Result<Option<Frame>, FrameError> {
     let Some(whole) = frame_length(bytes)?.filter(|whole| *whole <= bytes.len()) else { return Ok(None) };
     let rest = bytes.split_off(whole);
     let frame = std::mem::replace(bytes, rest);
@@ -86,25 +86,25 @@ pub(crate) fn take_frame(bytes: &mut Vec<u8>) -> Result<Option<Frame>, Broken> {
 ///
 /// # Errors
 /// Anything wrong that `tolerate` does not name.
-pub(crate) fn mend(pdu: &[u8], asked: Asked, tolerate: &[Tolerance]) -> Result<Vec<u8>, Broken> {
-    let Some((function, rest)) = pdu.split_first() else { return Err(Broken::NoCount) };
+pub(crate) fn repair(pdu: &[u8], asked: Expected, tolerate: &[Tolerance]) -> Result<Vec<u8>, FrameError> {
+    let Some((function, rest)) = pdu.split_first() else { return Err(FrameError::NoCount) };
     if function & 0x7F != asked.function {
-        return Err(Broken::Function { asked: asked.function, answered: *function });
+        return Err(FrameError::Function { asked: asked.function, answered: *function });
     }
-    let Some((second, data)) = rest.split_first() else { return Err(Broken::NoCount) };
+    let Some((second, data)) = rest.split_first() else { return Err(FrameError::NoCount) };
     if *function != asked.function {
         return Ok(vec![*function, *second]);
     }
     if usize::from(*second) != data.len() && !tolerate.contains(&Tolerance::WrongByteCount) {
-        return Err(Broken::Count { said: *second, held: data.len() });
+        return Err(FrameError::Count { said: *second, held: data.len() });
     }
     let kept = match data.get(..asked.data_bytes) {
         Some(kept) if kept.len() == data.len() || tolerate.contains(&Tolerance::SurplusData) => kept,
-        Some(_) => return Err(Broken::Surplus { asked: asked.data_bytes, held: data.len() }),
+        Some(_) => return Err(FrameError::Surplus { asked: asked.data_bytes, held: data.len() }),
         None if data.is_empty() => data,
-        None => return Err(Broken::Short { asked: asked.data_bytes, held: data.len() }),
+        None => return Err(FrameError::Short { asked: asked.data_bytes, held: data.len() }),
     };
-    let count = u8::try_from(kept.len()).map_err(|_| Broken::Surplus { asked: 255, held: kept.len() })?;
+    let count = u8::try_from(kept.len()).map_err(|_| FrameError::Surplus { asked: 255, held: kept.len() })?;
     Ok([&[*function, count], kept].concat())
 }
 
@@ -127,35 +127,35 @@ mod tests {
 
     const BOTH: &[Tolerance] = &[Tolerance::WrongByteCount, Tolerance::SurplusData];
 
-    fn asked(data_bytes: usize) -> Asked {
-        Asked { transaction: 1, unit: 1, function: 3, data_bytes }
+    fn asked(data_bytes: usize) -> Expected {
+        Expected { transaction: 1, unit: 1, function: 3, data_bytes }
     }
 
     #[test]
     fn answers_are_mended_or_refused() {
-        let short = Broken::Short { asked: 4, held: 2 };
-        type Row<'a> = (&'a [u8], &'a [Tolerance], Result<&'a [u8], Broken>);
+        let short = FrameError::Short { asked: 4, held: 2 };
+        type Row<'a> = (&'a [u8], &'a [Tolerance], Result<&'a [u8], FrameError>);
         let rows: &[Row<'_>] = &[
             (&[3, 4, 1, 2, 3, 4], &[], Ok(&[3, 4, 1, 2, 3, 4])),
             (&[3, 255, 1, 2, 3, 4], BOTH, Ok(&[3, 4, 1, 2, 3, 4])),
-            (&[3, 255, 1, 2, 3, 4], &[], Err(Broken::Count { said: 255, held: 4 })),
+            (&[3, 255, 1, 2, 3, 4], &[], Err(FrameError::Count { said: 255, held: 4 })),
             (&[3, 0, 1, 2, 3, 4], BOTH, Ok(&[3, 4, 1, 2, 3, 4])),
             (&[3, 6, 1, 2, 3, 4, 5, 6], BOTH, Ok(&[3, 4, 1, 2, 3, 4])),
-            (&[3, 6, 1, 2, 3, 4, 5, 6], &[], Err(Broken::Surplus { asked: 4, held: 6 })),
+            (&[3, 6, 1, 2, 3, 4, 5, 6], &[], Err(FrameError::Surplus { asked: 4, held: 6 })),
             (&[3, 2, 1, 2], BOTH, Err(short.clone())),
             (&[3, 4, 1, 2], BOTH, Err(short)),
             (&[3, 0], &[], Ok(&[3, 0])),
             (&[3, 4], BOTH, Ok(&[3, 0])),
-            (&[3], BOTH, Err(Broken::NoCount)),
-            (&[], BOTH, Err(Broken::NoCount)),
-            (&[4, 4, 1, 2, 3, 4], BOTH, Err(Broken::Function { asked: 3, answered: 4 })),
+            (&[3], BOTH, Err(FrameError::NoCount)),
+            (&[], BOTH, Err(FrameError::NoCount)),
+            (&[4, 4, 1, 2, 3, 4], BOTH, Err(FrameError::Function { asked: 3, answered: 4 })),
             (&[0x83, 1], &[], Ok(&[0x83, 1])),
             (&[0x83, 2, 9, 9], &[], Ok(&[0x83, 2])),
-            (&[0x83], &[], Err(Broken::NoCount)),
+            (&[0x83], &[], Err(FrameError::NoCount)),
         ];
         for (pdu, tolerate, expected) in rows {
             let expected = expected.clone().map(<[u8]>::to_vec);
-            assert_eq!(mend(pdu, asked(4), tolerate), expected, "{pdu:02x?} {tolerate:?}");
+            assert_eq!(repair(pdu, asked(4), tolerate), expected, "{pdu:02x?} {tolerate:?}");
         }
     }
 
@@ -172,7 +172,10 @@ mod tests {
         for garbage in
             [&b"HTTP/1.1 400"[..], &[0, 1, 0, 0, 0, 1, 1], &[0, 1, 0, 0, 0, 0], &[0, 1, 0, 0, 9, 9]]
         {
-            assert!(matches!(take_frame(&mut garbage.to_vec()), Err(Broken::NotModbus(_))), "{garbage:02x?}");
+            assert!(
+                matches!(take_frame(&mut garbage.to_vec()), Err(FrameError::NotModbus(_))),
+                "{garbage:02x?}"
+            );
         }
     }
 
@@ -189,12 +192,12 @@ mod tests {
                 pdu[1] = u8::try_from(pdu.len() - 2).unwrap_or(255);
             }
             for tolerate in [&[][..], BOTH, &BOTH[..1], &BOTH[1..]] {
-                let Ok(mended) = mend(&pdu, asked(words * 2), tolerate) else { continue };
-                prop_assert_eq!(mend(&mended, asked(words * 2), &[]), Ok(mended.clone()), "a mended answer is sound");
-                if mended[0] == 3 {
-                    prop_assert!(mended.len() == 2 || mended.len() == 2 + words * 2);
-                    prop_assert_eq!(usize::from(mended[1]), mended.len() - 2);
-                    prop_assert_eq!(&mended[2..], &pdu[2..mended.len()], "the first bytes count");
+                let Ok(repaired) = repair(&pdu, asked(words * 2), tolerate) else { continue };
+                prop_assert_eq!(repair(&repaired, asked(words * 2), &[]), Ok(repaired.clone()), "a mended answer is sound");
+                if repaired[0] == 3 {
+                    prop_assert!(repaired.len() == 2 || repaired.len() == 2 + words * 2);
+                    prop_assert_eq!(usize::from(repaired[1]), repaired.len() - 2);
+                    prop_assert_eq!(&repaired[2..], &pdu[2..repaired.len()], "the first bytes count");
                 }
             }
         }
