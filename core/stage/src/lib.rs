@@ -1,8 +1,33 @@
-//! The contract between stages: what a batch is, what a source, a transform, a sink and a store do,
-//! how a stage is declared, planned, wired and opened, and how it says that something failed.
+//! The contract between stages: what a source, a transform, a sink and a store do, and how each is declared, planned,
+//! wired and opened. Every other crate of the workspace depends on this one and it depends on none of them. It does no
+//! I/O and starts no task.
 //!
-//! Every other crate of the workspace depends on this one and it depends on none of them.
-//! It does no I/O and starts no task.
+//! # The story of a batch
+//! A pipeline file names stages by their `type:`. The [`Registry`] knows a [`Factory`] for each; an author writes a
+//! [`Stage`]: a name, typed options, and how they become a plan.
+//!
+//! 1. **Plan.** Options that are sound become a [`SourcePlan`], a [`TransformPlan`] or a [`SinkPlan`]. Nothing has been
+//!    touched yet but files ([`Files`]). What is wrong is a [`Problem`] with its [`Path`] in the options, and all of it is
+//!    said at once.
+//! 2. **Wire.** Columns are passed along the graph: what a source emits enters the first transform, and so on to every
+//!    sink. A plan that fits what enters it becomes a [`WiredTransform`] or a [`WiredSink`]. What metadata says of a column
+//!    (its unit, its kind) is [`ColumnMeta`]; a sink that is a store says what it offers ([`Offer`]). Here `smiles check`
+//!    ends.
+//! 3. **Open.** A wired stage and its [`OpenContext`] become the real thing. Only what is local can be missing; to connect
+//!    is part of the first call.
+//! 4. **Poll.** The runtime calls [`Source::next`]: a [`Pass`] has the rows that were read, the [`Fault`]s on the way, and
+//!    whether every record was reached.
+//! 5. **Transform.** The rows go through every [`Transform`] with what is known of their pass ([`PassInfo`]). What it
+//!    remembers is its [`State`] alone.
+//! 6. **Journal.** Rows and changed state become durable as one record: now they are a [`Batch`], *accepted*, at a
+//!    [`Position`].
+//! 7. **Deliver.** Each sink takes batches in order: [`Sink::watermark`] says what the target has, [`Sink::write`] takes,
+//!    [`Sink::flush`] makes *durable*. A [`StageError`] says what follows a failure ([`Action`]): try again, halt until a
+//!    person acts, or set rows aside, each with a [`Rejection`].
+//! 8. **Ask.** Who reads a [`Store`] asks it by a [`Query`], which each store compiles to its own language.
+//!
+//! What an operator asks of a sink beside (to replay what was set aside, to take over a former name, to forget runs) is
+//! [`Upkeep`]; to bring a target up to date is [`WiredSink::migrate`]. How all of it is doing is [`Health`].
 
 mod batch;
 mod clock;

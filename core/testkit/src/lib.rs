@@ -18,6 +18,7 @@ pub mod sink_worlds;
 pub mod source_conformance;
 pub mod store_conformance;
 mod target;
+pub mod transform_conformance;
 
 pub use clock::ManualClock;
 pub use clock_steps::{clock_schema, clock_steps, clock_tables};

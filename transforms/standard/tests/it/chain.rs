@@ -67,7 +67,7 @@ pub(crate) struct Chain {
     accepted: f64,
 }
 
-fn stock(reset_hour: i8, zone: &str) -> Vec<(&'static str, Value)> {
+pub(crate) fn stock(reset_hour: i8, zone: &str) -> Vec<(&'static str, Value)> {
     let key = json!(["serial_number", "port_number"]);
     vec![
         ("unit_conversion", json!({})),
@@ -211,7 +211,7 @@ fn open(
     wired.open(context).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn batch(rows: &[Row]) -> RecordBatch {
+pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
     let times = rows.iter().map(|row| row.time.as_microsecond());
     let columns: Vec<ArrayRef> = vec![
         Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")),

@@ -4,6 +4,7 @@
 
 mod cases;
 mod chain;
+mod conformance;
 mod days;
 mod field;
 mod logged;
