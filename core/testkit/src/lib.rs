@@ -5,6 +5,7 @@
 
 mod clock;
 mod clock_steps;
+mod collecting_sink;
 mod context;
 mod eventually;
 mod files;
@@ -18,10 +19,12 @@ pub mod sink_worlds;
 pub mod source_conformance;
 pub mod store_conformance;
 mod target;
+mod target_faults;
 pub mod transform_conformance;
 
 pub use clock::ManualClock;
 pub use clock_steps::{clock_schema, clock_steps, clock_tables};
+pub use collecting_sink::CollectingSink;
 pub use context::open_context;
 pub use eventually::eventually;
 pub use files::{MemoryFiles, NoFiles};
@@ -29,4 +32,5 @@ pub use plans::{collecting_sink, memory_sink, scripted, scripted_with};
 pub use rows::{ids, numbered, numbered_schema};
 pub use scripted::{Script, ScriptStep};
 pub use singles::singles;
-pub use target::{CollectingSink, MemorySink, MemoryTarget, Stored, TargetFault, TargetFaults};
+pub use target::{MemorySink, MemoryTarget, Stored};
+pub use target_faults::{TargetFault, TargetFaults};

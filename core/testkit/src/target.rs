@@ -1,6 +1,6 @@
 //! A database in memory with rows, watermarks and a name, and a sink over it that fails as it is told.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{Int64Array, RecordBatch};
@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use smiles_stage::{Batch, Position, Rejection, RunId, Seq, Sink, StageError, TargetId, Upkeep, Watermark};
 
 use crate::ids;
+use crate::target_faults::{TargetFault, TargetFaults};
 
 /// A batch as the target stored it.
 #[derive(Clone, Debug)]
@@ -78,95 +79,6 @@ impl MemoryTarget {
     }
 
     pub(crate) fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A fault of the target that happens once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TargetFault {
-    /// The watermark cannot be asked.
-    NoWatermark,
-    /// `write` fails.
-    FailWrite,
-    /// `flush` fails and nothing is stored.
-    FailFlush,
-    /// `flush` stores everything and then fails.
-    LoseAnswer,
-    /// `flush` stores nothing and never returns.
-    Hang,
-    /// `flush` stores everything and never returns.
-    HangAfterCommit,
-    /// `flush` stores nothing and panics; of a [`CollectingSink`], `write`.
-    Panic,
-    /// `flush` stores nothing and asks for a person.
-    Halt,
-    /// `forget` fails.
-    NoForget,
-    /// `flush` of a collector makes one batch durable and forgets the others.
-    FlushPart,
-}
-
-/// The faults to come, in order, and rows never taken. Clones are the same list.
-#[derive(Clone, Debug, Default)]
-pub struct TargetFaults(Arc<Mutex<FaultState>>);
-
-#[derive(Debug, Default)]
-struct FaultState {
-    pending_faults: VecDeque<TargetFault>,
-    refused: HashSet<i64>,
-    down: bool,
-    attempts: u64,
-}
-
-impl TargetFaults {
-    /// Nothing goes wrong yet.
-    pub fn none() -> Self {
-        Self::default()
-    }
-
-    /// One more, after those already coming.
-    pub fn push(&self, fault: TargetFault) {
-        self.state().pending_faults.push_back(fault);
-    }
-
-    /// Rows with this `id` are rejected for good.
-    pub fn refuse(&self, id: i64) {
-        self.state().refused.insert(id);
-    }
-
-    /// Rows with this `id` are taken again.
-    pub fn accept(&self, id: i64) {
-        self.state().refused.remove(&id);
-    }
-
-    /// While down every call fails.
-    pub fn set_down(&self, down: bool) {
-        self.state().down = down;
-    }
-
-    /// How many calls the sink got, of any kind.
-    pub fn attempts(&self) -> u64 {
-        self.state().attempts
-    }
-
-    /// Whether all faults have happened.
-    pub fn are_over(&self) -> bool {
-        self.state().pending_faults.is_empty()
-    }
-
-    fn call(&self) -> Result<(), StageError> {
-        let mut state = self.state();
-        state.attempts += 1;
-        if state.down { Err(StageError::retry("the target is down")) } else { Ok(()) }
-    }
-
-    fn take(&self, these: &[TargetFault]) -> Option<TargetFault> {
-        let mut state = self.state();
-        if these.contains(state.pending_faults.front()?) { state.pending_faults.pop_front() } else { None }
-    }
-
-    fn state(&self) -> MutexGuard<'_, FaultState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -388,64 +300,6 @@ impl Upkeep for MemorySink {
         let own = |name: &str, run: &RunId| name == self.name && runs.contains(run);
         self.target.contents().marks.retain(|(name, run), _| !everything && !own(name, run));
         Ok(())
-    }
-}
-
-/// Takes everything and remembers it; keeps no watermark. Clones are the same sink.
-#[derive(Clone, Debug, Default)]
-pub struct CollectingSink {
-    taken: Arc<Mutex<Vec<Batch>>>,
-    /// How many of them were flushed.
-    durable: Arc<Mutex<usize>>,
-    faults: TargetFaults,
-}
-
-impl CollectingSink {
-    /// An empty one with mishaps to come.
-    pub fn new(faults: &TargetFaults) -> Self {
-        Self { taken: Arc::default(), durable: Arc::default(), faults: faults.clone() }
-    }
-
-    /// Everything written so far.
-    pub fn taken(&self) -> Vec<Batch> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The column `id` of everything written so far.
-    pub fn ids(&self) -> Vec<i64> {
-        self.taken().iter().flat_map(|batch| ids(&batch.records)).collect()
-    }
-}
-
-#[async_trait]
-impl Sink for CollectingSink {
-    async fn write(&mut self, batch: &Batch) -> Result<(), StageError> {
-        self.faults.call()?;
-        if self.faults.take(&[TargetFault::FailWrite]).is_some() {
-            return Err(StageError::retry("the collector fell over"));
-        }
-        if self.faults.take(&[TargetFault::Panic]).is_some() {
-            panic!("the collector panics");
-        }
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(batch.clone());
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<Option<Position>, StageError> {
-        self.faults.call()?;
-        let part = self.faults.take(&[TargetFault::FlushPart]).is_some();
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if part {
-            taken.truncate(*durable + 1);
-        }
-        *durable = taken.len();
-        Ok(taken.last().map(|batch| batch.position))
-    }
-
-    async fn watermark(&mut self, _run: RunId) -> Result<Option<Watermark>, StageError> {
-        self.faults.call()?;
-        Ok(None)
     }
 }
 

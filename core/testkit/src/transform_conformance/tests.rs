@@ -28,7 +28,7 @@ fn schema(name: &str) -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new(name, DataType::Int64, false)]))
 }
 
-fn batch(name: &str, values: &[i64]) -> RecordBatch {
+fn numbers(name: &str, values: &[i64]) -> RecordBatch {
     RecordBatch::try_new(schema(name), vec![Arc::new(Int64Array::from(values.to_vec()))]).unwrap()
 }
 
@@ -76,22 +76,20 @@ impl Transform for Sum {
             })
             .collect();
         *own = if *flaw == Flaw::OwnMemory || *flaw == Flaw::RemembersDiscarded { sum } else { *own };
-        if *flaw != Flaw::OwnMemory {
-            if !sums.is_empty() || *flaw == Flaw::PutsOnEmpty {
-                let more = i64::from(sums.is_empty());
-                state.put(b"sum", (sum + more).to_le_bytes().to_vec());
-            }
+        if *flaw != Flaw::OwnMemory && (!sums.is_empty() || *flaw == Flaw::PutsOnEmpty) {
+            let more = i64::from(sums.is_empty());
+            state.put(b"sum", (sum + more).to_le_bytes().to_vec());
         }
         let name = if *flaw == Flaw::OtherColumns { "total" } else { "sum" };
         let sums = if *flaw == Flaw::Dropping { &sums[..sums.len().saturating_sub(1)] } else { &sums };
-        Ok(super::tests::batch(name, sums))
+        Ok(numbers(name, sums))
     }
 }
 
 fn subject(flaw: Flaw) -> Subject {
     Subject {
         plan: Box::new(Sum(flaw, 0)),
-        batches: vec![batch("x", &[1, 2]), batch("x", &[3]), batch("x", &[4, 5])],
+        batches: vec![numbers("x", &[1, 2]), numbers("x", &[3]), numbers("x", &[4, 5])],
     }
 }
 
