@@ -93,6 +93,10 @@ impl Loader<'_> {
         let kind = Kind::Map(entries.collect());
         let head = self.document.add(Node { kind, ..node });
         let mut schema = schema_of::<FileKeys>();
+        // Said in better words below.
+        if let Some(name) = schema["properties"]["pipeline"].as_object_mut() {
+            name.remove("pattern");
+        }
         // These two have been checked on their own.
         schema["properties"]["variables"] = Value::Bool(true);
         schema["properties"]["plugins"] = Value::Bool(true);

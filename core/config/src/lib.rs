@@ -34,6 +34,7 @@ mod stage;
 mod tree;
 mod variables;
 
+pub use check::dialect::unchecked;
 pub use declarations::{Retired, Variable};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use environment::Environment;

@@ -11,11 +11,13 @@ use smiles_stage::{Problem, Registry, Segment};
 
 use crate::NodeId;
 use crate::check::checker::check;
+use crate::check::dialect::unchecked;
 use crate::diagnostic::{Diagnostic, origins};
 use crate::document::Kind;
 use crate::each::Items;
 use crate::keys::schema_of;
 use crate::loader::Loader;
+use crate::role::Role;
 use crate::tree::beside;
 
 /// One of `plugins:`.
@@ -116,6 +118,9 @@ impl Loader<'_> {
                 self.out.push(Diagnostic::warning(self.document.anchor(item), message).help(help));
             }
         }
+        for message in unchecked_by(&registry) {
+            self.out.push(Diagnostic::warning(self.document.anchor(entry.value), message));
+        }
         (registry, typed.value)
     }
 
@@ -135,16 +140,6 @@ impl Loader<'_> {
             );
             return Err(problem.help("give the whole path, beginning with `/`"));
         };
-        let is_word = |prefix: &String| {
-            prefix.starts_with(|first: char| first.is_ascii_lowercase())
-                && prefix
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-        };
-        if !prefix.as_ref().is_none_or(is_word) {
-            let at = smiles_stage::Path::root().key("prefix");
-            return Err(Problem::error(at, "a prefix is lower-case letters, digits and `_`, a letter first"));
-        }
         Ok(PluginDecl { path, sha256, timeout: timeout.map(|limit| limit.0), prefix })
     }
 
@@ -159,4 +154,17 @@ impl Loader<'_> {
         let notes = origins(&self.document, at);
         self.out.push(notes.into_iter().fold(diagnostic, Diagnostic::note));
     }
+}
+
+/// What the schemas of stages ask for in vain; those of the built-in ones ask for nothing so.
+fn unchecked_by(registry: &Registry) -> Vec<String> {
+    let sources = registry.all_sources().map(|stage| (Role::Source, stage.name(), stage.schema()));
+    let transforms = registry.all_transforms().map(|stage| (Role::Transform, stage.name(), stage.schema()));
+    let sinks = registry.all_sinks().map(|stage| (Role::Sink, stage.name(), stage.schema()));
+    let all = sources.chain(transforms).chain(sinks);
+    all.flat_map(|(role, name, schema)| {
+        let said = move |what| format!("the schema of the {} `{name}`: {what}", role.word());
+        unchecked(&schema).into_iter().map(said)
+    })
+    .collect()
 }
