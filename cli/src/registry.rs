@@ -1,5 +1,8 @@
 //! The built-in stages: the one list.
 
+#[cfg(test)]
+mod tests;
+
 use smiles_sink_http_api::HttpApi;
 use smiles_sink_postgres::Postgres;
 use smiles_sink_sqlite::Sqlite;

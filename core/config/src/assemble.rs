@@ -1,22 +1,19 @@
 //! The tree becomes a [`Pipeline`]: each part is resolved, typed by its schema and taken apart.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
-use smiles_stage::option::Size;
 
 use crate::check::checker::check;
-use crate::common::file_schema;
+use crate::common::{SinkKeys, TransformKeys};
 use crate::diagnostic::{Diagnostic, origins};
 use crate::document::{Entry, Kind, Node};
 use crate::each::Items;
+use crate::head::{self, FileKeys};
+use crate::keys::schema_of;
 use crate::loader::Loader;
 use crate::names::{LONGEST, Names, short};
-use crate::role::Role;
-use crate::sources::duration;
 use crate::stage::Stage;
-use crate::{DisabledTransform, JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, StartFrom, TransformDecl};
+use crate::{DisabledTransform, JournalDecl, NodeId, Pipeline, SinkDecl, TransformDecl};
 
 /// The least that a journal can be given: its tables alone take a good part of this.
 const SMALLEST: u64 = 64 << 10;
@@ -95,7 +92,11 @@ impl Loader<'_> {
         });
         let kind = Kind::Map(entries.collect());
         let head = self.document.add(Node { kind, ..node });
-        let mut schema = file_schema();
+        let mut schema = schema_of::<FileKeys>();
+        // Said in better words below.
+        if let Some(name) = schema["properties"]["pipeline"].as_object_mut() {
+            name.remove("pattern");
+        }
         // These two have been checked on their own.
         schema["properties"]["variables"] = Value::Bool(true);
         schema["properties"]["plugins"] = Value::Bool(true);
@@ -115,7 +116,7 @@ impl Loader<'_> {
             self.out.push(Diagnostic::error(self.document.anchor(entry.value), message).help(help));
         }
         let journal = typed.value.get("journal").cloned().unwrap_or_default();
-        let declared = journal_of(&journal);
+        let declared = head::journal(&journal);
         if let Some(entry) = self.document.entry(head, "journal").cloned() {
             self.limits(entry.value, &declared);
         }
@@ -151,7 +152,7 @@ impl Loader<'_> {
             if self.is_off(item) {
                 off.push(self.disabled_transform(item, stages.len(), registry));
                 shown.push(json!({ "enabled": false }));
-            } else if let Some(stage) = self.stage(item, &Items::Outside, Role::Transform, registry) {
+            } else if let Some(stage) = self.stage::<TransformKeys>(item, &Items::Outside, registry) {
                 shown.push(stage.shown.clone());
                 stages.push(stage);
             }
@@ -161,7 +162,7 @@ impl Loader<'_> {
 
     fn disabled_transform(&mut self, item: NodeId, place: usize, registry: &Registry) -> DisabledTransform {
         let before = self.out.len();
-        let stage = self.stage(item, &Items::Outside, Role::Transform, registry);
+        let stage = self.stage::<TransformKeys>(item, &Items::Outside, registry);
         let is_sound = self.out.len() == before;
         self.out.truncate(before);
         let plain = |key| {
@@ -175,9 +176,9 @@ impl Loader<'_> {
     }
 
     /// Each with the name it is called by; two of one name are one too many.
-    fn named(&mut self, stages: Vec<Stage>) -> Vec<TransformDecl> {
+    fn named(&mut self, stages: Vec<Stage<TransformKeys>>) -> Vec<TransformDecl> {
         let mut transforms = Vec::new();
-        let own = |stage: &Stage| stage.common.get("name").and_then(Value::as_str).map(str::to_owned);
+        let own = |stage: &Stage<TransformKeys>| stage.common.name.clone();
         let given: Vec<String> = stages.iter().filter_map(own).collect();
         let mut taken: Vec<String> = Vec::new();
         for stage in stages {
@@ -214,15 +215,13 @@ impl Loader<'_> {
                 continue;
             }
             off = false;
-            let Some(stage) = self.stage(entry.value, &Items::Outside, Role::Sink, registry) else {
+            let Some(stage) = self.stage::<SinkKeys>(entry.value, &Items::Outside, registry) else {
                 continue;
             };
             shown.insert(entry.key.clone(), stage.shown.clone());
-            let oldest = stage.common.get("from").and_then(Value::as_str) == Some("oldest");
-            let rows = stage.common.pointer("/batch/max_rows").and_then(Value::as_u64);
             sinks.push(SinkDecl {
-                from: if oldest { StartFrom::Oldest } else { StartFrom::Now },
-                max_rows: rows.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(10_000),
+                from: stage.common.from,
+                max_rows: usize::try_from(stage.common.batch.max_rows).unwrap_or(usize::MAX),
                 stage: stage.decl(entry.key),
             });
         }
@@ -264,20 +263,6 @@ impl Loader<'_> {
             }
         }
         notes
-    }
-}
-
-fn journal_of(value: &Value) -> JournalDecl {
-    let size = value.get("max_size").and_then(Value::as_str).and_then(|text| text.parse::<Size>().ok());
-    JournalDecl {
-        memory: value == "memory",
-        max_size: size.map_or(1 << 30, |size| size.0),
-        retain: value.get("retain").and_then(duration).unwrap_or(Duration::from_secs(24 * 3600)),
-        on_full: if value.get("on_full").is_some_and(|word| word == "drop_oldest") {
-            OnFull::DropOldest
-        } else {
-            OnFull::Block
-        },
     }
 }
 

@@ -1,115 +1,123 @@
-//! The keys that every stage of a role has beside its own options, and the keys of the file itself, as JSON Schema.
+//! The keys that every stage of a role has beside its own options.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use smiles_stage::option::Period;
 
+use crate::StartFrom;
 use crate::role::Role;
-use crate::{plugins, variables};
 
-impl Role {
-    pub(crate) const ALL: [Self; 3] = [Self::Source, Self::Transform, Self::Sink];
+/// Failed passes after which a period stretches.
+const STRETCH_AFTER: u32 = 5;
 
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Transform => "transform",
-            Self::Sink => "sink",
-        }
-    }
+/// The keys of one role; all have a default but `type`.
+pub(crate) trait StageKeys: DeserializeOwned + JsonSchema + Default {
+    const ROLE: Role;
+    /// `type:`.
+    fn type_name(&mut self) -> Option<String>;
+}
 
-    /// The keys taken out of the options, `type` among them.
-    pub(crate) fn keys(self) -> &'static [&'static str] {
-        match self {
-            Self::Source => &["type", "enabled", "every", "stretch_after", "for_each"],
-            Self::Transform => &["type", "name", "enabled"],
-            Self::Sink => &["type", "enabled", "from", "batch"],
-        }
-    }
+/// Of a source.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["type"]))]
+pub(crate) struct SourceKeys {
+    /// which source it is
+    #[serde(rename = "type")]
+    type_name: Option<String>,
+    /// false: as if it were not in the file
+    enabled: bool,
+    /// how often it is polled
+    pub(crate) every: Option<Period>,
+    /// failed polls after which it is polled less often, at least every 5 minutes; 0: never
+    pub(crate) stretch_after: u32,
+    /// one source per item of a JSON list: `${json:NAME:-}`
+    for_each: Option<Value>,
+}
 
-    /// Their schemas.
-    pub(crate) fn schema(self) -> Value {
-        let enabled = json!({ "type": "boolean", "default": true, "description": "false: as if it were not in the file" });
-        let about = json!({ "type": "string", "description": format!("which {} it is", self.word()) });
-        let properties = match self {
-            Self::Source => json!({
-                "type": about,
-                "enabled": enabled,
-                "every": { "type": "string", "format": "duration", "description": "how often it is polled" },
-                "stretch_after": {
-                    "type": "integer", "format": "uint32", "minimum": 0, "default": 5,
-                    "description": "failed polls after which it is polled less often, at least every 5 minutes; 0: never"
-                },
-                "for_each": { "description": "one source per item of a JSON list: `${json:NAME:-}`" }
-            }),
-            Self::Transform => json!({
-                "type": about,
-                "name": { "type": "string", "minLength": 1, "description": "its name in state and metrics; tells it from another transform of the same columns" },
-                "enabled": enabled
-            }),
-            Self::Sink => json!({
-                "type": about,
-                "enabled": enabled,
-                "from": {
-                    "enum": ["now", "oldest"], "default": "now",
-                    "description": "where a sink that is new to an existing journal begins"
-                },
-                "batch": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "properties": {
-                        "max_rows": {
-                            "type": "integer", "format": "uint32", "minimum": 1, "default": 10_000,
-                            "description": "how many rows one write may merge when the sink lags"
-                        }
-                    }
-                }
-            }),
-        };
-        json!({ "type": "object", "required": ["type"], "properties": properties })
+/// Of a transform.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["type"]))]
+pub(crate) struct TransformKeys {
+    /// which transform it is
+    #[serde(rename = "type")]
+    type_name: Option<String>,
+    /// its name in state and metrics; tells it from another transform of the same columns
+    #[schemars(length(min = 1))]
+    pub(crate) name: Option<String>,
+    /// false: as if it were not in the file
+    enabled: bool,
+}
+
+/// Of a sink.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["type"]))]
+pub(crate) struct SinkKeys {
+    /// which sink it is
+    #[serde(rename = "type")]
+    type_name: Option<String>,
+    /// false: as if it were not in the file
+    enabled: bool,
+    /// where a sink that is new to an existing journal begins
+    pub(crate) from: StartFrom,
+    /// how much it takes at once
+    pub(crate) batch: BatchKeys,
+}
+
+/// `batch:`.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BatchKeys {
+    /// how many rows one write may merge when the sink lags
+    #[schemars(range(min = 1))]
+    pub(crate) max_rows: u32,
+}
+
+impl Default for SourceKeys {
+    fn default() -> Self {
+        Self { type_name: None, enabled: true, every: None, stretch_after: STRETCH_AFTER, for_each: None }
     }
 }
 
-/// The keys of the file.
-pub(crate) fn file_schema() -> Value {
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["pipeline", "sources", "sinks"],
-        "properties": {
-            "pipeline": {
-                "type": "string", "minLength": 1, "pattern": "^[a-z][a-z0-9_-]*$",
-                "description": "a name for the pipeline; its journal and its state are kept under it"
-            },
-            "enabled": { "type": "boolean", "default": true, "description": "false: checked, but not run" },
-            "journal": journal_schema(),
-            "variables": variables::schema(),
-            "plugins": plugins::schema(),
-            "sources": { "type": "object", "description": "where rows come from, by name" },
-            "transforms": { "type": "array", "description": "what happens to every row, in order" },
-            "sinks": { "type": "object", "description": "where rows go, by name" }
-        }
-    })
+impl Default for TransformKeys {
+    fn default() -> Self {
+        Self { type_name: None, name: None, enabled: true }
+    }
 }
 
-fn journal_schema() -> Value {
-    json!({
-        "description": "the durable log between the sources and the sinks",
-        "oneOf": [
-            { "const": "memory", "description": "for tests: nothing survives the process" },
-            {
-                "type": "object",
-                "additionalProperties": false,
-                "properties": {
-                    "max_size": { "type": "string", "format": "size", "default": "1GiB" },
-                    "retain": {
-                        "type": "string", "format": "duration", "default": "24h",
-                        "description": "how long delivered batches stay"
-                    },
-                    "on_full": {
-                        "enum": ["block", "drop_oldest"], "default": "block",
-                        "description": "block: polls pause; drop_oldest: the oldest batches go"
-                    }
-                }
-            }
-        ]
-    })
+impl Default for SinkKeys {
+    fn default() -> Self {
+        Self { type_name: None, enabled: true, from: StartFrom::default(), batch: BatchKeys::default() }
+    }
+}
+
+impl Default for BatchKeys {
+    fn default() -> Self {
+        Self { max_rows: 10_000 }
+    }
+}
+
+impl StageKeys for SourceKeys {
+    const ROLE: Role = Role::Source;
+    fn type_name(&mut self) -> Option<String> {
+        self.type_name.take()
+    }
+}
+
+impl StageKeys for TransformKeys {
+    const ROLE: Role = Role::Transform;
+    fn type_name(&mut self) -> Option<String> {
+        self.type_name.take()
+    }
+}
+
+impl StageKeys for SinkKeys {
+    const ROLE: Role = Role::Sink;
+    fn type_name(&mut self) -> Option<String> {
+        self.type_name.take()
+    }
 }

@@ -15,7 +15,9 @@ mod each;
 mod environment;
 mod expression;
 mod file;
+mod head;
 mod items;
+mod keys;
 mod load;
 mod loader;
 mod names;
@@ -32,6 +34,7 @@ mod stage;
 mod tree;
 mod variables;
 
+pub use check::dialect::unchecked;
 pub use declarations::{Retired, Variable};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use environment::Environment;

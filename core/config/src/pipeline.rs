@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Points at a node of the loaded file, for diagnostics.
@@ -48,9 +50,11 @@ pub struct JournalDecl {
 }
 
 /// `journal.on_full`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum OnFull {
     /// Polls pause.
+    #[default]
     Block,
     /// The oldest batches go.
     DropOldest,
@@ -114,9 +118,11 @@ pub struct SinkDecl {
 }
 
 /// `from:`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum StartFrom {
     /// Batches accepted after it joined.
+    #[default]
     Now,
     /// Everything retained.
     Oldest,

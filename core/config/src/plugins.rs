@@ -3,16 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use smiles_stage::option::Period;
 use smiles_stage::{Problem, Registry, Segment};
 
 use crate::NodeId;
 use crate::check::checker::check;
+use crate::check::dialect::unchecked;
 use crate::diagnostic::{Diagnostic, origins};
 use crate::document::Kind;
 use crate::each::Items;
+use crate::keys::schema_of;
 use crate::loader::Loader;
-use crate::sources::duration;
+use crate::role::Role;
 use crate::tree::beside;
 
 /// One of `plugins:`.
@@ -52,38 +57,31 @@ impl Plugins for NoPlugins {
     }
 }
 
-/// The schema of `plugins:`.
-pub(crate) fn schema() -> Value {
-    let path = json!({ "type": "string", "minLength": 1, "description": "a shared library, from this file's folder" });
-    json!({
-        "type": "array",
-        "description": "libraries that add stage types",
-        "items": {
-            "oneOf": [
-                path,
-                {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": ["path"],
-                    "properties": {
-                        "path": path,
-                        "sha256": {
-                            "type": "string", "minLength": 64, "maxLength": 64, "pattern": "^[0-9a-fA-F]{64}$",
-                            "description": "refuse any other file"
-                        },
-                        "timeout": {
-                            "type": "string", "format": "duration", "default": "30s",
-                            "description": "how long one call into the plugin may take"
-                        },
-                        "prefix": {
-                            "type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 32,
-                            "description": "stands before each of its types in this file: with `my` its `csv` is `my_csv`"
-                        }
-                    }
-                }
-            ]
-        }
-    })
+/// a library: its path, or more
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum PluginKeys {
+    Path(#[schemars(length(min = 1), extend("description" = PATH))] String),
+    Options(PluginOptions),
+}
+
+const PATH: &str = "a shared library, from this file's folder";
+
+/// a library and how it is used
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PluginOptions {
+    #[schemars(length(min = 1), extend("description" = PATH))]
+    path: String,
+    /// refuse any other file
+    #[schemars(length(min = 64, max = 64), regex(pattern = r"^[0-9a-fA-F]{64}$"))]
+    sha256: Option<String>,
+    /// how long one call into the plugin may take
+    #[schemars(extend("default" = "30s"))]
+    timeout: Option<Period>,
+    /// stands before each of its types in this file: with `my` its `csv` is `my_csv`
+    #[schemars(length(max = 32), regex(pattern = r"^[a-z][a-z0-9_]*$"))]
+    prefix: Option<String>,
 }
 
 impl Loader<'_> {
@@ -98,7 +96,7 @@ impl Loader<'_> {
             return (registry, Value::Null);
         };
         let node = self.resolve(entry.value, &Items::Outside, false);
-        let typed = check(&self.document, node, &schema(), &[]);
+        let typed = check(&self.document, node, &schema_of::<Vec<PluginKeys>>(), &[]);
         let sound = typed.faults.is_empty();
         for fault in typed.faults {
             self.out.push(fault.diagnostic(&self.document));
@@ -120,34 +118,29 @@ impl Loader<'_> {
                 self.out.push(Diagnostic::warning(self.document.anchor(item), message).help(help));
             }
         }
+        for message in unchecked_by(&registry) {
+            self.out.push(Diagnostic::warning(self.document.anchor(entry.value), message));
+        }
         (registry, typed.value)
     }
 
     fn plugin(&self, item: NodeId, value: &Value) -> Result<PluginDecl, Problem> {
-        let text = |key: &str| value.get(key).and_then(Value::as_str);
-        let path = value.as_str().or_else(|| text("path")).unwrap_or_default();
+        // What cannot be read was told about before.
+        let PluginOptions { path, sha256, timeout, prefix } = match PluginKeys::deserialize(value) {
+            Ok(PluginKeys::Options(options)) => options,
+            Ok(PluginKeys::Path(path)) => PluginOptions { path, ..PluginOptions::default() },
+            Err(_) => PluginOptions::default(),
+        };
         let file = self.document.get(item).and_then(|node| self.document.sources.get(node.span.file.0));
         let from = file.map_or("", |source| source.path.as_str());
-        let Some(path) = self.tree.on_disk(&beside(from, path)) else {
+        let Some(path) = self.tree.on_disk(&beside(from, &path)) else {
             let problem = Problem::error(
                 smiles_stage::Path::root(),
                 "a built-in file cannot name a plugin by a relative path",
             );
             return Err(problem.help("give the whole path, beginning with `/`"));
         };
-        let timeout = value.get("timeout").and_then(duration);
-        let (sha256, prefix) = (text("sha256").map(str::to_owned), text("prefix").map(str::to_owned));
-        let is_word = |prefix: &String| {
-            prefix.starts_with(|first: char| first.is_ascii_lowercase())
-                && prefix
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-        };
-        if !prefix.as_ref().is_none_or(is_word) {
-            let at = smiles_stage::Path::root().key("prefix");
-            return Err(Problem::error(at, "a prefix is lower-case letters, digits and `_`, a letter first"));
-        }
-        Ok(PluginDecl { path, sha256, timeout, prefix })
+        Ok(PluginDecl { path, sha256, timeout: timeout.map(|limit| limit.0), prefix })
     }
 
     fn refused(&mut self, item: NodeId, problem: Problem) {
@@ -161,4 +154,17 @@ impl Loader<'_> {
         let notes = origins(&self.document, at);
         self.out.push(notes.into_iter().fold(diagnostic, Diagnostic::note));
     }
+}
+
+/// What the schemas of stages ask for in vain; those of the built-in ones ask for nothing so.
+fn unchecked_by(registry: &Registry) -> Vec<String> {
+    let sources = registry.all_sources().map(|stage| (Role::Source, stage.name(), stage.schema()));
+    let transforms = registry.all_transforms().map(|stage| (Role::Transform, stage.name(), stage.schema()));
+    let sinks = registry.all_sinks().map(|stage| (Role::Sink, stage.name(), stage.schema()));
+    let all = sources.chain(transforms).chain(sinks);
+    all.flat_map(|(role, name, schema)| {
+        let said = move |what| format!("the schema of the {} `{name}`: {what}", role.word());
+        unchecked(&schema).into_iter().map(said)
+    })
+    .collect()
 }

@@ -7,3 +7,15 @@ pub(crate) enum Role {
     Transform,
     Sink,
 }
+
+impl Role {
+    pub(crate) const ALL: [Self; 3] = [Self::Source, Self::Transform, Self::Sink];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Transform => "transform",
+            Self::Sink => "sink",
+        }
+    }
+}

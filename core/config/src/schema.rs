@@ -3,12 +3,14 @@
 use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
 
-use crate::common::file_schema;
+use crate::common::{SinkKeys, SourceKeys, TransformKeys};
+use crate::head::FileKeys;
+use crate::keys::schema_of;
 use crate::role::Role;
 
 /// The schema of every pipeline file that this registry can run.
 pub fn schema(registry: &Registry) -> Value {
-    let mut file = file_schema();
+    let mut file = schema_of::<FileKeys>();
     let mut definitions = Map::new();
     definitions.insert(
         "substitution".to_owned(),
@@ -58,7 +60,11 @@ fn described(name: &str, about: &str, schema: Value) -> (String, String, Value) 
 
 /// The role's common keys, and by `type` the options of each stage.
 fn add_role(role: Role, stages: Vec<(String, String, Value)>, definitions: &mut Map<String, Value>) {
-    let mut common = role.schema();
+    let mut common = match role {
+        Role::Source => schema_of::<SourceKeys>(),
+        Role::Transform => schema_of::<TransformKeys>(),
+        Role::Sink => schema_of::<SinkKeys>(),
+    };
     loosen(&mut common);
     let names: Vec<&str> = stages.iter().map(|(name, ..)| name.as_str()).collect();
     let variable = json!({ "$ref": "#/$defs/substitution" });

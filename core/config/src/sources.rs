@@ -1,22 +1,16 @@
 //! `sources:`, each made once or once per item.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
-use smiles_stage::option::Period;
 
+use crate::common::SourceKeys;
 use crate::diagnostic::Diagnostic;
 use crate::document::Entry;
 use crate::each::Items;
 use crate::items::Refused;
 use crate::loader::Loader;
 use crate::names::Names;
-use crate::role::Role;
 use crate::{NodeId, SourceDecl};
-
-/// Failed passes after which a period stretches.
-const STRETCH_AFTER: u32 = 5;
 
 /// The sources found so far.
 #[derive(Default)]
@@ -71,24 +65,19 @@ impl Loader<'_> {
         if let Some(diagnostic) = names.source(&name, entry.span, origin) {
             self.out.push(diagnostic);
         }
-        let Some(stage) = self.stage(entry.value, items, Role::Source, registry) else { return };
+        let Some(stage) = self.stage::<SourceKeys>(entry.value, items, registry) else { return };
         sources.shown.insert(name.clone(), stage.shown.clone());
-        if stage.common.get("every").and_then(duration).is_some_and(|every| every.is_zero()) {
+        let every = stage.common.every.map(|every| every.0);
+        if every.is_some_and(|every| every.is_zero()) {
             let at = self.document.entry(stage.node, "every").map(|entry| entry.value);
             let span = at.and_then(|at| self.document.anchor(at));
             let message = "no time between two polls: the source would be polled without a pause";
             self.out.push(Diagnostic::error(span, message).help("write how often, such as `60s`".to_owned()));
         }
-        let stretch = stage.common.get("stretch_after").and_then(Value::as_u64);
         sources.list.push(SourceDecl {
-            every: stage.common.get("every").and_then(duration),
-            stretch_after: stretch.map_or(STRETCH_AFTER, |after| u32::try_from(after).unwrap_or(u32::MAX)),
+            every,
+            stretch_after: stage.common.stretch_after,
             stage: stage.decl(name),
         });
     }
-}
-
-/// A typed duration.
-pub(crate) fn duration(value: &Value) -> Option<Duration> {
-    Some(value.as_str()?.parse::<Period>().ok()?.0)
 }

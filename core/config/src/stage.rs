@@ -4,26 +4,28 @@ use serde_json::{Map, Value, json};
 use smiles_stage::{Registry, did_you_mean};
 
 use crate::check::checker::check;
+use crate::common::StageKeys;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Document, Entry, Kind, Node};
 use crate::each::Items;
+use crate::keys::{read, schema_of};
 use crate::loader::Loader;
 use crate::role::Role;
 use crate::secret::REDACTED;
 use crate::{NodeId, StageDecl};
 
 /// A stage's part of the file, typed.
-pub(crate) struct Stage {
+pub(crate) struct Stage<K> {
     pub(crate) node: NodeId,
     pub(crate) type_name: String,
     /// The keys every stage of the role has.
-    pub(crate) common: Value,
+    pub(crate) common: K,
     options: Value,
     /// Both, without secrets.
     pub(crate) shown: Value,
 }
 
-impl Stage {
+impl<K> Stage<K> {
     pub(crate) fn decl(self, name: String) -> StageDecl {
         StageDecl { name, type_name: self.type_name, options: self.options, node: self.node }
     }
@@ -31,22 +33,26 @@ impl Stage {
 
 impl Loader<'_> {
     /// Resolves and types a stage; `None`: it has been said why not.
-    pub(crate) fn stage(
+    pub(crate) fn stage<K: StageKeys>(
         &mut self,
         id: NodeId,
         items: &Items<'_>,
-        role: Role,
         registry: &Registry,
-    ) -> Option<Stage> {
+    ) -> Option<Stage<K>> {
+        let role = K::ROLE;
         let id = if role == Role::Source { self.without_for_each(id) } else { id };
         let node = self.resolve(id, items, false);
         if self.is_flooded() {
             return None;
         }
-        let (common, own) = self.split(node, role)?;
-        let (type_name, typed) = self.common(common, role, registry)?;
+        let keys = schema_of::<K>();
+        let known: Vec<&str> = names(&keys).collect();
+        let (common, own) = self.split(node, role, &known)?;
+        let typed = self.common(common, role, &keys, registry);
+        let mut read: K = read(&typed);
+        let type_name = read.type_name()?;
         let schema = self.options_schema(common, role, &type_name, registry)?;
-        let options = check(&self.document, own, &schema, role.keys());
+        let options = check(&self.document, own, &schema, &known);
         for fault in options.faults {
             self.out.push(fault.diagnostic(&self.document));
         }
@@ -56,7 +62,7 @@ impl Loader<'_> {
                 shown.extend(part);
             }
         }
-        Some(Stage { node, type_name, common: typed, options: options.value, shown: Value::Object(shown) })
+        Some(Stage { node, type_name, common: read, options: options.value, shown: Value::Object(shown) })
     }
 
     /// `enabled: false`. What it leaves out is not looked at: a variable it names may be unset.
@@ -83,7 +89,7 @@ impl Loader<'_> {
     }
 
     /// The role's keys and the others, as two maps in the stage's place.
-    fn split(&mut self, node: NodeId, role: Role) -> Option<(NodeId, NodeId)> {
+    fn split(&mut self, node: NodeId, role: Role, keys: &[&str]) -> Option<(NodeId, NodeId)> {
         let place = self.document.get(node).cloned()?;
         let Kind::Map(entries) = place.kind.clone() else {
             if !matches!(place.kind, Kind::Broken) {
@@ -93,15 +99,15 @@ impl Loader<'_> {
             return None;
         };
         let (common, own): (Vec<Entry>, Vec<Entry>) =
-            entries.into_iter().partition(|entry| role.keys().contains(&entry.key.as_str()));
+            entries.into_iter().partition(|entry| keys.contains(&entry.key.as_str()));
         let common = self.document.add(Node { kind: Kind::Map(common), ..place.clone() });
         let own = self.document.add(Node { kind: Kind::Map(own), ..place });
         Some((common, own))
     }
 
-    /// The stage's type and its common keys.
-    fn common(&mut self, common: NodeId, role: Role, registry: &Registry) -> Option<(String, Value)> {
-        let typed = check(&self.document, common, &role.schema(), &[]);
+    /// The stage's common keys.
+    fn common(&mut self, common: NodeId, role: Role, keys: &Value, registry: &Registry) -> Value {
+        let typed = check(&self.document, common, keys, &[]);
         let without_type = self.document.entry(common, "type").is_none();
         for fault in typed.faults {
             let mut diagnostic = fault.diagnostic(&self.document);
@@ -110,8 +116,7 @@ impl Loader<'_> {
             }
             self.out.push(diagnostic);
         }
-        let type_name = typed.value.get("type").and_then(Value::as_str)?.to_owned();
-        Some((type_name, typed.value))
+        typed.value
     }
 
     fn options_schema(
@@ -134,6 +139,11 @@ impl Loader<'_> {
         }
         schema
     }
+}
+
+/// The keys of a schema.
+fn names(schema: &Value) -> impl Iterator<Item = &str> {
+    schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys).map(String::as_str)
 }
 
 fn known_types(role: Role, registry: &Registry) -> Option<String> {

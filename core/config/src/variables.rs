@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use smiles_stage::{Severity, did_you_mean};
 
@@ -11,30 +13,30 @@ use crate::declarations::{Retired, Variable, unread};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Kind, Node, Scalar};
 use crate::expression::{Form, Otherwise, parse, references};
+use crate::keys::{read, schema_of};
 use crate::loader::Loader;
 use crate::secret::is_secret_name;
 
-/// The schema of `variables:`.
-pub(crate) fn schema() -> Value {
-    json!({
-        "type": "object",
-        "description": "what the variables of this file mean",
-        "additionalProperties": {
-            "type": "object",
-            "additionalProperties": false,
-            "properties": {
-                "type": { "enum": ["string", "integer", "number", "boolean", "duration", "size", "json"] },
-                "minimum": { "type": "number" },
-                "maximum": { "type": "number" },
-                "one_of": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
-                "secret": { "type": "boolean" },
-                "description": { "type": "string" },
-                "retired": { "type": "string", "description": "why it has no effect any more" },
-                "unused": { "type": "boolean", "description": "other files use it, this one does not" },
-                "process": { "type": "boolean", "description": "the program itself reads it" }
-            }
-        }
-    })
+/// what the variables of this file mean
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct VariableKeys {
+    #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["string", "integer", "number", "boolean", "duration", "size", "json"]))]
+    type_name: Option<String>,
+    minimum: Option<f64>,
+    maximum: Option<f64>,
+    #[schemars(length(min = 1))]
+    one_of: Option<Vec<String>>,
+    secret: bool,
+    description: Option<String>,
+    /// why it has no effect any more
+    retired: Option<String>,
+    /// other files use it, this one does not
+    unused: bool,
+    /// the program itself reads it
+    process: bool,
 }
 
 /// A `${...}` somewhere in the file.
@@ -65,7 +67,7 @@ impl Loader<'_> {
     }
 
     fn declare(&mut self, entry: &Entry) {
-        let typed = check(&self.document, entry.value, &schema(), &[]);
+        let typed = check(&self.document, entry.value, &schema_of::<BTreeMap<String, VariableKeys>>(), &[]);
         for fault in typed.faults {
             self.out.push(fault.diagnostic(&self.document));
         }
@@ -246,21 +248,18 @@ fn uses_in(node: NodeId, text: &str, found: &mut Vec<Use>) {
 }
 
 fn variable(name: &str, declared: &Value) -> Variable {
-    let text = |key: &str| declared.get(key).and_then(Value::as_str).map(str::to_owned);
-    let flag = |key: &str| declared.get(key).and_then(Value::as_bool).unwrap_or(false);
-    let number = |key: &str| declared.get(key).and_then(Value::as_f64);
-    let words = declared.get("one_of").and_then(Value::as_array).into_iter().flatten();
+    let keys: VariableKeys = read(declared);
     Variable {
         name: name.to_owned(),
-        type_name: Some(text("type").unwrap_or_else(|| "string".to_owned())),
-        minimum: number("minimum"),
-        maximum: number("maximum"),
-        one_of: words.filter_map(Value::as_str).map(str::to_owned).collect(),
-        secret: flag("secret") || is_secret_name(name),
-        description: text("description"),
-        retired: text("retired"),
-        unused: flag("unused"),
-        process: flag("process"),
+        type_name: keys.type_name.or_else(|| Some("string".to_owned())),
+        minimum: keys.minimum,
+        maximum: keys.maximum,
+        one_of: keys.one_of.unwrap_or_default(),
+        secret: keys.secret || is_secret_name(name),
+        description: keys.description,
+        retired: keys.retired,
+        unused: keys.unused,
+        process: keys.process,
         ..Variable::default()
     }
 }

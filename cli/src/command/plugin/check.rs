@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use smiles_config::unchecked;
 use smiles_plugin_host::PluginFile;
 use smiles_plugin_host::conformance::{Listener, Outcome, Setup, run as run_checks};
 use smiles_runtime::SystemClock;
@@ -28,6 +29,9 @@ pub(crate) fn run(args: &PluginCheckArgs) -> Result<(), Failure> {
     let probed = plugins::host()?.probe(&file).map_err(Failure::configuration)?;
     for stage in &probed.stages {
         warn_if_built_in(stage.meta.role, &stage.meta.type_name)?;
+        if let [first, ..] = unchecked(&stage.schema).as_slice() {
+            return Err(anyhow!("the schema of `{}`: {first}", stage.meta.type_name).into());
+        }
     }
     let program = std::env::current_exe().context("cannot find this program to start it again")?;
     let mut child = Command::new(program);

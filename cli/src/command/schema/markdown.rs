@@ -135,6 +135,8 @@ fn table(schema: &Value) -> String {
             Some(Value::String(text)) if text.is_empty() => "–".to_owned(),
             Some(Value::Object(members)) if members.is_empty() => "–".to_owned(),
             Some(Value::String(text)) => format!("`{text}`"),
+            Some(Value::Object(map)) if map.is_empty() => "–".to_owned(),
+            Some(Value::Array(list)) if list.is_empty() => "–".to_owned(),
             Some(Value::Object(_) | Value::Array(_)) => "as below".to_owned(),
             Some(value) => format!("`{value}`"),
         };

@@ -34,6 +34,11 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// The same of a key, which is no node.
+    pub(super) fn about(self, key: &str) -> Self {
+        Self { node: NodeId::NOWHERE, message: format!("the key `{key}`: {}", self.message), ..self }
+    }
+
     /// As a diagnostic, with the variables the value came from.
     pub(crate) fn diagnostic(self, document: &Document) -> Diagnostic {
         let diagnostic = Diagnostic::error(self.span, self.message).help(self.help);
@@ -77,7 +82,7 @@ impl Check<'_> {
                 typed = self.merge(typed, chosen, by);
             }
         }
-        typed
+        self.conditions(node, schema, typed, depth)
     }
 
     /// What the schema itself says, without the schemas it refers to.
@@ -110,6 +115,11 @@ impl Check<'_> {
         typed.faults.push(self.fault(node, 1, message));
         typed
     }
+}
+
+/// Types a node of another document by a part of the schema `root`.
+pub(super) fn check_as_part(document: &Document, node: NodeId, part: &Value, root: &Value) -> Typed {
+    Check { document, root, also: &[], top: node }.node(node, part, 0)
 }
 
 /// Types `node` by `schema`; `also` are keys taken out before.

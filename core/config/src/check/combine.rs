@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::check::checker::{Check, MAX_DEPTH, Typed};
 
@@ -63,6 +63,14 @@ impl<'a> Check<'a> {
         }
         if let Some(target) = self.target(schema) {
             open |= self.names(target, found, depth + 1);
+        }
+        for keyword in ["if", "then", "else"] {
+            open |= schema.get(keyword).is_some_and(|part| self.names(part, found, depth + 1));
+        }
+        for part in
+            schema.get("dependentSchemas").and_then(Value::as_object).into_iter().flat_map(Map::values)
+        {
+            open |= self.names(part, found, depth + 1);
         }
         for keyword in ["allOf", "oneOf", "anyOf"] {
             for part in schema.get(keyword).and_then(Value::as_array).into_iter().flatten() {

@@ -1,11 +1,13 @@
 //! Types the tree by JSON Schema: every node becomes the value its schema asks for, and everything that does not
-//! fit is told with its place. Covers what schemars writes and what people write by hand; unknown keywords are
-//! passed over.
+//! fit is told with its place. What of JSON Schema is covered stands in `dialect`.
 
 pub(crate) mod checker;
 mod choice;
 mod combine;
+mod condition;
 mod describe;
+pub(crate) mod dialect;
 pub(crate) mod natural;
+mod pattern;
 mod scalar;
 mod shape;

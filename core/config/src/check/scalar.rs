@@ -9,6 +9,7 @@ use crate::NodeId;
 use crate::check::checker::{Check, Typed};
 use crate::check::describe::{allowed_values, bare, types};
 use crate::check::natural::{boolean, float, integer, natural, whole};
+use crate::check::pattern::compiled;
 use crate::document::Scalar;
 
 /// A scalar of another type than asked for is far off, but nearer than a list in place of a map.
@@ -63,9 +64,10 @@ impl Check<'_> {
         }
         let (message, help) = match &typed.value {
             Value::Number(number) => (range(number, schema), None),
-            Value::String(text) => match length(text, schema) {
-                Some(message) => (Some(message), None),
-                None => format(text, schema),
+            Value::String(text) => match (length(text, schema), unmatched(text, schema)) {
+                (Some(message), _) => (Some(message), None),
+                (None, Some(pattern)) => (Some(format!("a text of the form `{pattern}`")), about(schema)),
+                (None, None) => format(text, schema),
             },
             _ => (None, None),
         };
@@ -196,11 +198,22 @@ fn length(text: &str, schema: &Value) -> Option<String> {
     }
 }
 
-/// The one form of `pattern` that is checked here: `^` and letters that stand for themselves.
+/// The pattern that the text is not of.
+fn unmatched<'a>(text: &str, schema: &'a Value) -> Option<&'a str> {
+    let pattern = schema.get("pattern")?.as_str()?;
+    compiled(pattern).is_some_and(|known| !known.is_match(text)).then_some(pattern)
+}
+
+/// A `pattern` that is told in words: `^` and letters that stand for themselves.
 fn prefix(schema: &Value) -> Option<&str> {
     let prefix = schema.get("pattern")?.as_str()?.strip_prefix('^')?;
     let literal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'/' | b'-' | b'_');
     (!prefix.is_empty() && prefix.bytes().all(literal)).then_some(prefix)
+}
+
+/// The first line of what the schema says of itself.
+fn about(schema: &Value) -> Option<String> {
+    Some(schema.get("description")?.as_str()?.lines().next()?.to_owned())
 }
 
 /// What the format expects, and advice, if the text is not of it.

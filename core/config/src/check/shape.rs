@@ -5,7 +5,8 @@ use smiles_stage::did_you_mean;
 
 use crate::NodeId;
 use crate::check::checker::{Check, Fault, Typed};
-use crate::check::describe::types;
+use crate::check::describe::{allowed_values, one_of, types};
+use crate::check::pattern::compiled;
 use crate::document::Entry;
 
 /// A list in place of a map is as far off as it gets.
@@ -17,8 +18,10 @@ impl Check<'_> {
         if let Some(typed) = self.wrong_shape(node, schema, "array") {
             return typed;
         }
-        let prefix = schema.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let rest = schema.get("items");
+        let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array);
+        // Before 2020 a list of schemas was called `items`, and what follows them `additionalItems`.
+        let rest = schema.get(if list("items").is_some() { "additionalItems" } else { "items" });
+        let prefix = list("prefixItems").or_else(|| list("items")).map_or(&[][..], Vec::as_slice);
         let mut faults = Vec::new();
         let mut values = Vec::new();
         for (index, item) in items.iter().enumerate() {
@@ -40,7 +43,7 @@ impl Check<'_> {
             }
         }
         let guided = !types(schema).is_empty() || rest.is_some() || !prefix.is_empty();
-        Typed { value: Value::Array(values), faults, guided }
+        self.among_allowed(node, schema, Typed { value: Value::Array(values), faults, guided })
     }
 
     pub(super) fn map(&self, node: NodeId, entries: &[Entry], schema: &Value, depth: usize) -> Typed {
@@ -53,8 +56,12 @@ impl Check<'_> {
         let open = self.names(schema, &mut known, 0);
         let (mut faults, mut values, mut strangers) = (Vec::new(), Map::new(), Vec::new());
         for entry in entries {
-            if let Some(schema) = key_schema(schema, &entry.key) {
-                let typed = self.node(entry.value, schema, depth + 1);
+            let mut schemas = key_schemas(schema, &entry.key).into_iter();
+            if let Some(schema) = schemas.next() {
+                let first = self.node(entry.value, schema, depth + 1);
+                let more =
+                    |typed, schema| self.merge(typed, self.node(entry.value, schema, depth + 1), schema);
+                let typed = schemas.fold(first, more);
                 faults.extend(typed.faults);
                 values.insert(entry.key.clone(), typed.value);
             } else if let Some(fault) = self.renamed(entry, schema) {
@@ -71,13 +78,25 @@ impl Check<'_> {
         faults.extend(self.count(node, entries.len(), schema, ("minProperties", "maxProperties"), "entry"));
         let says = ["properties", "additionalProperties", "patternProperties", "required"];
         let guided = !types(schema).is_empty() || says.iter().any(|keyword| schema.get(keyword).is_some());
-        Typed { value: Value::Object(values), faults, guided }
+        self.among_allowed(node, schema, Typed { value: Value::Object(values), faults, guided })
+    }
+
+    /// `const` and `enum` of lists and maps.
+    fn among_allowed(&self, node: NodeId, schema: &Value, typed: Typed) -> Typed {
+        match allowed_values(schema) {
+            Some(values) if !values.contains(&&typed.value) => {
+                let message = format!("expected {}, found {}", one_of(&values), self.found(node));
+                self.refuse(node, typed, &message)
+            }
+            _ => typed,
+        }
     }
 
     fn wrong_shape(&self, node: NodeId, schema: &Value, shape: &str) -> Option<Typed> {
         let allowed = types(schema);
-        let values = schema.get("const").or_else(|| schema.get("enum")).is_some();
-        if (allowed.is_empty() && !values) || allowed.contains(&shape) {
+        let of_shape = |value: &&Value| if shape == "array" { value.is_array() } else { value.is_object() };
+        let open = allowed_values(schema).is_none_or(|values| values.iter().any(of_shape));
+        if (allowed.is_empty() && open) || allowed.contains(&shape) {
             return None;
         }
         let message = format!("expected {}, found {}", self.expected(schema), self.found(node));
@@ -153,31 +172,15 @@ impl Check<'_> {
     }
 }
 
-/// The schema of a key's value.
-fn key_schema<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
-    let named = schema.get("properties").and_then(|properties| properties.get(key));
-    let by_pattern = || {
-        let patterns = schema.get("patternProperties")?.as_object()?;
-        patterns.iter().find(|(pattern, _)| matches(pattern, key)).map(|(_, schema)| schema)
-    };
+/// The schemas of a key's value.
+fn key_schemas<'a>(schema: &'a Value, key: &str) -> Vec<&'a Value> {
+    let map = |keyword: &str| schema.get(keyword).and_then(Value::as_object);
+    let named = map("properties").and_then(|properties| properties.get(key));
+    // A pattern that is not understood must not refuse a good file.
+    let matches = |pattern: &str| compiled(pattern).is_none_or(|pattern| pattern.is_match(key));
+    let patterns = map("patternProperties").into_iter().flatten();
+    let by_pattern = patterns.filter(|(pattern, _)| matches(pattern)).map(|(_, schema)| schema);
+    let found: Vec<&Value> = named.into_iter().chain(by_pattern).collect();
     let other = || schema.get("additionalProperties").filter(|schema| schema.is_object());
-    named.or_else(by_pattern).or_else(other)
-}
-
-/// The patterns schemars writes for maps with number keys, `^prefix`, and anything else taken as a match:
-/// a pattern that is not understood must not refuse a good file.
-fn matches(pattern: &str, key: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match pattern {
-        r"^\d+$" | "^[0-9]+$" => digits(key),
-        r"^-?\d+$" => digits(key.strip_prefix('-').unwrap_or(key)),
-        _ => match pattern.strip_prefix('^') {
-            Some(prefix)
-                if prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) =>
-            {
-                key.starts_with(prefix)
-            }
-            _ => true,
-        },
-    }
+    if found.is_empty() { other().into_iter().collect() } else { found }
 }

@@ -23,7 +23,7 @@ pub struct Config {
     pub store: Option<String>,
     /// How long after its last success a source counts as gone (or three of its periods, if that is longer).
     #[serde(default = "five_minutes")]
-    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    #[schemars(with = "Period")]
     pub offline_after: String,
     /// The local clock (an IANA name): days of history begin at its midnight.
     #[serde(default = "utc")]
@@ -113,16 +113,16 @@ pub struct Limits {
     #[schemars(range(min = 8, max = 65536))]
     pub connections: usize,
     /// How long a client may take to send a request, and to be idle between two.
-    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    #[schemars(with = "Period")]
     pub request_head: String,
     /// How long a client may take nothing of an answer before it is hung up on.
-    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    #[schemars(with = "Period")]
     pub stall: String,
     /// How long a long answer may take altogether.
-    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    #[schemars(with = "Period")]
     pub transfer: String,
     /// How long an answer may take to be ready.
-    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    #[schemars(with = "Period")]
     pub answer: String,
     /// Questions to the store at a time; others wait.
     #[schemars(range(min = 1, max = 1024))]
@@ -134,7 +134,7 @@ pub struct Limits {
     #[schemars(range(min = 1, max = 4096))]
     pub followers: usize,
     /// Silence on `/api/events` after which a comment shows that the line is alive; shorter than a proxy's patience.
-    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    #[schemars(with = "Period")]
     pub heartbeat: String,
 }
 
