@@ -134,7 +134,7 @@ impl Loader<'_> {
         if schema.is_none() && !self.without_plugins {
             let at = self.document.entry(common, "type").and_then(|entry| self.document.anchor(entry.value));
             let message = format!("there is no {} of type `{}`", role.word(), name.escape_debug());
-            let help = did_you_mean(name, names(role, registry));
+            let help = did_you_mean(name, type_names(role, registry));
             self.out.push(Diagnostic::error(at, message).help(help));
         }
         schema
@@ -147,11 +147,11 @@ fn names(schema: &Value) -> impl Iterator<Item = &str> {
 }
 
 fn known_types(role: Role, registry: &Registry) -> Option<String> {
-    let names = names(role, registry);
+    let names = type_names(role, registry);
     (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
 }
 
-fn names(role: Role, registry: &Registry) -> Vec<&str> {
+fn type_names(role: Role, registry: &Registry) -> Vec<&str> {
     match role {
         Role::Source => registry.all_sources().map(|factory| factory.name()).collect(),
         Role::Transform => registry.all_transforms().map(|factory| factory.name()).collect(),
