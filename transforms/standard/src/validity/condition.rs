@@ -24,6 +24,7 @@ pub(crate) struct Condition {
 /// What a column may be compared with.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "Value")]
 pub(crate) enum ConditionValue {
     /// A truth value.
     Bool(bool),
