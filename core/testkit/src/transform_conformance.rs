@@ -160,7 +160,8 @@ fn an_empty_batch_passes(subject: &Subject) {
     let mut batches = subject.batches.clone();
     batches.insert(1, empty);
     let (with, without) = (subject.through(&batches, false), subject.through(&subject.batches, false));
-    assert_eq!(with, without, "a batch without rows changed what came after it");
+    // That a poll brought no rows may be remembered.
+    assert_eq!(with.0, without.0, "a batch without rows changed what came after it");
     assert!(state.put.is_empty());
 }
 

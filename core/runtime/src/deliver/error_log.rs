@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(errors.sentences(), [said]);
         let log = logged(|| (0..QUIET + 5).for_each(|_| errors.delivered("roof", "store")));
         let [line] = log.as_slice() else { panic!("{log:?}") };
-        assert!(line.contains("no more rows") && line.contains("rows=10000"), "{line}");
+        assert!(line.contains("no longer rejects rows") && line.contains("rows=10000"), "{line}");
         assert!(errors.sentences().is_empty());
     }
 

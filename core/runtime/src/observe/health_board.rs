@@ -395,7 +395,7 @@ mod tests {
                 "`store` lost 40 rows (target went back); `smiles journal ack` acknowledges it",
                 "`store` never got 3 rows: the journal was full and `on_full: drop_oldest`; `smiles journal ack` \
                  acknowledges it",
-                "`store` has stopped until a person acts: the password is wrong",
+                "`store` is halted until its cause is fixed: the password is wrong",
                 "the journal's tail was torn; 1 batch set aside",
             ]
         );

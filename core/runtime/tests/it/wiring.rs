@@ -118,7 +118,7 @@ fn every_complaint_is_made_at_once() {
         (yaml(a, "api: { type: reader, store: shelf }, shelf: { type: shelf }"), &[]),
         (
             yaml("A: { type: dtu }", "s: { type: target }"),
-            &["`A` is asked once per `every:`, which is missing (add, for instance, `every: 60s`)"],
+            &["`A` is polled once per `every:`, which is missing (add, for instance, `every: 60s`)"],
         ),
         (yaml("A: { type: stream }", "s: { type: target }"), &[]),
         (yaml(a, "api: { type: reader, store: off }, off: { type: shelf, enabled: false }"), &[]),
