@@ -5,8 +5,6 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::write_text;
-
 /// Appends a document that is known to be JSON.
 pub(super) fn write(out: &mut String, text: &str) {
     let text = text.trim();
@@ -40,7 +38,7 @@ fn object(out: &mut String, mut members: IndexMap<String, &RawValue>) {
         if place > 0 {
             out.push(',');
         }
-        write_text(out, &name);
+        out.push_str(&serde_json::to_string(&name).unwrap_or_default());
         out.push(':');
         write(out, member.get());
     }
