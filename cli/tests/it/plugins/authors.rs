@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{cargo, compile, passes_check, run, rust_plugin, rust_plugin_with, said};
+use super::{cargo, compile, compile_with, numbered, passes_check, run, rust_plugin, rust_plugin_with, said};
 use crate::bridge::{finish, root};
 
 #[test]
@@ -67,7 +67,7 @@ fn the_tutorial_builds_and_its_pipeline_runs() {
     }
     let library = cargo(&place.join("totals"), &[]);
     passes_check(&library, None);
-    let c = super::compile_with(&root().join("plugins/abi"), &place.join("totals.c"), place, &[]);
+    let c = compile_with(&root().join("plugins/abi"), &place.join("totals.c"), place, &[]);
     passes_check(&c, None);
     let yaml = &files[3].1;
     for library in [library, c] {
@@ -217,4 +217,25 @@ fn a_plugin_works_whatever_it_was_optimised_for() {
     passes_check(&library, None);
     let about = said(&finish(&["plugin", "inspect", "libpanicking.so"], &[], folder.path()));
     assert!(about.contains("panic abort"), "{about}");
+}
+
+#[test]
+fn a_schema_that_asks_for_what_is_not_checked_is_refused_to_its_author_and_still_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = fs::read_to_string(root().join("plugins/examples/csv/csv.c")).unwrap();
+    let odd = r#"\"minLength\":1,\"pattern\":\"(?=/)\","#;
+    fs::write(folder.path().join("odd.c"), source.replacen(r#"\"minLength\":1,"#, odd, 1)).unwrap();
+    let library = compile_with(&root().join("plugins/abi"), &folder.path().join("odd.c"), folder.path(), &[]);
+    let place = "`pattern` at `/properties/folder/pattern` is not checked here";
+    let refused = finish(&["plugin", "check", library.to_str().unwrap()], &[], folder.path());
+    assert!(!refused.status.success() && said(&refused).contains(place), "{}", said(&refused));
+    let yaml = format!(
+        "pipeline: p\njournal: memory\nplugins: [libodd.so]\nsources: {{a: {}}}\nsinks: {{b: {{type: csv, folder: .}}}}\n",
+        numbered(1, 1)
+    );
+    fs::write(folder.path().join("pipeline.yaml"), yaml).unwrap();
+    let checked = finish(&["check", "pipeline.yaml"], &[], folder.path());
+    let told = said(&checked);
+    assert!(checked.status.success(), "{told}");
+    assert!(told.contains("warning: the schema of the sink `csv`") && told.contains(place), "{told}");
 }
