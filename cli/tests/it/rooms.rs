@@ -138,7 +138,9 @@ fn imports(name: &str) -> Imports {
     };
     let of = |(at, code): (&Vec<String>, &String)| {
         let targets = paths(code).into_iter().filter_map(|path| {
-            let absolute = match path.first().map(String::as_str)? {
+            // `pub(super)` imports nothing.
+            let named = path.iter().any(|part| part != "super");
+            let absolute = match path.first().map(String::as_str).filter(|_| named)? {
                 "crate" => path[1..].to_vec(),
                 "self" => [at, &path[1..]].concat(),
                 "super" => {

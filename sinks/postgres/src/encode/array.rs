@@ -6,7 +6,8 @@ use arrow_array::{Array, ArrayRef};
 use bytes::{BufMut, BytesMut};
 use postgres_types::{IsNull, ToSql, Type, to_sql_checked};
 
-use super::{Cells, Unfit, Wire};
+use crate::encode::cells::{Cells, Unfit};
+use crate::encode::wire::Wire;
 
 /// The cells of a column as a one-dimensional array, encoded already.
 #[derive(Debug)]

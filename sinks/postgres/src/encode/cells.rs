@@ -10,8 +10,8 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 
-use super::Wire;
-use super::numeric;
+use crate::encode::numeric;
+use crate::encode::wire::Wire;
 
 /// Microseconds from 1970 to 2000, where PostgreSQL counts from.
 const EPOCH: i64 = 946_684_800_000_000;
