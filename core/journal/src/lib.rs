@@ -25,5 +25,5 @@ pub use ledger::correction::{CorrectableState, Correction};
 pub use ledger::old_copy::{OldBatches, OldCopy};
 pub use ledger::selection::{DeadLetterName, NotADeadLetterName, Selection, StoredDeadLetter};
 pub use operator::access::{OperatorAccess, Replay};
-pub use operator::inspect::{dead_letter_row, inspect, kept_state, letters, verify};
+pub use operator::inspect::{dead_letter_row, dead_letters, inspect, kept_state, verify};
 pub use owner::sqlite::SqliteJournal;

@@ -15,8 +15,8 @@ pub(super) fn warning(project: &Project, data_dir: &Path) -> Option<String> {
         return None;
     }
     // What is wrong with a journal is for `journal verify` to say.
-    let kept = inspect(&path).ok()?.books;
-    let kept: Vec<&str> = kept.iter().map(|books| books.sink.as_str()).collect();
+    let kept = inspect(&path).ok()?.row_counts;
+    let kept: Vec<&str> = kept.iter().map(|row_counts| row_counts.sink.as_str()).collect();
     let pipeline = project.loaded.pipeline.as_ref()?;
     let disabled = pipeline.disabled_sinks.iter().map(String::as_str);
     let named: Vec<&str> =

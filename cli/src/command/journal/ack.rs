@@ -9,9 +9,9 @@ use crate::exit::Failure;
 
 pub(crate) fn run(args: &JournalArgs) -> Result<(), Failure> {
     for (name, path) in journals(&args.pipelines, &args.data)? {
-        let guest = OperatorAccess::enter(&path, &name, now());
-        let noted = guest
-            .and_then(|guest| guest.acknowledge())
+        let access = OperatorAccess::enter(&path, &name, now());
+        let noted = access
+            .and_then(|access| access.acknowledge())
             .with_context(|| format!("cannot acknowledge what {} lost", path.display()))?;
         let text = if args.json { format!("{}\n", as_json(&name, noted)) } else { as_text(&name, noted) };
         crate::command::console::print(&text)?;

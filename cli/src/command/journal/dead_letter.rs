@@ -89,14 +89,14 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
     if !args.yes {
         ask(&wanted)?;
     }
-    for (pipeline, path, letters) in wanted {
-        let guest = OperatorAccess::enter(&path, &pipeline, now());
-        let dropped = guest
-            .and_then(|guest| guest.give_up(&letters))
+    for (pipeline, path, dead_letters) in wanted {
+        let access = OperatorAccess::enter(&path, &pipeline, now());
+        let dropped = access
+            .and_then(|access| access.give_up(&dead_letters))
             .with_context(|| format!("cannot drop dead letters of {}", path.display()))?;
         let mut text = format!("{pipeline}: dropped {}\n", counted(dropped, "dead letter", "dead letters"));
         let doubtful =
-            letters.iter().filter(|letter| letter.in_replay && transform_of(&letter.sink).is_none());
+            dead_letters.iter().filter(|letter| letter.in_replay && transform_of(&letter.sink).is_none());
         let doubtful = doubtful.count();
         if doubtful > 0 {
             _ = writeln!(text, "  {doubtful} of a replay that was interrupted: they may be in the target");
@@ -108,20 +108,20 @@ fn drop_letters(args: &DropArgs) -> Result<(), Failure> {
 
 /// Shows the letters, and asks.
 fn ask(wanted: &[(String, PathBuf, Vec<StoredDeadLetter>)]) -> Result<(), Failure> {
-    for (pipeline, _, letters) in wanted {
-        crate::command::console::print(&as_table(pipeline, letters))?;
+    for (pipeline, _, dead_letters) in wanted {
+        crate::command::console::print(&as_table(pipeline, dead_letters))?;
     }
-    let number: usize = wanted.iter().map(|(_, _, letters)| letters.len()).sum();
+    let number: usize = wanted.iter().map(|(_, _, dead_letters)| dead_letters.len()).sum();
     let rows = counted(u64::try_from(number).unwrap_or(u64::MAX), "row", "rows");
     confirm(&format!("Drop {rows} for good"), "dropping dead letters", "nothing was dropped")
 }
 
-fn as_table(pipeline: &str, letters: &[StoredDeadLetter]) -> String {
-    if letters.is_empty() {
+fn as_table(pipeline: &str, dead_letters: &[StoredDeadLetter]) -> String {
+    if dead_letters.is_empty() {
         return format!("{pipeline}: no dead letters\n");
     }
-    let rows: Vec<_> = letters.iter().map(cells).collect();
-    let number = u64::try_from(letters.len()).unwrap_or(u64::MAX);
+    let rows: Vec<_> = dead_letters.iter().map(cells).collect();
+    let number = u64::try_from(dead_letters.len()).unwrap_or(u64::MAX);
     let counted = counted(number, "dead letter", "dead letters");
     format!("{pipeline}: {counted}\n{}", table(&["id", "sink", "refused", "code", "reason"], &rows))
 }

@@ -44,9 +44,9 @@ fn one(decision: OldDecision, path: &Path, pipeline: &str, held: &OldCopy) -> Re
         OldDecision::Deliver => OldBatches::Deliver,
         OldDecision::Forget => OldBatches::Forget,
     };
-    let guest = OperatorAccess::enter(path, pipeline, now());
-    guest
-        .and_then(|guest| guest.decide(sink, decided))
+    let access = OperatorAccess::enter(path, pipeline, now());
+    access
+        .and_then(|access| access.decide(sink, decided))
         .with_context(|| format!("cannot write the decision to {}", path.display()))?;
     let done = match decided {
         OldBatches::Deliver => "will be delivered to",
@@ -56,8 +56,8 @@ fn one(decision: OldDecision, path: &Path, pipeline: &str, held: &OldCopy) -> Re
 }
 
 fn held(path: &Path, pipeline: &str) -> Result<Vec<OldCopy>, Failure> {
-    let guest = OperatorAccess::enter(path, pipeline, now());
-    let held = guest.and_then(|guest| guest.old_copies());
+    let access = OperatorAccess::enter(path, pipeline, now());
+    let held = access.and_then(|access| access.old_copies());
     Ok(held.with_context(|| format!("cannot read {}", path.display()))?)
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
     names_fit(args, &project)?;
     let pipeline = project.wired.name().to_owned();
     let (_, path) = named(&data_dir, &pipeline)?;
-    let guest = OperatorAccess::alone(&path, &pipeline, now()).map_err(|error| in_use(error, &pipeline))?;
+    let access = OperatorAccess::alone(&path, &pipeline, now()).map_err(|error| in_use(error, &pipeline))?;
     has_a_place(args, &path)?;
     let options = crate::command::one_off::one_off_options(&data_dir)?;
     crate::command::one_off::block_on(async {
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
         }
         Ok(())
     })?;
-    let news = guest.rename_sink(&args.old, &args.new).with_context(|| {
+    let news = access.rename_sink(&args.old, &args.new).with_context(|| {
         format!("the target has the new name `{}`, the journal not yet; run this command again", args.new)
     })?;
     let RenameSinkArgs { old, new, .. } = args;
@@ -77,7 +77,7 @@ fn names_fit(args: &RenameSinkArgs, project: &Project) -> Result<(), Failure> {
 /// The journal has a place for one of the names and not for both: asked before the target is changed.
 fn has_a_place(args: &RenameSinkArgs, path: &std::path::Path) -> Result<(), Failure> {
     let status = inspect(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let place = |name: &str| status.books.iter().find(|books| books.sink == name);
+    let place = |name: &str| status.row_counts.iter().find(|row_counts| row_counts.sink == name);
     let RenameSinkArgs { old, new, .. } = args;
     match (place(old), place(new)) {
         (Some(_), None) | (None, Some(_)) => Ok(()),
@@ -85,10 +85,10 @@ fn has_a_place(args: &RenameSinkArgs, path: &std::path::Path) -> Result<(), Fail
             "{} has a cursor neither of `{old}` nor of `{new}`: there is nothing to rename",
             path.display()
         ))),
-        (Some(books), Some(_)) => Err(anyhow!(
+        (Some(row_counts), Some(_)) => Err(anyhow!(
             "`{new}` has its own cursor in the journal since, and the two cursors cannot be merged; `{new}` \
              continues from its own, and {} rows that waited for `{old}` are not delivered",
-            books.waiting
+            row_counts.waiting
         )
         .into()),
     }

@@ -42,8 +42,8 @@ fn one(
     let found = read(path, &args.selected.of(&args.names))?;
     unseen.retain(|name| found.iter().all(|letter| !name.means(letter.letter.id())));
     let opened = OperatorAccess::enter(path, &pipeline, now());
-    let guest = opened.with_context(|| format!("cannot open {}", path.display()))?;
-    let begun = guest.in_replay().with_context(|| format!("cannot read {}", path.display()))?;
+    let access = opened.with_context(|| format!("cannot open {}", path.display()))?;
+    let begun = access.in_replay().with_context(|| format!("cannot read {}", path.display()))?;
     let asked = &args.selected.sinks;
     let begun = begun.into_iter().filter(|sink| asked.is_empty() || asked.contains(sink));
     let sinks: BTreeSet<String> = found.iter().map(|letter| letter.sink.clone()).chain(begun).collect();
@@ -53,7 +53,7 @@ fn one(
         ))?;
         return Ok(0);
     }
-    let mut left = hand_back(&guest, &project, &found)?;
+    let mut left = hand_back(&access, &project, &found)?;
     let options = crate::command::one_off::one_off_options(data_dir)?;
     crate::command::one_off::block_on(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sinks.contains(sink);
@@ -61,9 +61,9 @@ fn one(
         let mut targets = project.wired.targets(options, wanted).await.context("cannot open the sinks")?;
         for sink in sinks.iter().filter(|sink| transform_of(sink).is_none()) {
             let own = found.iter().filter(|letter| letter.sink == *sink);
-            let letters: Vec<DeadLetterId> = own.map(|letter| letter.letter.id()).collect();
+            let dead_letters: Vec<DeadLetterId> = own.map(|letter| letter.letter.id()).collect();
             let told = match targets.iter_mut().find(|target| target.name == *sink) {
-                Some(target) => replay(&guest, target, &letters, &SystemClock::new())
+                Some(target) => replay(&access, target, &dead_letters, &SystemClock::new())
                     .await
                     .with_context(|| format!("{pipeline}: the replay was interrupted; run it again"))?,
                 None => {
@@ -73,7 +73,7 @@ fn one(
                 }
             };
             let still = read(path, &Selection { sinks: vec![sink.clone()], ..Selection::default() })?;
-            let still = still.iter().filter(|letter| letters.contains(&letter.letter.id())).count();
+            let still = still.iter().filter(|letter| dead_letters.contains(&letter.letter.id())).count();
             let still = u64::try_from(still).unwrap_or(u64::MAX);
             crate::command::console::print(&summary(&pipeline, sink, told, still))?;
             left += still;
@@ -83,7 +83,7 @@ fn one(
 }
 
 /// Letters of transforms go to whoever runs the transforms, since these remember; how many the file has no transform for.
-fn hand_back(guest: &OperatorAccess, project: &Project, found: &[StoredDeadLetter]) -> Result<u64, Failure> {
+fn hand_back(access: &OperatorAccess, project: &Project, found: &[StoredDeadLetter]) -> Result<u64, Failure> {
     let (pipeline, shown) = (project.wired.name(), &project.shown);
     let transforms: BTreeSet<&str> = found.iter().filter_map(|letter| transform_of(&letter.sink)).collect();
     let named = project.loaded.pipeline.iter().flat_map(|pipeline| &pipeline.transforms);
@@ -91,15 +91,15 @@ fn hand_back(guest: &OperatorAccess, project: &Project, found: &[StoredDeadLette
     let mut left = 0;
     for transform in transforms {
         let own = found.iter().filter(|letter| transform_of(&letter.sink) == Some(transform));
-        let letters: Vec<DeadLetterId> = own.map(|letter| letter.letter.id()).collect();
-        let rows = counted(u64::try_from(letters.len()).unwrap_or(u64::MAX), "row", "rows");
+        let dead_letters: Vec<DeadLetterId> = own.map(|letter| letter.letter.id()).collect();
+        let rows = counted(u64::try_from(dead_letters.len()).unwrap_or(u64::MAX), "row", "rows");
         if !named.contains(&transform) {
             let said = format!("{pipeline}: {shown} has no transform `{transform}`; its dead letters stay\n");
             crate::command::console::print(&said)?;
-            left += u64::try_from(letters.len()).unwrap_or(u64::MAX);
+            left += u64::try_from(dead_letters.len()).unwrap_or(u64::MAX);
             continue;
         }
-        guest.hand_back(transform, &letters).with_context(|| {
+        access.hand_back(transform, &dead_letters).with_context(|| {
             format!("{pipeline}: the rows could not be returned to `{transform}`; try again")
         })?;
         crate::command::console::print(&format!(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use smiles_journal::{DeadLetterName, Selection, StoredDeadLetter, letters};
+use smiles_journal::{DeadLetterName, Selection, StoredDeadLetter, dead_letters};
 
 use crate::exit::Failure;
 
@@ -27,7 +27,7 @@ impl Selected {
 }
 
 pub(crate) fn read(path: &Path, selection: &Selection) -> Result<Vec<StoredDeadLetter>, Failure> {
-    Ok(letters(path, selection).with_context(|| format!("cannot read {}", path.display()))?)
+    Ok(dead_letters(path, selection).with_context(|| format!("cannot read {}", path.display()))?)
 }
 
 /// An id that names nothing is a mistake worth a word.

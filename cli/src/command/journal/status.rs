@@ -32,7 +32,7 @@ fn as_text(path: &Path, status: &Status) -> String {
     let header = ["sink", "accepted", "delivered", "dead letters", "dropped", "lost", "waiting", ""];
     text.push_str(&table(
         &header,
-        &status.books.iter().chain(&status.transforms).map(row).collect::<Vec<_>>(),
+        &status.row_counts.iter().chain(&status.transforms).map(row).collect::<Vec<_>>(),
     ));
     for loss in &status.losses {
         let (first, last) = loss.range;
@@ -49,37 +49,37 @@ fn as_text(path: &Path, status: &Status) -> String {
     text
 }
 
-fn row(books: &RowCounts) -> [String; 8] {
+fn row(row_counts: &RowCounts) -> [String; 8] {
     let number = |value: u64| value.to_string();
-    let note = match transform_of(&books.sink) {
+    let note = match transform_of(&row_counts.sink) {
         Some(_) => "rows that a transform rejected",
-        None if books.in_use => "",
+        None if row_counts.in_use => "",
         None => "not in the pipeline file; delays no deletion",
     };
     [
-        books.sink.clone(),
-        number(books.accepted),
-        number(books.delivered),
-        number(books.dead_lettered),
-        number(books.dropped),
-        number(books.lost),
-        number(books.waiting),
+        row_counts.sink.clone(),
+        number(row_counts.accepted),
+        number(row_counts.delivered),
+        number(row_counts.dead_lettered),
+        number(row_counts.dropped),
+        number(row_counts.lost),
+        number(row_counts.waiting),
         note.to_owned(),
     ]
 }
 
 fn as_json(name: &str, status: &Status) -> Value {
-    let transforms = status.transforms.iter().map(|books| {
+    let transforms = status.transforms.iter().map(|row_counts| {
         json!({
-            "transform": transform_of(&books.sink), "rejected": books.accepted, "went_on": books.delivered,
-            "dead_lettered": books.dead_lettered, "dropped": books.dropped,
+            "transform": transform_of(&row_counts.sink), "rejected": row_counts.accepted, "went_on": row_counts.delivered,
+            "dead_lettered": row_counts.dead_lettered, "dropped": row_counts.dropped,
         })
     });
-    let books = status.books.iter().map(|books| {
+    let row_counts = status.row_counts.iter().map(|row_counts| {
         json!({
-            "sink": books.sink, "in_use": books.in_use, "accepted": books.accepted, "delivered": books.delivered,
-            "dead_lettered": books.dead_lettered, "dropped": books.dropped, "noted": books.noted,
-            "lost": books.lost, "waiting": books.waiting,
+            "sink": row_counts.sink, "in_use": row_counts.in_use, "accepted": row_counts.accepted, "delivered": row_counts.delivered,
+            "dead_lettered": row_counts.dead_lettered, "dropped": row_counts.dropped, "noted": row_counts.noted,
+            "lost": row_counts.lost, "waiting": row_counts.waiting,
         })
     });
     let losses = status.losses.iter().map(|loss| {
@@ -91,7 +91,7 @@ fn as_json(name: &str, status: &Status) -> Value {
     json!({
         "pipeline": name, "size_bytes": status.size_bytes, "batches": status.batches, "rows": status.rows,
         "runs": status.runs.iter().map(|(run, ..)| run.to_string()).collect::<Vec<_>>(),
-        "sinks": books.collect::<Vec<_>>(), "transforms": transforms.collect::<Vec<_>>(),
+        "sinks": row_counts.collect::<Vec<_>>(), "transforms": transforms.collect::<Vec<_>>(),
         "losses": losses.collect::<Vec<_>>(), "repairs": status.repairs,
     })
 }

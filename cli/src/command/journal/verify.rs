@@ -51,10 +51,10 @@ fn with_any_device(environment: Environment) -> Environment {
 
 /// A line per sink and per run: whether it is as it should be, and what is.
 async fn compare(status: &Status, targets: Vec<Target>) -> Vec<(bool, String)> {
-    let mut lines: Vec<_> = status.books.iter().chain(&status.transforms).map(balance).collect();
+    let mut lines: Vec<_> = status.row_counts.iter().chain(&status.transforms).map(balance).collect();
     for mut target in targets {
-        let books = status.books.iter().find(|books| books.sink == target.name);
-        for (run, delivered) in books.map_or(&[][..], |books| &books.watermarks) {
+        let row_counts = status.row_counts.iter().find(|row_counts| row_counts.sink == target.name);
+        for (run, delivered) in row_counts.map_or(&[][..], |row_counts| &row_counts.watermarks) {
             let known = match target.sink.watermark(*run).await {
                 Ok(Some(watermark)) => watermark.seq,
                 Ok(None) => continue,
@@ -69,8 +69,8 @@ async fn compare(status: &Status, targets: Vec<Target>) -> Vec<(bool, String)> {
     lines
 }
 
-fn balance(books: &RowCounts) -> (bool, String) {
-    let RowCounts { sink, accepted, delivered, dead_lettered, dropped, lost, waiting, .. } = books;
+fn balance(row_counts: &RowCounts) -> (bool, String) {
+    let RowCounts { sink, accepted, delivered, dead_lettered, dropped, lost, waiting, .. } = row_counts;
     let fine = *accepted == delivered + dead_lettered + dropped + lost + waiting;
     let sign = if fine { "=" } else { "is not" };
     let line = format!(

@@ -156,8 +156,8 @@ fn first_sentence(text: &str) -> String {
 }
 
 fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    let mut dead_letters = text.chars();
+    dead_letters.next().map_or(String::new(), |first| first.to_uppercase().chain(dead_letters).collect())
 }
 
 /// What a value may be, in few words.

@@ -45,14 +45,14 @@ impl JournalTotals {
         &self,
         decide: impl FnOnce(&Kept) -> Result<(Vec<StateChange>, String), String>,
     ) -> Result<(), Failure> {
-        let guest = match OperatorAccess::alone(&self.path, &self.pipeline, now()) {
+        let access = match OperatorAccess::alone(&self.path, &self.pipeline, now()) {
             Err(JournalError::Locked { .. }) => OperatorAccess::enter(&self.path, &self.pipeline, now()),
             alone => alone,
         };
-        let done = guest.and_then(|guest| {
+        let done = access.and_then(|access| {
             // Alone with the journal the state is what it is; a bridge adds to what it has in memory.
-            let alone = guest.is_alone();
-            let corrected = guest.correct(now(), |held| {
+            let alone = access.is_alone();
+            let corrected = access.correct(now(), |held| {
                 let kept = Kept::new(held);
                 let (by, sentence) = decide(&kept)?;
                 let changes = if alone { kept.added(&by) } else { by };
@@ -76,7 +76,7 @@ fn places(place: &TotalPlace) -> Result<Vec<JournalTotals>, Failure> {
 }
 
 fn read(path: &Path, pipeline: &str) -> Result<Kept, Failure> {
-    let read = OperatorAccess::enter(path, pipeline, now()).and_then(|guest| guest.correctable_state());
+    let read = OperatorAccess::enter(path, pipeline, now()).and_then(|access| access.correctable_state());
     Ok(Kept::new(read.with_context(|| format!("cannot read {}", path.display()))?))
 }
 

@@ -156,7 +156,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    async fn set_aside(&self, sink: &str, letters: Vec<DeadLetter>) -> Result<(), JournalError>;
+    async fn set_aside(&self, sink: &str, dead_letters: Vec<DeadLetter>) -> Result<(), JournalError>;
 
     /// The rows already set aside for a sink of the batches with these numbers, both included: batch and row,
     /// ascending.

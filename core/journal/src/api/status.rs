@@ -63,7 +63,7 @@ pub struct Status {
     /// Runs known: id, first accepted, highest seq, highest seq deleted; oldest first.
     pub runs: Vec<(RunId, Timestamp, Seq, Seq)>,
     /// Per sink.
-    pub books: Vec<RowCounts>,
+    pub row_counts: Vec<RowCounts>,
     /// Ranges lost.
     pub losses: Vec<Loss>,
     /// Per transform that ever rejected a row, by the name of its dead letters ([`transform_owner`](crate::api::dead_letter::transform_owner)):

@@ -135,7 +135,7 @@ pub(crate) fn read_only(path: &Path) -> Result<Connection, Failure> {
 }
 
 /// A connection for short transactions beside the process that owns the file.
-pub(crate) fn guest(path: &Path) -> Result<Connection, Failure> {
+pub(crate) fn beside_owner(path: &Path) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;

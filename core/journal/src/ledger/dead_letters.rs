@@ -15,9 +15,9 @@ use crate::log::store::Store;
 
 impl Store {
     /// Sets rows aside, each once, with a copy of the row.
-    pub(crate) fn set_aside(&mut self, name: &str, letters: &[DeadLetter]) -> Result<(), Failure> {
+    pub(crate) fn set_aside(&mut self, name: &str, dead_letters: &[DeadLetter]) -> Result<(), Failure> {
         let mut sink = SinkRow::load(&self.connection, name)?;
-        for letter in letters {
+        for letter in dead_letters {
             let (id, seq) = (letter.position.run, letter.position.seq.0);
             if exists(&self.connection, name, letter.id())? {
                 continue;
@@ -152,7 +152,7 @@ pub(crate) fn list(connection: &Connection, selection: &Selection) -> Result<Vec
          FROM dead_letters d LEFT JOIN runs r ON r.run = d.run WHERE d.dropped = 0 \
          ORDER BY d.sink, coalesce(r.base, 0), d.run, d.seq, d.row",
     )?;
-    let letters = statement.query_map([], |row| {
+    let dead_letters = statement.query_map([], |row| {
         Ok(StoredDeadLetter {
             sink: row.get(0)?,
             letter: DeadLetter {
@@ -167,7 +167,7 @@ pub(crate) fn list(connection: &Connection, selection: &Selection) -> Result<Vec
         })
     })?;
     let mut selected = Vec::new();
-    for letter in letters {
+    for letter in dead_letters {
         let letter = letter?;
         if selection.takes(&letter) {
             selected.push(letter);
@@ -188,18 +188,18 @@ pub(crate) fn row(
 }
 
 /// Gives letters up: their rows are booked as dropped, and a person knows of it. How many there still were.
-pub(crate) fn give_up(connection: &Connection, letters: &[StoredDeadLetter]) -> Result<u64, Failure> {
+pub(crate) fn give_up(connection: &Connection, dead_letters: &[StoredDeadLetter]) -> Result<u64, Failure> {
     let mut given = 0;
-    for StoredDeadLetter { sink, letter, .. } in letters {
-        let mut books = SinkRow::load(connection, sink)?;
+    for StoredDeadLetter { sink, letter, .. } in dead_letters {
+        let mut row_counts = SinkRow::load(connection, sink)?;
         if !is_kept(connection, sink, letter.id())? {
             continue;
         }
-        let one = books.dead.min(1);
-        books.dead -= one;
-        books.dropped += one;
-        books.noted += one;
-        books.save(connection)?;
+        let one = row_counts.dead.min(1);
+        row_counts.dead -= one;
+        row_counts.dropped += one;
+        row_counts.noted += one;
+        row_counts.save(connection)?;
         save(connection, sink, letter, true, None)?;
         if transform_of(sink).is_some() {
             // Wherever the row was on its way to, nothing of it is anywhere yet.
@@ -221,18 +221,18 @@ pub(crate) fn is_kept(connection: &Connection, sink: &str, id: DeadLetterId) -> 
 /// A letter's row is in the target: it is one of the delivered now.
 pub(crate) fn delivered(
     connection: &Connection,
-    books: &mut SinkRow,
+    row_counts: &mut SinkRow,
     id: DeadLetterId,
 ) -> Result<(), Failure> {
     let removed = connection
         .prepare_cached(
             "DELETE FROM dead_letters WHERE sink = ?1 AND run = ?2 AND seq = ?3 AND row = ?4 AND dropped = 0",
         )?
-        .execute(key(&books.name, id))?;
+        .execute(key(&row_counts.name, id))?;
     if removed == 1 {
-        let one = books.dead.min(1);
-        books.dead -= one;
-        books.delivered += one;
+        let one = row_counts.dead.min(1);
+        row_counts.dead -= one;
+        row_counts.delivered += one;
     }
     Ok(())
 }

@@ -30,9 +30,9 @@ impl Store {
         for (row, values) in rejected {
             self.keep_schema(values)?;
             let owner = transform_owner(&row.transform);
-            let mut books = books(&self.connection, &owner)?;
-            (books.accepted, books.dead) = (books.accepted + 1, books.dead + 1);
-            books.save(&self.connection)?;
+            let mut row_counts = row_counts(&self.connection, &owner)?;
+            (row_counts.accepted, row_counts.dead) = (row_counts.accepted + 1, row_counts.dead + 1);
+            row_counts.save(&self.connection)?;
             let (code, reason, at) = (row.code.clone(), row.reason.clone(), self.now);
             let letter = DeadLetter { position, row: row.row, code, reason, at };
             dead_letters::keep(&self.connection, &owner, &letter, values)?;
@@ -51,9 +51,9 @@ impl Store {
             }
             match again {
                 None => {
-                    let mut books = books(&self.connection, &owner)?;
-                    dead_letters::delivered(&self.connection, &mut books, *id)?;
-                    books.save(&self.connection)?;
+                    let mut row_counts = row_counts(&self.connection, &owner)?;
+                    dead_letters::delivered(&self.connection, &mut row_counts, *id)?;
+                    row_counts.save(&self.connection)?;
                 }
                 Some((code, reason)) => {
                     let (code, reason, at) = (code.clone(), reason.clone(), self.now);
@@ -67,8 +67,8 @@ impl Store {
     }
 }
 
-fn books(connection: &Connection, owner: &str) -> Result<SinkRow, Failure> {
-    let known = SinkRow::transforms(connection)?.into_iter().find(|books| books.name == owner);
+fn row_counts(connection: &Connection, owner: &str) -> Result<SinkRow, Failure> {
+    let known = SinkRow::transforms(connection)?.into_iter().find(|row_counts| row_counts.name == owner);
     Ok(known.unwrap_or_else(|| SinkRow { name: owner.to_owned(), ..SinkRow::default() }))
 }
 

@@ -62,11 +62,11 @@ fn letters_of(connection: &Connection, sink: &str, replay: RunId) -> Result<Vec<
          LEFT JOIN runs r ON r.run = d.run \
          WHERE p.sink = ?1 AND p.replay = ?2 AND d.dropped = 0 ORDER BY coalesce(r.base, 0), d.run, d.seq, d.row",
     )?;
-    let letters = statement.query_map((sink, replay.0), |row| {
+    let dead_letters = statement.query_map((sink, replay.0), |row| {
         let position = Position { run: RunId(row.get(0)?), seq: Seq(count(row.get(1)?)) };
         Ok(DeadLetterId { position, row: row.get(2)? })
     })?;
-    Ok(letters.collect::<Result<_, _>>()?)
+    Ok(dead_letters.collect::<Result<_, _>>()?)
 }
 
 /// The runs that the rows of a replay were accepted in.
@@ -134,12 +134,12 @@ pub(crate) fn refuse(
 /// The rows of the replay are in the target: how many letters are delivered now. The replay itself is remembered
 /// by a row that is about no letter.
 pub(crate) fn deliver(connection: &Connection, sink: &str, replay: RunId) -> Result<u64, Failure> {
-    let mut books = SinkRow::load(connection, sink)?;
+    let mut row_counts = SinkRow::load(connection, sink)?;
     let delivered = letters_of(connection, sink, replay)?;
     for id in &delivered {
-        dead_letters::delivered(connection, &mut books, *id)?;
+        dead_letters::delivered(connection, &mut row_counts, *id)?;
     }
-    books.save(connection)?;
+    row_counts.save(connection)?;
     forget(connection, sink, replay)?;
     let nothing = Position { run: replay, seq: Seq::ZERO };
     join(connection, sink, replay, DeadLetterId { position: nothing, row: 0 })?;

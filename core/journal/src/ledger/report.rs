@@ -30,9 +30,9 @@ fn now(connection: &Connection) -> Result<Status, Failure> {
     let one =
         |sql: &str| -> Result<u64, Failure> { Ok(count(connection.query_row(sql, [], |row| row.get(0))?)) };
     let runs = Run::all(connection)?;
-    let mut books = Vec::new();
+    let mut row_counts = Vec::new();
     for sink in SinkRow::all(connection)? {
-        books.push(book(connection, &runs, sink)?);
+        row_counts.push(book(connection, &runs, sink)?);
     }
     let mut statement = connection.prepare("SELECT sentence FROM repairs ORDER BY at, rowid")?;
     let repairs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -44,7 +44,7 @@ fn now(connection: &Connection) -> Result<Status, Failure> {
             .iter()
             .map(|run| (run.id, instant(run.first_at), Seq(run.last), Seq(run.deleted)))
             .collect(),
-        books,
+        row_counts,
         transforms: SinkRow::transforms(connection)?.into_iter().map(|row| of(row, (0, 0))).collect(),
         replay_requests: rejected::waiting(connection)?,
         losses: losses(connection)?,

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_is_selected_has_one_of_each_list() {
-        let letters = [letter("a", "22", 1, 0), letter("a", "23", 1, 1), letter("b", "22", 1, 0)];
+        let dead_letters = [letter("a", "22", 1, 0), letter("a", "23", 1, 1), letter("b", "22", 1, 0)];
         type Words = &'static [&'static str];
         let rows: [(Words, Words, Words, &[bool; 3]); 5] = [
             (&[], &[], &[], &[true, true, true]),
@@ -133,7 +133,11 @@ mod tests {
             let owned = |words: Words| words.iter().map(|word| (*word).to_owned()).collect();
             let names = names.iter().map(|name| name.parse().unwrap()).collect();
             let selection = Selection { sinks: owned(sinks), codes: owned(codes), names };
-            assert_eq!(letters.each_ref().map(|letter| selection.takes(letter)), *expected, "{selection:?}");
+            assert_eq!(
+                dead_letters.each_ref().map(|letter| selection.takes(letter)),
+                *expected,
+                "{selection:?}"
+            );
         }
     }
 }

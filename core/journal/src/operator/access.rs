@@ -82,10 +82,10 @@ impl OperatorAccess {
     ///
     /// # Errors
     /// [`JournalError::Storage`]; [`JournalError::Refused`] while they are being replayed.
-    pub fn give_up(&self, letters: &[StoredDeadLetter]) -> Result<u64, JournalError> {
+    pub fn give_up(&self, dead_letters: &[StoredDeadLetter]) -> Result<u64, JournalError> {
         let _lock = self.only_one()?;
         let mut given = 0;
-        for some in letters.chunks(STEP) {
+        for some in dead_letters.chunks(STEP) {
             given +=
                 self.write("drop dead letters of", |connection| dead_letters::give_up(connection, some))?;
         }
@@ -106,7 +106,7 @@ impl OperatorAccess {
     /// [`JournalError::Refused`]: somebody does; [`JournalError::Storage`].
     pub fn replay(&self, sink: &str) -> Result<Replay<'_>, JournalError> {
         let _lock = self.only_one()?;
-        Ok(Replay { guest: self, sink: sink.to_owned(), _lock })
+        Ok(Replay { access: self, sink: sink.to_owned(), _lock })
     }
 
     /// All that a person may correct, and has corrected.
@@ -164,11 +164,11 @@ impl OperatorAccess {
     ///
     /// # Errors
     /// [`JournalError::Storage`]; [`JournalError::Refused`] while others are replayed or dropped.
-    pub fn hand_back(&self, transform: &str, letters: &[DeadLetterId]) -> Result<usize, JournalError> {
+    pub fn hand_back(&self, transform: &str, dead_letters: &[DeadLetterId]) -> Result<usize, JournalError> {
         let _lock = self.only_one()?;
         let owner = transform_owner(transform);
         self.write("hand dead letters back in", |connection| {
-            replays::begin(connection, &owner, random_run()?, letters)
+            replays::begin(connection, &owner, random_run()?, dead_letters)
         })
     }
 
@@ -196,7 +196,7 @@ impl OperatorAccess {
     ) -> Result<T, JournalError> {
         let attempt = || -> Result<T, Failure> {
             let _door = Lock::door(&self.path)?;
-            let mut connection = layout::guest(&self.path)?;
+            let mut connection = layout::beside_owner(&self.path)?;
             let owner = layout::pipeline_of(&connection)?;
             if owner != self.pipeline {
                 return Err(examine::not_ours(&self.path, &owner, &self.pipeline));
@@ -222,7 +222,7 @@ fn made_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<(Lock, Lock
 /// The way of a sink's dead letters back to its target. See `replays.rs` for the order of the steps.
 #[derive(Debug)]
 pub struct Replay<'a> {
-    guest: &'a OperatorAccess,
+    access: &'a OperatorAccess,
     sink: String,
     _lock: Lock,
 }
@@ -248,10 +248,10 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    pub fn begin(&self, letters: &[DeadLetterId]) -> Result<Option<RunId>, JournalError> {
+    pub fn begin(&self, dead_letters: &[DeadLetterId]) -> Result<Option<RunId>, JournalError> {
         self.write(|connection| {
             let run = random_run()?;
-            Ok((replays::begin(connection, &self.sink, run, letters)? > 0).then_some(run))
+            Ok((replays::begin(connection, &self.sink, run, dead_letters)? > 0).then_some(run))
         })
     }
 
@@ -281,8 +281,8 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// [`JournalError::Storage`].
-    pub fn refused(&self, replay: RunId, letters: &[DeadLetter]) -> Result<(), JournalError> {
-        self.write(|connection| replays::refuse(connection, &self.sink, replay, letters))
+    pub fn refused(&self, replay: RunId, dead_letters: &[DeadLetter]) -> Result<(), JournalError> {
+        self.write(|connection| replays::refuse(connection, &self.sink, replay, dead_letters))
     }
 
     /// The replay is durable in the target: how many letters that makes delivered.
@@ -302,6 +302,6 @@ impl Replay<'_> {
     }
 
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, JournalError> {
-        self.guest.write("replay dead letters of", work)
+        self.access.write("replay dead letters of", work)
     }
 }

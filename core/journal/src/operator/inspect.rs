@@ -39,7 +39,7 @@ pub fn kept_state(path: &Path) -> Result<Vec<StateChange>, JournalError> {
 ///
 /// # Errors
 /// As [`inspect`].
-pub fn letters(path: &Path, selection: &Selection) -> Result<Vec<StoredDeadLetter>, JournalError> {
+pub fn dead_letters(path: &Path, selection: &Selection) -> Result<Vec<StoredDeadLetter>, JournalError> {
     snapshot(path)
         .and_then(|connection| crate::ledger::dead_letters::list(&connection, selection))
         .map_err(|failure| failure.told("read", 0))
@@ -85,20 +85,24 @@ fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
     if damaged > 0 {
         sentences.push(format!("{damaged} batches are damaged: their checksums do not match"));
     }
-    let Status { books, transforms, .. } = report::status(connection)?;
-    for books in books.into_iter().chain(transforms) {
-        let accounted = books.delivered + books.dead_lettered + books.dropped + books.lost + books.waiting;
-        if accounted != books.accepted {
+    let Status { row_counts, transforms, .. } = report::status(connection)?;
+    for row_counts in row_counts.into_iter().chain(transforms) {
+        let accounted = row_counts.delivered
+            + row_counts.dead_lettered
+            + row_counts.dropped
+            + row_counts.lost
+            + row_counts.waiting;
+        if accounted != row_counts.accepted {
             sentences.push(format!(
                 "the row counts of `{}` do not add up: {} rows accepted, {accounted} accounted for",
-                books.sink, books.accepted
+                row_counts.sink, row_counts.accepted
             ));
         }
-        let kept = crate::ledger::dead_letters::kept(connection, &books.sink)?;
-        if kept != books.dead_lettered {
+        let kept = crate::ledger::dead_letters::kept(connection, &row_counts.sink)?;
+        if kept != row_counts.dead_lettered {
             sentences.push(format!(
                 "the row counts of `{}` say {} dead letters, and there are {kept}",
-                books.sink, books.dead_lettered
+                row_counts.sink, row_counts.dead_lettered
             ));
         }
     }

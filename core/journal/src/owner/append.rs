@@ -16,8 +16,8 @@ impl Store {
         self.now = self.now.max(entry.now);
         let state: usize = entry.state.iter().map(|change| change.key.len() + change.value.len()).sum();
         let rejected = rejected::encoded(&entry.aside.rejected)?;
-        let letters: usize = rejected.iter().map(|(_, values)| values.payload().len()).sum();
-        let dropped_rows = self.make_room(encoded.payload().len() + state + letters)?;
+        let dead_letters: usize = rejected.iter().map(|(_, values)| values.payload().len()).sum();
+        let dropped_rows = self.make_room(encoded.payload().len() + state + dead_letters)?;
         self.keep_schema(encoded)?;
         let rows = rows_of(&entry.records);
         let at = entry.now.as_microsecond();

@@ -223,10 +223,12 @@ impl Journal for SqliteJournal {
         self.call("write a cursor to", JobKind::MovesCursor, move |store| store.delivered(&sink, upto)).await
     }
 
-    async fn set_aside(&self, sink: &str, letters: Vec<DeadLetter>) -> Result<(), JournalError> {
+    async fn set_aside(&self, sink: &str, dead_letters: Vec<DeadLetter>) -> Result<(), JournalError> {
         let sink = sink.to_owned();
-        self.call("write dead letters to", JobKind::Writes, move |store| store.set_aside(&sink, &letters))
-            .await
+        self.call("write dead letters to", JobKind::Writes, move |store| {
+            store.set_aside(&sink, &dead_letters)
+        })
+        .await
     }
 
     async fn rows_set_aside(
@@ -243,10 +245,10 @@ impl Journal for SqliteJournal {
         self.call("read", JobKind::Writes, |store| rejected::next(&store.connection)).await
     }
 
-    async fn returned(&self, letters: Vec<ReplayOutcome>, now: Timestamp) -> Result<(), JournalError> {
+    async fn returned(&self, dead_letters: Vec<ReplayOutcome>, now: Timestamp) -> Result<(), JournalError> {
         self.call("write dead letters to", JobKind::Writes, move |store| {
             store.now = store.now.max(now);
-            store.take_back(&letters)
+            store.take_back(&dead_letters)
         })
         .await
     }

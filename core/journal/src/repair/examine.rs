@@ -108,7 +108,7 @@ fn nothing_lost(path: &Path, pipeline: &str) -> Result<bool, Failure> {
 /// the end of a later log.
 fn forget_torn_end(path: &Path) -> Result<(), Failure> {
     tracing::info!(journal = %path.display(), "a power cut damaged the last cursors; they are read from the targets");
-    let connection = layout::guest(path)?;
+    let connection = layout::beside_owner(path)?;
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use smiles_stage::{Position, RunId, Seq};
 use smiles_testkit::ids;
 
 use crate::place::{
-    ALL, HERE, Place, append, at, balance, books, cursor, drain, enlist, ids_of, options, put,
+    ALL, HERE, Place, append, at, balance, cursor, drain, enlist, ids_of, options, put, row_counts,
 };
 
 /// Journal files as a killed process leaves them, and what had been put into them.
@@ -73,7 +73,7 @@ impl Original {
 async fn check(original: &Original, place: &Place, what: &str) -> usize {
     let journal = place.open().await;
     let status = journal.status().await.unwrap();
-    status.books.iter().for_each(balance);
+    status.row_counts.iter().for_each(balance);
     enlist(&journal, &["store", "late", "fresh"]).await;
     let retained = journal.newest(ALL).await.unwrap();
     for batch in &retained {
@@ -86,7 +86,7 @@ async fn check(original: &Original, place: &Place, what: &str) -> usize {
         let delivered = drain(&journal, sink).await;
         assert_eq!(&delivered[delivered.len() - 2..], [-1, -2], "{what}");
         assert!(delivered[..delivered.len() - 2].is_sorted_by(|a, b| a < b), "{what}: order or twice");
-        assert_eq!(books(&journal, sink).await.waiting, 0, "{what}");
+        assert_eq!(row_counts(&journal, sink).await.waiting, 0, "{what}");
     }
     let damaged = place.damaged();
     let end = journal.status().await.unwrap();
@@ -289,7 +289,7 @@ async fn a_damaged_batch_is_booked_as_lost_and_passed_over() {
     assert_eq!(status.repairs.len(), 1, "{:?}", status.repairs);
     let lost: Vec<_> = status.losses.iter().map(|loss| (loss.sink.as_str(), loss.range, loss.rows)).collect();
     assert_eq!(lost, [("store", (Seq(2), Seq(2)), 500)]);
-    assert_eq!(books(&journal, "store").await.lost, 500);
+    assert_eq!(row_counts(&journal, "store").await.lost, 500);
     assert_eq!(journal.acknowledge().await.unwrap(), 1);
     assert_eq!(journal.status().await.unwrap().repairs, [""; 0]);
 }
@@ -324,8 +324,8 @@ async fn batches_that_damage_took_are_named_and_booked() {
         status.losses
     );
     let delivered = drain(&journal, "store").await;
-    let books = books(&journal, "store").await;
-    assert_eq!((books.accepted, books.lost, books.waiting), (12_000, lost, 0));
+    let row_counts = row_counts(&journal, "store").await;
+    assert_eq!((row_counts.accepted, row_counts.lost, row_counts.waiting), (12_000, lost, 0));
     assert_eq!(u64::try_from(delivered.len()).unwrap() + lost + 1_800, 12_000);
 }
 
@@ -354,9 +354,9 @@ async fn damage_that_shows_while_in_use_is_repaired_at_once() {
     let after = append(&journal, [-2], 0).await.batch.position;
     assert_eq!((after.run == before.run, after.run == journal.run()), (false, true));
     assert_eq!(drain(&journal, "store").await, [-2]);
-    let books = books(&journal, "store").await;
-    assert_eq!((books.accepted, books.waiting), (12_002, 0));
-    assert_eq!(u64::try_from(delivered.len()).unwrap() + 1 + books.lost, 12_002);
+    let row_counts = row_counts(&journal, "store").await;
+    assert_eq!((row_counts.accepted, row_counts.waiting), (12_002, 0));
+    assert_eq!(u64::try_from(delivered.len()).unwrap() + 1 + row_counts.lost, 12_002);
     assert_eq!(verify(&place.file()).unwrap(), [""; 0]);
 }
 

@@ -3,7 +3,7 @@
 use smiles_journal::{Journal, JournalError, OnFull};
 use smiles_stage::Seq;
 
-use crate::place::{Place, append, at, books, drain, enlist, entry};
+use crate::place::{Place, append, at, drain, enlist, entry, row_counts};
 
 const ROWS: i64 = 2_000;
 
@@ -35,8 +35,8 @@ async fn block_drops_nothing_and_goes_on_after_a_delivery() {
     // Delivered batches make room at once, whatever `retain` says.
     append(&journal, 0..ROWS, accepted).await;
     assert!(journal.status().await.unwrap().size_bytes <= place.options.max_size);
-    let books = books(&journal, "store").await;
-    assert_eq!((books.dropped, books.waiting), (0, 2_000));
+    let row_counts = row_counts(&journal, "store").await;
+    assert_eq!((row_counts.dropped, row_counts.waiting), (0, 2_000));
 }
 
 #[tokio::test]
@@ -50,10 +50,10 @@ async fn drop_oldest_takes_everything_and_counts_what_it_drops() {
     }
     let status = journal.status().await.unwrap();
     assert!(status.size_bytes <= place.options.max_size, "{}", status.size_bytes);
-    let store = books(&journal, "store").await;
+    let store = row_counts(&journal, "store").await;
     assert_eq!(store.accepted, 200_000);
     assert!(store.dropped > 0);
-    assert_eq!(dropped, store.dropped + books(&journal, "other").await.dropped);
+    assert_eq!(dropped, store.dropped + row_counts(&journal, "other").await.dropped);
     let seen = drain(&journal, "store").await;
     assert_eq!(
         seen,
@@ -63,7 +63,7 @@ async fn drop_oldest_takes_everything_and_counts_what_it_drops() {
     // A restart changes nothing of it.
     drop(journal);
     let journal = place.open().await;
-    assert_eq!(books(&journal, "store").await.dropped, store.dropped);
+    assert_eq!(row_counts(&journal, "store").await.dropped, store.dropped);
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@ use std::fs;
 
 use smiles_journal::{
     DeadLetter, DeadLetterId, Journal, JournalError, Loss, OperatorAccess, Selection, SqliteJournal,
-    dead_letter_row, letters, verify,
+    dead_letter_row, dead_letters, verify,
 };
 use smiles_stage::{Position, RunId, Seq};
 use smiles_testkit::ids;
 
-use crate::place::{ALL, HERE, Place, append, at, books, drain, enlist, ids_of, put};
+use crate::place::{ALL, HERE, Place, append, at, drain, enlist, ids_of, put, row_counts};
 
 fn guest(place: &Place) -> OperatorAccess {
     OperatorAccess::enter(&place.file(), "solar", at(0)).unwrap()
@@ -20,7 +20,7 @@ fn letter(position: Position, row: u32) -> DeadLetter {
 }
 
 fn all(place: &Place) -> Vec<smiles_journal::StoredDeadLetter> {
-    letters(&place.file(), &Selection::default()).unwrap()
+    dead_letters(&place.file(), &Selection::default()).unwrap()
 }
 
 /// A journal whose target was restored from a backup older than what is retained.
@@ -80,10 +80,13 @@ async fn an_owner_and_guests_write_at_once() {
     }
     errands.await.unwrap();
     drain(&journal, "store").await;
-    let books = books(&journal, "store").await;
+    let row_counts = row_counts(&journal, "store").await;
     let rows = u64::try_from(appended).unwrap() + u64::from(LETTERS);
-    assert_eq!((books.accepted, books.delivered), (rows, rows - u64::from(LETTERS)));
-    assert_eq!((books.dropped, books.noted, books.dead_lettered), (LETTERS.into(), LETTERS.into(), 0));
+    assert_eq!((row_counts.accepted, row_counts.delivered), (rows, rows - u64::from(LETTERS)));
+    assert_eq!(
+        (row_counts.dropped, row_counts.noted, row_counts.dead_lettered),
+        (LETTERS.into(), LETTERS.into(), 0)
+    );
     assert_eq!(verify(&place.file()).unwrap(), [""; 0]);
 }
 
@@ -131,8 +134,8 @@ async fn a_row_given_up_does_not_come_back() {
         [(position.seq, 1), (position.seq, 2)]
     );
     journal.set_aside("store", vec![letter(position, 1)]).await.unwrap();
-    let books = books(&journal, "store").await;
-    assert_eq!((books.waiting, books.dead_lettered, books.dropped), (1, 1, 1));
+    let row_counts = row_counts(&journal, "store").await;
+    assert_eq!((row_counts.waiting, row_counts.dead_lettered, row_counts.dropped), (1, 1, 1));
     assert_eq!(all(&place).len(), 1);
     assert_eq!(verify(&place.file()).unwrap(), [""; 0]);
 }
@@ -183,7 +186,7 @@ async fn a_replay_is_remembered_until_its_watermark_is_pruned() {
     assert_eq!(ids(&dead_letter_row(&place.file(), &kept[0]).unwrap().unwrap()), [1]);
     assert_eq!(replay.delivered(run).unwrap(), 1);
     assert_eq!(replay.delivered(run).unwrap(), 0, "told twice, booked once");
-    let after = books(&journal, "store").await;
+    let after = row_counts(&journal, "store").await;
     assert_eq!((after.delivered, after.dead_lettered), (2, 1));
     assert_eq!(replay.unfinished().unwrap(), [run]);
     // Delivered to another target the row is refused there: a new letter, which this replay is not about.
@@ -200,7 +203,7 @@ async fn a_new_name_takes_everything_over() {
     let journal = with_a_loss(&place).await;
     let position = append(&journal, [3, 4], 0).await.batch.position;
     journal.set_aside("store", vec![letter(position, 0)]).await.unwrap();
-    let before = books(&journal, "store").await;
+    let before = row_counts(&journal, "store").await;
     let used = OperatorAccess::alone(&place.file(), "solar", at(0)).unwrap_err();
     assert!(matches!(used, JournalError::Locked { .. }), "{used}");
     drop(journal);
@@ -216,8 +219,8 @@ async fn a_new_name_takes_everything_over() {
     let journal = place.open().await;
     enlist(&journal, &["archive"]).await;
     let status = journal.status().await.unwrap();
-    assert_eq!(status.books.len(), 1);
-    assert_eq!(smiles_journal::RowCounts { sink: "archive".to_owned(), ..before }, status.books[0]);
+    assert_eq!(status.row_counts.len(), 1);
+    assert_eq!(smiles_journal::RowCounts { sink: "archive".to_owned(), ..before }, status.row_counts[0]);
     assert!(status.losses.iter().all(|loss| loss.sink == "archive"));
     assert_eq!(all(&place)[0].sink, "archive");
     assert_eq!(ids_of(&journal.read("archive", None, ALL).await.unwrap()), [3, 4]);

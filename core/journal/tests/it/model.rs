@@ -434,10 +434,10 @@ impl World {
     /// The journal's books are the model's.
     async fn compare(&self) {
         let status = self.journal().status().await.unwrap();
-        assert_eq!(status.books.len(), self.log.accounts.len());
-        for books in &status.books {
-            balance(books);
-            let account = &self.log.accounts[books.sink.as_str()];
+        assert_eq!(status.row_counts.len(), self.log.accounts.len());
+        for row_counts in &status.row_counts {
+            balance(row_counts);
+            let account = &self.log.accounts[row_counts.sink.as_str()];
             let rows = |wanted: &[Fate]| -> u64 {
                 let keys = account.fates.iter().filter(|(_, fate)| wanted.contains(fate)).map(|(key, _)| key);
                 keys.map(|key| {
@@ -449,14 +449,14 @@ impl World {
             };
             let sum = |rows: &Rows| u64::try_from(rows.values().map(Vec::len).sum::<usize>()).unwrap();
             let all = |key| self.log.batches[key].0;
-            assert_eq!(books.accepted, account.fates.keys().map(all).sum::<u64>(), "{books:?}");
+            assert_eq!(row_counts.accepted, account.fates.keys().map(all).sum::<u64>(), "{row_counts:?}");
             let delivered = rows(&[Fate::Delivered, Fate::DeliveredElsewhere]) + sum(&account.alone);
-            assert_eq!(books.delivered, delivered, "{books:?}");
-            assert_eq!(books.waiting, rows(&[Fate::Waiting]), "{books:?}");
-            assert_eq!(books.dropped, rows(&[Fate::Dropped]) + sum(&account.given_up), "{books:?}");
-            assert_eq!(books.lost, rows(&[Fate::Lost]), "{books:?}");
-            assert_eq!(books.dead_lettered, sum(&account.dead), "{books:?}");
-            assert_eq!(books.in_use, account.in_use);
+            assert_eq!(row_counts.delivered, delivered, "{row_counts:?}");
+            assert_eq!(row_counts.waiting, rows(&[Fate::Waiting]), "{row_counts:?}");
+            assert_eq!(row_counts.dropped, rows(&[Fate::Dropped]) + sum(&account.given_up), "{row_counts:?}");
+            assert_eq!(row_counts.lost, rows(&[Fate::Lost]), "{row_counts:?}");
+            assert_eq!(row_counts.dead_lettered, sum(&account.dead), "{row_counts:?}");
+            assert_eq!(row_counts.in_use, account.in_use);
         }
         assert_eq!(status.repairs, [""; 0]);
     }

@@ -112,15 +112,19 @@ pub(crate) async fn drain(journal: &SqliteJournal, sink: &str) -> Vec<i64> {
 }
 
 /// The sink's books, which must balance.
-pub(crate) async fn books(journal: &SqliteJournal, sink: &str) -> RowCounts {
+pub(crate) async fn row_counts(journal: &SqliteJournal, sink: &str) -> RowCounts {
     let status = journal.status().await.unwrap();
-    for books in &status.books {
-        balance(books);
+    for row_counts in &status.row_counts {
+        balance(row_counts);
     }
-    status.books.into_iter().find(|books| books.sink == sink).unwrap()
+    status.row_counts.into_iter().find(|row_counts| row_counts.sink == sink).unwrap()
 }
 
-pub(crate) fn balance(books: &RowCounts) {
-    let accounted = books.delivered + books.dead_lettered + books.dropped + books.lost + books.waiting;
-    assert_eq!(books.accepted, accounted, "{books:?}");
+pub(crate) fn balance(row_counts: &RowCounts) {
+    let accounted = row_counts.delivered
+        + row_counts.dead_lettered
+        + row_counts.dropped
+        + row_counts.lost
+        + row_counts.waiting;
+    assert_eq!(row_counts.accepted, accounted, "{row_counts:?}");
 }

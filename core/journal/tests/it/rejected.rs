@@ -2,12 +2,12 @@
 
 use smiles_journal::{
     DeadLetterId, Entry, Journal, JournalError, OperatorAccess, Rejected, RejectedRows, ReplayOutcome,
-    Selection, SqliteJournal, dead_letter_row, letters, transform_owner, verify,
+    Selection, SqliteJournal, dead_letter_row, dead_letters, transform_owner, verify,
 };
 use smiles_stage::{Position, Seq};
 use smiles_testkit::{ids, numbered};
 
-use crate::place::{Place, append, at, books, drain, enlist, entry};
+use crate::place::{Place, append, at, drain, enlist, entry, row_counts};
 
 fn rejected(row: u32, id: i64) -> Rejected {
     Rejected {
@@ -24,7 +24,7 @@ fn with(rows: &[i64], rejected: Vec<Rejected>, returned: Vec<ReplayOutcome>) -> 
 }
 
 fn all(place: &Place) -> Vec<smiles_journal::StoredDeadLetter> {
-    letters(&place.file(), &Selection::default()).unwrap()
+    dead_letters(&place.file(), &Selection::default()).unwrap()
 }
 
 fn ids_of(place: &Place) -> Vec<i64> {
@@ -37,10 +37,14 @@ fn ids_of(place: &Place) -> Vec<i64> {
 /// Rejected rows, dead letters, rows that went on, rows given up.
 async fn of_transform(journal: &SqliteJournal) -> (u64, u64, u64, u64) {
     let status = journal.status().await.unwrap();
-    let [books] = status.transforms.as_slice() else { panic!("{:?}", status.transforms) };
-    assert_eq!(books.sink, transform_owner("checks"));
-    assert_eq!(books.accepted, books.dead_lettered + books.delivered + books.dropped, "{books:?}");
-    (books.accepted, books.dead_lettered, books.delivered, books.dropped)
+    let [row_counts] = status.transforms.as_slice() else { panic!("{:?}", status.transforms) };
+    assert_eq!(row_counts.sink, transform_owner("checks"));
+    assert_eq!(
+        row_counts.accepted,
+        row_counts.dead_lettered + row_counts.delivered + row_counts.dropped,
+        "{row_counts:?}"
+    );
+    (row_counts.accepted, row_counts.dead_lettered, row_counts.delivered, row_counts.dropped)
 }
 
 #[tokio::test]
@@ -60,7 +64,7 @@ async fn rejected_rows_are_kept_with_their_batch_and_are_nothing_to_any_sink() {
     assert_eq!(of_transform(&journal).await, (3, 3, 0, 0));
     assert_eq!(journal.status().await.unwrap().dead_letters, 3);
     assert_eq!(drain(&journal, "store").await, [1, 3]);
-    let store = books(&journal, "store").await;
+    let store = row_counts(&journal, "store").await;
     assert_eq!((store.accepted, store.delivered, store.dead_lettered), (2, 2, 0));
     // They pin nothing, and outlive their batch and the process.
     journal.maintain(at(3 * 86_400)).await.unwrap();
@@ -79,8 +83,8 @@ async fn a_letter_that_is_handed_back_leaves_in_the_record_of_its_batch() {
     let place = Place::new();
     let journal = place.open().await;
     enlist(&journal, &["store"]).await;
-    let letters = vec![rejected(0, 1), rejected(1, 2), rejected(2, 3)];
-    journal.append(with(&[], letters, Vec::new())).await.unwrap();
+    let dead_letters = vec![rejected(0, 1), rejected(1, 2), rejected(2, 3)];
+    journal.append(with(&[], dead_letters, Vec::new())).await.unwrap();
     assert!(journal.replay_requests().await.unwrap().is_empty(), "nobody asked");
     let wanted: Vec<DeadLetterId> = all(&place).iter().map(|letter| letter.letter.id()).collect();
     let guest = OperatorAccess::enter(&place.file(), "solar", at(0)).unwrap();
@@ -96,8 +100,8 @@ async fn a_letter_that_is_handed_back_leaves_in_the_record_of_its_batch() {
     // The third is given up before its turn: the record is refused as a whole.
     guest.give_up(&all(&place)[2..]).unwrap();
     let verdicts = [None, Some(("odd".to_owned(), "still".to_owned())), None];
-    let returned = |letters: usize| {
-        let pairs = handed.iter().cloned().zip(verdicts.clone()).take(letters);
+    let returned = |dead_letters: usize| {
+        let pairs = handed.iter().cloned().zip(verdicts.clone()).take(dead_letters);
         pairs.map(|(letter, again)| ReplayOutcome { letter, again }).collect::<Vec<_>>()
     };
     let refused = journal.append(with(&[10, 30], Vec::new(), returned(3))).await;

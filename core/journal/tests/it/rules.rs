@@ -8,7 +8,7 @@ use smiles_journal::{
 use smiles_stage::{ColumnMeta, Position, Seq, TargetId};
 
 use crate::place::{
-    ALL, HERE, Place, append, at, balance, books, cursor, drain, enlist, entry, ids_of, options, put,
+    ALL, HERE, Place, append, at, balance, cursor, drain, enlist, entry, ids_of, options, put, row_counts,
 };
 
 const DAY: i64 = 86_400;
@@ -46,15 +46,15 @@ async fn what_waits_waits_since_it_was_accepted() {
     let place = Place::new();
     let journal = place.open().await;
     enlist(&journal, &["store"]).await;
-    assert_eq!(books(&journal, "store").await.waiting_since, None);
+    assert_eq!(row_counts(&journal, "store").await.waiting_since, None);
     let first = append(&journal, [1], 10).await.batch.position;
     append(&journal, [2], 20).await;
     drop(journal);
     let journal = place.open().await;
     append(&journal, [3], 4000).await;
-    assert_eq!(books(&journal, "store").await.waiting_since, Some(at(10)));
+    assert_eq!(row_counts(&journal, "store").await.waiting_since, Some(at(10)));
     journal.delivered("store", first).await.unwrap();
-    assert_eq!(books(&journal, "store").await.waiting_since, Some(at(20)));
+    assert_eq!(row_counts(&journal, "store").await.waiting_since, Some(at(20)));
 }
 
 #[tokio::test]
@@ -104,10 +104,13 @@ async fn a_new_sink_joins_now_or_from_the_oldest() {
     drop(journal);
     let journal = place.open().await;
     append(&journal, [4], 0).await;
-    assert_eq!((books(&journal, "now").await.accepted, books(&journal, "oldest").await.accepted), (2, 4));
+    assert_eq!(
+        (row_counts(&journal, "now").await.accepted, row_counts(&journal, "oldest").await.accepted),
+        (2, 4)
+    );
     assert_eq!(drain(&journal, "now").await, [3, 4]);
     assert_eq!(drain(&journal, "oldest").await, [1, 2, 3, 4]);
-    assert_eq!(books(&journal, "now").await.delivered, 2);
+    assert_eq!(row_counts(&journal, "now").await.delivered, 2);
     let unknown = journal.read("nobody", None, ALL).await.unwrap_err();
     assert!(
         matches!(unknown, JournalError::Refused(ref sentence) if sentence.contains("`nobody`")),
@@ -129,17 +132,17 @@ async fn the_targets_word_wins() {
     // A crash after the target's commit: its mark is ahead of the cursor.
     let ahead = journal.reconcile("store", HERE, &[(run, Seq(3))]).await.unwrap();
     assert_eq!((ahead.different_target, ahead.back), (false, 0));
-    assert_eq!(books(&journal, "store").await.delivered, 6);
+    assert_eq!(row_counts(&journal, "store").await.delivered, 6);
     // Restored from a backup: the same target, behind.
     let back = journal.reconcile("store", HERE, &[(run, Seq(1))]).await.unwrap();
     assert_eq!((back.different_target, back.back, back.lost.len()), (false, 2, 0));
-    assert_eq!(books(&journal, "store").await.waiting, 8);
+    assert_eq!(row_counts(&journal, "store").await.waiting, 8);
     // Another target: everything retained, nothing lost.
     let other = journal.reconcile("store", TargetId([8; 16]), &[(run, Seq::ZERO)]).await.unwrap();
     assert_eq!((other.different_target, other.back, other.lost.len()), (true, 1, 0));
     assert_eq!(drain(&journal, "store").await.len(), 10);
-    let books = books(&journal, "store").await;
-    assert_eq!((books.delivered, books.lost, books.target), (10, 0, Some(TargetId([8; 16]))));
+    let row_counts = row_counts(&journal, "store").await;
+    assert_eq!((row_counts.delivered, row_counts.lost, row_counts.target), (10, 0, Some(TargetId([8; 16]))));
 }
 
 #[tokio::test]
@@ -158,7 +161,7 @@ async fn what_went_back_beyond_the_retained_is_booked_as_lost() {
     assert_eq!(told.back, 2);
     let lost: Vec<_> = told.lost.iter().map(|loss| (loss.range, loss.rows, loss.reason.as_str())).collect();
     assert_eq!(lost, [((Seq(2), Seq(3)), 5, "target went back")]);
-    assert_eq!(books(&journal, "store").await.lost, 5);
+    assert_eq!(row_counts(&journal, "store").await.lost, 5);
     assert_eq!(journal.reconcile("store", HERE, &[(run, Seq(1))]).await.unwrap().lost, []);
     drain(&journal, "store").await;
     // Back again, further: only what was not booked yet.
@@ -167,8 +170,8 @@ async fn what_went_back_beyond_the_retained_is_booked_as_lost() {
         told.lost.iter().map(|loss| (loss.range, loss.rows)).collect::<Vec<_>>(),
         [((Seq(1), Seq(1)), 1)]
     );
-    let books = books(&journal, "store").await;
-    assert_eq!((books.lost, books.waiting), (6, 9));
+    let row_counts = row_counts(&journal, "store").await;
+    assert_eq!((row_counts.lost, row_counts.waiting), (6, 9));
     assert_eq!(journal.acknowledge().await.unwrap(), 2);
     assert_eq!(journal.acknowledge().await.unwrap(), 0);
     assert!(journal.status().await.unwrap().losses.iter().all(|loss| loss.acknowledged));
@@ -207,10 +210,10 @@ async fn rows_are_set_aside_once() {
         [(position.seq, 0), (position.seq, 2)]
     );
     assert_eq!(journal.rows_set_aside("other", position.run, range).await.unwrap(), []);
-    let before = books(&journal, "store").await;
+    let before = row_counts(&journal, "store").await;
     assert_eq!((before.dead_lettered, before.waiting), (2, 1));
     journal.delivered("store", position).await.unwrap();
-    let after = books(&journal, "store").await;
+    let after = row_counts(&journal, "store").await;
     assert_eq!((after.dead_lettered, after.delivered, after.waiting), (2, 1, 0));
     assert_eq!(journal.status().await.unwrap().dead_letters, 2);
     let beyond = journal.set_aside("store", vec![letter(3)]).await.unwrap_err();
@@ -231,7 +234,7 @@ async fn retention_waits_for_the_slowest_sink_in_use_and_for_no_other() {
     journal.delivered("slow", two).await.unwrap();
     assert_eq!(journal.maintain(at(DAY - 1)).await.unwrap().deleted, 0);
     assert_eq!(journal.maintain(at(DAY + 1)).await.unwrap().deleted, 2);
-    let gone = books(&journal, "gone").await;
+    let gone = row_counts(&journal, "gone").await;
     assert_eq!((gone.in_use, gone.dropped, gone.waiting), (false, 2, 2));
     assert_eq!(drain(&journal, "slow").await, [2, 3]);
     assert_eq!(journal.maintain(at(DAY + 1)).await.unwrap().deleted, 2);
@@ -256,7 +259,7 @@ async fn a_run_is_remembered_for_400_days() {
     assert_eq!(journal.unpruned("store").await.unwrap(), []);
     assert_eq!(journal.maintain(at(402 * DAY + 1)).await.unwrap().forgotten, [old]);
     assert_eq!(journal.known_runs("store").await.unwrap(), [journal.run()]);
-    books(&journal, "store").await;
+    row_counts(&journal, "store").await;
     // Its watermark is still in the target, until that was told; a restart forgets nothing of it.
     drop(journal);
     let journal = place.open().await;
@@ -314,8 +317,8 @@ async fn only_the_owner_opens_it_and_anyone_may_look() {
     let second = SqliteJournal::open(place.options.clone(), at(0)).await.unwrap_err();
     assert!(matches!(second, JournalError::Locked { .. }), "{second}");
     let seen = inspect(&place.file()).unwrap();
-    assert_eq!((seen.batches, seen.rows, seen.books[0].waiting), (1, 2, 2));
-    seen.books.iter().for_each(balance);
+    assert_eq!((seen.batches, seen.rows, seen.row_counts[0].waiting), (1, 2, 2));
+    seen.row_counts.iter().for_each(balance);
     drop(journal);
     assert_eq!(inspect(&place.file()).unwrap().rows, 2);
     assert!(matches!(inspect(&place.folder().join("none")), Err(JournalError::Storage { .. })));
@@ -422,7 +425,7 @@ async fn a_person_decides_about_an_old_copy() {
         let told = journal.reconcile("store", HERE, &marks).await.unwrap();
         assert_eq!(told.refused, None);
         assert_eq!(drain(&journal, "store").await, delivered, "{decision:?}");
-        assert_eq!(books(&journal, "store").await.lost, lost);
+        assert_eq!(row_counts(&journal, "store").await.lost, lost);
         assert!(journal.status().await.unwrap().losses.iter().all(|loss| loss.acknowledged));
         assert_eq!(journal.maintain(at(502 * DAY)).await.unwrap().deleted, 2);
     }
@@ -468,7 +471,7 @@ async fn a_row_set_aside_is_kept_whole() {
     journal.set_aside("store", vec![letter]).await.unwrap();
     drain(&journal, "store").await;
     assert_eq!(journal.maintain(at(2 * DAY)).await.unwrap().deleted, 2);
-    assert_eq!(books(&journal, "store").await.dead_lettered, 1);
+    assert_eq!(row_counts(&journal, "store").await.dead_lettered, 1);
     journal.close().await.unwrap();
     let file = rusqlite::Connection::open(place.file()).unwrap();
     let stream: (Vec<u8>, Vec<u8>) = file

@@ -6,7 +6,7 @@ use smiles_journal::{Journal, SqliteJournal};
 use smiles_stage::Seq;
 use tokio::task::JoinSet;
 
-use crate::place::{Place, append, at, books, drain, enlist, entry, options};
+use crate::place::{Place, append, at, drain, enlist, entry, options, row_counts};
 
 const MANY: i64 = 400;
 
@@ -50,8 +50,8 @@ async fn a_batch_without_rows_carries_state_only() {
     append(&journal, [], 0).await;
     assert_eq!(journal.read("store", None, crate::place::ALL).await.unwrap().len(), 1);
     drain(&journal, "store").await;
-    let books = books(&journal, "store").await;
-    assert_eq!((books.accepted, books.waiting_batches), (0, 0));
+    let row_counts = row_counts(&journal, "store").await;
+    assert_eq!((row_counts.accepted, row_counts.waiting_batches), (0, 0));
 }
 
 /// One transaction holds a job that fails and jobs that succeed.
@@ -70,5 +70,5 @@ async fn an_entry_that_fails_fails_alone() {
     let mut outcomes = tasks.join_all().await;
     outcomes.sort_unstable();
     assert_eq!(outcomes, [(10, true), (20, true), (30, true), (200_000, false)]);
-    assert_eq!(books(&journal, "store").await.accepted, 61);
+    assert_eq!(row_counts(&journal, "store").await.accepted, 61);
 }

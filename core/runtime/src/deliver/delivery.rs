@@ -40,7 +40,7 @@ pub(crate) struct DeliveryTask {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: Stop,
-    pub(crate) board: Arc<HealthBoard>,
+    pub(crate) health_board: Arc<HealthBoard>,
     pub(crate) meters: SinkMeters,
     /// Rung after each delivery.
     pub(crate) room: Arc<Notify>,
@@ -153,7 +153,7 @@ impl DeliveryTask {
             return Ok(Step::Idle);
         };
         if let Some(first) = batches.first() {
-            self.board.behind(self.index, first.accepted_at);
+            self.health_board.behind(self.index, first.accepted_at);
         }
         if !self.memory.asked.contains(&last.run) {
             self.settle().await?;
@@ -246,7 +246,7 @@ impl DeliveryTask {
             let (rows, reason) = (loss.rows, loss.reason.as_str());
             tracing::error!(pipeline, sink, run = %loss.run, first, last, rows, reason, "rows are lost");
         }
-        self.board.dirty.notify_one();
+        self.health_board.dirty.notify_one();
         Ok(())
     }
 
@@ -296,7 +296,7 @@ impl DeliveryTask {
         if self.memory.errors.is_over() {
             tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink delivers again");
         }
-        self.board.sink(self.index, SinkState::Delivering, None);
+        self.health_board.sink(self.index, SinkState::Delivering, None);
     }
 
     /// Decides by the table and waits; `false`: the end is near, the rest is delivered after the next start.
@@ -349,7 +349,7 @@ impl DeliveryTask {
             tracing::debug!(pipeline, sink, error, "the sink still cannot deliver");
         }
         let state = if halted { SinkState::Halted } else { SinkState::Retrying };
-        self.board.sink(self.index, state, Some(&error));
+        self.health_board.sink(self.index, state, Some(&error));
     }
 
     /// Waits for an append, the end, or runs to forget.

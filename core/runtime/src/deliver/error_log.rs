@@ -33,9 +33,9 @@ pub(crate) struct ErrorLog {
 
 impl ErrorLog {
     /// Rows were set aside. A cause that is new is logged, with the first of its rows.
-    pub(crate) fn set_aside(&mut self, pipeline: &str, sink: &str, letters: &[DeadLetter]) {
+    pub(crate) fn set_aside(&mut self, pipeline: &str, sink: &str, dead_letters: &[DeadLetter]) {
         let mut begun: BTreeMap<Cause, &DeadLetter> = BTreeMap::new();
-        for letter in letters {
+        for letter in dead_letters {
             let mut cause = (letter.code.clone(), plain(&letter.reason));
             if !self.aside.contains_key(&cause) && self.aside.len() >= CAUSES {
                 cause.1.clear();
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::observe::log_capture::logged;
 
-    fn letters(rows: u32, reason: impl Fn(u32) -> String) -> Vec<DeadLetter> {
+    fn dead_letters(rows: u32, reason: impl Fn(u32) -> String) -> Vec<DeadLetter> {
         let position = Position { run: RunId([1; 16]), seq: Seq(7) };
         let letter = |row| DeadLetter {
             position,
@@ -134,7 +134,7 @@ mod tests {
         let mut errors = ErrorLog::default();
         let log = logged(|| {
             for _ in 0..100 {
-                let rows = letters(100, |row| format!("column `wh` holds {row}"));
+                let rows = dead_letters(100, |row| format!("column `wh` holds {row}"));
                 errors.set_aside("roof", "store", &rows);
                 errors.delivered("roof", "store");
             }
@@ -155,7 +155,7 @@ mod tests {
         let log = logged(|| {
             for row in 0..1000 {
                 let name = "x".repeat(row + 1);
-                errors.set_aside("roof", "store", &letters(1, |_| name.clone()));
+                errors.set_aside("roof", "store", &dead_letters(1, |_| name.clone()));
             }
         });
         assert_eq!(log.len(), CAUSES + 1);

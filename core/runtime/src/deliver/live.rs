@@ -35,7 +35,7 @@ pub(crate) struct Live {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) accepted: broadcast::Receiver<Batch>,
     pub(crate) stop: Stop,
-    pub(crate) board: Arc<HealthBoard>,
+    pub(crate) health_board: Arc<HealthBoard>,
     pub(crate) meters: SinkMeters,
     pub(crate) memory: LiveState,
 }
@@ -141,8 +141,8 @@ impl Live {
             return false;
         }
         let rows = u64::try_from(batch.records.num_rows()).unwrap_or(u64::MAX);
-        self.board.sink(self.index, SinkState::Delivering, None);
-        self.board.live_rows(self.index, rows);
+        self.health_board.sink(self.index, SinkState::Delivering, None);
+        self.health_board.live_rows(self.index, rows);
         self.meters.delivered.inc_by(rows);
         if std::mem::take(&mut self.memory.failing) {
             tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink accepts batches again");
@@ -153,7 +153,7 @@ impl Live {
     fn failed(&mut self, failure: &Failure) {
         let (pipeline, sink, error) = (self.pipeline.as_str(), self.name.as_str(), failure.error.chain());
         self.meters.failed(if failure.panicked { "panic" } else { "retry" });
-        self.board.sink(self.index, SinkState::Retrying, Some(&error));
+        self.health_board.sink(self.index, SinkState::Retrying, Some(&error));
         if std::mem::replace(&mut self.memory.failing, true) {
             tracing::debug!(pipeline, sink, error, "the sink failed again; this batch is skipped");
         } else {

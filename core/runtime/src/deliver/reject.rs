@@ -43,7 +43,7 @@ impl DeliverableBatch {
 }
 
 /// The dead letters; `None` if the sink named no row, or one it was not given.
-pub(crate) fn letters(
+pub(crate) fn dead_letters(
     batches: &[DeliverableBatch],
     rejected: &[Rejection],
     at: Timestamp,
@@ -58,8 +58,8 @@ pub(crate) fn letters(
             at,
         })
     };
-    let letters = rejected.iter().map(letter).collect::<Option<Vec<_>>>()?;
-    (!letters.is_empty()).then_some(letters)
+    let dead_letters = rejected.iter().map(letter).collect::<Option<Vec<_>>>()?;
+    (!dead_letters.is_empty()).then_some(dead_letters)
 }
 
 #[cfg(test)]
@@ -97,11 +97,12 @@ mod tests {
     #[test]
     fn only_rows_that_were_given_become_letters() {
         let batches = [trimmed(1, 2, &[]), trimmed(2, 3, &[1])];
-        let found = letters(&batches, &[rejection(0, 1), rejection(1, 1)], Timestamp::UNIX_EPOCH).unwrap();
+        let found =
+            dead_letters(&batches, &[rejection(0, 1), rejection(1, 1)], Timestamp::UNIX_EPOCH).unwrap();
         let places: Vec<_> = found.iter().map(|letter| (letter.position.seq.0, letter.row)).collect();
         assert_eq!(places, [(1, 1), (2, 2)]);
         for wrong in [vec![], vec![rejection(2, 0)], vec![rejection(0, 0), rejection(1, 2)]] {
-            assert!(letters(&batches, &wrong, Timestamp::UNIX_EPOCH).is_none(), "{wrong:?}");
+            assert!(dead_letters(&batches, &wrong, Timestamp::UNIX_EPOCH).is_none(), "{wrong:?}");
         }
     }
 }

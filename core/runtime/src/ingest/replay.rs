@@ -21,11 +21,11 @@ impl IngestTask {
     pub(crate) async fn go_through_again(&mut self) -> Result<(), JournalError> {
         loop {
             let told = match self.journal.replay_requests().await {
-                Ok(letters) if letters.is_empty() => return Ok(()),
-                Ok(letters) => self.again(letters).await,
+                Ok(dead_letters) if dead_letters.is_empty() => return Ok(()),
+                Ok(dead_letters) => self.again(dead_letters).await,
                 Err(error) => Err(error),
             };
-            self.board.dirty.notify_one();
+            self.health_board.dirty.notify_one();
             match told {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
@@ -40,19 +40,19 @@ impl IngestTask {
     }
 
     /// The letters of one transform and one batch; whether they are done with.
-    async fn again(&mut self, letters: Vec<ReplayRequest>) -> Result<bool, JournalError> {
+    async fn again(&mut self, dead_letters: Vec<ReplayRequest>) -> Result<bool, JournalError> {
         // As before any row of a source: a transform that asked what the store knows has its answer.
         if let Some(answers) = recalled(&mut self.recall).await {
             self.chain.answered(answers);
         }
         let (pipeline, now) = (self.pipeline.clone(), self.clock_trust.now(self.clock.as_ref()));
-        let transform = letters.first().map(|letter| letter.transform.clone()).unwrap_or_default();
+        let transform = dead_letters.first().map(|letter| letter.transform.clone()).unwrap_or_default();
         let unfit = |reason: String| -> Vec<ReplayOutcome> {
             let why = |letter: ReplayRequest| ReplayOutcome {
                 letter,
                 again: Some((UNFIT.to_owned(), reason.clone())),
             };
-            letters.iter().cloned().map(why).collect()
+            dead_letters.iter().cloned().map(why).collect()
         };
         let Some((place, columns)) = self.chain.find(&transform) else {
             let reason = format!("the pipeline file has no transform `{transform}` any more");
@@ -60,7 +60,7 @@ impl IngestTask {
             self.journal.returned(unfit(reason), now).await?;
             return Ok(true);
         };
-        let rows = match rows(&letters, &columns) {
+        let rows = match rows(&dead_letters, &columns) {
             Ok(rows) => rows,
             Err(error) => {
                 let reason =
@@ -72,7 +72,7 @@ impl IngestTask {
         };
         let pass = self.pass_of(&rows, now);
         match self.chain.apply_from(place, rows, &pass, &mut |_, _| {}) {
-            Ok(records) => self.gone_through(letters, records).await,
+            Ok(records) => self.gone_through(dead_letters, records).await,
             Err(failed) => {
                 let (transform, error) = (failed.transform, failed.error.chain());
                 tracing::error!(
@@ -102,12 +102,12 @@ impl IngestTask {
     /// One record: the batch, what it changed, and the letters it came from.
     async fn gone_through(
         &mut self,
-        letters: Vec<ReplayRequest>,
+        dead_letters: Vec<ReplayRequest>,
         records: RecordBatch,
     ) -> Result<bool, JournalError> {
-        let (refused, rejected) = sort(&letters, self.chain.rejected());
-        let went_on = letters.len() - refused.len();
-        let returned: Vec<ReplayOutcome> = letters
+        let (refused, rejected) = sort(&dead_letters, self.chain.rejected());
+        let went_on = dead_letters.len() - refused.len();
+        let returned: Vec<ReplayOutcome> = dead_letters
             .into_iter()
             .zip(0..)
             .map(|(letter, number)| {
@@ -139,15 +139,16 @@ impl IngestTask {
 }
 
 /// What the transform rejected again, and what one behind it rejected.
-fn sort(letters: &[ReplayRequest], rejected: Vec<Rejected>) -> (Vec<Rejected>, Vec<Rejected>) {
-    let transform = letters.first().map_or("", |letter| letter.transform.as_str());
+fn sort(dead_letters: &[ReplayRequest], rejected: Vec<Rejected>) -> (Vec<Rejected>, Vec<Rejected>) {
+    let transform = dead_letters.first().map_or("", |letter| letter.transform.as_str());
     rejected.into_iter().partition(|row| row.transform == transform)
 }
 
 /// The rows as one batch of the columns that enter the transform now. A column that is new is null.
-fn rows(letters: &[ReplayRequest], columns: &SchemaRef) -> Result<RecordBatch, StageError> {
+fn rows(dead_letters: &[ReplayRequest], columns: &SchemaRef) -> Result<RecordBatch, StageError> {
     let unfit = |error: ArrowError| StageError::halt(error.to_string());
-    let fitted = letters.iter().map(|letter| fitted(&letter.row, columns)).collect::<Result<Vec<_>, _>>();
+    let fitted =
+        dead_letters.iter().map(|letter| fitted(&letter.row, columns)).collect::<Result<Vec<_>, _>>();
     concat_batches(columns, &fitted.map_err(unfit)?).map_err(unfit)
 }
 

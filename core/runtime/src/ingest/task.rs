@@ -42,7 +42,7 @@ pub(crate) struct IngestTask {
     pub(crate) ordered: Vec<StateChange>,
     pub(crate) durable: Vec<watch::Sender<Durable>>,
     pub(crate) live: broadcast::Sender<Batch>,
-    pub(crate) board: Arc<HealthBoard>,
+    pub(crate) health_board: Arc<HealthBoard>,
     pub(crate) append_seconds: Histogram,
     /// Rung when a sink delivered: a full journal may have room again.
     pub(crate) room: Arc<Notify>,
@@ -87,7 +87,7 @@ pub(crate) async fn pump(mut pump: IngestTask) -> Result<(), JournalError> {
             None => records,
         };
         let accepted = pump.durable(records, complete).await?;
-        pump.board.queue(-1);
+        pump.health_board.queue(-1);
         pump.ordered.clear();
         pump.kept();
         pump.done_with(source, accepted);
@@ -127,7 +127,7 @@ impl IngestTask {
         if let Some(once) = self.complete.get_mut(source) {
             *once |= complete;
         }
-        let health = self.board.health().sources;
+        let health = self.health_board.health().sources;
         let name = health.get(source).map_or("", |source| source.name.as_str());
         let sources = health.iter().zip(&self.complete).map(|(source, complete)| SourcePasses {
             name: source.name.clone(),
@@ -246,7 +246,7 @@ impl IngestTask {
             return Err(error);
         }
         let text = chain_of(&error);
-        self.board.appended(Some((text.clone(), full)));
+        self.health_board.appended(Some((text.clone(), full)));
         if !std::mem::replace(trouble, true) {
             let pipeline = self.pipeline.as_str();
             tracing::error!(
@@ -265,7 +265,7 @@ impl IngestTask {
         if trouble {
             tracing::info!(pipeline = self.pipeline, "the journal can be written again; polling resumes");
         }
-        self.board.appended(None);
+        self.health_board.appended(None);
     }
 
     /// Waits, but not longer than until a sink has delivered something.
@@ -298,7 +298,7 @@ impl IngestTask {
         }
         // No live sink listening is no failure.
         let _ = self.live.send(batch);
-        self.board.dirty.notify_one();
+        self.health_board.dirty.notify_one();
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Maintenance {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clock_trust: Arc<ClockTrust>,
-    pub(crate) board: Arc<HealthBoard>,
+    pub(crate) health_board: Arc<HealthBoard>,
     /// Rung when dead letters were handed back to transforms.
     pub(crate) again: Arc<Notify>,
     /// One per sink with a cursor.
@@ -51,7 +51,7 @@ impl Maintenance {
                     look = self.clock.monotonic() + LOOK_EVERY;
                     self.copy().await;
                 }
-                () = self.board.dirty.notified() => {
+                () = self.health_board.dirty.notified() => {
                     let begun = self.clock.monotonic();
                     self.copy().await;
                     let took = self.clock.monotonic().saturating_sub(begun);
@@ -72,7 +72,7 @@ impl Maintenance {
                 if status.replay_requests > 0 {
                     self.again.notify_one();
                 }
-                self.board.publish(status);
+                self.health_board.publish(status);
             }
             Err(error) => {
                 tracing::debug!(pipeline = self.pipeline, %error, "cannot read the status of the journal")

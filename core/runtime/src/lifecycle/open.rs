@@ -84,17 +84,17 @@ impl Wired {
             journal.keep_state(settled.changes.clone()).await.map_err(failed)?;
         }
         tell_memory(&self.pipeline.name, &settled);
-        let board = self.board(&options);
-        board.judged_by(&clock_trust);
+        let health_board = self.health_board(&options);
+        health_board.judged_by(&clock_trust);
         let status = journal.status().await.map_err(failed)?;
         tell(&self.pipeline.name, &status);
-        board.publish(status);
-        options.meters.show(&board);
+        health_board.publish(status);
+        options.meters.show(&health_board);
         let common = Common {
             pipeline: self.pipeline.name.clone(),
             options,
             journal: Arc::clone(journal),
-            board,
+            health_board,
             stop: Stop::new(),
             room: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
@@ -125,7 +125,7 @@ impl Wired {
             journal,
             clock,
             grace,
-            board: common.board,
+            health_board: common.health_board,
             stop: common.stop,
             polls,
             pump,
@@ -148,7 +148,7 @@ impl Wired {
         with_cursor.map(cursor).collect()
     }
 
-    pub(crate) fn board(&self, options: &RunOptions) -> Arc<HealthBoard> {
+    pub(crate) fn health_board(&self, options: &RunOptions) -> Arc<HealthBoard> {
         let sources = self.pipeline.sources.iter().zip(&self.sources);
         let sources = sources.map(|(decl, plan)| unheard(&decl.stage.name, plan.address(), decl.every));
         let sinks = self.pipeline.sinks.iter().map(|decl| starting(&decl.stage.name, &decl.stage.type_name));
@@ -179,8 +179,8 @@ fn tell(pipeline: &str, status: &smiles_journal::Status) {
     for repair in &status.repairs {
         tracing::warn!(pipeline, repair, "the journal was repaired");
     }
-    for books in status.books.iter().filter(|books| !books.in_use) {
-        let (sink, waiting) = (books.sink.as_str(), books.waiting);
+    for row_counts in status.row_counts.iter().filter(|row_counts| !row_counts.in_use) {
+        let (sink, waiting) = (row_counts.sink.as_str(), row_counts.waiting);
         tracing::info!(
             pipeline,
             sink,

@@ -27,8 +27,13 @@ pub struct RunOptions {
 
 impl RunOptions {
     /// What a stage of this pipeline is opened with.
-    pub(crate) fn context(&self, pipeline: &str, stage: &str, board: &Arc<HealthBoard>) -> OpenContext {
-        let health: Arc<dyn HealthView> = Arc::<HealthBoard>::clone(board);
+    pub(crate) fn context(
+        &self,
+        pipeline: &str,
+        stage: &str,
+        health_board: &Arc<HealthBoard>,
+    ) -> OpenContext {
+        let health: Arc<dyn HealthView> = Arc::<HealthBoard>::clone(health_board);
         OpenContext {
             meters: self.meters.registry().clone(),
             health,

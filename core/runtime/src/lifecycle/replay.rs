@@ -62,7 +62,7 @@ pub enum ReplayError {
 pub async fn replay(
     guest: &OperatorAccess,
     target: &mut Target,
-    letters: &[DeadLetterId],
+    dead_letters: &[DeadLetterId],
     clock: &dyn Clock,
 ) -> Result<Replayed, ReplayError> {
     let journal = guest.replay(&target.name)?;
@@ -72,7 +72,7 @@ pub async fn replay(
         courier.finish(run).await?;
     }
     courier.told.earlier = courier.told.delivered;
-    for some in letters.chunks(LETTERS_MAX) {
+    for some in dead_letters.chunks(LETTERS_MAX) {
         if let Some(run) = courier.journal.begin(some)? {
             courier.finish(run).await?;
         }
@@ -166,11 +166,11 @@ impl Replayer<'_> {
             Ok(_) => Err(StageError::retry("the sink does not report the rows as stored").into()),
             Err(error) => match error.action() {
                 Action::Reject { rows } => {
-                    let Some(letters) = refused(&parcels, rows, self.clock.now()) else {
+                    let Some(dead_letters) = refused(&parcels, rows, self.clock.now()) else {
                         return Err(error.into());
                     };
-                    self.journal.refused(run, &letters)?;
-                    self.told.refused += u64::try_from(letters.len()).unwrap_or(u64::MAX);
+                    self.journal.refused(run, &dead_letters)?;
+                    self.told.refused += u64::try_from(dead_letters.len()).unwrap_or(u64::MAX);
                     Ok(Step::Fewer)
                 }
                 _ => Err(error.into()),
@@ -215,7 +215,7 @@ impl Replayer<'_> {
 /// The rows of one batch as journalled, on their way under the replay's run.
 struct ReplayBatch {
     batch: Batch,
-    letters: Vec<DeadLetterId>,
+    dead_letters: Vec<DeadLetterId>,
 }
 
 /// One parcel per batch: what is one per poll stays so.
@@ -231,7 +231,7 @@ fn pack(
         let records = concat_batches(&first.schema(), same.iter().map(|(_, row)| row)).map_err(unfit)?;
         let seq = Seq(u64::try_from(parcels.len()).unwrap_or(u64::MAX)).next();
         let batch = Batch { position: Position { run, seq }, complete: false, accepted_at: now, records };
-        parcels.push(ReplayBatch { batch, letters: same.iter().map(|(id, _)| *id).collect() });
+        parcels.push(ReplayBatch { batch, dead_letters: same.iter().map(|(id, _)| *id).collect() });
     }
     Ok(parcels)
 }
@@ -239,10 +239,10 @@ fn pack(
 /// The letters with their new reasons; `None` if the sink named no row, or one it was not given.
 fn refused(parcels: &[ReplayBatch], rejected: &[Rejection], at: Timestamp) -> Option<Vec<DeadLetter>> {
     let letter = |rejection: &Rejection| {
-        let id = parcels.get(rejection.batch)?.letters.get(rejection.row)?;
+        let id = parcels.get(rejection.batch)?.dead_letters.get(rejection.row)?;
         let (code, reason) = (rejection.code.clone(), rejection.reason.clone());
         Some(DeadLetter { position: id.position, row: id.row, code, reason, at })
     };
-    let letters = rejected.iter().map(letter).collect::<Option<Vec<_>>>()?;
-    (!letters.is_empty()).then_some(letters)
+    let dead_letters = rejected.iter().map(letter).collect::<Option<Vec<_>>>()?;
+    (!dead_letters.is_empty()).then_some(dead_letters)
 }

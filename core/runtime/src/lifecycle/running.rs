@@ -29,7 +29,7 @@ pub struct Running {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) grace: Duration,
-    pub(crate) board: Arc<HealthBoard>,
+    pub(crate) health_board: Arc<HealthBoard>,
     pub(crate) stop: Stop,
     pub(crate) polls: Vec<Poll>,
     pub(crate) pump: IngestTask,
@@ -57,7 +57,7 @@ impl Running {
 
     /// How it is, at any time, without waiting.
     pub fn health(&self) -> Arc<dyn HealthView> {
-        Arc::<HealthBoard>::clone(&self.board)
+        Arc::<HealthBoard>::clone(&self.health_board)
     }
 
     /// Runs until every source has ended or `stop` asks for the end. `force` ends at once: what is durable stays,
@@ -68,7 +68,7 @@ impl Running {
             journal,
             clock,
             grace,
-            board,
+            health_board,
             stop: stages,
             polls,
             pump: pumping,
@@ -103,7 +103,7 @@ impl Running {
         drop(timekeeper);
         // Tidying can take long after an outage, and goes on after the next start.
         drop(keeping);
-        close(&name, journal.as_ref(), &board).await;
+        close(&name, journal.as_ref(), &health_board).await;
         match failure {
             Some(reason) => Exit::Failed(reason),
             None if stages.asked.is_cancelled() => Exit::Stopped,
@@ -197,10 +197,10 @@ fn bug(error: JoinError) -> Option<String> {
     error.is_panic().then(|| format!("a task of the runtime panicked: {error}"))
 }
 
-async fn close(pipeline: &str, journal: &dyn Journal, board: &HealthBoard) {
+async fn close(pipeline: &str, journal: &dyn Journal, health_board: &HealthBoard) {
     let last = async {
         if let Ok(status) = journal.status().await {
-            board.publish(status);
+            health_board.publish(status);
         }
         journal.close().await
     };

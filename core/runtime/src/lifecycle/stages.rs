@@ -40,7 +40,7 @@ pub(crate) struct Common {
     pub(crate) pipeline: String,
     pub(crate) options: RunOptions,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) board: Arc<HealthBoard>,
+    pub(crate) health_board: Arc<HealthBoard>,
     pub(crate) stop: Stop,
     pub(crate) room: Arc<Notify>,
     /// Rung when dead letters were handed back to transforms.
@@ -51,7 +51,7 @@ pub(crate) struct Common {
 
 impl Common {
     pub(crate) fn context(&self, stage: &str) -> OpenContext {
-        self.options.context(&self.pipeline, stage, &self.board)
+        self.options.context(&self.pipeline, stage, &self.health_board)
     }
 
     /// The clock of sinks.
@@ -90,7 +90,7 @@ impl Common {
             complete: vec![false; durable.len()],
             durable,
             live: self.live.clone(),
-            board: Arc::clone(&self.board),
+            health_board: Arc::clone(&self.health_board),
             append_seconds: self.options.meters.append_seconds(&self.pipeline),
             room: Arc::clone(&self.room),
             again: Arc::clone(&self.again),
@@ -105,7 +105,7 @@ impl Common {
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.options.clock),
             clock_trust: Arc::clone(&self.clock_trust),
-            board: Arc::clone(&self.board),
+            health_board: Arc::clone(&self.health_board),
             again: Arc::clone(&self.again),
             forgotten,
         }
@@ -184,7 +184,7 @@ pub(crate) async fn open_sources(
             journal: inbox_in.clone(),
             durable: durable_out,
             stop: common.stop.clone(),
-            report: SourceReport::new(index, &common.pipeline, name, address, &common.board, meters),
+            report: SourceReport::new(index, &common.pipeline, name, address, &common.health_board, meters),
             backoff: common.backoff(name),
             sent: 0,
             committed: 0,
@@ -219,7 +219,7 @@ pub(crate) async fn open_sinks(
             opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
         stores[index] = Some(offered);
         let (pipeline, journal) = (common.pipeline.clone(), Arc::clone(&common.journal));
-        let (stop, board) = (common.stop.clone(), Arc::clone(&common.board));
+        let (stop, health_board) = (common.stop.clone(), Arc::clone(&common.health_board));
         let meters = common.options.meters.sink(&common.pipeline, &name);
         if delivery == Promise::Live {
             let accepted = common.live.subscribe();
@@ -234,7 +234,7 @@ pub(crate) async fn open_sinks(
                 journal,
                 accepted,
                 stop,
-                board,
+                health_board,
                 meters,
                 memory: live::LiveState::default(),
             });
@@ -255,7 +255,7 @@ pub(crate) async fn open_sinks(
             journal,
             clock: Arc::clone(&common.options.clock),
             stop,
-            board,
+            health_board,
             meters,
             room: Arc::clone(&common.room),
             forgotten: told,

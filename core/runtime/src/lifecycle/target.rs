@@ -43,7 +43,7 @@ impl Wired {
         options: RunOptions,
         wanted: impl Fn(&str, Delivery) -> bool,
     ) -> Result<Vec<Target>, OpenError> {
-        let board = self.board(&options);
+        let health_board = self.health_board(&options);
         let mut targets = Vec::new();
         for (decl, wired) in self.pipeline.sinks.iter().zip(self.sinks) {
             // A sink that reads another's store has no table of its own to be asked about.
@@ -51,7 +51,7 @@ impl Wired {
                 continue;
             }
             let name = decl.stage.name.clone();
-            let context = options.context(&self.pipeline.name, &name, &board);
+            let context = options.context(&self.pipeline.name, &name, &health_board);
             let opened = wired.sink.open(context, None).await;
             let sink = opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?.sink;
             targets.push(Target { name, sink });
@@ -70,12 +70,12 @@ impl Wired {
         how: &Migrate,
         mut watch: impl FnMut(&str),
     ) -> Result<Vec<(String, Migrated)>, OpenError> {
-        let board = self.board(&options);
+        let health_board = self.health_board(&options);
         let mut done = Vec::new();
         for (decl, wired) in self.pipeline.sinks.iter().zip(self.sinks) {
             let stage = decl.stage.name.clone();
             watch(&stage);
-            let context = options.context(&self.pipeline.name, &stage, &board);
+            let context = options.context(&self.pipeline.name, &stage, &health_board);
             let migrated = wired.sink.migrate(context, how).await;
             let migrated = migrated.map_err(|source| OpenError::Stage { stage: stage.clone(), source })?;
             done.extend(migrated.map(|migrated| (stage, migrated)));

@@ -78,7 +78,7 @@ impl Wired {
     /// # Errors
     /// A transform cannot be opened.
     pub async fn test_pipeline(self, options: RunOptions) -> Result<TestPipeline, OpenError> {
-        let board = self.board(&options);
+        let health_board = self.health_board(&options);
         let settled = self.settle(&[]);
         let Self { pipeline, sources, transforms, input, .. } = self;
         let name = pipeline.name.clone();
@@ -89,7 +89,7 @@ impl Wired {
             pipeline: name.clone(),
             options,
             journal: Arc::clone(&journal),
-            board,
+            health_board,
             stop: Stop::new(),
             room: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),

@@ -156,18 +156,21 @@ impl HealthBoard {
         let now = self.clock.now();
         let mut state = self.state();
         state.health.journal.size_bytes = status.size_bytes;
-        for books in &status.books {
+        for row_counts in &status.row_counts {
             let State { health, dropped, done, .. } = &mut *state;
-            let Some(place) = health.sinks.iter().position(|sink| sink.name == books.sink) else { continue };
-            if books.in_use {
-                copy_books(books, &mut health.sinks[place], now);
-                dropped[place] = books.dropped.saturating_sub(books.noted);
-                let marks = books.watermarks.iter().filter(|(_, seq)| *seq > Seq::ZERO);
+            let Some(place) = health.sinks.iter().position(|sink| sink.name == row_counts.sink) else {
+                continue;
+            };
+            if row_counts.in_use {
+                copy_books(row_counts, &mut health.sinks[place], now);
+                dropped[place] = row_counts.dropped.saturating_sub(row_counts.noted);
+                let marks = row_counts.watermarks.iter().filter(|(_, seq)| *seq > Seq::ZERO);
                 done[place] = marks.map(|&(run, seq)| Position { run, seq }).collect();
             }
         }
-        let of_transform =
-            |books: &RowCounts| Some((transform_of(&books.sink)?.to_owned(), books.dead_lettered));
+        let of_transform = |row_counts: &RowCounts| {
+            Some((transform_of(&row_counts.sink)?.to_owned(), row_counts.dead_lettered))
+        };
         state.rejected =
             status.transforms.iter().filter_map(of_transform).filter(|(_, rows)| *rows > 0).collect();
         state.losses = status.losses;
@@ -247,16 +250,19 @@ pub(crate) fn starting(name: &str, type_name: &str) -> SinkHealth {
     }
 }
 
-fn copy_books(books: &RowCounts, sink: &mut SinkHealth, now: Timestamp) {
-    sink.accepted = books.accepted;
-    sink.delivered = books.delivered;
-    sink.dead_lettered = books.dead_lettered;
-    sink.dropped = books.dropped;
-    sink.lost = books.lost;
-    sink.waiting = books.waiting;
-    sink.waiting_batches = books.waiting_batches;
-    sink.waiting_since =
-        books.waiting_since.or(sink.waiting_since).or(Some(now)).filter(|_| books.waiting_batches > 0);
+fn copy_books(row_counts: &RowCounts, sink: &mut SinkHealth, now: Timestamp) {
+    sink.accepted = row_counts.accepted;
+    sink.delivered = row_counts.delivered;
+    sink.dead_lettered = row_counts.dead_lettered;
+    sink.dropped = row_counts.dropped;
+    sink.lost = row_counts.lost;
+    sink.waiting = row_counts.waiting;
+    sink.waiting_batches = row_counts.waiting_batches;
+    sink.waiting_since = row_counts
+        .waiting_since
+        .or(sink.waiting_since)
+        .or(Some(now))
+        .filter(|_| row_counts.waiting_batches > 0);
 }
 
 /// Sentences for the operator.
@@ -317,7 +323,7 @@ mod tests {
 
     use super::*;
 
-    fn board(clock: &ManualClock) -> Arc<HealthBoard> {
+    fn health_board(clock: &ManualClock) -> Arc<HealthBoard> {
         let clock: Arc<dyn Clock> = Arc::new(clock.clone());
         let sources = vec![unheard("DTU", "tcp://10.0.0.5:502 unit 1".into(), Some(Duration::from_secs(60)))];
         HealthBoard::new("roof", 1000, &clock, sources, vec![starting("store", "sqlite")])
@@ -326,11 +332,11 @@ mod tests {
     #[test]
     fn a_partial_pass_is_a_success_and_an_error() {
         let clock = ManualClock::new();
-        let board = board(&clock);
-        board.passed(0, true, Some("inverter 3 did not answer"), false);
+        let health_board = health_board(&clock);
+        health_board.passed(0, true, Some("inverter 3 did not answer"), false);
         clock.advance(Duration::from_secs(7));
-        board.passed(0, false, Some("connection refused"), true);
-        let source = board.health().sources.remove(0);
+        health_board.passed(0, false, Some("connection refused"), true);
+        let source = health_board.health().sources.remove(0);
         assert_eq!((source.success_count, source.error_count), (1, 2));
         assert_eq!((source.state, source.stretched), (SourceState::Error, true));
         assert_eq!(source.since_success, Some(Duration::from_secs(7)));
@@ -339,23 +345,23 @@ mod tests {
 
     #[test]
     fn what_a_sink_is_done_with_is_what_its_books_say() {
-        let board = board(&ManualClock::new());
-        let books = |in_use: bool, seq: u64| RowCounts {
+        let health_board = health_board(&ManualClock::new());
+        let row_counts = |in_use: bool, seq: u64| RowCounts {
             sink: "store".into(),
             in_use,
             watermarks: vec![(RunId([1; 16]), Seq(seq)), (RunId([2; 16]), Seq::ZERO)],
             ..RowCounts::default()
         };
-        assert_eq!(board.done("store"), []);
-        board.publish(Status { books: vec![books(true, 7)], ..Status::default() });
-        board.publish(Status { books: vec![books(false, 9)], ..Status::default() });
-        assert_eq!(board.done("store"), [Position { run: RunId([1; 16]), seq: Seq(7) }]);
-        assert_eq!(board.done("another"), []);
+        assert_eq!(health_board.done("store"), []);
+        health_board.publish(Status { row_counts: vec![row_counts(true, 7)], ..Status::default() });
+        health_board.publish(Status { row_counts: vec![row_counts(false, 9)], ..Status::default() });
+        assert_eq!(health_board.done("store"), [Position { run: RunId([1; 16]), seq: Seq(7) }]);
+        assert_eq!(health_board.done("another"), []);
     }
 
     #[test]
     fn every_warning_is_a_sentence() {
-        let board = board(&ManualClock::new());
+        let health_board = health_board(&ManualClock::new());
         let loss = Loss {
             sink: "store".into(),
             run: RunId([1; 16]),
@@ -365,7 +371,7 @@ mod tests {
             acknowledged: false,
         };
         let known = Loss { acknowledged: true, ..loss.clone() };
-        let books = RowCounts {
+        let row_counts = RowCounts {
             sink: "store".into(),
             in_use: true,
             accepted: 50,
@@ -378,17 +384,17 @@ mod tests {
         let status = Status {
             size_bytes: 812,
             losses: vec![loss, known],
-            books: vec![books],
+            row_counts: vec![row_counts],
             repairs,
             ..Status::default()
         };
-        board.publish(status);
-        board.sink(0, SinkState::Halted, Some("the password is wrong"));
+        health_board.publish(status);
+        health_board.sink(0, SinkState::Halted, Some("the password is wrong"));
         // Nothing is set aside any more, though it went on until now.
-        board.aside(0, vec!["40 since noon: a check".to_owned()]);
-        board.appended(Some(("disk full".into(), false)));
+        health_board.aside(0, vec!["40 since noon: a check".to_owned()]);
+        health_board.appended(Some(("disk full".into(), false)));
         assert_eq!(
-            board.health().warnings,
+            health_board.health().warnings,
             [
                 "the journal is over 80 % full (812 of 1000 bytes)",
                 "the journal cannot be written: disk full",
@@ -399,8 +405,8 @@ mod tests {
                 "the journal's tail was torn; 1 batch set aside",
             ]
         );
-        board.publish(Status {
-            books: vec![RowCounts {
+        health_board.publish(Status {
+            row_counts: vec![RowCounts {
                 sink: "store".into(),
                 in_use: true,
                 accepted: 50,
@@ -411,15 +417,18 @@ mod tests {
         });
         let said = "41 rows of `store` are set aside: `smiles journal dead-letter list` says why; 40 since noon: a check";
         assert!(
-            board.health().warnings.iter().any(|warning| warning == said),
+            health_board.health().warnings.iter().any(|warning| warning == said),
             "{:?}",
-            board.health().warnings
+            health_board.health().warnings
         );
-        board.appended(Some(("full".into(), true)));
+        health_board.appended(Some(("full".into(), true)));
         assert_eq!(
-            board.health().warnings[0],
+            health_board.health().warnings[0],
             "the journal is full: polling is paused until a sink delivers"
         );
-        assert_eq!((board.health().sinks[0].accepted, board.health().journal.writable), (50, false));
+        assert_eq!(
+            (health_board.health().sinks[0].accepted, health_board.health().journal.writable),
+            (50, false)
+        );
     }
 }

@@ -119,10 +119,10 @@ impl Meters {
     }
 
     /// Shows this pipeline's books from now on, as long as it runs.
-    pub(crate) fn show(&self, board: &Arc<HealthBoard>) {
+    pub(crate) fn show(&self, health_board: &Arc<HealthBoard>) {
         let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
         boards.retain(|shown| shown.strong_count() > 0);
-        boards.push(Arc::downgrade(board));
+        boards.push(Arc::downgrade(health_board));
     }
 
     pub(crate) fn source(&self, pipeline: &str, source: &str) -> SourceMeters {
@@ -222,7 +222,7 @@ struct AtScrape {
     begun: std::time::Duration,
     uptime: Gauge,
     build: IntGaugeVec,
-    books: IntGaugeVec,
+    row_counts: IntGaugeVec,
     journal: [IntGaugeVec; 3],
     lag: [GaugeVec; 2],
     lag_batches: IntGaugeVec,
@@ -240,13 +240,16 @@ impl AtScrape {
     fn new(clock: Arc<dyn Clock>, boards: Arc<Mutex<Vec<Weak<HealthBoard>>>>) -> Result<Self, Error> {
         let build = IntGaugeVec::new(Opts::new("smiles_build_info", "Which version runs."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let books = "Rows per sink: accepted = delivered + dead_lettered + dropped + lost + waiting.";
+        let row_counts = "Rows per sink: accepted = delivered + dead_lettered + dropped + lost + waiting.";
         Ok(Self {
             begun: clock.monotonic(),
             clock,
             uptime: Gauge::new("smiles_uptime_seconds", "Time since the process started.")?,
             build,
-            books: IntGaugeVec::new(Opts::new("smiles_sink_books", books), &["pipeline", "sink", "book"])?,
+            row_counts: IntGaugeVec::new(
+                Opts::new("smiles_sink_books", row_counts),
+                &["pipeline", "sink", "book"],
+            )?,
             journal: [plain(JOURNAL[0])?, plain(JOURNAL[1])?, plain(JOURNAL[2])?],
             lag: [
                 GaugeVec::new(
@@ -291,7 +294,7 @@ impl AtScrape {
             let both = [pipeline, sink.name.as_str()];
             self.lag[1].with_label_values(&both).set(lag);
             set(self.lag_batches.with_label_values(&both), sink.waiting_batches);
-            let books = [
+            let row_counts = [
                 ("accepted", sink.accepted),
                 ("delivered", sink.delivered),
                 ("dead_lettered", sink.dead_lettered),
@@ -299,15 +302,15 @@ impl AtScrape {
                 ("lost", sink.lost),
                 ("waiting", sink.waiting),
             ];
-            for (book, rows) in books {
-                set(self.books.with_label_values(&[pipeline, sink.name.as_str(), book]), rows);
+            for (book, rows) in row_counts {
+                set(self.row_counts.with_label_values(&[pipeline, sink.name.as_str(), book]), rows);
             }
         }
         self.lag[0].with_label_values(&[pipeline]).set(oldest);
     }
 
     fn vecs(&self) -> impl Iterator<Item = &dyn Collector> {
-        let whole = [&self.build, &self.books, &self.lag_batches].into_iter().chain(&self.journal);
+        let whole = [&self.build, &self.row_counts, &self.lag_batches].into_iter().chain(&self.journal);
         whole.map(|vec| vec as &dyn Collector).chain(self.lag.iter().map(|vec| vec as &dyn Collector))
     }
 }
@@ -321,11 +324,11 @@ impl Collector for AtScrape {
         // Held throughout, so that two scrapes do not empty each other's gauges.
         let boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
         self.uptime.set(self.clock.monotonic().saturating_sub(self.begun).as_secs_f64());
-        self.books.reset();
+        self.row_counts.reset();
         self.lag_batches.reset();
         self.journal.iter().for_each(IntGaugeVec::reset);
         self.lag.iter().for_each(GaugeVec::reset);
-        boards.iter().filter_map(Weak::upgrade).for_each(|board| self.show(&board.health()));
+        boards.iter().filter_map(Weak::upgrade).for_each(|health_board| self.show(&health_board.health()));
         self.uptime.collect().into_iter().chain(self.vecs().flat_map(Collector::collect)).collect()
     }
 }
@@ -375,20 +378,21 @@ mod tests {
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let meters = Meters::new(Registry::new(), Arc::clone(&shared)).unwrap();
         let sources = vec![unheard("DTU", "tcp://x".into(), None)];
-        let board = HealthBoard::new("roof", 1000, &shared, sources, vec![starting("store", "sqlite")]);
-        meters.show(&board);
+        let health_board =
+            HealthBoard::new("roof", 1000, &shared, sources, vec![starting("store", "sqlite")]);
+        meters.show(&health_board);
         let scrape = || TextEncoder::new().encode_to_string(&meters.registry().gather()).unwrap();
-        let books = RowCounts {
+        let row_counts = RowCounts {
             sink: "store".into(),
             in_use: true,
             waiting: 8,
             waiting_batches: 2,
             ..RowCounts::default()
         };
-        board.publish(Status { books: vec![books], ..Status::default() });
-        board.queue(1);
+        health_board.publish(Status { row_counts: vec![row_counts], ..Status::default() });
+        health_board.queue(1);
         clock.advance(Duration::from_secs(5));
-        board.live_rows(0, 12);
+        health_board.live_rows(0, 12);
         let text = scrape();
         for line in [
             "smiles_uptime_seconds 5",
@@ -403,7 +407,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
-        drop(board);
+        drop(health_board);
         assert!(!scrape().contains("smiles_sink_books{"), "a pipeline that ended shows no books");
         assert!(Meters::new(meters.registry().clone(), shared).is_err(), "a second set is refused");
     }

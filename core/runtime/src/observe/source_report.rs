@@ -25,7 +25,7 @@ pub(crate) struct SourceReport {
     pipeline: String,
     name: String,
     address: String,
-    board: Arc<HealthBoard>,
+    health_board: Arc<HealthBoard>,
     meters: SourceMeters,
     condition: Condition,
 }
@@ -36,11 +36,11 @@ impl SourceReport {
         pipeline: &str,
         name: &str,
         address: String,
-        board: &Arc<HealthBoard>,
+        health_board: &Arc<HealthBoard>,
         meters: SourceMeters,
     ) -> Self {
-        let (pipeline, name, board) = (pipeline.to_owned(), name.to_owned(), Arc::clone(board));
-        Self { index, pipeline, name, address, board, meters, condition: Condition::Unknown }
+        let (pipeline, name, health_board) = (pipeline.to_owned(), name.to_owned(), Arc::clone(health_board));
+        Self { index, pipeline, name, address, health_board, meters, condition: Condition::Unknown }
     }
 
     /// A pass ended without an error of its own.
@@ -53,7 +53,7 @@ impl SourceReport {
         if fault.is_some() {
             self.meters.errors.partial.inc();
         }
-        self.board.passed(self.index, success, fault, stretched);
+        self.health_board.passed(self.index, success, fault, stretched);
         let condition = match fault {
             None => Condition::Online,
             Some(_) if success => Condition::Partial,
@@ -86,7 +86,7 @@ impl SourceReport {
             Verdict::Again(_) | Verdict::SetAside => errors.pass.inc(),
         }
         let error = failure.error.chain();
-        self.board.passed(self.index, false, Some(&error), stretched);
+        self.health_board.passed(self.index, false, Some(&error), stretched);
         let changed = self.becomes(Condition::Error);
         let Self { pipeline, name: source, address, .. } = self;
         if changed {
@@ -102,7 +102,7 @@ impl SourceReport {
 
     /// The rows of a pass were handed over.
     pub(crate) fn handed_over(&self) {
-        self.board.queue(1);
+        self.health_board.queue(1);
     }
 
     /// A commit failed; the next one covers it.
@@ -144,8 +144,8 @@ mod tests {
         let meters = Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).unwrap();
         let address = "tcp://10.0.0.5:502 unit 1".to_owned();
         let sources = vec![unheard("DTU", address.clone(), None)];
-        let board = HealthBoard::new("roof", 1000, &clock, sources, Vec::new());
-        SourceReport::new(0, "roof", "DTU", address, &board, meters.source("roof", "DTU"))
+        let health_board = HealthBoard::new("roof", 1000, &clock, sources, Vec::new());
+        SourceReport::new(0, "roof", "DTU", address, &health_board, meters.source("roof", "DTU"))
     }
 
     #[test]

@@ -177,8 +177,8 @@ impl Journal for Flaky {
     async fn delivered(&self, sink: &str, upto: Position) -> Result<(), JournalError> {
         self.inner.delivered(sink, upto).await
     }
-    async fn set_aside(&self, sink: &str, letters: Vec<DeadLetter>) -> Result<(), JournalError> {
-        self.inner.set_aside(sink, letters).await
+    async fn set_aside(&self, sink: &str, dead_letters: Vec<DeadLetter>) -> Result<(), JournalError> {
+        self.inner.set_aside(sink, dead_letters).await
     }
     async fn rows_set_aside(
         &self,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use smiles_journal::{
     Cursor, DeadLetter, DeadLetterId, Entry, From, Journal, OnFull, OperatorAccess, Options, RejectedRows,
-    Selection, SqliteJournal, letters, verify,
+    Selection, SqliteJournal, dead_letters, verify,
 };
 use smiles_runtime::{ReplayError, Replayed, Target, replay};
 use smiles_stage::{Clock, Position, RunId, Seq, Sink};
@@ -55,8 +55,8 @@ impl World {
             let (aside, now) = (RejectedRows::default(), Timestamp::UNIX_EPOCH);
             let entry = Entry { records, state: Vec::new(), complete: true, aside, now };
             let mut batch = journal.append(entry).await.unwrap().batch;
-            let letters = [0, 2].map(|row| letter(batch.position, row));
-            journal.set_aside("store", letters.to_vec()).await.unwrap();
+            let dead_letters = [0, 2].map(|row| letter(batch.position, row));
+            journal.set_aside("store", dead_letters.to_vec()).await.unwrap();
             batch.records = batch.records.slice(1, 1);
             sink.write(&batch).await.unwrap();
             sink.flush().await.unwrap();
@@ -65,8 +65,8 @@ impl World {
         Self { _folder: folder, _owner: journal, path, target, mishaps, clock: ManualClock::new(), run }
     }
 
-    fn letters(&self) -> Vec<DeadLetterId> {
-        let all = letters(&self.path, &Selection::default()).unwrap();
+    fn dead_letters(&self) -> Vec<DeadLetterId> {
+        let all = dead_letters(&self.path, &Selection::default()).unwrap();
         all.iter().map(|letter| letter.letter.id()).collect()
     }
 
@@ -75,7 +75,7 @@ impl World {
         let guest = OperatorAccess::enter(&self.path, "test", Timestamp::UNIX_EPOCH).unwrap();
         let sink = MemorySink::new(&self.target, &self.mishaps).named("store");
         let mut target = Target { name: "store".into(), sink: Box::new(sink) };
-        let letters = self.letters();
+        let dead_letters = self.dead_letters();
         let passing = async {
             loop {
                 self.clock.wait_for_sleepers(1).await;
@@ -84,7 +84,7 @@ impl World {
         };
         let process = async {
             tokio::select! {
-                told = replay(&guest, &mut target, &letters, &self.clock) => told,
+                told = replay(&guest, &mut target, &dead_letters, &self.clock) => told,
                 () = passing => unreachable!("time passes for ever"),
             }
         };
@@ -100,7 +100,7 @@ impl World {
     /// Every row is there once, nothing of the replays is left, and the books say so.
     fn settled(&self, what: &str) {
         assert_eq!(self.rows(), (0..BATCHES * 3).collect::<Vec<_>>(), "{what}");
-        assert_eq!(self.letters(), [], "{what}");
+        assert_eq!(self.dead_letters(), [], "{what}");
         assert_eq!(self.target.runs().into_iter().collect::<Vec<_>>(), [self.run], "{what}");
         assert_eq!(verify(&self.path).unwrap(), [""; 0], "{what}");
     }
@@ -131,7 +131,7 @@ async fn an_interrupted_replay_stores_every_row_once() {
             world.mishaps.push(second);
             let what = format!("{first:?}, then {second:?}");
             let mut processes = 0;
-            while !(world.letters().is_empty() && world.target.runs().len() == 1) {
+            while !(world.dead_letters().is_empty() && world.target.runs().len() == 1) {
                 processes += 1;
                 assert!(processes < 5, "{what}: it does not come to an end");
                 world.process().await;
@@ -148,7 +148,7 @@ async fn what_is_refused_again_stays_with_its_new_reason() {
     world.mishaps.refuse(6);
     let told = world.process().await.unwrap().unwrap();
     assert_eq!(told, Replayed { delivered: 4, refused: 2, ..Replayed::default() });
-    let kept = letters(&world.path, &Selection::default()).unwrap();
+    let kept = dead_letters(&world.path, &Selection::default()).unwrap();
     let reasons: Vec<&str> = kept.iter().map(|letter| letter.letter.reason.as_str()).collect();
     assert_eq!(reasons, ["the row is refused by the test"; 2]);
     assert!(kept.iter().all(|letter| letter.letter.at == world.clock.now() && !letter.in_replay));
@@ -165,7 +165,7 @@ async fn a_target_that_went_back_gets_its_batches_first() {
     world.target.restore(MemoryTarget::new(7).backup());
     let told = world.process().await.unwrap().unwrap();
     assert_eq!(told, Replayed::default(), "the batches would bring the rows a second time");
-    assert_eq!((world.target.ids().len(), world.letters().len()), (0, LETTERS));
+    assert_eq!((world.target.ids().len(), world.dead_letters().len()), (0, LETTERS));
 }
 
 #[tokio::test]
@@ -174,5 +174,5 @@ async fn another_target_is_not_written_to() {
     world.target = MemoryTarget::new(8);
     let error = world.process().await.unwrap().unwrap_err();
     assert!(matches!(error, ReplayError::OtherTarget { .. }), "{error}");
-    assert_eq!((world.target.ids().len(), world.letters().len()), (0, LETTERS));
+    assert_eq!((world.target.ids().len(), world.dead_letters().len()), (0, LETTERS));
 }

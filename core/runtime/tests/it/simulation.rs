@@ -279,17 +279,21 @@ sinks: {{ store: {{ type: target, from: oldest, batch: {{ max_rows: {max_rows} }
         }
         assert!(stored.iter().all(|id| !self.refused.contains(id)), "world {seed}: a refused row is stored");
         let status = inspect(&self.bench.folder.path().join("test.journal")).unwrap();
-        let books = status.books.iter().find(|books| books.sink == "store").unwrap();
-        let sum = books.delivered + books.dead_lettered + books.dropped + books.lost + books.waiting;
-        assert_eq!(books.accepted, sum, "world {seed}: the books do not balance: {books:?}");
-        assert_eq!((books.waiting, books.dropped), (0, 0), "world {seed}: {books:?}");
+        let row_counts = status.row_counts.iter().find(|row_counts| row_counts.sink == "store").unwrap();
+        let sum = row_counts.delivered
+            + row_counts.dead_lettered
+            + row_counts.dropped
+            + row_counts.lost
+            + row_counts.waiting;
+        assert_eq!(row_counts.accepted, sum, "world {seed}: the books do not balance: {row_counts:?}");
+        assert_eq!((row_counts.waiting, row_counts.dropped), (0, 0), "world {seed}: {row_counts:?}");
         let missing: Vec<i64> = self
             .accepted
             .iter()
             .filter(|id| !distinct.contains(id) && !self.refused.contains(id))
             .copied()
             .collect();
-        let excused = usize::try_from(books.lost).unwrap();
+        let excused = usize::try_from(row_counts.lost).unwrap();
         assert!(
             missing.len() <= excused,
             "world {seed}: {missing:?} are gone and {excused} rows reported lost"

@@ -1,6 +1,6 @@
 //! What operators do in the random worlds: give dead letters up, replay them, and die on the way.
 
-use smiles_journal::{OperatorAccess, Replay, Selection, StoredDeadLetter, dead_letter_row, letters};
+use smiles_journal::{OperatorAccess, Replay, Selection, StoredDeadLetter, dead_letter_row, dead_letters};
 use smiles_stage::{RunId, Seq};
 use smiles_testkit::ids;
 
@@ -12,17 +12,17 @@ impl World {
         OperatorAccess::enter(&self.place.file(), "solar", at(self.now)).unwrap()
     }
 
-    fn letters(&self, sink: usize) -> Vec<StoredDeadLetter> {
+    fn dead_letters(&self, sink: usize) -> Vec<StoredDeadLetter> {
         let selection = Selection { sinks: vec![SINKS[sink].to_owned()], ..Selection::default() };
-        letters(&self.place.file(), &selection).unwrap()
+        dead_letters(&self.place.file(), &selection).unwrap()
     }
 
     pub(super) fn give_up(&mut self, sink: usize, which: usize) {
-        let letters = self.letters(sink);
-        if letters.is_empty() {
+        let dead_letters = self.dead_letters(sink);
+        if dead_letters.is_empty() {
             return;
         }
-        let letter = &letters[which % letters.len()];
+        let letter = &dead_letters[which % dead_letters.len()];
         assert_eq!(self.guest().give_up(std::slice::from_ref(letter)).unwrap(), 1);
         let key = self.key(letter.letter.position);
         let account = self.log.accounts.get_mut(SINKS[sink]).unwrap();
@@ -48,7 +48,7 @@ impl World {
                 return;
             }
         }
-        let wanted: Vec<_> = self.letters(sink).iter().map(|letter| letter.letter.id()).collect();
+        let wanted: Vec<_> = self.dead_letters(sink).iter().map(|letter| letter.letter.id()).collect();
         if let Some(run) = replay.begin(&wanted).unwrap() {
             self.finish(sink, &replay, run, steps);
         }
@@ -93,13 +93,13 @@ impl World {
     }
 
     fn deliver_letters(&mut self, sink: usize, replay: &Replay<'_>, run: RunId) {
-        let before = self.letters(sink);
+        let before = self.dead_letters(sink);
         let rows: Vec<_> = before
             .iter()
             .map(|letter| dead_letter_row(&self.place.file(), letter).unwrap().unwrap())
             .collect();
         let delivered = replay.delivered(run).unwrap();
-        let after: Vec<_> = self.letters(sink).iter().map(|letter| letter.letter.id()).collect();
+        let after: Vec<_> = self.dead_letters(sink).iter().map(|letter| letter.letter.id()).collect();
         let gone = before.iter().zip(rows).filter(|(letter, _)| !after.contains(&letter.letter.id()));
         let gone: Vec<_> = gone.collect();
         assert_eq!(u64::try_from(gone.len()).unwrap(), delivered);

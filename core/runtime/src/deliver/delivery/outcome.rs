@@ -4,7 +4,7 @@ use smiles_stage::{Action, Position, StageError};
 
 use super::{DeliveryFailure, DeliveryTask, Step};
 use crate::call::guard::Failure;
-use crate::deliver::reject::{DeliverableBatch, letters};
+use crate::deliver::reject::{DeliverableBatch, dead_letters};
 
 impl DeliveryTask {
     /// Some or all of a write is durable.
@@ -33,8 +33,8 @@ impl DeliveryTask {
         self.memory.errors.delivered(&self.pipeline, &self.name);
         self.memory.widened = 1;
         self.succeeded();
-        self.board.aside(self.index, self.memory.errors.sentences());
-        self.board.dirty.notify_one();
+        self.health_board.aside(self.index, self.memory.errors.sentences());
+        self.health_board.dirty.notify_one();
         Ok(Step::Delivered)
     }
 
@@ -45,16 +45,18 @@ impl DeliveryTask {
         failure: Failure,
     ) -> Result<Step, DeliveryFailure> {
         let Action::Reject { rows } = failure.error.action() else { return Err(failure.into()) };
-        let Some(letters) = letters(batches, rows, self.clock.now()) else { return Err(failure.into()) };
+        let Some(dead_letters) = dead_letters(batches, rows, self.clock.now()) else {
+            return Err(failure.into());
+        };
         self.memory.judged = batches.last().map(|trimmed| trimmed.batch.position);
-        self.journal.set_aside(&self.name, letters.clone()).await?;
-        self.memory.errors.set_aside(&self.pipeline, &self.name, &letters);
-        self.board.aside(self.index, self.memory.errors.sentences());
+        self.journal.set_aside(&self.name, dead_letters.clone()).await?;
+        self.memory.errors.set_aside(&self.pipeline, &self.name, &dead_letters);
+        self.health_board.aside(self.index, self.memory.errors.sentences());
         self.meters.failed("reject");
-        self.meters.dead_lettered.inc_by(u64::try_from(letters.len()).unwrap_or(u64::MAX));
+        self.meters.dead_lettered.inc_by(u64::try_from(dead_letters.len()).unwrap_or(u64::MAX));
         self.memory.asked.clear();
         self.memory.prefetched = None;
-        self.board.dirty.notify_one();
+        self.health_board.dirty.notify_one();
         Ok(Step::Delivered)
     }
 }
