@@ -97,7 +97,7 @@ fn a_renamed_sink_goes_on_where_it_was() {
     let (code, said) = say(&rename, folder);
     assert!(code == Some(1) && said.contains("stop it first"), "{said}");
     bridge.kill();
-    for said in ["`store` is `archive` now", "nothing to do: there is no place of `store`"] {
+    for said in ["`store` is `archive` now", "nothing to do: the journal has no cursor of `store`"] {
         let (code, told) = say(&rename, folder);
         assert!(code == Some(0) && told.contains(said), "{told}");
     }

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(grievances.sentences(), [said]);
         let log = logged(|| (0..QUIET + 5).for_each(|_| grievances.delivered("roof", "store")));
         let [line] = log.as_slice() else { panic!("{log:?}") };
-        assert!(line.contains("no more rows") && line.contains("rows=10000"), "{line}");
+        assert!(line.contains("no longer rejects rows") && line.contains("rows=10000"), "{line}");
         assert!(grievances.sentences().is_empty());
     }
 

@@ -382,7 +382,7 @@ mod tests {
                 "`store` lost 40 rows (target went back); `smiles journal ack` acknowledges it",
                 "`store` never got 3 rows: the journal was full and `on_full: drop_oldest`; `smiles journal ack` \
                  acknowledges it",
-                "`store` has stopped until a person acts: the password is wrong",
+                "`store` is halted until its cause is fixed: the password is wrong",
                 "the journal's tail was torn; 1 batch set aside",
             ]
         );
@@ -396,7 +396,7 @@ mod tests {
             }],
             ..Status::default()
         });
-        let said = "41 rows of `store` are set aside: `smiles journal dead-letter list` says why; 40 since noon: a check";
+        let said = "41 rows of `store` are dead letters: `smiles journal dead-letter list` says why; 40 since noon: a check";
         assert!(
             board.health().warnings.iter().any(|warning| warning == said),
             "{:?}",

@@ -109,7 +109,7 @@ fn every_complaint_is_made_at_once() {
         (yaml(a, "api: { type: reader, store: shelf }, shelf: { type: shelf }"), &[]),
         (
             yaml("A: { type: dtu }", "s: { type: target }"),
-            &["`A` is asked once per `every:`, which is missing (add, for instance, `every: 60s`)"],
+            &["`A` is polled once per `every:`, which is missing (add, for instance, `every: 60s`)"],
         ),
         (yaml("A: { type: stream }", "s: { type: target }"), &[]),
         (yaml(a, "api: { type: reader, store: off }, off: { type: shelf, enabled: false }"), &[]),
@@ -123,7 +123,7 @@ fn every_complaint_is_made_at_once() {
         (
             yaml("A: { type: amperes, every: 1s }, B: { type: volts }", "s: { type: target }"),
             &[
-                "`B` is asked once per `every:`, which is missing (add, for instance, `every: 60s`)",
+                "`B` is polled once per `every:`, which is missing (add, for instance, `every: 60s`)",
                 "`B` emits other columns than `A`: column `x` has `V` instead of `A` (all sources of a pipeline emit the \
              same columns; give `B` a pipeline file of its own)",
             ],

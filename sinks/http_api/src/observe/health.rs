@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(
             missing(&health, limit),
             [
-                "no source is heard: A: no pass has ended yet; A: last success 400 s ago; A: connection refused"
+                "no source can be read: A: no poll has finished yet; A: last success 400 s ago; A: connection refused"
             ]
         );
     }
