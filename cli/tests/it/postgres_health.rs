@@ -93,7 +93,7 @@ fn a_wrong_table_and_a_refused_row_are_warnings_until_they_are_repaired() {
 
     world.database.sql("ALTER TABLE readings RENAME COLUMN pass TO passed");
     let halted = bridge.eventually("/health", |health| health["sinks"]["store"]["state"] == "halted");
-    assert!(warns(&halted, &["`store` has stopped until a person acts: ", "pass"]), "{halted:#}");
+    assert!(warns(&halted, &["`store` is halted until its cause is fixed: ", "pass"]), "{halted:#}");
     bridge.eventually("/health", |health| number(health, "waiting") > 10);
     world.database.sql("ALTER TABLE readings RENAME COLUMN passed TO pass");
     // What needs a person is tried every five minutes only; a person who has repaired it need not wait for that.
