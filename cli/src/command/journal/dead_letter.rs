@@ -129,7 +129,7 @@ fn as_table(pipeline: &str, dead_letters: &[StoredDeadLetter]) -> String {
 fn cells(letter: &StoredDeadLetter) -> [String; 5] {
     let StoredDeadLetter { sink, letter, in_replay, has_row } = letter;
     let note = match (in_replay, has_row) {
-        (true, _) if transform_of(sink).is_some() => " (handed back)",
+        (true, _) if transform_of(sink).is_some() => " (being replayed)",
         (true, _) => " (a replay was interrupted)",
         (false, false) => " (its row could not be kept)",
         (false, true) => "",

@@ -211,7 +211,7 @@ fn rows_that_a_transform_rejects_become_dead_letters_and_go_on_after_a_repair() 
     smiles(&["journal", "dead-letter", "drop", "--yes", names[4]]);
     let said = smiles(&["journal", "dead-letter", "replay", "--file", "pipeline.yaml"]);
     assert!(said.contains("4 rows returned to the transform `checks`"), "{said}");
-    assert_eq!(smiles(&["journal", "dead-letter", "list"]).matches("(handed back)").count(), 4);
+    assert_eq!(smiles(&["journal", "dead-letter", "list"]).matches("being replayed").count(), 4);
     let said = run(place, &yaml("none"));
     assert!(smiles(&["journal", "dead-letter", "list"]).contains("no dead letters"), "{said}");
     // The source brought all thirty once more.

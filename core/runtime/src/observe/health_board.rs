@@ -415,7 +415,7 @@ mod tests {
             }],
             ..Status::default()
         });
-        let said = "41 rows of `store` are set aside: `smiles journal dead-letter list` says why; 40 since noon: a check";
+        let said = "41 rows of `store` are dead letters: `smiles journal dead-letter list` says why; 40 since noon: a check";
         assert!(
             health_board.health().warnings.iter().any(|warning| warning == said),
             "{:?}",

@@ -132,7 +132,7 @@ fn every_complaint_is_made_at_once() {
         (
             yaml("A: { type: amperes, every: 1s }, B: { type: volts }", "s: { type: target }"),
             &[
-                "`B` is asked once per `every:`, which is missing (add, for instance, `every: 60s`)",
+                "`B` is polled once per `every:`, which is missing (add, for instance, `every: 60s`)",
                 "`B` emits other columns than `A`: column `x` has `V` instead of `A` (all sources of a pipeline emit the \
              same columns; give `B` a pipeline file of its own)",
             ],
