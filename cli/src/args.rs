@@ -27,7 +27,8 @@ use crate::exit::Failure;
   smiles check my-meter.yaml                   find every mistake in a pipeline file
   smiles simulate --inverters 2 --listen 127.0.0.1:5020
 
-Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.")]
+Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration; of
+`plugin check` also 3: not everything could be tried.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

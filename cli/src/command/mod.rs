@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The commands, one file each, and what they share (`confirm`, `console`, `one_off`).
 
 pub(crate) mod check;
 pub(crate) mod confirm;

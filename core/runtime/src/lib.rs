@@ -1,6 +1,6 @@
 //! Wires a pipeline and moves its batches.
 //!
-//! [`wire`] checks everything without effects, [`Wired::open`] connects, [`Running::run`] polls, journals and
+//! [`wire()`] checks everything without effects, [`Wired::open`] connects, [`Running::run`] polls, journals and
 //! delivers until the end. Each source and each sink is a task of its own; one loop (`ingest::task`) between them moves
 //! batches, and retry, schedule, health and meters are values the tasks call.
 

@@ -21,10 +21,10 @@ pub enum Action {
     Halt,
 }
 
-/// A row that a sink refuses for good.
+/// A row that a sink or a transform rejects for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// The batch, as an index into the batches written since the last flush.
+    /// The batch, as an index into the batches written since the last flush; of a transform 0.
     pub batch: usize,
     /// The row within the batch as it was given to the sink, from 0.
     pub row: usize,

@@ -1,5 +1,6 @@
 //! The contract between stages: what a source, a transform, a sink and a store do, and how each is declared, planned,
-//! wired and opened. Every other crate of the workspace depends on this one and it depends on none of them. It does no
+//! wired and opened. Every other crate of the workspace depends on this one, but those that plugins link, and it
+//! depends on none of them. It does no
 //! I/O and starts no task.
 //!
 //! # The story of a batch
@@ -10,7 +11,8 @@
 //!    touched yet but files ([`Files`]). What is wrong is a [`Problem`] with its [`Path`] in the options, and all of it is
 //!    said at once.
 //! 2. **Wire.** Columns are passed along the graph: what a source emits enters the first transform, and so on to every
-//!    sink. A plan that fits what enters it becomes a [`WiredTransform`] or a [`WiredSink`]. What metadata says of a column
+//!    sink. A plan that fits what enters it becomes a [`WiredTransform`] or a [`WiredSink`]. A transform with state says
+//!    what that is about ([`Subject`]), by which it is found again whatever else changes in the file. What metadata says of a column
 //!    (its unit, its kind) is [`ColumnMeta`]; a sink that is a store says what it offers ([`Offer`]). Here `smiles check`
 //!    ends.
 //! 3. **Open.** A wired stage and its [`OpenContext`] become the real thing. Only what is local can be missing; to connect
@@ -19,10 +21,10 @@
 //!    whether every record was reached.
 //! 5. **Transform.** The rows go through every [`Transform`] with what is known of their pass ([`PassInfo`]). What it
 //!    remembers is its [`State`] alone.
-//! 6. **Journal.** Rows and changed state become durable as one record: now they are a [`Batch`], *accepted*, at a
-//!    [`Position`].
-//! 7. **Deliver.** Each sink takes batches in order: [`Sink::watermark`] says what the target has, [`Sink::write`] takes,
-//!    [`Sink::flush`] makes *durable*. A [`StageError`] says what follows a failure ([`Action`]): try again, halt until a
+//! 6. **Journal.** Rows and changed state enter the journal as one record: now they are a [`Batch`], *accepted*, at a
+//!    [`Position`], and survive a crash.
+//! 7. **Deliver.** Each sink takes batches in order, with the promise of its [`Delivery`]: [`Sink::watermark`] says what the target has, [`Sink::write`] takes,
+//!    [`Sink::flush`] makes *durable* there. A [`StageError`] says what follows a failure ([`Action`]): try again, halt until a
 //!    person acts, or set rows aside, each with a [`Rejection`].
 //! 8. **Ask.** Who reads a [`Store`] asks it by a [`Query`], which each store compiles to its own language.
 //!

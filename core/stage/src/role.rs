@@ -64,7 +64,7 @@ pub trait State {
 /// Maps rows to rows. Synchronous, no I/O, no clock: replaying the same rows gives the same rows. Only [`State`] lasts
 /// from call to call.
 pub trait Transform: Send {
-    /// Whether its state is there. Where it is not, what the store knows is handed to [`Transform::recall`] before the
+    /// Whether the journal has its state. Where it has not, what the store knows is handed to [`Transform::recall`] before the
     /// first batch, if it can be had by then, else before a later one.
     fn remembers(&self, _state: &dyn State) -> bool {
         true
@@ -84,10 +84,12 @@ pub trait Transform: Send {
         Ok(())
     }
 
-    /// The batch of this pass, transformed, in the schema that was wired.
+    /// The rows of this pass, transformed, in the schema that was wired: as many as came in, in their order.
     ///
     /// # Errors
-    /// The batch is not accepted; the runtime tries again or halts as the error says.
+    /// [`crate::Action::Reject`] sets the rows that it names aside as they came in, and `apply` is called again with the
+    /// rest. After any other error nothing of the batch counts, its puts neither, and the runtime tries again or halts as
+    /// the error says.
     fn apply(
         &mut self,
         batch: RecordBatch,
@@ -113,7 +115,7 @@ pub struct Watermark {
 /// Takes batches in journal order.
 #[async_trait]
 pub trait Sink: Send {
-    /// Takes a batch: *accepted*, not yet durable. Batches between two flushes are consecutive and of one run.
+    /// Takes a batch, which is not durable in the target before the flush. Batches between two flushes are consecutive and of one run.
     ///
     /// # Errors
     /// After any error everything since the last flush is forgotten; the runtime asks the watermark and replays.

@@ -20,7 +20,7 @@ pub enum TargetFault {
     Hang,
     /// `flush` stores everything and never returns.
     HangAfterCommit,
-    /// `flush` stores nothing and panics; of a [`CollectingSink`], `write`.
+    /// `flush` stores nothing and panics; of a [`crate::CollectingSink`], `write`.
     Panic,
     /// `flush` stores nothing and asks for a person.
     Halt,

@@ -1,8 +1,8 @@
 //! Loads plugins and makes their stages look like any other.
 //!
-//! The way of a library: [`file`] reads its metadata before any of its code runs and refuses what cannot work;
-//! [`probe`] loads it first in a child process, which also answers every question of planning; only when a pipeline opens
-//! does [`library`] load it here. Each instance of a stage lives on a thread of its own ([`instance`]), so that a call may
+//! The way of a library: `file` reads its metadata before any of its code runs and refuses what cannot work;
+//! `probe` loads it first in a child process, which also answers every question of planning; only when a pipeline opens
+//! does `library` load it here. Each instance of a stage lives on a thread of its own (`instance`), so that a call may
 //! block, and one that stalls is noticed. [`conformance`] is what `smiles plugin check` runs.
 
 pub mod conformance;

@@ -14,7 +14,7 @@ use crate::writer::Writer;
 ///
 /// # Errors
 /// Reject with the rows that can never be stored; retry when another process moved the watermark; else as
-/// [`stage_error`]. Nothing is stored then, unless the answer to the commit was lost.
+/// [`crate::error::stage_error`]. Nothing is stored then, unless the answer to the commit was lost.
 pub(crate) async fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Result<(), StageError> {
     let Some(last) = batches.last() else { return Ok(()) };
     let (run, seq) = (last.position.run, last.position.seq);

@@ -5,13 +5,13 @@ use smiles_stage::OpenContext;
 use smiles_stage::prometheus::{Error, IntCounterVec, Opts};
 
 /// The counts of one transform, by event.
-pub(crate) struct Accepted {
+pub(crate) struct ConfirmedEvents {
     pub(crate) pipeline: String,
     pub(crate) transform: String,
     counts: Option<IntCounterVec>,
 }
 
-impl Accepted {
+impl ConfirmedEvents {
     /// Registers the series, at zero for every event. A transform that is opened again begins at zero again.
     pub(crate) fn register(context: OpenContext, name: &str, help: &str, events: &[&str]) -> Self {
         let OpenContext { pipeline, stage: transform, meters, .. } = context;
@@ -55,7 +55,7 @@ mod tests {
         let register = |pipeline: &str, stage: &str| {
             let context =
                 OpenContext { pipeline: pipeline.to_owned(), stage: stage.to_owned(), ..context.clone() };
-            Accepted::register(context, "seen_total", "what was seen", &["fall", "rise"])
+            ConfirmedEvents::register(context, "seen_total", "what was seen", &["fall", "rise"])
         };
         register("p", "a").count("fall");
         let (a, b, elsewhere) = (register("p", "a"), register("p", "b"), register("q", "a"));

@@ -126,7 +126,7 @@ pub(crate) fn value(column: &Float64Array, row: usize) -> Option<f64> {
 }
 
 /// The schema with one column of numbers made wide enough for sums, and nullable.
-pub(crate) fn with_sums(schema: &SchemaRef, index: usize) -> SchemaRef {
+pub(crate) fn with_numbers(schema: &SchemaRef, index: usize) -> SchemaRef {
     let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
     let field = fields[index].as_ref().clone();
     let data_type = widened(field.data_type());
@@ -134,8 +134,8 @@ pub(crate) fn with_sums(schema: &SchemaRef, index: usize) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// The batch with the sums in place of one column, in the schema that [`with_sums`] gave.
-pub(crate) fn put_sums(
+/// The batch with the sums in place of one column, in the schema that [`with_numbers`] gave.
+pub(crate) fn put_numbers(
     batch: &RecordBatch,
     index: usize,
     sums: &Float64Array,

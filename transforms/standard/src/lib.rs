@@ -1,4 +1,4 @@
-//! The built-in transforms, one file per verb. None of them knows a device: columns, units and limits are options.
+//! The built-in transforms, a file or a folder each. None of them knows a device: columns, units and limits are options.
 
 mod accepted;
 mod candidate;

@@ -107,6 +107,6 @@ pub struct Acknowledged {
 pub struct Maintained {
     /// Batches deleted.
     pub deleted: u64,
-    /// Runs forgotten for good: [`Journal::unpruned`] remembers their watermark rows until every target was told.
+    /// Runs forgotten for good: [`crate::Journal::unpruned`] remembers their watermark rows until every target was told.
     pub forgotten: Vec<RunId>,
 }

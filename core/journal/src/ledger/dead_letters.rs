@@ -11,9 +11,9 @@ use crate::format::records::{CursorRow, Run, SinkRow, count, db, gaps, instant, 
 use crate::format::seal::put;
 use crate::ledger::selection::{Selection, StoredDeadLetter};
 use crate::log::reading::prefix;
-use crate::log::store::Store;
+use crate::log::store::JournalFile;
 
-impl Store {
+impl JournalFile {
     /// Sets rows aside, each once, with a copy of the row.
     pub(crate) fn set_aside(&mut self, name: &str, dead_letters: &[DeadLetter]) -> Result<(), Failure> {
         let mut sink = SinkRow::load(&self.connection, name)?;

@@ -8,9 +8,9 @@ use crate::format::failure::Failure;
 use crate::format::records::{CursorRow, Ranges, Run, SinkRow, add_gap, gaps, without};
 use crate::ledger::old_copy;
 use crate::ledger::row_counts::{WENT_BACK, advance, lose, present, waiting_between};
-use crate::log::store::Store;
+use crate::log::store::JournalFile;
 
-impl Store {
+impl JournalFile {
     /// Takes the target's word. See [`crate::api::journal::Journal::reconcile`].
     pub(crate) fn reconcile(
         &mut self,

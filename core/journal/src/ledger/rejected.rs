@@ -11,7 +11,7 @@ use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
 use crate::format::records::{SinkRow, count, db};
 use crate::ledger::dead_letters;
-use crate::log::store::Store;
+use crate::log::store::JournalFile;
 
 /// Rows that go through the transforms at once.
 const ROWS_MAX: i64 = 500;
@@ -24,7 +24,7 @@ pub(crate) fn encoded(rejected: &[Rejected]) -> Result<Vec<Kept<'_>>, Failure> {
     rejected.iter().map(|row| Ok((row, Encoded::of(&row.values, true)?))).collect()
 }
 
-impl Store {
+impl JournalFile {
     /// Writes the dead letters of a record. Its transaction makes them durable.
     pub(crate) fn keep_rejected(&mut self, position: Position, rejected: &[Kept<'_>]) -> Result<(), Failure> {
         for (row, values) in rejected {

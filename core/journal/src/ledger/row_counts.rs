@@ -12,7 +12,7 @@ use crate::format::records::{
 };
 use crate::format::seal::put;
 use crate::ledger::dead_letters::dead_between;
-use crate::log::store::Store;
+use crate::log::store::JournalFile;
 
 /// The reason of a loss that the target caused.
 pub(crate) const WENT_BACK: &str = "target went back";
@@ -24,7 +24,7 @@ const OLD_COPY: &str = "old copy, forgotten by hand";
 /// The owner of gaps that concern the file itself: batches that are known to be missing from it.
 pub(crate) const NOBODY: &str = "";
 
-impl Store {
+impl JournalFile {
     /// Declares the sinks in use; a new one gets its start in every run known.
     pub(crate) fn enlist(&mut self, cursors: &[Cursor]) -> Result<(), Failure> {
         let known = SinkRow::all(&self.connection)?;

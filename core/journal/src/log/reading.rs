@@ -10,7 +10,7 @@ use crate::format::codec::decode;
 use crate::format::failure::Failure;
 use crate::format::records::{CursorRow, Run, SinkRow, count, db, instant};
 use crate::format::seal::is_whole;
-use crate::log::store::Store;
+use crate::log::store::JournalFile;
 
 /// A batch on its way to the caller.
 pub(crate) enum Fetched {
@@ -63,7 +63,7 @@ impl Budget {
     }
 }
 
-impl Store {
+impl JournalFile {
     /// The next batches owed to the sink: consecutive, of one run, oldest first. A damaged one stands alone.
     /// `behind`: of its run alone, those that come after it.
     pub(crate) fn next_owed(

@@ -55,7 +55,7 @@ impl Shared {
 }
 
 /// The journal's file, its current run and its recent batches.
-pub(crate) struct Store {
+pub(crate) struct JournalFile {
     pub(crate) connection: Connection,
     pub(crate) options: Options,
     pub(crate) shared: Arc<Shared>,
@@ -78,7 +78,7 @@ pub(crate) struct Mark {
     appended: u64,
 }
 
-impl Store {
+impl JournalFile {
     /// Opens a sound or absent file, makes its tables if there are none, and starts a run.
     pub(crate) fn open(options: Options, now: Timestamp) -> Result<Self, Failure> {
         let connection = connect(options.path.as_deref(), &options)?;

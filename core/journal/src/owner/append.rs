@@ -8,9 +8,9 @@ use crate::format::failure::Failure;
 use crate::format::records::{SinkRow, db, extend, instant};
 use crate::format::seal::put;
 use crate::ledger::rejected;
-use crate::log::store::{Store, rows_of};
+use crate::log::store::{JournalFile, rows_of};
 
-impl Store {
+impl JournalFile {
     /// Writes one record. The caller's transaction makes it durable.
     pub(crate) fn append(&mut self, entry: &Entry, encoded: &Encoded) -> Result<Accepted, Failure> {
         self.now = self.now.max(entry.now);

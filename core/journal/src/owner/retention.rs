@@ -9,7 +9,7 @@ use crate::format::failure::Failure;
 use crate::format::records::{CursorRow, Run, SinkRow, add_gap, count, db};
 use crate::ledger::dead_letters;
 use crate::ledger::pruning::{self, REMEMBERED};
-use crate::log::store::Store;
+use crate::log::store::JournalFile;
 
 /// Delivered batches are deleted early above this share of `max_size`: the first number, of the second.
 const EARLY: (u64, u64) = (9, 10);
@@ -33,7 +33,7 @@ struct Victim {
     accepted_at: i64,
 }
 
-impl Store {
+impl JournalFile {
     /// Makes sure that so many bytes fit, by the policy; the rows that were dropped for it.
     pub(crate) fn make_room(&mut self, bytes: usize) -> Result<u64, Failure> {
         let needed = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(OVERHEAD);
@@ -107,7 +107,7 @@ impl Store {
         Ok(statement.query_row((db(ordinal), now), |row| row.get(0)).optional()?)
     }
 
-    /// Whether [`Store::tidy`] may have left something.
+    /// Whether [`JournalFile::tidy`] may have left something.
     pub(crate) fn is_tidy(deleted: usize) -> bool {
         deleted < STEP
     }

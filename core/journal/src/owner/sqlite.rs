@@ -20,7 +20,7 @@ use crate::format::lock::Lock;
 use crate::format::records::{Run, SinkRow};
 use crate::ledger::{pruning, rejected, report};
 use crate::log::reading::Fetched;
-use crate::log::store::{Shared, Store};
+use crate::log::store::{JournalFile, Shared};
 use crate::owner::writer;
 use crate::owner::writer::{Call, JobKind, Message, WAITING};
 use crate::repair::examine;
@@ -79,7 +79,7 @@ impl SqliteJournal {
         &self,
         doing: &'static str,
         touch: JobKind,
-        work: impl FnMut(&mut Store) -> Result<T, Failure> + Send + 'static,
+        work: impl FnMut(&mut JournalFile) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, JournalError> {
         let (reply, answer) = oneshot::channel();
         let job = Call { doing, touch, work, done: None, reply };
@@ -117,11 +117,11 @@ impl SqliteJournal {
 }
 
 /// Everything that opening does, on the writer's thread.
-fn open(options: Options, now: Timestamp) -> Result<(Store, Option<Lock>), JournalError> {
+fn open(options: Options, now: Timestamp) -> Result<(JournalFile, Option<Lock>), JournalError> {
     let max = options.max_size;
     let told = |failure: Failure| failure.told("open", max);
     let Some(path) = options.path.clone() else {
-        return Ok((Store::open(options, now).map_err(told)?, None));
+        return Ok((JournalFile::open(options, now).map_err(told)?, None));
     };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| told(Failure::File(error)))?;
@@ -129,7 +129,7 @@ fn open(options: Options, now: Timestamp) -> Result<(Store, Option<Lock>), Journ
     let _door = Lock::door(&path).map_err(told)?;
     let lock = Lock::take(&path)?;
     examine::repair_if_damaged(&path, &options.pipeline, now).map_err(told)?;
-    Ok((Store::open(options, now).map_err(told)?, Some(lock)))
+    Ok((JournalFile::open(options, now).map_err(told)?, Some(lock)))
 }
 
 #[async_trait]
@@ -258,7 +258,7 @@ impl Journal for SqliteJournal {
         loop {
             let deleted = self.call("maintain", JobKind::Writes, move |store| store.tidy(now)).await?;
             done.deleted += u64::try_from(deleted).unwrap_or(u64::MAX);
-            if Store::is_tidy(deleted) {
+            if JournalFile::is_tidy(deleted) {
                 break;
             }
         }
@@ -283,7 +283,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn acknowledge(&self) -> Result<u64, JournalError> {
-        self.call("acknowledge losses in", JobKind::Writes, Store::acknowledge).await
+        self.call("acknowledge losses in", JobKind::Writes, JournalFile::acknowledge).await
     }
 
     fn appended(&self) -> watch::Receiver<u64> {

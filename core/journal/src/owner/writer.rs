@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::api::error::JournalError;
 use crate::format::failure::Failure;
 use crate::format::lock::Lock;
-use crate::log::store::Store;
+use crate::log::store::JournalFile;
 
 /// Jobs that may wait; a sender beyond that waits itself.
 pub(crate) const WAITING: usize = 1024;
@@ -37,9 +37,9 @@ pub(crate) trait Job: Send {
     /// What it does to the file.
     fn touch(&self) -> JobKind;
     /// Does it; the result is kept until the commit is known.
-    fn run(&mut self, store: &mut Store) -> Result<(), Failure>;
+    fn run(&mut self, store: &mut JournalFile) -> Result<(), Failure>;
     /// Tells the caller, after the commit.
-    fn answer(self: Box<Self>, verdict: Result<(), Failure>, store: &Store);
+    fn answer(self: Box<Self>, verdict: Result<(), Failure>, store: &JournalFile);
 }
 
 /// A closure as a [`Job`].
@@ -51,17 +51,17 @@ pub(crate) struct Call<T, F> {
     pub(crate) reply: oneshot::Sender<Result<T, JournalError>>,
 }
 
-impl<T: Send, F: FnMut(&mut Store) -> Result<T, Failure> + Send> Job for Call<T, F> {
+impl<T: Send, F: FnMut(&mut JournalFile) -> Result<T, Failure> + Send> Job for Call<T, F> {
     fn touch(&self) -> JobKind {
         self.touch
     }
 
-    fn run(&mut self, store: &mut Store) -> Result<(), Failure> {
+    fn run(&mut self, store: &mut JournalFile) -> Result<(), Failure> {
         self.done = Some((self.work)(store)?);
         Ok(())
     }
 
-    fn answer(self: Box<Self>, verdict: Result<(), Failure>, store: &Store) {
+    fn answer(self: Box<Self>, verdict: Result<(), Failure>, store: &JournalFile) {
         let told = match (verdict, self.done) {
             (Ok(()), Some(done)) => Ok(done),
             (Ok(()), None) => Err(JournalError::Closed),
@@ -73,7 +73,7 @@ impl<T: Send, F: FnMut(&mut Store) -> Result<T, Failure> + Send> Job for Call<T,
 }
 
 /// Runs until everyone who could send has gone, or [`Message::Close`].
-pub(crate) fn run(mut store: Store, lock: Option<Lock>, mut inbox: mpsc::Receiver<Message>) {
+pub(crate) fn run(mut store: JournalFile, lock: Option<Lock>, mut inbox: mpsc::Receiver<Message>) {
     let mut closing = None;
     while closing.is_none()
         && let Some(first) = inbox.blocking_recv()
@@ -100,7 +100,7 @@ pub(crate) fn run(mut store: Store, lock: Option<Lock>, mut inbox: mpsc::Receive
 }
 
 /// One transaction for all; where that fails, one for each, so that a bad job fails no other.
-fn commit_together(store: &mut Store, mut jobs: Vec<Box<dyn Job>>) {
+fn commit_together(store: &mut JournalFile, mut jobs: Vec<Box<dyn Job>>) {
     let verdicts = if jobs.len() > 1 { together(store, &mut jobs).ok() } else { None };
     let Some(verdicts) = verdicts else {
         for job in jobs {
@@ -113,7 +113,7 @@ fn commit_together(store: &mut Store, mut jobs: Vec<Box<dyn Job>>) {
     }
 }
 
-fn alone(store: &mut Store, mut job: Box<dyn Job>) {
+fn alone(store: &mut JournalFile, mut job: Box<dyn Job>) {
     let mut verdict = attempt(store, job.as_mut());
     if verdict.as_ref().is_err_and(Failure::is_damage) && crate::repair::examine::heal(store) {
         verdict = attempt(store, job.as_mut());
@@ -121,7 +121,7 @@ fn alone(store: &mut Store, mut job: Box<dyn Job>) {
     job.answer(verdict, store);
 }
 
-fn attempt(store: &mut Store, job: &mut dyn Job) -> Result<(), Failure> {
+fn attempt(store: &mut JournalFile, job: &mut dyn Job) -> Result<(), Failure> {
     let mark = store.mark();
     let touch = job.touch();
     let done = begin(store, touch).and_then(|()| job.run(store)).and_then(|()| commit(store, touch));
@@ -134,7 +134,7 @@ fn attempt(store: &mut Store, job: &mut dyn Job) -> Result<(), Failure> {
 }
 
 /// What became of each job; an error means that nothing was committed.
-fn together(store: &mut Store, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Failure>>, Failure> {
+fn together(store: &mut JournalFile, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Failure>>, Failure> {
     let mark = store.mark();
     let touch = jobs.iter().map(|job| job.touch()).max().unwrap_or(JobKind::Reads);
     let writes = touch > JobKind::Reads;
@@ -153,7 +153,11 @@ fn together(store: &mut Store, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(
 }
 
 /// The job's own verdict, or an error if the transaction as a whole is gone.
-fn in_savepoint(store: &mut Store, job: &mut dyn Job, writes: bool) -> Result<Result<(), Failure>, Failure> {
+fn in_savepoint(
+    store: &mut JournalFile,
+    job: &mut dyn Job,
+    writes: bool,
+) -> Result<Result<(), Failure>, Failure> {
     if !writes || job.touch() == JobKind::Reads {
         return match job.run(store) {
             // SQLite ends the whole transaction on some errors, of a question too.
@@ -178,7 +182,7 @@ fn in_savepoint(store: &mut Store, job: &mut dyn Job, writes: bool) -> Result<Re
     Ok(verdict)
 }
 
-fn begin(store: &Store, touch: JobKind) -> Result<(), Failure> {
+fn begin(store: &JournalFile, touch: JobKind) -> Result<(), Failure> {
     if touch > JobKind::Reads {
         let synchronous = match touch {
             JobKind::MovesCursor => "PRAGMA synchronous=NORMAL",
@@ -190,7 +194,7 @@ fn begin(store: &Store, touch: JobKind) -> Result<(), Failure> {
     Ok(())
 }
 
-fn commit(store: &Store, touch: JobKind) -> Result<(), Failure> {
+fn commit(store: &JournalFile, touch: JobKind) -> Result<(), Failure> {
     if touch > JobKind::Reads {
         store.connection.prepare_cached("COMMIT")?.execute([])?;
         store.count_transaction();
@@ -199,7 +203,7 @@ fn commit(store: &Store, touch: JobKind) -> Result<(), Failure> {
 }
 
 /// SQLite has rolled back by itself after some errors; then there is nothing to do.
-fn roll_back(store: &Store) {
+fn roll_back(store: &JournalFile) {
     if !store.connection.is_autocommit()
         && let Err(error) = store.connection.execute_batch("ROLLBACK")
     {

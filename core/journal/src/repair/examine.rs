@@ -16,7 +16,7 @@ use crate::format::records::{Run, count, rows_between};
 use crate::format::seal::is_whole;
 use crate::format::{layout, wal};
 use crate::ledger::row_counts::present;
-use crate::log::store::Store;
+use crate::log::store::JournalFile;
 use crate::repair::salvage;
 use crate::repair::salvage::salvage;
 use crate::repair::settle::missing_of;
@@ -43,7 +43,7 @@ pub(crate) fn repair_if_damaged(path: &Path, pipeline: &str, now: Timestamp) -> 
 }
 
 /// Repairs a file that showed damage while in use and opens it again; whether that worked.
-pub(crate) fn heal(store: &mut Store) -> bool {
+pub(crate) fn heal(store: &mut JournalFile) -> bool {
     let Some(path) = store.options.path.clone() else { return false };
     let healed = Connection::open_in_memory().map_err(Failure::from).and_then(|nothing| {
         drop(std::mem::replace(&mut store.connection, nothing));

@@ -42,8 +42,8 @@ pub(crate) struct DeliveryTask {
     pub(crate) stop: Stop,
     pub(crate) health_board: Arc<HealthBoard>,
     pub(crate) meters: SinkMeters,
-    /// Rung after each delivery.
-    pub(crate) room: Arc<Notify>,
+    /// Wakes the ingest task, which waits where the journal is full.
+    pub(crate) journal_has_room: Arc<Notify>,
     /// Runs the journal has forgotten.
     pub(crate) forgotten: mpsc::Receiver<Vec<RunId>>,
     pub(crate) backoff: Backoff,

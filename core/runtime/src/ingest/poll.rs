@@ -110,14 +110,14 @@ impl Poll {
             let due = self.schedule.as_ref().map_or(Duration::ZERO, |schedule| schedule.due(now));
             let due = due.max(self.not_before);
             let must_commit = self.schedule.is_none() && self.sent - self.committed >= UNCOMMITTED_MAX;
-            let room = self.journal.clone();
+            let journal_has_room = self.journal.clone();
             let (clock, asked) = (Arc::clone(&self.clock), self.stop.asked.clone());
             let ready = async {
                 if must_commit {
                     std::future::pending::<()>().await;
                 }
                 clock.sleep_until(due).await;
-                room.reserve_owned().await.ok()
+                journal_has_room.reserve_owned().await.ok()
             };
             tokio::select! {
                 biased;

@@ -45,7 +45,7 @@ pub(crate) struct IngestTask {
     pub(crate) health_board: Arc<HealthBoard>,
     pub(crate) append_seconds: Histogram,
     /// Rung when a sink delivered: a full journal may have room again.
-    pub(crate) room: Arc<Notify>,
+    pub(crate) journal_has_room: Arc<Notify>,
     /// Rung when dead letters were handed back to transforms.
     pub(crate) again: Arc<Notify>,
     pub(crate) backoff: Backoff,
@@ -271,12 +271,12 @@ impl IngestTask {
     /// Waits, but not longer than until a sink has delivered something.
     fn pause(&self, wait: Duration) -> impl Future<Output = ()> + Send + use<> {
         // Owned by the future: the transforms in `self` are not to be shared with it.
-        let (clock, room) = (Arc::clone(&self.clock), Arc::clone(&self.room));
+        let (clock, journal_has_room) = (Arc::clone(&self.clock), Arc::clone(&self.journal_has_room));
         let until = clock.monotonic() + wait;
         async move {
             tokio::select! {
                 () = clock.sleep_until(until) => {}
-                () = room.notified() => {}
+                () = journal_has_room.notified() => {}
             }
         }
     }

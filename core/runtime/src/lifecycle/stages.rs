@@ -42,7 +42,7 @@ pub(crate) struct Common {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) health_board: Arc<HealthBoard>,
     pub(crate) stop: Stop,
-    pub(crate) room: Arc<Notify>,
+    pub(crate) journal_has_room: Arc<Notify>,
     /// Rung when dead letters were handed back to transforms.
     pub(crate) again: Arc<Notify>,
     pub(crate) live: broadcast::Sender<Batch>,
@@ -92,7 +92,7 @@ impl Common {
             live: self.live.clone(),
             health_board: Arc::clone(&self.health_board),
             append_seconds: self.options.meters.append_seconds(&self.pipeline),
-            room: Arc::clone(&self.room),
+            journal_has_room: Arc::clone(&self.journal_has_room),
             again: Arc::clone(&self.again),
             backoff: self.backoff("journal"),
             dropping: false,
@@ -257,7 +257,7 @@ pub(crate) async fn open_sinks(
             stop,
             health_board,
             meters,
-            room: Arc::clone(&common.room),
+            journal_has_room: Arc::clone(&common.journal_has_room),
             forgotten: told,
             memory: DeliveryState::default(),
         });

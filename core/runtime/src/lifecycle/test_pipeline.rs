@@ -91,7 +91,7 @@ impl Wired {
             journal: Arc::clone(&journal),
             health_board,
             stop: Stop::new(),
-            room: Arc::new(Notify::new()),
+            journal_has_room: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
             live: broadcast::Sender::new(1),
             clock_trust,

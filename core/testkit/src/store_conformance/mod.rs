@@ -65,7 +65,7 @@ pub struct Table {
 /// A store under test with its own target.
 #[async_trait]
 pub trait Subject: Send + Sync {
-    /// The tables, each with all of [`COLUMNS`].
+    /// The tables, each with all of `COLUMNS`.
     fn tables(&self) -> Vec<Table>;
 
     /// The store.

@@ -24,7 +24,7 @@ pub(crate) fn write(place: &[Value]) -> String {
     text
 }
 
-/// The place a text stands for; `None` if it was not written by [`write`].
+/// The place a text stands for; `None` if it was not written by [`write()`].
 pub(crate) fn read(text: &str) -> Option<Vec<Value>> {
     text.split('.').map(value).collect()
 }

@@ -18,7 +18,7 @@ use smiles_stage::{
 };
 use std::time::Duration;
 
-use crate::accepted::Accepted;
+use crate::accepted::ConfirmedEvents;
 use crate::column_plan::{ColumnPlan, transform_plan};
 use crate::columns;
 use crate::keyed::{Key, each_row, shown};
@@ -118,7 +118,7 @@ impl ColumnPlan for CounterPlan {
             let Confirm { fall, rise, readings } = &options.confirm;
             let rate = rate.in_steps_of(columns::one_step(input.field(*total)));
             let limits = CounterLimits { rate, fall: fall.0, rise: rise.0, readings: *readings, wrap: *wrap };
-            let schema = columns::with_sums(input, *total);
+            let schema = columns::with_numbers(input, *total);
             return Ok(CounterColumns { time: *time, total: *total, key: key.clone(), limits, schema });
         }
         problems.extend(key.err().into_iter().flatten());
@@ -140,7 +140,7 @@ impl ColumnPlan for CounterPlan {
     }
 
     fn open(&self, columns: Arc<CounterColumns>, context: OpenContext) -> Box<dyn Transform> {
-        let accepted = Accepted::register(
+        let accepted = ConfirmedEvents::register(
             context,
             "smiles_counting_accepted_total",
             "Falls, impossible rises and overflows of a lifetime total that were accepted after confirmation",
@@ -152,7 +152,7 @@ impl ColumnPlan for CounterPlan {
 
 struct CounterTransform {
     columns: Arc<CounterColumns>,
-    accepted: Accepted,
+    accepted: ConfirmedEvents,
 }
 
 impl Transform for CounterTransform {
@@ -179,13 +179,13 @@ impl Transform for CounterTransform {
             }
             Ok(slot.as_ref().map(|total| total.published))
         })?;
-        columns::put_sums(&batch, *total, &published, schema)
+        columns::put_numbers(&batch, *total, &published, schema)
     }
 }
 
 impl CounterTransform {
     fn tell(&self, key: &[u8], event: CounterEvent, time: Timestamp) {
-        let Accepted { pipeline, transform, .. } = &self.accepted;
+        let ConfirmedEvents { pipeline, transform, .. } = &self.accepted;
         let (name, said) = match event {
             CounterEvent::Fall => {
                 ("fall", "total fell and stayed low: counting continues from the published total")

@@ -19,7 +19,7 @@ use smiles_stage::{
     State, Subject, Transform, TransformPlan, time_zone,
 };
 
-use crate::accepted::Accepted;
+use crate::accepted::ConfirmedEvents;
 use crate::column_plan::{ColumnPlan, transform_plan};
 use crate::columns;
 use crate::keyed::{Key, each_row, shown};
@@ -147,7 +147,7 @@ impl ColumnPlan for DailyPlan {
                 let rate = rate.in_steps_of(columns::one_step(input.field(today)));
                 let (total_step, total_is_fine) = step;
                 let limits = DayLimits { rate, confirm: options.confirm, total_step, total_is_fine };
-                let schema = columns::with_sums(input, today);
+                let schema = columns::with_numbers(input, today);
                 Ok(DailyColumns { time, today, total, key, limits, schema })
             }
             (today, total, rate, step, key, time) => {
@@ -170,7 +170,7 @@ impl ColumnPlan for DailyPlan {
     }
 
     fn open(&self, columns: Arc<DailyColumns>, context: OpenContext) -> Box<dyn Transform> {
-        let accepted = Accepted::register(
+        let accepted = ConfirmedEvents::register(
             context,
             "smiles_daily_reset_accepted_total",
             "Falls, impossible rises and unseen resets of a daily counter that were accepted after confirmation",
@@ -197,7 +197,7 @@ struct DailyTransform {
     periods: Periods,
     columns: Arc<DailyColumns>,
     first: First,
-    accepted: Accepted,
+    accepted: ConfirmedEvents,
 }
 
 impl Transform for DailyTransform {
@@ -222,7 +222,7 @@ impl Transform for DailyTransform {
             self.tell(key, event, reading.time);
             Ok(day.as_ref().map(DayState::sum))
         })?;
-        columns::put_sums(&batch, columns.today, &sums, &columns.schema)
+        columns::put_numbers(&batch, columns.today, &sums, &columns.schema)
     }
 }
 
@@ -264,7 +264,7 @@ impl DailyTransform {
             DayEvent::Returned => (Some("clock"), "the clock was ahead: the earlier day continues"),
             DayEvent::Restarted => (Some("clock"), "the clock was in the future: a new day begins"),
         };
-        let Accepted { pipeline, transform, .. } = &self.accepted;
+        let ConfirmedEvents { pipeline, transform, .. } = &self.accepted;
         tracing::warn!(%pipeline, %transform, key = %shown(key), %time, "{said}");
         if let Some(name) = name {
             self.accepted.count(name);

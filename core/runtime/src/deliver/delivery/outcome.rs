@@ -29,7 +29,7 @@ impl DeliveryTask {
             // The rest is owed still, and given again.
             self.memory.prefetched = None;
         }
-        self.room.notify_one();
+        self.journal_has_room.notify_one();
         self.memory.errors.delivered(&self.pipeline, &self.name);
         self.memory.widened = 1;
         self.succeeded();

@@ -27,7 +27,7 @@ pub(crate) struct HistoryRequest {
 }
 
 impl HistoryRequest {
-    /// Reads the parameters of [`parameters`].
+    /// Reads the parameters of `parameters`.
     ///
     /// # Errors
     /// 400: they contradict each other, or the cursor is none.
