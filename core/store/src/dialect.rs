@@ -1,6 +1,6 @@
 //! Upserts and tables: the rules are the same in every store, and a dialect says how one spells them.
 
-use smiles_tables::{ColumnType, Mode, Role, TablePlan};
+use smiles_tables::{ColumnType, Mode, PlannedColumn, Role, TablePlan};
 
 use crate::sql::{list, quoted};
 
@@ -63,7 +63,8 @@ pub fn conflict(table: &TablePlan, dialect: &impl Dialect) -> String {
 
 /// Makes the table with the types of the mapping, if it is missing.
 pub fn create(table: &TablePlan, dialect: &impl Dialect) -> String {
-    let written = table.columns.iter().map(|column| (column.name.as_str(), column.column_type));
+    let written =
+        table.columns.iter().map(|column: &PlannedColumn| (column.name.as_str(), column.column_type));
     let read = table.reads.iter().map(|(name, column_type)| (name.as_str(), *column_type));
     let mut parts: Vec<String> = written
         .chain(read)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::RecordBatch;
 
 use smiles_stage::{Batch, Rejection, StageError};
-use smiles_tables::{Bundle, Piece, RowAddress, TablePlan, TablesPlan};
+use smiles_tables::{Bundle, Misfit, Piece, RowAddress, TablePlan, TablesPlan};
 
 /// The rows of one table, by bundle of the write.
 #[derive(Clone, Debug)]
@@ -49,10 +49,8 @@ pub fn parts<'a>(tables: &'a TablesPlan, batches: &[Batch]) -> Result<Vec<Part<'
     let bundles = Bundle::all(batches);
     let mut rejected = Rejected::default();
     let mut piece = |table: &TablePlan, bundle: &Bundle| {
-        let piece = table.piece(bundle);
-        piece
-            .map_err(|misfits| misfits.into_iter().for_each(|it| rejected.add(it.place, it.code, it.reason)))
-            .ok()
+        let note = |Misfit { place, code, reason }: Misfit| rejected.add(place, code, reason);
+        table.piece(bundle).map_err(|misfits| misfits.into_iter().for_each(note)).ok()
     };
     let parts = tables
         .written()
