@@ -149,12 +149,13 @@ fn what_an_old_copy_holds_back_is_a_persons_decision() {
                 now,
             };
             journal.append(entry(then)).await.unwrap();
-            drop(journal);
+            journal.close().await.unwrap();
             let journal = SqliteJournal::open(options.clone(), today).await.unwrap();
             journal.append(entry(today)).await.unwrap();
             marks.push((journal.run(), Seq::ZERO));
             let refused = journal.reconcile("store", target, &marks).await.unwrap().refused;
             assert!(refused.unwrap().contains(&format!("smiles journal old {decided} store")));
+            journal.close().await.unwrap();
         });
     };
     for (decision, done) in
