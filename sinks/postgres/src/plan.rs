@@ -90,18 +90,17 @@ struct PostgresPlan {
 }
 
 struct WiredPostgres {
-    config: PostgresConfig,
-    migrations: Vec<Migration>,
+    plan: PostgresPlan,
     tables: Arc<TablesPlan>,
 }
 
 impl WiredPostgres {
     fn settings(&self, context: OpenContext) -> Settings {
         Settings {
-            connector: Connector::new(self.config.clone()),
+            connector: Connector::new(self.plan.config.clone()),
             owner: Owner { pipeline: context.pipeline, sink: context.stage },
             tables: Arc::clone(&self.tables),
-            migrations: self.migrations.clone(),
+            migrations: self.plan.migrations.clone(),
             clock: context.clock,
         }
     }
@@ -118,11 +117,7 @@ impl SinkPlan for PostgresPlan {
         _store: Option<&Offer>,
     ) -> Result<Box<dyn WiredSink>, Problems> {
         let tables = TablesPlan::new(&self.config.tables, input, &Path::root().key("tables"))?;
-        Ok(Box::new(WiredPostgres {
-            config: self.config,
-            migrations: self.migrations,
-            tables: Arc::new(tables),
-        }))
+        Ok(Box::new(WiredPostgres { plan: *self, tables: Arc::new(tables) }))
     }
 }
 

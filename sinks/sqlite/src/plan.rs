@@ -72,20 +72,19 @@ struct SqlitePlan {
 }
 
 struct WiredSqlite {
-    config: SqliteConfig,
-    migrations: Vec<Migration>,
+    plan: SqlitePlan,
     tables: Arc<TablesPlan>,
 }
 
 impl WiredSqlite {
     fn location(&self, context: &OpenContext) -> Location {
         let default = || format!("{}.db", context.pipeline);
-        let path = self.config.path.clone().unwrap_or_else(default);
+        let path = self.plan.config.path.clone().unwrap_or_else(default);
         Location {
             // Joining keeps a path that is absolute already.
             path: context.data_dir.join(path),
-            busy_timeout: self.config.busy_timeout.0,
-            synchronous: self.config.synchronous,
+            busy_timeout: self.plan.config.busy_timeout.0,
+            synchronous: self.plan.config.synchronous,
         }
     }
 }
@@ -101,11 +100,7 @@ impl SinkPlan for SqlitePlan {
         _store: Option<&Offer>,
     ) -> Result<Box<dyn WiredSink>, Problems> {
         let tables = TablesPlan::new(&self.config.tables, input, &Path::root().key("tables"))?;
-        Ok(Box::new(WiredSqlite {
-            config: self.config,
-            migrations: self.migrations,
-            tables: Arc::new(tables),
-        }))
+        Ok(Box::new(WiredSqlite { plan: *self, tables: Arc::new(tables) }))
     }
 }
 
@@ -124,10 +119,10 @@ impl WiredSink for WiredSqlite {
         let location = self.location(&context);
         make_folder(&location.path)?;
         let order = tables.tables.iter().map(|table| table.name.clone()).collect();
-        let readers = Readers::new(location.clone(), self.config.readers);
+        let readers = Readers::new(location.clone(), self.plan.config.readers);
         let store = SqliteStore::new(readers, tables.offer().tables, order);
         let owner = Owner { pipeline: context.pipeline, sink: context.stage };
-        let migrations = self.migrations.clone();
+        let migrations = self.plan.migrations.clone();
         let settings = Settings { location, owner, tables, migrations, clock: context.clock };
         Ok(OpenSink { sink: Box::new(SqliteSink::new(Arc::new(settings))), store: Some(Arc::new(store)) })
     }

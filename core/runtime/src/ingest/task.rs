@@ -59,38 +59,38 @@ pub(crate) struct IngestTask {
 ///
 /// # Errors
 /// The journal has stopped under us.
-pub(crate) async fn pump(mut pump: IngestTask) -> Result<(), JournalError> {
+pub(crate) async fn ingest(mut task: IngestTask) -> Result<(), JournalError> {
     // What was handed back while nothing ran.
-    pump.go_through_again().await?;
+    task.go_through_again().await?;
     loop {
         let heard = tokio::select! {
             biased;
-            heard = pump.inbox.recv() => heard,
-            () = pump.again.notified() => {
-                pump.go_through_again().await?;
+            heard = task.inbox.recv() => heard,
+            () = task.again.notified() => {
+                task.go_through_again().await?;
                 continue;
             }
         };
         let Some(PolledRows { source, records, began, dated, complete }) = heard else { return Ok(()) };
-        if let Some(answers) = recalled(&mut pump.recall).await {
-            pump.chain.answered(answers);
+        if let Some(answers) = recalled(&mut task.recall).await {
+            task.chain.answered(answers);
         }
         let trusted = dated.is_none_or(|dated| dated.trusted);
         if let Some(dated) = dated {
-            pump.tell_doubt(dated);
+            task.tell_doubt(dated);
         }
-        let pass = PassInfo { dated: trusted, ..pump.pass(source, began, complete) };
-        pump.take_orders().await;
-        let records = pump.transformed(records, &pass).await;
+        let pass = PassInfo { dated: trusted, ..task.pass(source, began, complete) };
+        task.take_orders().await;
+        let records = task.transformed(records, &pass).await;
         let records = match dated.filter(|_| !trusted && records.num_rows() > 0) {
             Some(dated) => mark_misdated(records, dated.estimate.is_some()),
             None => records,
         };
-        let accepted = pump.durable(records, complete).await?;
-        pump.health_board.queue(-1);
-        pump.ordered.clear();
-        pump.kept();
-        pump.done_with(source, accepted);
+        let accepted = task.durable(records, complete).await?;
+        task.health_board.queue(-1);
+        task.ordered.clear();
+        task.kept();
+        task.done_with(source, accepted);
     }
 }
 

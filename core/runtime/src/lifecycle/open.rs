@@ -116,7 +116,7 @@ impl Wired {
         if recall.is_none() {
             chain.answered_nothing();
         }
-        let pump = common.pump(inbox, chain, durable, recall, trusted);
+        let ingest = common.ingest(inbox, chain, durable, recall, trusted);
         let maintenance = common.maintenance(forgotten);
         let RunOptions { clock, grace, .. } = common.options;
         let (name, journal) = (common.pipeline, common.journal);
@@ -128,7 +128,7 @@ impl Wired {
             health_board: common.health_board,
             stop: common.stop,
             polls,
-            pump,
+            ingest,
             deliveries,
             lives,
             maintenance,

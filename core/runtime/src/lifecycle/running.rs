@@ -14,7 +14,7 @@ use crate::call::stop::Stop;
 use crate::deliver::delivery::{DeliveryTask, deliver};
 use crate::deliver::live::{Live, show};
 use crate::ingest::poll::{Poll, poll};
-use crate::ingest::task::{IngestTask, pump};
+use crate::ingest::task::{IngestTask, ingest};
 use crate::lifecycle::maintenance::Maintenance;
 use crate::observe::health_board::HealthBoard;
 
@@ -32,7 +32,7 @@ pub struct Running {
     pub(crate) health_board: Arc<HealthBoard>,
     pub(crate) stop: Stop,
     pub(crate) polls: Vec<Poll>,
-    pub(crate) pump: IngestTask,
+    pub(crate) ingest: IngestTask,
     pub(crate) deliveries: Vec<DeliveryTask>,
     pub(crate) lives: Vec<Live>,
     pub(crate) maintenance: Maintenance,
@@ -71,7 +71,7 @@ impl Running {
             health_board,
             stop: stages,
             polls,
-            pump: pumping,
+            ingest: ingesting,
             deliveries,
             lives,
             maintenance,
@@ -84,7 +84,7 @@ impl Running {
         lives.into_iter().for_each(|task| drop(sinks.spawn(show(task))));
         let closing = CancellationToken::new();
         let keeping = spawn(maintenance.keep(closing.clone()));
-        let pumping = spawn(pump(pumping));
+        let ingesting = spawn(ingest(ingesting));
 
         let mut failure = tokio::select! {
             failure = ended(&mut sources, &stages.over) => failure,
@@ -95,7 +95,7 @@ impl Running {
             }
         };
         drop(sources);
-        failure = failure.or(pumped(pumping, &stages.over).await);
+        failure = failure.or(ingested(ingesting, &stages.over).await);
         stages.drained.cancel();
         failure = failure.or(ended(&mut sinks, &stages.over).await);
         drop(sinks);
@@ -160,19 +160,19 @@ async fn ended(tasks: &mut JoinSet<()>, over: &CancellationToken) -> Option<Stri
 }
 
 /// Waits until what was heard is durable, or the deadline has passed.
-async fn pumped(
-    mut pumping: AbortOnDropHandle<Result<(), smiles_journal::JournalError>>,
+async fn ingested(
+    mut ingesting: AbortOnDropHandle<Result<(), smiles_journal::JournalError>>,
     over: &CancellationToken,
 ) -> Option<String> {
     tokio::select! {
         biased;
-        pumped = &mut pumping => match pumped {
+        ingested = &mut ingesting => match ingested {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("the journal stopped: {error}")),
             Err(error) => bug(error),
         },
         () = over.cancelled() => {
-            pumping.abort();
+            ingesting.abort();
             tracing::warn!("the last readings could not be written to the journal in time");
             None
         }

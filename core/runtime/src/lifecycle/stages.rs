@@ -66,7 +66,7 @@ impl Common {
         Backoff::new((self.journal.run(), stage))
     }
 
-    pub(crate) fn pump(
+    pub(crate) fn ingest(
         &self,
         inbox: mpsc::Receiver<PolledRows>,
         chain: Chain,
