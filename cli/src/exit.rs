@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use crate::logging;
+
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -20,23 +22,25 @@ impl Failure {
         Self::Configuration(format!("error: {message}\n"))
     }
 
+    /// What it says first: of a complaint about a file, the first mistake.
+    pub(crate) fn first_line(&self) -> String {
+        let text = match self {
+            Self::Configuration(text) | Self::Incomplete(text) => text.clone(),
+            Self::Runtime(error) => format!("{error:#}"),
+        };
+        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        first.trim_start_matches("error: ").to_owned()
+    }
+
     /// Prints the failure and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        #[expect(clippy::print_stderr, reason = "the last word of a command goes to the terminal")]
-        match self {
-            Self::Configuration(text) => {
-                eprint!("{text}");
-                ExitCode::from(2)
-            }
-            Self::Runtime(error) => {
-                eprintln!("error: {error:#}");
-                ExitCode::FAILURE
-            }
-            Self::Incomplete(text) => {
-                eprintln!("warning: {text}");
-                ExitCode::from(3)
-            }
-        }
+        let (text, code) = match self {
+            Self::Configuration(text) => (text.clone(), ExitCode::from(2)),
+            Self::Runtime(error) => (format!("error: {error:#}\n"), ExitCode::FAILURE),
+            Self::Incomplete(text) => (format!("warning: {text}\n"), ExitCode::from(3)),
+        };
+        logging::show(&text);
+        code
     }
 }
 

@@ -1,10 +1,14 @@
 //! Logs as the variables LOG_LEVEL, LOG_FORMAT, LOG_FILE and LOG_TO_CONSOLE ask for.
 
+mod fields;
+mod queue;
 mod rotate;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::OnceLock;
+
+use anyhow::Context;
 
 use smiles_config::Environment;
 use tracing::level_filters::LevelFilter;
@@ -15,7 +19,19 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::exit::Failure;
+use queue::Queue;
 use rotate::Rotating;
+
+pub(crate) use queue::dropped;
+
+/// Where the log of this process goes, once it was started.
+static STARTED: OnceLock<Log> = OnceLock::new();
+
+/// The places that lines go to.
+struct Log {
+    console: Option<Queue>,
+    file: Option<Queue>,
+}
 
 /// What the variables say.
 #[derive(Debug, PartialEq)]
@@ -34,27 +50,51 @@ pub(crate) fn check(environment: &Environment) -> Result<(), Failure> {
 /// Starts logging for this process.
 pub(crate) fn start(environment: &Environment) -> Result<(), Failure> {
     let settings = settings(environment)?;
+    let cannot = "cannot start the thread of the log";
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
+    let (mut console, mut file) = (None, None);
     if settings.console {
-        layers.push(layer(settings.json, std::io::stderr().is_terminal(), std::io::stderr));
+        let queue = console.insert(Queue::to("console", std::io::stderr()).context(cannot)?);
+        layers.push(layer(settings.json, std::io::stderr().is_terminal(), queue.clone()));
     }
     if let Some(path) = &settings.file {
-        let file = Rotating::open(path).map_err(|error| {
+        let opened = Rotating::open(path).map_err(|error| {
             Failure::configuration(format!("LOG_FILE: cannot write {}: {error}", path.display()))
         })?;
-        layers.push(layer(settings.json, false, Mutex::new(file)));
+        let queue = file.insert(Queue::to("file", opened).context(cannot)?);
+        layers.push(layer(settings.json, false, queue.clone()));
     }
     // A second start in one process (a test) keeps the first.
-    _ = tracing_subscriber::registry().with(layers).with(settings.level).try_init();
+    if tracing_subscriber::registry().with(layers).with(settings.level).try_init().is_ok() {
+        _ = STARTED.set(Log { console, file });
+        // What a stage's panic says goes the way of every line; it is caught and told with the stage's name.
+        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    }
     Ok(())
 }
 
-fn layer<W>(json: bool, color: bool, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
-where
-    W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
-{
-    let layer = fmt::layer().with_timer(Clock).with_target(false).with_ansi(color).with_writer(writer);
-    if json { layer.json().flatten_event(true).with_ansi(false).boxed() } else { layer.boxed() }
+/// Shows a text of several lines, such as a complaint about a file: in the order of the log, and as patiently.
+pub(crate) fn show(text: &str) {
+    match STARTED.get() {
+        Some(Log { console: Some(queue), .. }) => queue.put(text.as_bytes().to_vec()),
+        // Where this cannot be written either, nobody is left to be told.
+        _ => _ = std::io::stderr().write_all(text.as_bytes()),
+    }
+}
+
+/// Waits for lines on their way, but not for ever: the program is about to end.
+pub(crate) fn flush() {
+    let started = STARTED.get().into_iter();
+    started.flat_map(|log| [&log.console, &log.file]).flatten().for_each(Queue::flush);
+}
+
+fn layer(json: bool, color: bool, queue: Queue) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let layer = fmt::layer().with_timer(Clock).with_target(false).with_ansi(color).with_writer(queue);
+    if json {
+        layer.json().flatten_event(true).with_ansi(false).boxed()
+    } else {
+        layer.fmt_fields(fields::Escaped).boxed()
+    }
 }
 
 fn settings(environment: &Environment) -> Result<Settings, Failure> {

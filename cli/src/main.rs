@@ -20,8 +20,10 @@ fn main() -> ExitCode {
     if init::is_this() && arguments.command.runs_on() {
         return init::mind().unwrap_or_else(|failure| failure.report());
     }
-    match args::run(arguments.command) {
+    let code = match args::run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
-    }
+    };
+    logging::flush();
+    code
 }

@@ -11,7 +11,7 @@ use smiles_runtime::{Wired, wire};
 use smiles_stage::{Configured, Registry};
 
 use crate::exit::Failure;
-use crate::{plugins, stock};
+use crate::{logging, plugins, stock};
 
 /// A pipeline file and where its includes are looked for.
 pub(crate) struct Entry {
@@ -172,10 +172,20 @@ pub(crate) fn open_all(
     environment: &Environment,
     registry: &Registry,
 ) -> Result<Vec<Project>, Failure> {
-    let (mut complaints, mut said, mut failed) = (String::new(), Vec::new(), false);
+    open_all_but(entries, environment, registry, &mut Vec::new())
+}
+
+/// The same, without the complaints that were `said` already.
+pub(crate) fn open_all_but(
+    entries: &[Entry],
+    environment: &Environment,
+    registry: &Registry,
+    said: &mut Vec<String>,
+) -> Result<Vec<Project>, Failure> {
+    let (mut complaints, mut failed) = (String::new(), false);
     let mut projects = Vec::new();
     for entry in entries {
-        match open_beside(entry, environment, registry, &mut said) {
+        match open_beside(entry, environment, registry, said) {
             Ok(project) => projects.push(project),
             Err(Failure::Configuration(text)) => {
                 failed = true;
@@ -207,10 +217,9 @@ fn mistake(piece: &str) -> String {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "diagnostics are for the terminal, also before logging has begun")]
 pub(crate) fn warn(text: &str) {
     if !text.is_empty() {
-        eprint!("{text}");
+        logging::show(text);
     }
 }
 

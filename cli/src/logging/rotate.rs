@@ -3,12 +3,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 const LIMIT_BYTES: u64 = 10 * 1024 * 1024;
 const KEPT: usize = 5;
 
-/// Appends to `path`; when it is full, `path` becomes `path.1`, `path.1` becomes `path.2`, and so on.
+/// Appends to `path`; when it is a file and full, `path` becomes `path.1`, `path.1` becomes `path.2`, and so on.
 pub(crate) struct Rotating {
     path: PathBuf,
     file: File,
@@ -23,8 +26,10 @@ impl Rotating {
             std::fs::create_dir_all(folder)?;
         }
         let file = append_to(path)?;
-        let size = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, size, limit: LIMIT_BYTES })
+        let found = file.metadata()?;
+        // A device or a pipe is nobody's to rename.
+        let limit = if found.is_file() { LIMIT_BYTES } else { u64::MAX };
+        Ok(Self { path: path.to_owned(), file, size: found.len(), limit })
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -49,7 +54,7 @@ impl Rotating {
 
 impl Write for Rotating {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.size > 0 && self.size + bytes.len() as u64 > self.limit {
+        if self.size > 0 && self.size.saturating_add(bytes.len() as u64) > self.limit {
             // A file that cannot be renamed goes on growing: a log line is worth more than its file's size.
             _ = self.rotate();
         }
@@ -64,7 +69,12 @@ impl Write for Rotating {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    // A pipe without a reader is refused; one with a reader may wait for it: it has a thread of its own.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new().create(true).append(true).custom_flags(flags).open(path)?;
+    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -84,5 +94,20 @@ mod tests {
         assert_eq!(text(log.aged(1)), "line 6\n");
         assert_eq!(text(log.aged(KEPT)), "line 2\n");
         assert!(!log.aged(KEPT + 1).exists());
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_renamed_and_hangs_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
+            .unwrap();
+        assert!(Rotating::open(&path).is_err(), "nobody reads it");
+        let _reader = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let mut log = Rotating::open(&path).unwrap();
+        assert_eq!(log.limit, u64::MAX);
+        log.write_all(b"a line\n").unwrap();
+        let null = Rotating::open(Path::new("/dev/null")).unwrap();
+        assert_eq!(null.limit, u64::MAX);
     }
 }

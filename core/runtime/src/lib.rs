@@ -14,9 +14,11 @@ mod wire;
 
 pub use ingest::corrected::corrected;
 pub use ingest::staged_state::StagedState;
+pub use lifecycle::ahead::RunningStages;
+pub use lifecycle::open::Prepared;
 pub use lifecycle::options::{OpenError, RunOptions};
 pub use lifecycle::replay::{ReplayError, Replayed, replay};
-pub use lifecycle::running::{Exit, Running, run_all};
+pub use lifecycle::running::{Exit, Handle, Running, run_all};
 pub use lifecycle::target::Target;
 pub use lifecycle::test_pipeline::{StageOutput, TestPipeline, TestPipelineError};
 pub use observe::meter::Meters;

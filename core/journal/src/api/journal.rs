@@ -105,6 +105,12 @@ pub trait Journal: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Takes other limits from now on: `max_size`, `retain` and `on_full` of the options.
+    ///
+    /// # Errors
+    /// [`JournalError::Closed`].
+    async fn bound(&self, options: Options) -> Result<(), JournalError>;
+
     /// Declares the sinks of the running file. Cursors it does not name are kept but pin nothing.
     ///
     /// # Errors

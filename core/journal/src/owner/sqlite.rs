@@ -146,6 +146,17 @@ impl Journal for SqliteJournal {
         .await
     }
 
+    async fn bound(&self, options: Options) -> Result<(), JournalError> {
+        let Options { max_size, retain, on_full, .. } = options;
+        self.call("bound", JobKind::Reads, move |store| {
+            let path = store.options.path.take();
+            let pipeline = std::mem::take(&mut store.options.pipeline);
+            store.options = Options { path, pipeline, max_size, retain, on_full };
+            Ok(())
+        })
+        .await
+    }
+
     async fn append(&self, entry: Entry) -> Result<Accepted, JournalError> {
         let encoded =
             Encoded::of(&entry.records, entry.complete).map_err(|failure| failure.told("append to", 0))?;

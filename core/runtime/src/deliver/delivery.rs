@@ -17,6 +17,7 @@ use crate::call::retry::{Backoff, Verdict};
 use crate::call::stop::Stop;
 use crate::deliver::due::Prune;
 use crate::deliver::error_log::ErrorLog;
+use crate::deliver::late_store::{LateStore, opened};
 use crate::deliver::reject::DeliverableBatch;
 use crate::observe::health_board::HealthBoard;
 use crate::observe::meter::SinkMeters;
@@ -35,7 +36,9 @@ pub(crate) struct DeliveryTask {
     pub(crate) wired: Arc<dyn WiredSink>,
     pub(crate) context: OpenContext,
     pub(crate) store: Option<Arc<dyn Store>>,
-    /// `None` after a panic, until it is made anew.
+    /// What it offers others, once it is open.
+    pub(crate) offered: Option<Arc<LateStore>>,
+    /// `None` before it was opened, and after a panic until it is made anew.
     pub(crate) sink: Option<Box<dyn Sink>>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -279,14 +282,14 @@ impl DeliveryTask {
         guarded(sink.flush()).await
     }
 
-    /// The sink, made anew after a panic.
+    /// The sink, opened if it is not: at first, and after a panic.
     pub(crate) async fn sink(&mut self) -> Result<&mut Box<dyn Sink>, Failure> {
-        let Self { sink, wired, context, store, .. } = self;
+        let Self { sink, wired, context, store, offered, .. } = self;
         match sink {
             Some(sink) => Ok(sink),
             None => {
-                let opened = guarded(wired.open(context.clone(), store.clone())).await?;
-                Ok(sink.insert(opened.sink))
+                let open = guarded(wired.open(context.clone(), store.clone())).await?;
+                Ok(sink.insert(opened(open, offered.as_ref())))
             }
         }
     }

@@ -1,5 +1,5 @@
-//! A live sink's task: a view of what was just accepted. No cursor; seeded once; never waited for. After a panic it is
-//! made anew, and seeded again without the batch that did it.
+//! A live sink's task: a view of what was just accepted. No cursor; seeded once; never waited for. One that cannot be opened
+//! is tried again; after a panic it is made anew, and seeded again without the batch that did it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::observe::meter::SinkMeters;
 /// Batches a live sink may be behind before it skips.
 pub(crate) const BEHIND_MAX: usize = 64;
 /// What it is seeded with.
-const SEED: ReadLimit = ReadLimit { rows: 50_000, bytes: 32 << 20 };
+const SEED: ReadLimit = ReadLimit { rows: 20_000, bytes: 8 << 20 };
 /// How soon it is made anew, at first and at most: what it held, such as a port, may take a moment to be free.
 const ANEW: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 /// Batches remembered that made it panic.
@@ -30,7 +30,7 @@ pub(crate) struct Live {
     pub(crate) wired: Arc<dyn WiredSink>,
     pub(crate) context: OpenContext,
     pub(crate) store: Option<Arc<dyn Store>>,
-    /// `None` after a panic, until it is made anew.
+    /// `None` before it was opened, and after a panic until it is made anew.
     pub(crate) sink: Option<Box<dyn Sink>>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) accepted: broadcast::Receiver<Batch>,
@@ -47,6 +47,8 @@ pub(crate) struct LiveState {
     last: Option<Position>,
     /// Whether the last batch failed.
     failing: bool,
+    /// Why it could not be opened, as it was told.
+    closed: Option<String>,
     /// Batches it panicked on.
     fatal: Vec<Position>,
     /// How long it was waited before the sink was made anew.
@@ -65,7 +67,10 @@ pub(crate) async fn show(mut live: Live) {
 
 impl Live {
     async fn follow(&mut self) {
-        self.seed().await;
+        match self.sink {
+            Some(_) => self.seed().await,
+            None => self.make_anew().await,
+        }
         loop {
             if self.sink.is_none() {
                 let memory = &mut self.memory;
@@ -89,7 +94,7 @@ impl Live {
         }
     }
 
-    /// Shows it what is retained.
+    /// Shows it what is retained, and then that this is all.
     async fn seed(&mut self) {
         match self.journal.newest(SEED).await {
             Ok(batches) => {
@@ -104,6 +109,14 @@ impl Live {
                 tracing::warn!(pipeline, sink, %error, "cannot read retained batches; the sink starts empty");
             }
         }
+        if let Some(sink) = &mut self.sink
+            && let Err(failure) = guarded(sink.flush()).await
+        {
+            if failure.panicked {
+                self.sink = None;
+            }
+            self.failed(&failure);
+        }
     }
 
     async fn make_anew(&mut self) {
@@ -111,9 +124,28 @@ impl Live {
             Ok(opened) => {
                 self.sink = Some(opened.sink);
                 self.memory.last = None;
+                self.health_board.sink(self.index, SinkState::Starting, None);
+                if self.memory.closed.take().is_some() {
+                    tracing::info!(pipeline = self.pipeline, sink = self.name, "the sink is open");
+                }
                 self.seed().await;
             }
-            Err(failure) => self.failed(&failure),
+            Err(failure) => self.not_open(&failure),
+        }
+    }
+
+    /// One log line per cause.
+    fn not_open(&mut self, failure: &Failure) {
+        let (pipeline, sink, error) = (self.pipeline.as_str(), self.name.as_str(), failure.error.chain());
+        self.meters.failed(if failure.panicked { "panic" } else { "retry" });
+        self.health_board.sink(self.index, SinkState::Retrying, Some(&error));
+        if self.memory.closed.replace(error.clone()).is_none_or(|told| told != error) {
+            tracing::error!(
+                pipeline,
+                sink,
+                error,
+                "cannot open the sink; it is tried again, and all else goes on"
+            );
         }
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod delivery;
 pub(crate) mod due;
 pub(crate) mod error_log;
+pub(crate) mod late_store;
 pub(crate) mod live;
 pub(crate) mod prune;
 pub(crate) mod reject;

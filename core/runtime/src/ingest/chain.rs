@@ -37,7 +37,7 @@ pub(crate) struct Link {
     pub(crate) wired: Box<dyn WiredTransform>,
     pub(crate) input: SchemaRef,
     pub(crate) context: OpenContext,
-    /// `None` after a panic, until it is made anew.
+    /// `None` before it was opened, and after a panic until it is made anew.
     pub(crate) transform: Option<Box<dyn Transform>>,
     pub(crate) memory: StagedState,
     /// What it asks the store where the journal has no state for it.

@@ -46,7 +46,7 @@ pub(crate) struct Poll {
     pub(crate) index: usize,
     pub(crate) plan: Box<dyn SourcePlan>,
     pub(crate) context: OpenContext,
-    /// `None` after a panic, until it is made anew.
+    /// `None` before it was opened, and after a panic until it is made anew.
     pub(crate) source: Option<Box<dyn Source>>,
     /// `None`: asked again as soon as the last rows are taken.
     pub(crate) schedule: Option<Schedule>,

@@ -1,5 +1,6 @@
 //! Opening a pipeline, running it, ending it; and what commands do with one that is not running.
 
+pub(crate) mod ahead;
 pub(crate) mod maintenance;
 pub(crate) mod open;
 pub(crate) mod options;

@@ -1,30 +1,58 @@
 //! From a wired pipeline to an open one: journal, state, sinks (stores first), sources.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use smiles_config::StartFrom;
+use smiles_config::{OnFull, SinkDecl, StartFrom};
 use smiles_journal::{Cursor, Journal, Options, ReadLimit, SqliteJournal};
 use smiles_stage::Delivery as Promise;
 use tokio::sync::{Notify, broadcast};
 
 use crate::call::stop::Stop;
-use crate::deliver::live::BEHIND_MAX;
+use crate::deliver::delivery::DeliveryTask;
+use crate::deliver::late_store::LateStore;
+use crate::deliver::live::{BEHIND_MAX, Live};
+use crate::ingest::chain::Chain;
+use crate::ingest::poll::Poll;
 use crate::ingest::stored::StoreQuestions;
+use crate::ingest::task::IngestTask;
+use crate::lifecycle::ahead::{Ahead, RunningStages};
+use crate::lifecycle::maintenance::Maintenance;
 use crate::lifecycle::options::{OpenError, RunOptions};
 use crate::lifecycle::running::Running;
-use crate::lifecycle::stages::{Common, open_sinks, open_sources, open_transforms};
+use crate::lifecycle::stages::{Common, open_transforms, sink_tasks, source_tasks, store_of};
 use crate::observe::health_board::{HealthBoard, starting, unheard};
 use crate::time::trust::clock_trust::ClockTrust;
-use crate::time::trust::kept::Trusted;
+use crate::time::trust::kept::{Known, Trusted};
 use crate::wire::identity::settle::{OrphanedState, StateMatches};
-use crate::wire::wired::Wired;
+use crate::wire::wired::{SinkNode, Wired};
+
+/// A pipeline that can start, or take the place of one that runs: what is new in it is open.
+pub struct Prepared {
+    wired: Wired,
+    common: Common,
+    /// Per sink, the store it offers.
+    stores: Vec<Option<Arc<LateStore>>>,
+    ahead: Ahead,
+    /// Whether another pipeline used this journal before.
+    takes_over: bool,
+}
 
 impl Wired {
-    /// Opens the journal under `data_dir` (or in memory, if the pipeline says so) and every stage.
+    /// Opens the journal under `data_dir` (or in memory, if the pipeline says so) and starts every stage.
     ///
     /// # Errors
-    /// Something local is wrong. A device or database that cannot be reached is no error.
+    /// The journal cannot be opened. What a stage cannot do, be it to open, is that stage's trouble: it is tried again.
     pub async fn open(self, options: RunOptions) -> Result<Running, OpenError> {
+        let journal = self.open_journal(&options).await?;
+        self.open_with(journal, options).await
+    }
+
+    /// Opens the journal alone.
+    ///
+    /// # Errors
+    /// It cannot be opened; [`OpenError::may_pass`] tells whether trying again may help.
+    pub async fn open_journal(&self, options: &RunOptions) -> Result<Arc<dyn Journal>, OpenError> {
         let declared = &self.pipeline.journal;
         let path =
             (!declared.memory).then(|| options.data_dir.join(format!("{}.journal", self.pipeline.name)));
@@ -33,32 +61,39 @@ impl Wired {
             std::fs::create_dir_all(path)
                 .map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
         }
-        let journal = Options {
+        let opened = SqliteJournal::open(self.journal_options(path), options.clock.now()).await;
+        let pipeline = self.pipeline.name.clone();
+        let journal = opened.map_err(|source| OpenError::Journal { pipeline, source })?;
+        Ok(Arc::new(journal))
+    }
+
+    fn journal_options(&self, path: Option<PathBuf>) -> Options {
+        let declared = &self.pipeline.journal;
+        Options {
             path,
             pipeline: self.pipeline.name.clone(),
             max_size: declared.max_size,
             retain: declared.retain,
             on_full: match declared.on_full {
-                smiles_config::OnFull::Block => smiles_journal::OnFull::Block,
-                smiles_config::OnFull::DropOldest => smiles_journal::OnFull::DropOldest,
+                OnFull::Block => smiles_journal::OnFull::Block,
+                OnFull::DropOldest => smiles_journal::OnFull::DropOldest,
             },
-        };
-        let opened = SqliteJournal::open(journal, options.clock.now()).await;
-        let pipeline = self.pipeline.name.clone();
-        let journal = opened.map_err(|source| OpenError::Journal { pipeline, source })?;
-        self.open_with(Arc::new(journal), options).await
+        }
     }
 
-    /// Opens every stage over a journal that is open already.
+    /// Starts every stage over a journal that is open already.
     ///
     /// # Errors
-    /// As [`Wired::open`].
+    /// The journal cannot be read or written.
     pub async fn open_with(
         self,
         journal: Arc<dyn Journal>,
         options: RunOptions,
     ) -> Result<Running, OpenError> {
-        let opened = self.open_stages(&journal, options).await;
+        let opened = match self.prepare(Arc::clone(&journal), options, None).await {
+            Ok(prepared) => prepared.start().await,
+            Err(error) => Err(error),
+        };
         if opened.is_err() {
             // The first error is the one to tell; what is in the journal is durable already.
             let _ = journal.close().await;
@@ -66,72 +101,73 @@ impl Wired {
         opened
     }
 
-    async fn open_stages(
+    /// Makes ready to take the place of a pipeline that runs: opens what that one does not have. Without one, opens nothing.
+    ///
+    /// # Errors
+    /// A stage cannot be opened, or the journal cannot be read. The one that runs is not disturbed.
+    pub async fn prepare(
         self,
-        journal: &Arc<dyn Journal>,
+        journal: Arc<dyn Journal>,
         options: RunOptions,
-    ) -> Result<Running, OpenError> {
+        running: Option<&RunningStages>,
+    ) -> Result<Prepared, OpenError> {
         let failed = |source| OpenError::Journal { pipeline: self.pipeline.name.clone(), source };
-        journal.enlist(&self.cursors()).await.map_err(failed)?;
         let mut state = journal.load_state().await.map_err(failed)?;
-        let trusted = Trusted::take(&mut state);
         let newest = journal.newest(ReadLimit { rows: 1, bytes: 1 }).await.map_err(failed)?;
-        let known = trusted.known().and_accepted(newest.last().map(|batch| batch.accepted_at));
+        let accepted = newest.last().map(|batch| batch.accepted_at);
+        let known = Trusted::take(&mut state).known().and_accepted(accepted);
+        let common = self.common(journal, options, known);
+        let offer = |node: &SinkNode, decl: &SinkDecl| {
+            node.sink.offer().is_some().then(|| LateStore::of(&decl.stage.name))
+        };
+        let sinks = self.sinks.iter().zip(&self.pipeline.sinks);
+        let stores: Vec<_> = sinks.map(|(node, decl)| offer(node, decl)).collect();
+        let ahead = match running {
+            Some(running) => Ahead::open(&self, &common, &stores, running).await?,
+            None => Ahead::nothing(&self),
+        };
+        Ok(Prepared { wired: self, common, stores, ahead, takes_over: running.is_some() })
+    }
+
+    fn common(&self, journal: Arc<dyn Journal>, options: RunOptions, known: Known) -> Common {
         let clock_trust = ClockTrust::new(options.process.built, known, options.clock.monotonic());
         let clock_trust = Arc::new(clock_trust);
-        let settled = self.settle(&state);
-        if !settled.changes.is_empty() {
-            journal.keep_state(settled.changes.clone()).await.map_err(failed)?;
-        }
-        tell_memory(&self.pipeline.name, &settled);
         let health_board = self.health_board(&options);
         health_board.judged_by(&clock_trust);
-        let status = journal.status().await.map_err(failed)?;
-        tell(&self.pipeline.name, &status);
-        health_board.publish(status);
-        options.meters.show(&health_board);
-        let common = Common {
+        Common {
             pipeline: self.pipeline.name.clone(),
             options,
-            journal: Arc::clone(journal),
+            journal,
             health_board,
             stop: Stop::new(),
             journal_has_room: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
             live: broadcast::Sender::new(BEHIND_MAX),
             clock_trust,
-        };
-        let Self { pipeline, sources, transforms, sinks, input, .. } = self;
-        let mut offers = sinks.iter().map(|sink| sink.sink.offer()).enumerate();
-        let kept = offers.find_map(|(kept, offer)| Some((kept, offer.filter(|it| !it.mapped.is_empty())?)));
-        let (kept, offer) = kept.unzip();
-        let mut chain = open_transforms(&common, &pipeline, transforms, &settled, state, offer.as_ref())?;
-        let (deliveries, lives, forgotten, mut stores) = open_sinks(&common, &pipeline, sinks).await?;
-        let (polls, inbox, durable) = open_sources(&common, &pipeline, sources, &input).await?;
-        let store = kept.and_then(|kept| stores.get_mut(kept)?.take());
-        let recall = store.and_then(|store| {
-            let about = (common.pipeline.as_str(), &common.options.clock, &common.stop.over);
-            StoreQuestions::begin(about, store, chain.unanswered())
-        });
-        if recall.is_none() {
-            chain.answered_nothing();
         }
-        let ingest = common.ingest(inbox, chain, durable, recall, trusted);
-        let maintenance = common.maintenance(forgotten);
-        let RunOptions { clock, grace, .. } = common.options;
-        let (name, journal) = (common.pipeline, common.journal);
+    }
+
+    /// In place of a pipeline whose journal cannot be opened: nothing is polled or delivered, and whoever asks is told why.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub async fn stand_in(self, options: RunOptions, why: &OpenError) -> Result<Running, OpenError> {
+        let pipeline = self.pipeline.name.clone();
+        let opened = SqliteJournal::open(self.journal_options(None), options.clock.now()).await;
+        let journal = Arc::new(opened.map_err(|source| OpenError::Journal { pipeline, source })?);
+        let common = self.common(journal, options, Known::default());
+        common.health_board.appended(Some((why.chain(), false)));
+        common.options.meters.show(&common.health_board);
+        let opened = self.sinks.iter().map(|_| None).collect();
+        let (_, lives, _) = sink_tasks(&common, &self.pipeline, self.sinks, (&[], opened));
+        let (polls, inbox, durable) = source_tasks(&common, &self.pipeline, Vec::new(), &self.input);
+        let chain = Chain::new(Vec::new(), Vec::new(), Vec::new(), Arc::clone(&common.options.clock));
+        let ingest = common.ingest(inbox, chain, durable, None, Trusted::default());
+        let maintenance = common.maintenance(Vec::new());
+        let stages = RunningStages::default();
         Ok(Running {
-            name,
-            journal,
-            clock,
-            grace,
-            health_board: common.health_board,
-            stop: common.stop,
-            polls,
-            ingest,
-            deliveries,
-            lives,
-            maintenance,
+            stands_in: true,
+            ..common.running(stages, (polls, ingest), (Vec::new(), lives), maintenance)
         })
     }
 
@@ -154,6 +190,92 @@ impl Wired {
         let sinks = self.pipeline.sinks.iter().map(|decl| starting(&decl.stage.name, &decl.stage.type_name));
         let max_size = self.pipeline.journal.max_size;
         HealthBoard::new(&self.pipeline.name, max_size, &options.clock, sources.collect(), sinks.collect())
+    }
+}
+
+impl Prepared {
+    /// The pipeline's name.
+    pub fn name(&self) -> &str {
+        &self.common.pipeline
+    }
+
+    /// The journal that it uses.
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.common.journal
+    }
+
+    /// Starts it. Nobody else may use its journal any more.
+    ///
+    /// # Errors
+    /// The journal cannot be read or written.
+    pub async fn start(self) -> Result<Running, OpenError> {
+        let Self { wired, common, stores, ahead, takes_over } = self;
+        let journal = Arc::clone(&common.journal);
+        let failed = |source| OpenError::Journal { pipeline: common.pipeline.clone(), source };
+        if takes_over {
+            let now = common.clock_trust.now(common.options.clock.as_ref());
+            journal.begin_run(now).await.map_err(failed)?;
+            journal.bound(wired.journal_options(None)).await.map_err(failed)?;
+        }
+        journal.enlist(&wired.cursors()).await.map_err(failed)?;
+        let mut state = journal.load_state().await.map_err(failed)?;
+        let trusted = Trusted::take(&mut state);
+        let settled = wired.settle(&state);
+        if !settled.changes.is_empty() {
+            journal.keep_state(settled.changes.clone()).await.map_err(failed)?;
+        }
+        tell_memory(&common.pipeline, &settled);
+        let status = journal.status().await.map_err(failed)?;
+        tell(&common.pipeline, &status);
+        common.health_board.publish(status);
+        common.options.meters.show(&common.health_board);
+        let stages = RunningStages::of(&wired.pipeline);
+        let Wired { pipeline, sources, transforms, sinks, input, .. } = wired;
+        let mut offers = sinks.iter().map(|sink| sink.sink.offer()).enumerate();
+        let kept = offers.find_map(|(kept, offer)| Some((kept, offer.filter(|it| !it.mapped.is_empty())?)));
+        let (kept, offer) = kept.unzip();
+        let mut chain = open_transforms(&common, &pipeline, transforms, &settled, state, offer.as_ref());
+        let (deliveries, lives, forgotten) = sink_tasks(&common, &pipeline, sinks, (&stores, ahead.sinks));
+        let plans = sources.into_iter().zip(ahead.sources).collect();
+        let (polls, inbox, durable) = source_tasks(&common, &pipeline, plans, &input);
+        let recall = store_of(&stores, kept).and_then(|store| {
+            let about = (common.pipeline.as_str(), &common.options.clock, &common.stop.over);
+            StoreQuestions::begin(about, store, chain.unanswered())
+        });
+        if recall.is_none() {
+            chain.answered_nothing();
+        }
+        let ingest = common.ingest(inbox, chain, durable, recall, trusted);
+        let maintenance = common.maintenance(forgotten);
+        Ok(common.running(stages, (polls, ingest), (deliveries, lives), maintenance))
+    }
+}
+
+impl Common {
+    fn running(
+        self,
+        stages: RunningStages,
+        (polls, ingest): (Vec<Poll>, IngestTask),
+        (deliveries, lives): (Vec<DeliveryTask>, Vec<Live>),
+        maintenance: Maintenance,
+    ) -> Running {
+        let RunOptions { clock, grace, .. } = self.options;
+        Running {
+            name: self.pipeline,
+            journal: self.journal,
+            stages,
+            stands_in: false,
+            keeps_journal: Arc::default(),
+            clock,
+            grace,
+            health_board: self.health_board,
+            stop: self.stop,
+            polls,
+            ingest,
+            deliveries,
+            lives,
+            maintenance,
+        }
     }
 }
 

@@ -43,6 +43,32 @@ impl RunOptions {
     }
 }
 
+impl OpenError {
+    /// Whether trying again may help: the disk was full, say. Not where another process has the journal, or where it is not
+    /// this pipeline's.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Folder { .. } => true,
+            Self::Journal { source, .. } => {
+                !matches!(source, JournalError::Locked { .. } | JournalError::Refused(_))
+            }
+            Self::Stage { .. } => false,
+        }
+    }
+
+    /// With its causes, in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
 /// Why a pipeline does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

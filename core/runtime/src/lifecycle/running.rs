@@ -1,6 +1,7 @@
 //! An open pipeline, and its life: every task started, and ended in order.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -15,6 +16,7 @@ use crate::deliver::delivery::{DeliveryTask, deliver};
 use crate::deliver::live::{Live, show};
 use crate::ingest::poll::{Poll, poll};
 use crate::ingest::task::{IngestTask, ingest};
+use crate::lifecycle::ahead::RunningStages;
 use crate::lifecycle::maintenance::Maintenance;
 use crate::observe::health_board::HealthBoard;
 
@@ -27,6 +29,11 @@ const LEFT_BEHIND: Duration = Duration::from_millis(100);
 pub struct Running {
     pub(crate) name: String,
     pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) stages: RunningStages,
+    /// It only says why the pipeline cannot run.
+    pub(crate) stands_in: bool,
+    /// The journal is left open at the end, for whoever takes over.
+    pub(crate) keeps_journal: Arc<AtomicBool>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) grace: Duration,
     pub(crate) health_board: Arc<HealthBoard>,
@@ -36,6 +43,43 @@ pub struct Running {
     pub(crate) deliveries: Vec<DeliveryTask>,
     pub(crate) lives: Vec<Live>,
     pub(crate) maintenance: Maintenance,
+}
+
+/// A pipeline as whoever replaces it sees it.
+#[derive(Clone)]
+pub struct Handle {
+    name: String,
+    journal: Option<Arc<dyn Journal>>,
+    stages: RunningStages,
+    keeps_journal: Arc<AtomicBool>,
+    health_board: Arc<HealthBoard>,
+}
+
+impl Handle {
+    /// The pipeline's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its journal; `None` where it could not be opened and the pipeline only says so.
+    pub fn journal(&self) -> Option<&Arc<dyn Journal>> {
+        self.journal.as_ref()
+    }
+
+    /// What it consists of.
+    pub fn stages(&self) -> &RunningStages {
+        &self.stages
+    }
+
+    /// At its end it leaves the journal open: another pipeline goes on with it.
+    pub fn hand_over(&self) {
+        self.keeps_journal.store(true, Ordering::Relaxed);
+    }
+
+    /// A sentence for `/health` until the next one; `None`: all is well.
+    pub fn note(&self, sentence: Option<String>) {
+        self.health_board.note(sentence);
+    }
 }
 
 /// How a pipeline ended.
@@ -53,6 +97,17 @@ impl Running {
     /// The pipeline's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What others need of it while it runs.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            name: self.name.clone(),
+            journal: (!self.stands_in).then(|| Arc::clone(&self.journal)),
+            stages: self.stages.clone(),
+            keeps_journal: Arc::clone(&self.keeps_journal),
+            health_board: Arc::clone(&self.health_board),
+        }
     }
 
     /// How it is, at any time, without waiting.
@@ -75,6 +130,9 @@ impl Running {
             deliveries,
             lives,
             maintenance,
+            stands_in,
+            keeps_journal,
+            stages: _,
         } = self;
         let timekeeper = spawn(stages.clone().keep_time(clock, grace, stop.clone(), force));
         let mut sources = JoinSet::new();
@@ -86,6 +144,10 @@ impl Running {
         let keeping = spawn(maintenance.keep(closing.clone()));
         let ingesting = spawn(ingest(ingesting));
 
+        if stands_in {
+            stages.asked.cancelled().await;
+            stages.over.cancel();
+        }
         let mut failure = tokio::select! {
             failure = ended(&mut sources, &stages.over) => failure,
             // A delivery that is gone would fill the journal unseen.
@@ -103,7 +165,9 @@ impl Running {
         drop(timekeeper);
         // Tidying can take long after an outage, and goes on after the next start.
         drop(keeping);
-        close(&name, journal.as_ref(), &health_board).await;
+        if !keeps_journal.load(Ordering::Relaxed) {
+            close(&name, journal.as_ref(), &health_board).await;
+        }
         match failure {
             Some(reason) => Exit::Failed(reason),
             None if stages.asked.is_cancelled() => Exit::Stopped,

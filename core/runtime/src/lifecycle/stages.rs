@@ -7,13 +7,15 @@ use arrow_schema::SchemaRef;
 use smiles_config::Pipeline;
 use smiles_journal::{Journal, StateChange};
 use smiles_stage::{
-    Batch, Clock, Delivery as Promise, Offer, OpenContext, OpenSink, RunId, SourcePlan, Store,
+    Batch, Clock, Delivery as Promise, Offer, OpenContext, RunId, Sink, Source, SourcePlan, StageError, Store,
 };
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
+use crate::call::guard::guarded_now;
 use crate::call::retry::Backoff;
 use crate::call::stop::Stop;
 use crate::deliver::delivery::{DeliveryState, DeliveryTask};
+use crate::deliver::late_store::LateStore;
 use crate::deliver::live;
 use crate::deliver::live::Live;
 use crate::ingest::chain::{Chain, Link};
@@ -23,7 +25,7 @@ use crate::ingest::staged_state::StagedState;
 use crate::ingest::stored::StoreQuestions;
 use crate::ingest::task::IngestTask;
 use crate::lifecycle::maintenance::Maintenance;
-use crate::lifecycle::options::{OpenError, RunOptions};
+use crate::lifecycle::options::RunOptions;
 use crate::observe::health_board::HealthBoard;
 use crate::observe::rejection_log::RejectionLog;
 use crate::observe::source_report::SourceReport;
@@ -54,7 +56,21 @@ impl Common {
         self.options.context(&self.pipeline, stage, &self.health_board)
     }
 
-    /// The clock of sinks.
+    /// What a sink is opened with: its clock is the best that is known.
+    pub(crate) fn sink_context(&self, stage: &str) -> OpenContext {
+        OpenContext { clock: self.judged(), ..self.context(stage) }
+    }
+
+    fn not_open(&self, stage: &str, error: &StageError) {
+        let (pipeline, error) = (self.pipeline.as_str(), error.chain());
+        tracing::error!(
+            pipeline,
+            stage,
+            error,
+            "cannot open the stage; it is tried again, and all else goes on"
+        );
+    }
+
     fn judged(&self) -> Arc<dyn Clock> {
         Arc::new(TrustedClock {
             clock: Arc::clone(&self.options.clock),
@@ -119,19 +135,20 @@ pub(crate) fn open_transforms(
     settled: &StateMatches,
     state: Vec<StateChange>,
     store: Option<&Offer>,
-) -> Result<Chain, OpenError> {
+) -> Chain {
     let open = |(place, (decl, wired)): (usize, (&smiles_config::TransformDecl, TransformNode))| {
         let (upstream, handle) = (settled.handles[..place].to_vec(), settled.handles[place].clone());
         let name = decl.stage.name.clone();
         let TransformNode { transform: wired, input } = wired;
         let context = OpenContext { upstream, ..common.context(&name) };
-        let transform = wired.open(context.clone());
-        let transform = transform.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
+        let transform = guarded_now(|| wired.open(context.clone()));
+        // It is tried again with the first batch, and told what is wrong then.
+        let transform = transform.inspect_err(|failure| common.not_open(&name, &failure.error)).ok();
         let meters = common.options.meters.transform(&common.pipeline, &name);
-        let (transform, memory) = (Some(transform), StagedState::default());
+        let memory = StagedState::default();
         let asks = store.map_or_else(Vec::new, |store| wired.asks(store));
         let (known, rejected, rejection_log) = (None, Vec::new(), RejectionLog::default());
-        Ok(Link {
+        Link {
             name,
             handle,
             wired,
@@ -144,30 +161,28 @@ pub(crate) fn open_transforms(
             meters,
             rejected,
             rejection_log,
-        })
+        }
     };
     let transforms = pipeline.transforms.iter().zip(wired);
-    let links = transforms.enumerate().map(open).collect::<Result<_, _>>()?;
-    Ok(Chain::new(links, settled.index(), state, Arc::clone(&common.options.clock)))
+    let links = transforms.enumerate().map(open).collect();
+    Chain::new(links, settled.index(), state, Arc::clone(&common.options.clock))
 }
 
 /// The sources' tasks, what they send, and how they learn what is durable.
 type Sources = (Vec<Poll>, mpsc::Receiver<PolledRows>, Vec<watch::Sender<Durable>>);
 
-pub(crate) async fn open_sources(
+pub(crate) fn source_tasks(
     common: &Common,
     pipeline: &Pipeline,
-    plans: Vec<Box<dyn SourcePlan>>,
+    plans: Vec<(Box<dyn SourcePlan>, Option<Box<dyn Source>>)>,
     input: &SchemaRef,
-) -> Result<Sources, OpenError> {
+) -> Sources {
     // One slot each: a source polls on while its last pass becomes durable, and waits behind a full journal.
     let (inbox_in, inbox) = mpsc::channel::<PolledRows>(plans.len().max(1));
     let (mut polls, mut durable) = (Vec::new(), Vec::new());
-    for (index, (decl, plan)) in pipeline.sources.iter().zip(plans).enumerate() {
+    for (index, (decl, (plan, source))) in pipeline.sources.iter().zip(plans).enumerate() {
         let name = decl.stage.name.as_str();
         let context = OpenContext { every: decl.every, ..common.context(name) };
-        let opened = plan.open(context.clone()).await;
-        let source = opened.map_err(|source| OpenError::Stage { stage: name.to_owned(), source })?;
         let (durable_in, durable_out) = watch::channel(Durable::default());
         durable.push(durable_in);
         let meters = common.options.meters.source(&common.pipeline, name);
@@ -177,7 +192,7 @@ pub(crate) async fn open_sources(
             stamp: RowStamp::new(input, plan.output(), name),
             plan,
             context,
-            source: Some(source),
+            source,
             schedule: decl.every.map(|every| Schedule::new(every, decl.stretch_after)),
             clock: Arc::clone(&common.options.clock),
             clock_trust: Arc::clone(&common.clock_trust),
@@ -191,33 +206,26 @@ pub(crate) async fn open_sources(
             not_before: Duration::ZERO,
         });
     }
-    Ok((polls, inbox, durable))
+    (polls, inbox, durable)
 }
 
-/// The sinks' tasks, how they learn of forgotten runs, and what stores they offer, in the order of the file.
-type Sinks = (Vec<DeliveryTask>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>, Vec<Option<Arc<dyn Store>>>);
+/// The sinks' tasks, and how they learn of forgotten runs.
+type Sinks = (Vec<DeliveryTask>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>);
 
-/// Stores before their readers; wiring has seen to it that there is such an order.
-pub(crate) async fn open_sinks(
+/// `opened`: those that were opened before. The others are opened by their tasks: one that cannot be, or takes its time,
+/// is nobody else's trouble.
+pub(crate) fn sink_tasks(
     common: &Common,
     pipeline: &Pipeline,
     wired: Vec<SinkNode>,
-) -> Result<Sinks, OpenError> {
-    let mut stores: Vec<Option<Option<Arc<dyn Store>>>> = vec![None; wired.len()];
-    let mut waiting: Vec<(usize, SinkNode)> = wired.into_iter().enumerate().collect();
+    (stores, opened): (&[Option<Arc<LateStore>>], Vec<Option<Box<dyn Sink>>>),
+) -> Sinks {
     let (mut deliveries, mut lives, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
-    while let Some(next) =
-        waiting.iter().position(|(_, sink)| sink.store.is_none_or(|store| stores[store].is_some()))
-    {
-        let (index, SinkNode { sink: wired, delivery, store }) = waiting.remove(next);
-        let decl = &pipeline.sinks[index];
+    let declared = pipeline.sinks.iter().zip(wired).zip(opened).enumerate();
+    for (index, ((decl, SinkNode { sink: wired, delivery, store }), sink)) in declared {
         let name = decl.stage.name.clone();
-        let store = store.and_then(|store| stores[store].clone().flatten());
-        let context = OpenContext { clock: common.judged(), ..common.context(&name) };
-        let opened = wired.open(context.clone(), store.clone()).await;
-        let OpenSink { sink, store: offered } =
-            opened.map_err(|source| OpenError::Stage { stage: name.clone(), source })?;
-        stores[index] = Some(offered);
+        let store = store_of(stores, store);
+        let context = common.sink_context(&name);
         let (pipeline, journal) = (common.pipeline.clone(), Arc::clone(&common.journal));
         let (stop, health_board) = (common.stop.clone(), Arc::clone(&common.health_board));
         let meters = common.options.meters.sink(&common.pipeline, &name);
@@ -230,7 +238,7 @@ pub(crate) async fn open_sinks(
                 wired: Arc::from(wired),
                 context,
                 store,
-                sink: Some(sink),
+                sink,
                 journal,
                 accepted,
                 stop,
@@ -251,7 +259,8 @@ pub(crate) async fn open_sinks(
             wired: Arc::from(wired),
             context,
             store,
-            sink: Some(sink),
+            offered: stores.get(index).cloned().flatten(),
+            sink,
             journal,
             clock: Arc::clone(&common.options.clock),
             stop,
@@ -262,6 +271,11 @@ pub(crate) async fn open_sinks(
             memory: DeliveryState::default(),
         });
     }
-    let stores = stores.into_iter().map(Option::flatten).collect();
-    Ok((deliveries, lives, forgotten, stores))
+    (deliveries, lives, forgotten)
+}
+
+/// The store of the sink at this place.
+pub(crate) fn store_of(stores: &[Option<Arc<LateStore>>], sink: Option<usize>) -> Option<Arc<dyn Store>> {
+    let late = stores.get(sink?)?.clone()?;
+    Some(late)
 }

@@ -96,7 +96,7 @@ impl Wired {
             live: broadcast::Sender::new(1),
             clock_trust,
         };
-        let mut chain = open_transforms(&common, &pipeline, transforms, &settled, Vec::new(), None)?;
+        let mut chain = open_transforms(&common, &pipeline, transforms, &settled, Vec::new(), None);
         chain.answered_nothing();
         let tried = |(decl, plan): (&smiles_config::SourceDecl, Box<dyn SourcePlan>)| {
             let name = decl.stage.name.clone();

@@ -41,6 +41,8 @@ struct State {
     /// Per transform that has dead letters, how many.
     rejected: Vec<(String, u64)>,
     clock_trust: Option<Arc<ClockTrust>>,
+    /// What whoever runs the pipeline has to say.
+    note: Option<String>,
 }
 
 impl HealthBoard {
@@ -76,6 +78,7 @@ impl HealthBoard {
             repairs,
             rejected,
             clock_trust,
+            note: None,
         };
         let (clock, begun) = (Arc::clone(clock), clock.monotonic());
         Arc::new(Self { clock, begun, state: Mutex::new(state), dirty: Notify::new() })
@@ -84,6 +87,11 @@ impl HealthBoard {
     /// Who knows whether the clock can be right.
     pub(crate) fn judged_by(&self, clock_trust: &Arc<ClockTrust>) {
         self.state().clock_trust = Some(Arc::clone(clock_trust));
+    }
+
+    /// Says this among the warnings, until told otherwise.
+    pub(crate) fn note(&self, sentence: Option<String>) {
+        self.state().note = sentence;
     }
 
     /// A pass ended: with rows, with an error, or both.
@@ -267,7 +275,7 @@ fn copy_books(row_counts: &RowCounts, sink: &mut SinkHealth, now: Timestamp) {
 
 /// Sentences for the operator.
 fn warnings(state: &State) -> Vec<String> {
-    let mut all = Vec::new();
+    let mut all: Vec<String> = state.note.iter().cloned().collect();
     let JournalHealth { size_bytes, max_size_bytes, full, .. } = state.health.journal;
     let percent = size_bytes.saturating_mul(100) / max_size_bytes.max(1);
     if full {

@@ -6,6 +6,7 @@ pub(crate) mod connections;
 pub(crate) mod discovery;
 pub(crate) mod events;
 pub(crate) mod freshness;
+pub(crate) mod listening;
 pub(crate) mod pages;
 pub(crate) mod plan;
 pub(crate) mod refresh;

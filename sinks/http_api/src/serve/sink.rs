@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use smiles_stage::{Batch, Clock, OpenContext, Position, RunId, Sink, StageError, Store, Watermark};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::current::latest::Latest;
@@ -16,20 +15,25 @@ use crate::serve::access::Access;
 use crate::serve::app::{App, Shared};
 use crate::serve::discovery::Announcement;
 use crate::serve::events::Events;
+use crate::serve::listening::Listening;
 use crate::serve::{connections, refresh, router};
 
-/// The opened sink.
+/// The opened sink. It answers from the first flush on: until then it has not seen what is retained, or another one still
+/// answers in its place.
 pub(crate) struct ApiSink {
     shared: Shared,
     offline_after: Duration,
     clock: Arc<dyn Clock>,
     last: Option<Position>,
+    app: Arc<App>,
+    context: OpenContext,
+    listening: Arc<Listening>,
     // Owns the server: aborted when dropped.
-    _server: JoinSet<()>,
-    _announcement: Option<Announcement>,
+    server: JoinSet<()>,
+    announcement: Option<Announcement>,
 }
 
-/// Binds the address and begins to serve.
+/// Binds the address.
 ///
 /// # Errors
 /// Halt: the address cannot be used, or others have the names of the sink's series.
@@ -40,35 +44,42 @@ pub(crate) async fn open(
     context: OpenContext,
     store: Option<Arc<dyn Store>>,
 ) -> Result<ApiSink, StageError> {
-    let Address { host, port } = address;
-    let cannot = || {
-        format!(
-            "cannot listen on {host} port {port}: stop what uses it, or choose another address in `listen`"
-        )
-    };
-    let listener = TcpListener::bind((host.as_str(), *port))
-        .await
-        .map_err(|error| StageError::halt(cannot()).because(error))?;
-    let local = listener.local_addr().map_err(|error| StageError::halt(cannot()).because(error))?;
+    let listening = Listening::of(&context, address).await;
+    let listening = listening.map_err(|error| cannot_listen(address).because(error))?;
     let (bounds, offline_after) = (api.bounds, api.offline_after);
     let shared = Shared {
         latest: Arc::new(Latest::new(api.heard_key(), Arc::clone(&context.clock))),
         memory: Arc::new(Memory::new(api.views.clone(), bounds.rows)),
         events: Arc::new(Events::new(bounds.followers, bounds.heartbeat)),
     };
-    let sink = context.stage.clone();
-    let announcement = api
-        .discovery
-        .as_ref()
-        .and_then(|declared| Announcement::new(declared, local, &context.process, access.token.is_some()));
     let clock = Arc::clone(&context.clock);
-    let app = Arc::new(App::new(api, access, context, store, shared.clone())?);
-    let meters = app.connections.clone();
-    let mut server = JoinSet::new();
-    server.spawn(refresh::keep(Arc::clone(&app)));
-    server.spawn(connections::serve(listener, router::router(app), bounds, meters));
-    tracing::info!(sink, address = %format_args!("http://{local}"), "http api listening");
-    Ok(ApiSink { shared, clock, offline_after, last: None, _server: server, _announcement: announcement })
+    let app = Arc::new(App::new(api, access, context.clone(), store, shared.clone())?);
+    let (last, server, announcement) = (None, JoinSet::new(), None);
+    Ok(ApiSink { shared, offline_after, clock, last, app, context, listening, server, announcement })
+}
+
+fn cannot_listen(Address { host, port }: &Address) -> StageError {
+    StageError::halt(format!(
+        "cannot listen on {host} port {port}: stop what uses it, or choose another address in `listen`"
+    ))
+}
+
+impl ApiSink {
+    fn serve(&mut self) -> Result<(), StageError> {
+        let cannot = |error| StageError::retry("cannot accept connections").because(error);
+        let (listener, local) = (self.listening.accepting().map_err(cannot)?, self.listening.address());
+        let local = local.map_err(cannot)?;
+        let app = &self.app;
+        let (bounds, meters) = (app.api.bounds, app.connections.clone());
+        self.server.spawn(refresh::keep(Arc::clone(app)));
+        self.server.spawn(connections::serve(listener, router::router(Arc::clone(app)), bounds, meters));
+        tracing::info!(sink = self.context.stage, address = %format_args!("http://{local}"), "http api listening");
+        let declared = app.api.discovery.as_ref();
+        let guarded = app.access.token.is_some();
+        self.announcement =
+            declared.and_then(|declared| Announcement::new(declared, local, &self.context.process, guarded));
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -83,6 +94,9 @@ impl Sink for ApiSink {
     }
 
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
+        if self.server.is_empty() {
+            self.serve()?;
+        }
         Ok(self.last)
     }
 

@@ -97,10 +97,11 @@ impl World {
         let writer = log.clone();
         let subscriber =
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        let opened = {
+        let mut opened = plan.open(context, asked).await.map_err(|error| error.chain()).unwrap();
+        {
             let _guard = tracing::subscriber::set_default(subscriber);
-            plan.open(context, asked).await.map_err(|error| error.chain()).unwrap()
-        };
+            opened.sink.flush().await.unwrap();
+        }
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let address = log.trim().rsplit_once("address=http://").unwrap().1.parse().unwrap();
         Self { address, store, health, meters, sink: opened.sink, log, clock }
