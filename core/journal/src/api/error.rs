@@ -13,6 +13,17 @@ pub enum JournalError {
         /// The limit.
         max: u64,
     },
+    /// No room for more dead letters. Replay some or give them up, then the same call succeeds.
+    #[error(
+        "the dead letters take up all of their share of the journal ({size} of {max} bytes): repair and replay \
+         them, or give them up (`smiles journal dead-letter`)"
+    )]
+    DeadLettersFull {
+        /// Bytes in use.
+        size: u64,
+        /// The limit.
+        max: u64,
+    },
     /// Another process has it.
     #[error(
         "the journal {path} is in use by another process: stop that one first, or give this one another folder \

@@ -56,6 +56,8 @@ pub struct Loss {
 pub struct Status {
     /// Bytes in use (free pages not counted).
     pub size_bytes: u64,
+    /// Of those, what dead letters take: they have a share of their own, a quarter of `max_size` beside it.
+    pub dead_letter_bytes: u64,
     /// Batches retained.
     pub batches: u64,
     /// Rows retained.

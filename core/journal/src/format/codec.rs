@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
+use arrow_ipc::MetadataVersion;
 use arrow_ipc::reader::StreamDecoder;
-use arrow_ipc::writer::StreamWriter;
+use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use crate::format::failure::Failure;
 
@@ -28,7 +29,10 @@ pub(crate) struct Encoded {
 impl Encoded {
     /// The batch as one self-contained IPC stream.
     pub(crate) fn of(records: &RecordBatch, complete: bool) -> Result<Self, Failure> {
-        let mut writer = StreamWriter::try_new(Vec::new(), records.schema_ref()).map_err(arrow)?;
+        // The least padding there is: a dead letter is one row, and would be mostly padding.
+        let options = IpcWriteOptions::try_new(8, false, MetadataVersion::V5).map_err(arrow)?;
+        let schema = records.schema_ref();
+        let mut writer = StreamWriter::try_new_with_options(Vec::new(), schema, options).map_err(arrow)?;
         let cut = writer.get_ref().len();
         writer.get_mut().reserve(records.get_array_memory_size().min(16 << 20));
         writer.write(records).map_err(arrow)?;

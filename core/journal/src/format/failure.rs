@@ -21,6 +21,14 @@ pub(crate) enum Failure {
         /// Bytes in use.
         size: u64,
     },
+    /// No room for more dead letters.
+    #[error("no room for dead letters")]
+    DeadLettersFull {
+        /// Bytes in use.
+        size: u64,
+        /// The limit.
+        max: u64,
+    },
     /// A sentence for the caller.
     #[error("{0}")]
     Refused(String),
@@ -37,6 +45,7 @@ impl Failure {
     pub(crate) fn told(self, doing: &'static str, max: u64) -> JournalError {
         match self {
             Self::Full { size } => JournalError::Full { size, max },
+            Self::DeadLettersFull { size, max } => JournalError::DeadLettersFull { size, max },
             Self::Refused(sentence) => JournalError::Refused(sentence),
             Self::Sql(source) => JournalError::Storage { doing, source: source.into() },
             Self::File(source) => JournalError::Storage { doing, source: source.into() },
@@ -50,7 +59,11 @@ impl Failure {
         match self {
             Self::Damaged(_) => true,
             Self::Sql(error) => damages(error),
-            Self::File(_) | Self::Full { .. } | Self::Refused(_) | Self::Other(_) => false,
+            Self::File(_)
+            | Self::Full { .. }
+            | Self::DeadLettersFull { .. }
+            | Self::Refused(_)
+            | Self::Other(_) => false,
         }
     }
 }

@@ -17,32 +17,47 @@ impl JournalFile {
     /// Sets rows aside, each once, with a copy of the row.
     pub(crate) fn set_aside(&mut self, name: &str, dead_letters: &[DeadLetter]) -> Result<(), Failure> {
         let mut sink = SinkRow::load(&self.connection, name)?;
+        let (mut new, mut sizes) = (Vec::new(), Vec::new());
         for letter in dead_letters {
-            let (id, seq) = (letter.position.run, letter.position.seq.0);
-            if exists(&self.connection, name, letter.id())? {
+            let again = |(known, _, _): &(&DeadLetter, CursorRow, Option<Encoded>)| known.id() == letter.id();
+            if new.iter().any(again) {
                 continue;
             }
-            let Some(run) = Run::load(&self.connection, id)? else { continue };
-            let place = CursorRow::load(&self.connection, name, id)?;
-            let rows = rows_between(&self.connection, id, seq, seq)?;
-            if seq < place.start || seq > run.last || u64::from(letter.row) >= rows {
-                return Err(Failure::Refused(format!(
-                    "cannot set row {} of batch {} aside for `{name}`: it was never given that row",
-                    letter.row, letter.position
-                )));
-            }
-            // The batch is gone and its rows are in the books already.
-            let booked = |(first, last): &(u64, u64)| (*first..=*last).contains(&seq);
-            if gaps(&self.connection, name, id)?.iter().any(booked) {
-                continue;
-            }
+            let Some((run, place)) = self.to_set_aside(name, letter)? else { continue };
+            let copy = self.row_copy(run.base + letter.position.seq.0, letter.row)?;
+            sizes.push(copy.as_ref().map_or(0, |copy| copy.payload().len()));
+            new.push((letter, place, copy));
+        }
+        self.make_dead_letter_room(&sizes)?;
+        for (letter, place, copy) in new {
             sink.dead += 1;
-            sink.delivered -= u64::from(seq <= place.delivered && sink.delivered > 0);
-            let copy = self.row_copy(run.base + seq, letter.row)?;
+            let was_delivered = letter.position.seq.0 <= place.delivered && sink.delivered > 0;
+            sink.delivered -= u64::from(was_delivered);
             let copy = copy.as_ref().map(|copy| (copy.schema, copy.payload()));
             save(&self.connection, name, letter, false, copy)?;
         }
         sink.save(&self.connection)
+    }
+
+    /// Where the letter's row is, and how far the sink; `None`: there is nothing to set aside.
+    fn to_set_aside(&self, name: &str, letter: &DeadLetter) -> Result<Option<(Run, CursorRow)>, Failure> {
+        let (id, seq) = (letter.position.run, letter.position.seq.0);
+        if exists(&self.connection, name, letter.id())? {
+            return Ok(None);
+        }
+        let Some(run) = Run::load(&self.connection, id)? else { return Ok(None) };
+        let place = CursorRow::load(&self.connection, name, id)?;
+        let rows = rows_between(&self.connection, id, seq, seq)?;
+        if seq < place.start || seq > run.last || u64::from(letter.row) >= rows {
+            return Err(Failure::Refused(format!(
+                "cannot set row {} of batch {} aside for `{name}`: it was never given that row",
+                letter.row, letter.position
+            )));
+        }
+        // The batch is gone and its rows are in the books already.
+        let booked = |(first, last): &(u64, u64)| (*first..=*last).contains(&seq);
+        let gone = gaps(&self.connection, name, id)?.iter().any(booked);
+        Ok((!gone).then_some((run, place)))
     }
 
     /// The row as a batch of its own, so that it can be replayed when its batch is long deleted.

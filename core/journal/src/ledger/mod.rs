@@ -1,7 +1,9 @@
 //! Who has got what: cursors, books, losses, state, dead letters.
 
 pub(crate) mod correction;
+pub(crate) mod dead_letter_room;
 pub(crate) mod dead_letters;
+pub(crate) mod forked;
 pub(crate) mod old_copy;
 pub(crate) mod pruning;
 pub(crate) mod reconcile;

@@ -32,9 +32,9 @@ impl JournalFile {
         sink.target = Some(target.0);
         sink.save(&self.connection)?;
         for (id, mark) in marks {
-            if *id == self.run.id && mark.0 > self.run.last {
-                // Another process writes under this run (a copy of a running machine): leave it the numbers.
-                self.begin_run()?;
+            if self.is_forked(*id, *mark) {
+                self.part_with(name, *id)?;
+                sink = SinkRow::load(&self.connection, name)?;
             }
             let Some(run) = Run::load(&self.connection, *id)? else { continue };
             let place = CursorRow::load(&self.connection, name, run.id)?;

@@ -8,8 +8,8 @@ use crate::api::status::{RowCounts, Status};
 use crate::format::failure::Failure;
 use crate::format::layout::size;
 use crate::format::records::{CursorRow, Run, SinkRow, count, instant};
-use crate::ledger::rejected;
 use crate::ledger::row_counts::{losses, waiting, waiting_since};
+use crate::ledger::{dead_letter_room, rejected};
 
 /// Everything the file says of itself at one moment: other processes may be writing to it.
 pub(crate) fn status(connection: &Connection) -> Result<Status, Failure> {
@@ -38,6 +38,7 @@ fn now(connection: &Connection) -> Result<Status, Failure> {
     let repairs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(Status {
         size_bytes: size(connection)?,
+        dead_letter_bytes: dead_letter_room::size(connection)?,
         batches: one("SELECT count(*) FROM batches INDEXED BY sizes")?,
         rows: one("SELECT coalesce(sum(rows), 0) FROM batches INDEXED BY sizes")?,
         runs: runs

@@ -35,7 +35,18 @@ impl JournalFile {
         for cursor in cursors.iter().filter(|cursor| known.iter().all(|sink| sink.name != cursor.sink)) {
             self.join(cursor)?;
         }
+        self.enlisted = cursors.to_vec();
         Ok(())
+    }
+
+    /// After a repair that a sink's row did not survive: it is owed all there is, and its target knows what it has.
+    pub(crate) fn enlist_again(&mut self) -> Result<(), Failure> {
+        if self.enlisted.is_empty() {
+            return Ok(());
+        }
+        let again = |cursor: &Cursor| Cursor { sink: cursor.sink.clone(), from: From::Oldest };
+        let cursors: Vec<Cursor> = self.enlisted.iter().map(again).collect();
+        self.enlist(&cursors)
     }
 
     fn join(&mut self, cursor: &Cursor) -> Result<(), Failure> {
@@ -58,7 +69,27 @@ impl JournalFile {
     pub(crate) fn delivered(&mut self, name: &str, upto: Position) -> Result<(), Failure> {
         let mut sink = SinkRow::load(&self.connection, name)?;
         let Some(run) = Run::load(&self.connection, upto.run)? else { return Ok(()) };
-        advance(&self.connection, &mut sink, &run, upto.seq.0)
+        advance(&self.connection, &mut sink, &run, upto.seq.0)?;
+        self.trim_recent()
+    }
+
+    /// Forgets the recent batches that no sink waits for any more: what is kept in memory follows need, not time.
+    pub(crate) fn trim_recent(&mut self) -> Result<(), Failure> {
+        let Some(first) = self.hot.first() else { return Ok(()) };
+        let sinks = SinkRow::all(&self.connection)?;
+        let mut done = 0;
+        for run in Run::all(&self.connection)?.into_iter().filter(|run| run.base + run.last >= first) {
+            let mut floor = run.last;
+            for sink in sinks.iter().filter(|sink| sink.in_use) {
+                floor = floor.min(CursorRow::load(&self.connection, &sink.name, run.id)?.floor());
+            }
+            done = run.base + floor;
+            if floor < run.last {
+                break;
+            }
+        }
+        self.hot.trim(done);
+        Ok(())
     }
 
     /// Books a batch that cannot be read as lost for every sink that waited for it, and takes it out.

@@ -1,49 +1,84 @@
-//! The newest batches, kept in memory so that a sink that keeps up never reads the file.
+//! The newest batches that a sink still waits for, kept in memory so that one that keeps up never reads the file.
 
 use std::collections::BTreeMap;
 
 use smiles_stage::Batch;
 
-/// At most so many encoded bytes stay in memory.
-const BYTES_MAX: usize = 64 << 20;
+/// At most so many bytes stay in memory.
+const BYTES_MAX: usize = 16 << 20;
 /// At most so many batches stay in memory.
 const BATCHES_MAX: usize = 1024;
 
 /// By ordinal.
 #[derive(Debug, Default)]
 pub(crate) struct RecentBatches {
-    batches: BTreeMap<u64, (Batch, usize)>,
+    batches: BTreeMap<u64, Recent>,
+    bytes: usize,
+    /// The highest ordinal that went because there were too many.
+    evicted: u64,
+}
+
+#[derive(Debug)]
+struct Recent {
+    batch: Batch,
+    /// As the file has it.
+    encoded: usize,
+    /// In memory.
     bytes: usize,
 }
 
 impl RecentBatches {
     /// Keeps the batch; older ones go where there are too many.
-    pub(crate) fn push(&mut self, ordinal: u64, batch: Batch, bytes: usize) {
+    pub(crate) fn push(&mut self, ordinal: u64, batch: Batch, encoded: usize) {
+        let bytes = batch.records.get_array_memory_size();
         self.bytes += bytes;
-        self.batches.insert(ordinal, (batch, bytes));
+        self.batches.insert(ordinal, Recent { batch, encoded, bytes });
         while self.batches.len() > 1 && (self.batches.len() > BATCHES_MAX || self.bytes > BYTES_MAX) {
-            if let Some((_, (_, bytes))) = self.batches.pop_first() {
-                self.bytes -= bytes;
+            if let Some((ordinal, recent)) = self.batches.pop_first() {
+                self.bytes -= recent.bytes;
+                self.evicted = ordinal;
             }
         }
     }
 
+    /// Forgets what no sink waits for: everything up to here.
+    pub(crate) fn trim(&mut self, upto: u64) {
+        let keep = self.batches.split_off(&upto.saturating_add(1));
+        self.bytes = keep.values().map(|recent| recent.bytes).sum();
+        self.batches = keep;
+    }
+
+    /// The lowest ordinal here.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.batches.keys().next().copied()
+    }
+
+    /// All that is here, oldest first.
+    pub(crate) fn all(&self) -> Vec<(u64, Batch)> {
+        self.batches.iter().map(|(ordinal, recent)| (*ordinal, recent.batch.clone())).collect()
+    }
+
+    /// The highest ordinal that is not here although a sink may wait for it.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
     /// The batch and its encoded bytes, if it is here.
     pub(crate) fn get(&self, ordinal: u64) -> Option<(&Batch, usize)> {
-        self.batches.get(&ordinal).map(|(batch, bytes)| (batch, *bytes))
+        self.batches.get(&ordinal).map(|recent| (&recent.batch, recent.encoded))
     }
 
     /// Forgets a deleted batch.
     pub(crate) fn remove(&mut self, ordinal: u64) {
-        if let Some((_, bytes)) = self.batches.remove(&ordinal) {
-            self.bytes -= bytes;
+        if let Some(recent) = self.batches.remove(&ordinal) {
+            self.bytes -= recent.bytes;
         }
     }
 
     /// Forgets what is above: it was never committed.
     pub(crate) fn cut(&mut self, head: u64) {
-        for (_, (_, bytes)) in self.batches.split_off(&(head + 1)) {
-            self.bytes -= bytes;
+        for recent in self.batches.split_off(&(head + 1)).into_values() {
+            self.bytes -= recent.bytes;
         }
     }
 }

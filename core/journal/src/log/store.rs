@@ -12,11 +12,13 @@ use smiles_stage::RunId;
 use tokio::sync::watch;
 
 use crate::api::entry::StateChange;
-use crate::api::journal::Options;
+use crate::api::journal::{Cursor, Options};
 use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
 use crate::format::layout;
 use crate::format::layout::{BUSY, random_run, size};
+use crate::format::lock::Lock;
+use crate::format::presence::Presence;
 use crate::format::records::Run;
 use crate::format::seal::put;
 use crate::log::recent::RecentBatches;
@@ -58,6 +60,10 @@ impl Shared {
 pub(crate) struct JournalFile {
     pub(crate) connection: Connection,
     pub(crate) options: Options,
+    /// The owner's; `None` in memory.
+    pub(crate) lock: Option<Lock>,
+    /// The files that are open; `None` in memory.
+    pub(crate) presence: Option<Presence>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) hot: RecentBatches,
     /// The run that appends go to; in the file from its first batch on.
@@ -69,6 +75,16 @@ pub(crate) struct JournalFile {
     schema: Option<i64>,
     /// The latest wall clock a caller told.
     pub(crate) now: Timestamp,
+    /// The sinks of the running file.
+    pub(crate) enlisted: Vec<Cursor>,
+    /// Runs of this process that another one has gone on with.
+    pub(crate) forked: Vec<RunId>,
+    /// Whether the file was opened without reading all of it.
+    pub(crate) unexamined: bool,
+    /// How many times it was opened.
+    pub(crate) opened: u64,
+    /// Bytes that dead letters take; more than that only if an operator's command removed some meanwhile.
+    pub(crate) dead_letter_bytes: Option<u64>,
 }
 
 /// What a rollback must restore in memory.
@@ -80,14 +96,17 @@ pub(crate) struct Mark {
 
 impl JournalFile {
     /// Opens a sound or absent file, makes its tables if there are none, and starts a run.
-    pub(crate) fn open(options: Options, now: Timestamp) -> Result<Self, Failure> {
+    pub(crate) fn open(options: Options, lock: Option<Lock>, now: Timestamp) -> Result<Self, Failure> {
         let connection = connect(options.path.as_deref(), &options)?;
+        let presence = presence(&connection, &options)?;
         let head = head(&connection)?;
         let run = Run::new(random_run()?);
         let shared = Arc::new(Shared::new(run.id));
         Ok(Self {
             connection,
             options,
+            lock,
+            presence,
             shared,
             hot: RecentBatches::default(),
             run,
@@ -95,14 +114,21 @@ impl JournalFile {
             appended: 0,
             schema: None,
             now,
+            enlisted: Vec::new(),
+            forked: Vec::new(),
+            unexamined: false,
+            opened: 0,
+            dead_letter_bytes: None,
         })
     }
 
     /// Opens the file again after a repair. Positions go on where they were, even if the file lost some.
     pub(crate) fn reconnect(&mut self) -> Result<(), Failure> {
         self.connection = connect(self.options.path.as_deref(), &self.options)?;
+        self.opened += 1;
+        self.presence = presence(&self.connection, &self.options)?;
         self.head = self.head.max(head(&self.connection)?);
-        self.schema = None;
+        (self.schema, self.dead_letter_bytes) = (None, None);
         // The salvaged row may be older than what was promised: batches never go back to a number already given.
         self.run = Run::new(random_run()?);
         self.published();
@@ -117,7 +143,7 @@ impl JournalFile {
         self.run = mark.run;
         self.head = mark.head;
         self.appended = mark.appended;
-        self.schema = None;
+        (self.schema, self.dead_letter_bytes) = (None, None);
         self.hot.cut(self.head);
     }
 
@@ -203,6 +229,22 @@ fn connect(path: Option<&Path>, options: &Options) -> Result<Connection, Failure
         pages * layout::PAGE
     ))?;
     Ok(connection)
+}
+
+/// Both files exist once something was read.
+fn presence(connection: &Connection, options: &Options) -> Result<Option<Presence>, Failure> {
+    head(connection)?;
+    let presence = match options.path.as_deref() {
+        Some(path) => Some(Presence::of(path, pages(connection)?)?),
+        None => None,
+    };
+    Ok(presence)
+}
+
+/// Pages of the file, as the newest transaction says.
+pub(crate) fn pages(connection: &Connection) -> Result<u64, Failure> {
+    let mut statement = connection.prepare_cached("PRAGMA page_count")?;
+    Ok(crate::format::records::count(statement.query_row([], |row| row.get(0))?))
 }
 
 fn head(connection: &Connection) -> Result<u64, Failure> {

@@ -24,7 +24,8 @@ use crate::ledger::correction::{CorrectableState, Correction};
 use crate::ledger::old_copy::{OldBatches, OldCopy};
 use crate::ledger::selection::StoredDeadLetter;
 use crate::ledger::{correction, dead_letters, old_copy, rename, replays, row_counts};
-use crate::repair::examine;
+use crate::repair::examine::{self, Depth};
+use crate::repair::left;
 
 /// Letters given up in one transaction: the owner waits for it.
 const STEP: usize = 500;
@@ -215,8 +216,21 @@ fn made_sound(path: &Path, pipeline: &str, now: Timestamp) -> Result<(Lock, Lock
     let told = |failure: Failure| failure.told("open", 0);
     let door = Lock::door(path).map_err(told)?;
     let owner = Lock::take(path)?;
-    examine::repair_if_damaged(path, pipeline, now).map_err(told)?;
+    let missing = left::missing(path, &owner).filter(|_| path.exists());
+    examine::repair_if_damaged(path, pipeline, now, Depth::to_open(path)).map_err(told)?;
+    note(path, &owner, missing, now).map_err(told)?;
     Ok((door, owner))
+}
+
+/// Notes what went missing before a guest's connection takes the log with it.
+fn note(path: &Path, owner: &Lock, missing: Option<String>, now: Timestamp) -> Result<(), Failure> {
+    if let Some(sentence) = missing {
+        row_counts::note_repair(&layout::beside_owner(path)?, now.as_microsecond(), &sentence)?;
+    }
+    if path.exists() {
+        left::end(owner)?;
+    }
+    Ok(())
 }
 
 /// The way of a sink's dead letters back to its target. See `replays.rs` for the order of the steps.

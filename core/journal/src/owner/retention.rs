@@ -37,10 +37,8 @@ impl JournalFile {
     /// Makes sure that so many bytes fit, by the policy; the rows that were dropped for it.
     pub(crate) fn make_room(&mut self, bytes: usize) -> Result<u64, Failure> {
         let needed = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(OVERHEAD);
-        let fits =
-            |store: &Self| Ok::<_, Failure>(store.size()?.saturating_add(needed) <= store.options.max_size);
         let mut dropped = 0;
-        while !fits(self)? {
+        while self.batches_size()?.saturating_add(needed) > self.options.max_size {
             let spare = self.delivered_batches(16)?;
             if !spare.is_empty() {
                 self.delete(&spare)?;
@@ -52,16 +50,22 @@ impl JournalFile {
                 break;
             }
             if self.options.on_full == OnFull::Block {
-                return Err(Failure::Full { size: self.size()? });
+                return Err(Failure::Full { size: self.batches_size()? });
             }
             dropped += self.delete(&oldest)?;
         }
         Ok(dropped)
     }
 
+    /// Bytes in use but for those of the dead letters, which have a share of their own.
+    fn batches_size(&mut self) -> Result<u64, Failure> {
+        Ok(self.size()?.saturating_sub(self.dead_letter_size()?))
+    }
+
     /// Deletes some of what is delivered and old, or delivered and in the way; how many batches.
     pub(crate) fn tidy(&mut self, now: Timestamp) -> Result<usize, Failure> {
         self.now = self.now.max(now);
+        self.trim_recent()?;
         let retain = i64::try_from(self.options.retain.as_micros()).unwrap_or(i64::MAX);
         let cutoff = now.as_microsecond().saturating_sub(retain);
         let mut old = self.delivered_batches(STEP)?;
@@ -72,7 +76,7 @@ impl JournalFile {
         let young = old.split_off(keep);
         self.delete(&old)?;
         for batch in young {
-            if self.size()? <= self.options.max_size / EARLY.1 * EARLY.0 {
+            if self.batches_size()? <= self.options.max_size / EARLY.1 * EARLY.0 {
                 break;
             }
             self.delete(&[batch])?;
@@ -134,10 +138,10 @@ impl JournalFile {
         let cutoff = now.as_microsecond().saturating_sub(remembered);
         let mut forgotten = Vec::new();
         for run in Run::all(&self.connection)? {
+            self.merge_extents(&run)?;
             if run.last > run.deleted {
                 continue;
             }
-            self.merge_extents(&run)?;
             if run.id == self.run.id || run.deleted_at >= cutoff {
                 continue;
             }
@@ -227,18 +231,20 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Bounds what a run of ever-changing batch sizes leaves behind: its oldest ranges become one, whose parts are
-    /// then known by their average only.
+    /// Bounds what a run of ever-changing batch sizes leaves behind: the older half of the ranges of deleted batches becomes
+    /// one, whose parts are then known by their average only.
     fn merge_extents(&self, run: &Run) -> Result<(), Failure> {
+        let deleted = db(run.deleted);
         let (number, first): (i64, Option<i64>) = self.connection.query_row(
-            "SELECT count(*), min(first) FROM extents WHERE run = ?1",
-            [run.id.0],
+            "SELECT count(*), min(first) FROM extents WHERE run = ?1 AND last <= ?2",
+            (run.id.0, deleted),
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         let Some(first) = first.filter(|_| count(number) > EXTENTS_MAX) else { return Ok(()) };
         let (last, rows): (i64, i64) = self.connection.query_row(
-            "SELECT max(last), sum(rows) FROM (SELECT last, rows FROM extents WHERE run = ?1 ORDER BY first LIMIT ?2)",
-            (run.id.0, number / 2),
+            "SELECT max(last), sum(rows) FROM \
+             (SELECT last, rows FROM extents WHERE run = ?1 AND last <= ?2 ORDER BY first LIMIT ?3)",
+            (run.id.0, deleted, number / 2),
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         self.connection.execute("DELETE FROM extents WHERE run = ?1 AND last <= ?2", (run.id.0, last))?;

@@ -18,12 +18,15 @@ use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
 use crate::format::lock::Lock;
 use crate::format::records::{Run, SinkRow};
+use crate::ledger::row_counts::note_repair;
 use crate::ledger::{pruning, rejected, report};
 use crate::log::reading::Fetched;
 use crate::log::store::{JournalFile, Shared};
+use crate::owner::examination::Examination;
 use crate::owner::writer;
 use crate::owner::writer::{Call, JobKind, Message, WAITING};
-use crate::repair::examine;
+use crate::repair::examine::{self, Depth};
+use crate::repair::left;
 
 /// One SQLite file per pipeline. Dropping it finishes what waits and closes the file.
 ///
@@ -33,6 +36,8 @@ pub struct SqliteJournal {
     sender: Option<mpsc::Sender<Message>>,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
+    /// A large file is examined whole only while it is in use.
+    examination: Examination,
     /// The end was asked for and has not been reached: whoever drops the journal then does not wait for it.
     closing: AtomicBool,
 }
@@ -51,9 +56,10 @@ impl SqliteJournal {
             .name("journal".to_owned())
             .spawn(move || {
                 match open(options, now) {
-                    Ok((store, lock)) => {
-                        if reply.send(Ok(Arc::clone(&store.shared))).is_ok() {
-                            writer::run(store, lock, inbox);
+                    Ok(store) => {
+                        let path = store.options.path.clone().filter(|_| store.unexamined);
+                        if reply.send(Ok((Arc::clone(&store.shared), path))).is_ok() {
+                            writer::run(store, inbox);
                         }
                     }
                     // Nobody waits for the answer of an opening that was given up.
@@ -61,8 +67,10 @@ impl SqliteJournal {
                 }
             })
             .map_err(|error| JournalError::Storage { doing: "open", source: error.into() })?;
-        let shared = opened.await.map_err(|_| JournalError::Closed)??;
-        Ok(Self { sender: Some(sender), thread: Some(thread), shared, closing: AtomicBool::new(false) })
+        let (shared, unexamined) = opened.await.map_err(|_| JournalError::Closed)??;
+        let examination = Examination::of(unexamined);
+        let closing = AtomicBool::new(false);
+        Ok(Self { sender: Some(sender), thread: Some(thread), shared, examination, closing })
     }
 
     /// Transactions committed since opening: many appends share one.
@@ -117,19 +125,38 @@ impl SqliteJournal {
 }
 
 /// Everything that opening does, on the writer's thread.
-fn open(options: Options, now: Timestamp) -> Result<(JournalFile, Option<Lock>), JournalError> {
+fn open(options: Options, now: Timestamp) -> Result<JournalFile, JournalError> {
     let max = options.max_size;
     let told = |failure: Failure| failure.told("open", max);
     let Some(path) = options.path.clone() else {
-        return Ok((JournalFile::open(options, now).map_err(told)?, None));
+        return JournalFile::open(options, None, now).map_err(told);
     };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| told(Failure::File(error)))?;
     }
     let _door = Lock::door(&path).map_err(told)?;
     let lock = Lock::take(&path)?;
-    examine::repair_if_damaged(&path, &options.pipeline, now).map_err(told)?;
-    Ok((JournalFile::open(options, now).map_err(told)?, Some(lock)))
+    let missing = left::missing(&path, &lock);
+    let depth = Depth::to_open(&path);
+    examine::repair_if_damaged(&path, &options.pipeline, now, depth).map_err(told)?;
+    let mut store = JournalFile::open(options, Some(lock), now).map_err(told)?;
+    store.unexamined = depth == Depth::Start;
+    begin(&store, missing).map_err(told)?;
+    Ok(store)
+}
+
+/// Notes what went missing, and that the journal is in use now.
+fn begin(store: &JournalFile, missing: Option<String>) -> Result<(), Failure> {
+    if let Some(sentence) = missing {
+        tracing::error!("{sentence}");
+        note_repair(&store.connection, store.now.as_microsecond(), &sentence)?;
+    }
+    if let Some(lock) = &store.lock
+        && let Err(error) = left::begin(lock)
+    {
+        tracing::warn!(%error, "cannot note that the journal is in use");
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -265,6 +292,9 @@ impl Journal for SqliteJournal {
     }
 
     async fn maintain(&self, now: Timestamp) -> Result<Maintained, JournalError> {
+        if let Some(sender) = &self.sender {
+            self.examination.begin(sender);
+        }
         let mut done = Maintained::default();
         loop {
             let deleted = self.call("maintain", JobKind::Writes, move |store| store.tidy(now)).await?;
@@ -304,6 +334,7 @@ impl Journal for SqliteJournal {
     async fn close(&self) -> Result<(), JournalError> {
         let (reply, closed) = oneshot::channel();
         let sender = self.sender.as_ref().ok_or(JournalError::Closed)?;
+        self.examination.end();
         self.closing.store(true, Ordering::Relaxed);
         sender.send(Message::Close(reply)).await.map_err(|_| JournalError::Closed)?;
         let closed = closed.await.map_err(|_| JournalError::Closed)?;
@@ -316,6 +347,7 @@ impl Drop for SqliteJournal {
     /// Waits for the thread, so that the lock is free when this returns; not if `close` was given up.
     fn drop(&mut self) {
         drop(self.sender.take());
+        self.examination.end();
         if self.closing.load(Ordering::Relaxed) {
             return;
         }

@@ -4,8 +4,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::api::error::JournalError;
 use crate::format::failure::Failure;
-use crate::format::lock::Lock;
-use crate::log::store::JournalFile;
+use crate::log::store::{JournalFile, pages};
+use crate::repair::left;
+use crate::repair::rescue::rescue;
 
 /// Jobs that may wait; a sender beyond that waits itself.
 pub(crate) const WAITING: usize = 1024;
@@ -73,7 +74,7 @@ impl<T: Send, F: FnMut(&mut JournalFile) -> Result<T, Failure> + Send> Job for C
 }
 
 /// Runs until everyone who could send has gone, or [`Message::Close`].
-pub(crate) fn run(mut store: JournalFile, lock: Option<Lock>, mut inbox: mpsc::Receiver<Message>) {
+pub(crate) fn run(mut store: JournalFile, mut inbox: mpsc::Receiver<Message>) {
     let mut closing = None;
     while closing.is_none()
         && let Some(first) = inbox.blocking_recv()
@@ -92,8 +93,17 @@ pub(crate) fn run(mut store: JournalFile, lock: Option<Lock>, mut inbox: mpsc::R
         }
         commit_together(&mut store, jobs);
     }
+    // What is deleted while nothing is written is noticed at the end at the latest.
+    if let Err(failure) = keep_present(&mut store) {
+        tracing::error!(error = %failure, "the journal could not be saved");
+    }
     let closed = store.checkpoint().map_err(|failure| failure.told("close", store.options.max_size));
-    drop((store, lock, inbox));
+    if let (Ok(()), Some(lock)) = (&closed, &store.lock)
+        && let Err(error) = left::end(lock)
+    {
+        tracing::warn!(%error, "cannot note that the journal was closed");
+    }
+    drop((store, inbox));
     if let Some(reply) = closing {
         let _ = reply.send(closed);
     }
@@ -122,8 +132,11 @@ fn alone(store: &mut JournalFile, mut job: Box<dyn Job>) {
 }
 
 fn attempt(store: &mut JournalFile, job: &mut dyn Job) -> Result<(), Failure> {
-    let mark = store.mark();
     let touch = job.touch();
+    if touch > JobKind::Reads {
+        keep_present(store)?;
+    }
+    let mark = store.mark();
     let done = begin(store, touch).and_then(|()| job.run(store)).and_then(|()| commit(store, touch));
     if done.is_err() {
         roll_back(store);
@@ -133,11 +146,23 @@ fn attempt(store: &mut JournalFile, job: &mut dyn Job) -> Result<(), Failure> {
     done
 }
 
+/// Before anything is written: the files that are open are those at their path, or a new one takes their place.
+fn keep_present(store: &mut JournalFile) -> Result<(), Failure> {
+    let pages = pages(&store.connection)?;
+    match store.presence.as_mut().and_then(|presence| presence.look(pages)) {
+        Some(absence) => rescue(store, absence),
+        None => Ok(()),
+    }
+}
+
 /// What became of each job; an error means that nothing was committed.
 fn together(store: &mut JournalFile, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Failure>>, Failure> {
-    let mark = store.mark();
     let touch = jobs.iter().map(|job| job.touch()).max().unwrap_or(JobKind::Reads);
     let writes = touch > JobKind::Reads;
+    if writes {
+        keep_present(store)?;
+    }
+    let mark = store.mark();
     let done = begin(store, touch).and_then(|()| {
         let verdicts =
             jobs.iter_mut().map(|job| in_savepoint(store, job.as_mut(), writes)).collect::<Result<_, _>>()?;
@@ -194,10 +219,13 @@ fn begin(store: &JournalFile, touch: JobKind) -> Result<(), Failure> {
     Ok(())
 }
 
-fn commit(store: &JournalFile, touch: JobKind) -> Result<(), Failure> {
+fn commit(store: &mut JournalFile, touch: JobKind) -> Result<(), Failure> {
     if touch > JobKind::Reads {
         store.connection.prepare_cached("COMMIT")?.execute([])?;
         store.count_transaction();
+        if let Some(presence) = &mut store.presence {
+            presence.wrote();
+        }
     }
     Ok(())
 }

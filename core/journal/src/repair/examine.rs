@@ -22,24 +22,88 @@ use crate::repair::salvage::salvage;
 use crate::repair::settle::missing_of;
 
 const REPAIRED: &str = ".repaired";
+/// Bytes of damaged files that are kept, beside the newest one.
+const SET_ASIDE_MAX: u64 = 1 << 30;
+
+/// How much of a file is read to see whether it is sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// The books and which batches there are: what a start needs. The rest is examined while the pipeline runs.
+    Start,
+    /// Every page.
+    Whole,
+}
+
+/// Up to this size a file is examined whole before it is used.
+const WHOLE_MAX: u64 = 16 << 20;
+
+impl Depth {
+    /// What opening a file may take.
+    pub(crate) fn to_open(path: &Path) -> Self {
+        let size = fs::metadata(path).map_or(0, |file| file.len());
+        if size <= WHOLE_MAX { Self::Whole } else { Self::Start }
+    }
+}
 
 /// Leaves a sound journal of the pipeline at the path, or nothing where nothing was.
-pub(crate) fn repair_if_damaged(path: &Path, pipeline: &str, now: Timestamp) -> Result<(), Failure> {
+pub(crate) fn repair_if_damaged(
+    path: &Path,
+    pipeline: &str,
+    now: Timestamp,
+    depth: Depth,
+) -> Result<(), Failure> {
     if beside(path, REPAIRED).exists() {
         // A repair was interrupted between its renames.
         replace(path, &aside(path, now))?;
     }
-    let why = match examine(path, pipeline)? {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(Failure::Refused(format!("{} is no file: move it away", path.display())));
+    }
+    let why = match examine(path, pipeline, depth)? {
         Verdict::Sound => return Ok(()),
         Verdict::TornLog if nothing_lost(path, pipeline)? => return forget_torn_end(path),
         Verdict::TornLog => TORN_LOG.to_owned(),
         Verdict::Damaged(why) => why,
     };
+    repair(path, pipeline, now, &why)
+}
+
+/// Moves what is readable to a new file and sets the old one aside.
+pub(crate) fn repair(path: &Path, pipeline: &str, now: Timestamp, why: &str) -> Result<(), Failure> {
     let aside = aside(path, now);
     tracing::error!(journal = %path.display(), why, "the journal is damaged; recovering what is readable");
-    let new = salvage(path, pipeline, now, &why, &aside)?;
+    let new = salvage(path, pipeline, now, why, &aside)?;
     fs::rename(new, beside(path, REPAIRED))?;
-    replace(path, &aside)
+    replace(path, &aside)?;
+    limit_set_aside(path, &aside)
+}
+
+/// Files set aside have a limit of their own: the oldest go, never the newest. What was readable in them was saved before.
+fn limit_set_aside(path: &Path, newest: &Path) -> Result<(), Failure> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let begin = format!("{}.damaged-", name.to_string_lossy());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&begin) {
+            let file = entry.metadata()?;
+            found.push((file.modified()?, file.len(), entry.path()));
+        }
+    }
+    found.sort();
+    let mut bytes: u64 = found.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, size, file) in found {
+        if bytes <= SET_ASIDE_MAX {
+            break;
+        }
+        if file != newest && file != beside(newest, "-wal") {
+            tracing::warn!(file = %file.display(), "a damaged journal that was set aside earlier is deleted");
+            fs::remove_file(file)?;
+            bytes -= size;
+        }
+    }
+    Ok(())
 }
 
 /// Repairs a file that showed damage while in use and opens it again; whether that worked.
@@ -48,8 +112,9 @@ pub(crate) fn heal(store: &mut JournalFile) -> bool {
     let healed = Connection::open_in_memory().map_err(Failure::from).and_then(|nothing| {
         drop(std::mem::replace(&mut store.connection, nothing));
         let _door = Lock::door(&path)?;
-        repair_if_damaged(&path, &store.options.pipeline.clone(), store.now)?;
-        store.reconnect()
+        repair_if_damaged(&path, &store.options.pipeline.clone(), store.now, Depth::Whole)?;
+        store.reconnect()?;
+        store.enlist_again()
     });
     if let Err(error) = &healed {
         tracing::error!(journal = %path.display(), %error, "cannot repair the journal");
@@ -69,7 +134,7 @@ enum Verdict {
 
 const TORN_LOG: &str = "its write-ahead log does not verify";
 
-fn examine(path: &Path, pipeline: &str) -> Result<Verdict, Failure> {
+fn examine(path: &Path, pipeline: &str, depth: Depth) -> Result<Verdict, Failure> {
     let log = wal::read(&beside(path, "-wal"))?;
     let size = fs::metadata(path).map_or(0, |file| file.len());
     if log.damaged {
@@ -81,7 +146,7 @@ fn examine(path: &Path, pipeline: &str) -> Result<Verdict, Failure> {
     if size == 0 {
         return Ok(Verdict::Sound);
     }
-    match look(path, pipeline) {
+    match look(path, pipeline, depth) {
         Ok(true) => Ok(Verdict::Sound),
         Ok(false) => {
             // A file that was being made when the process ended: no table in it yet.
@@ -96,7 +161,7 @@ fn examine(path: &Path, pipeline: &str) -> Result<Verdict, Failure> {
 /// Whether all that stands behind the log's torn place are cursors. These are not synced, so a power cut may leave
 /// one behind a page that was never written; the target's own word replaces it. What is synced lies before.
 fn nothing_lost(path: &Path, pipeline: &str) -> Result<bool, Failure> {
-    match look(path, pipeline) {
+    match look(path, pipeline, Depth::Whole) {
         Ok(true) => salvage::adds_nothing(path, pipeline),
         Ok(false) => Ok(false),
         Err(failure) if failure.is_damage() => Ok(false),
@@ -114,7 +179,7 @@ fn forget_torn_end(path: &Path) -> Result<(), Failure> {
 }
 
 /// Whether there is anything in it; an error where it is not what it must be.
-fn look(path: &Path, pipeline: &str) -> Result<bool, Failure> {
+fn look(path: &Path, pipeline: &str, depth: Depth) -> Result<bool, Failure> {
     let connection = if beside(path, "-journal").exists() {
         // The file was being made: only a writer may undo that.
         Connection::open(path)?
@@ -134,7 +199,10 @@ fn look(path: &Path, pipeline: &str) -> Result<bool, Failure> {
     if owner != pipeline {
         return Err(not_ours(path, &owner, pipeline));
     }
-    check(&connection)?;
+    match depth {
+        Depth::Whole => check(&connection)?,
+        Depth::Start => check_start(&connection)?,
+    }
     Ok(true)
 }
 
@@ -146,16 +214,45 @@ pub(crate) fn not_ours(path: &Path, owner: &str, pipeline: &str) -> Failure {
 
 /// Everything that can be verified without reading the batches' bytes.
 pub(crate) fn check(connection: &Connection) -> Result<(), Failure> {
-    if layout::shape(connection)? != layout::expected_shape()? {
-        return Err(Failure::Damaged("its tables are not those of a journal".to_owned()));
-    }
+    check_shape(connection)?;
     check_pages(connection)?;
     for table in layout::BOOKS.iter().chain([&layout::REPAIRS]) {
-        if damaged_rows(connection, table)? > 0 {
-            return Err(Failure::Damaged(format!("a row of `{}` has a wrong checksum", table.name)));
-        }
+        check_rows(connection, table)?;
     }
     check_batches(connection)
+}
+
+/// What a pipeline needs to begin: the books without the dead letters, and that no batch is missing.
+fn check_start(connection: &Connection) -> Result<(), Failure> {
+    check_shape(connection)?;
+    for table in layout::BOOKS.iter().chain([&layout::REPAIRS]).filter(|table| table.name != "dead_letters") {
+        check_rows(connection, table)?;
+    }
+    for run in Run::retained(connection)? {
+        check_missing(connection, &run)?;
+    }
+    Ok(())
+}
+
+fn check_shape(connection: &Connection) -> Result<(), Failure> {
+    if layout::shape(connection)? == layout::expected_shape()? {
+        return Ok(());
+    }
+    Err(Failure::Damaged("its tables are not those of a journal".to_owned()))
+}
+
+fn check_rows(connection: &Connection, table: &layout::Table) -> Result<(), Failure> {
+    match damaged_rows(connection, table)? {
+        0 => Ok(()),
+        _ => Err(Failure::Damaged(format!("a row of `{}` has a wrong checksum", table.name))),
+    }
+}
+
+fn check_missing(connection: &Connection, run: &Run) -> Result<(), Failure> {
+    match missing_of(connection, run)?.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Damaged(format!("batches of run {} are missing", run.id))),
+    }
 }
 
 /// Whether the batches are those that the books speak of. Their bytes are verified when they are read: checking all
@@ -171,9 +268,7 @@ fn check_batches(connection: &Connection) -> Result<(), Failure> {
         return Err(Failure::Damaged("it holds a batch that was never accepted".to_owned()));
     }
     for run in Run::retained(connection)? {
-        if !missing_of(connection, &run)?.is_empty() {
-            return Err(Failure::Damaged(format!("batches of run {} are missing", run.id)));
-        }
+        check_missing(connection, &run)?;
         let mut expected = 0;
         for (first, last) in present(connection, &run, run.deleted, run.last)? {
             expected += rows_between(connection, run.id, first, last)?;
@@ -242,7 +337,7 @@ fn replace(path: &Path, aside: &Path) -> Result<(), Failure> {
 }
 
 /// Makes renames durable where the system has folders that can be synced.
-fn sync_folder(path: &Path) -> Result<(), Failure> {
+pub(crate) fn sync_folder(path: &Path) -> Result<(), Failure> {
     if cfg!(unix)
         && let Some(folder) = path.parent()
     {

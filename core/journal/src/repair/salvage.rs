@@ -267,7 +267,7 @@ fn visit_rows(from: &Connection, table: &Table, sql: &str, visit: Visit<'_>) -> 
 }
 
 /// Removes a working file and whatever SQLite put beside it.
-fn remove(path: &Path) -> Result<(), Failure> {
+pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
     for suffix in ["", "-journal", "-wal", "-shm"] {
         let file = if suffix.is_empty() { path.to_owned() } else { beside(path, suffix) };
         match fs::remove_file(file) {

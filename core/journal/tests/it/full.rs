@@ -1,9 +1,9 @@
 //! A journal that is full, by both policies.
 
-use smiles_journal::{Journal, JournalError, OnFull};
+use smiles_journal::{DeadLetter, Journal, JournalError, OnFull, OperatorAccess, Selection, dead_letters};
 use smiles_stage::Seq;
 
-use crate::place::{Place, append, at, drain, enlist, entry, row_counts};
+use crate::place::{ALL, Place, append, at, drain, enlist, entry, row_counts};
 
 const ROWS: i64 = 2_000;
 
@@ -80,4 +80,74 @@ async fn maintenance_keeps_a_tenth_free() {
     let on_disk = std::fs::metadata(place.file()).unwrap().len();
     assert!(on_disk <= place.options.max_size, "{on_disk}");
     assert_eq!(status.runs[0].3, Seq(status.runs[0].2.0 - status.batches));
+}
+
+#[tokio::test]
+async fn dead_letters_have_a_share_of_their_own_and_then_hold_the_sink() {
+    let mut place = small(OnFull::Block);
+    place.options.max_size = 1 << 20;
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    let letter = |position, row| DeadLetter {
+        position,
+        row,
+        code: "23514".to_owned(),
+        reason: "check".to_owned(),
+        at: at(1),
+    };
+    let kept = append(&journal, 0..ROWS, 0).await.batch.position;
+    journal.delivered("store", kept).await.unwrap();
+    let mut full = None;
+    for id in 1..40 {
+        let position = append(&journal, id * ROWS..(id + 1) * ROWS, id).await.batch.position;
+        let letters = (0..200).map(|row| letter(position, row)).collect();
+        match journal.set_aside("store", letters).await {
+            Ok(()) => journal.delivered("store", position).await.unwrap(),
+            Err(error) => {
+                full = Some((position, error));
+                break;
+            }
+        }
+    }
+    let (position, error) = full.expect("its share is used up");
+    let JournalError::DeadLettersFull { size, max } = error else { panic!("{error}") };
+    assert!(size <= max && max == place.options.max_size / 4, "{size} of {max}");
+    // The batches kept for a restore are all there, nothing of the last write was set aside, and polls go on.
+    assert_eq!(journal.newest(ALL).await.unwrap()[0].position, kept);
+    assert_eq!(
+        journal.rows_set_aside("store", position.run, (position.seq, position.seq)).await.unwrap(),
+        []
+    );
+    append(&journal, 0..ROWS, 99).await;
+    let status = journal.status().await.unwrap();
+    assert!(status.dead_letter_bytes <= max);
+    let on_disk = std::fs::metadata(place.file()).unwrap().len();
+    assert!(on_disk < place.options.max_size + 2 * max, "{on_disk}");
+    // Once an operator gave some up, the same call succeeds.
+    let access = OperatorAccess::enter(&place.file(), "solar", at(2)).unwrap();
+    let all = dead_letters(&place.file(), &Selection::default()).unwrap();
+    access.give_up(&all).unwrap();
+    journal.set_aside("store", vec![letter(position, 0)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_of_ever_changing_sizes_leaves_few_ranges_behind() {
+    let place = Place::new();
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    for id in 0..4_200 {
+        append(&journal, 0..1 + id % 2, id).await;
+    }
+    drain(&journal, "store").await;
+    journal.maintain(at(2 * 86_400)).await.unwrap();
+    let connection = rusqlite::Connection::open(place.file()).unwrap();
+    let ranges: i64 = connection.query_row("SELECT count(*) FROM extents", [], |row| row.get(0)).unwrap();
+    assert!(ranges <= 4_096, "{ranges}");
+    append(&journal, 0..3, 5_000).await;
+    assert_eq!(drain(&journal, "store").await, [0, 1, 2]);
+    row_counts(&journal, "store").await;
+    drop((connection, journal));
+    // The books still balance, and the file is sound.
+    let journal = place.open().await;
+    assert_eq!(journal.status().await.unwrap().repairs, [""; 0]);
 }
