@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::Once;
 
 const FILE: &str = "bridge-id";
 
@@ -15,8 +16,11 @@ pub(crate) fn of(data_dir: &Path) -> String {
         Ok(id) => id,
         Err(error) => {
             let file = data_dir.join(FILE).display().to_string();
-            tracing::warn!(file, %error, "cannot save the bridge's id; after a restart, Home Assistant sees \
-                                          another bridge");
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                tracing::warn!(file, %error, "cannot save the bridge's id; after a restart, Home Assistant sees \
+                                              another bridge");
+            });
             fresh
         }
     }

@@ -31,6 +31,7 @@ mod rooms;
 mod schema_files;
 mod sequence;
 mod service;
+mod steady;
 mod structure;
 mod sums;
 mod totals;

@@ -109,7 +109,9 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Closed`].
-    async fn bound(&self, options: Options) -> Result<(), JournalError>;
+    async fn bound(&self, _options: Options) -> Result<(), JournalError> {
+        Ok(())
+    }
 
     /// Declares the sinks of the running file. Cursors it does not name are kept but pin nothing.
     ///

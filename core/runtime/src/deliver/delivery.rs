@@ -309,6 +309,10 @@ impl DeliveryTask {
         let (failure, of_journal) = match setback {
             DeliveryFailure::Stage(failure) => (failure, false),
             DeliveryFailure::Journal(JournalError::Closed) => return false,
+            // A person has to look at them first.
+            DeliveryFailure::Journal(error @ JournalError::DeadLettersFull { .. }) => {
+                (StageError::halt("no more rows can be set aside").because(error).into(), false)
+            }
             DeliveryFailure::Journal(error) => {
                 (StageError::retry("cannot read the journal").because(error).into(), true)
             }

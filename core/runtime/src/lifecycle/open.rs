@@ -174,7 +174,7 @@ impl Wired {
     fn cursors(&self) -> Vec<Cursor> {
         let sinks = self.pipeline.sinks.iter().zip(&self.sinks);
         let with_cursor = sinks.filter(|(_, sink)| sink.delivery != Promise::Live);
-        let cursor = |(decl, _): (&smiles_config::SinkDecl, _)| Cursor {
+        let cursor = |(decl, _): (&SinkDecl, _)| Cursor {
             sink: decl.stage.name.clone(),
             from: match decl.from {
                 StartFrom::Now => smiles_journal::From::Now,

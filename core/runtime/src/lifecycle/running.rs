@@ -142,12 +142,13 @@ impl Running {
         lives.into_iter().for_each(|task| drop(sinks.spawn(show(task))));
         let closing = CancellationToken::new();
         let keeping = spawn(maintenance.keep(closing.clone()));
-        let ingesting = spawn(ingest(ingesting));
-
         if stands_in {
+            // It polls nothing, so nothing of it would end.
             stages.asked.cancelled().await;
             stages.over.cancel();
         }
+        let ingesting = spawn(ingest(ingesting));
+
         let mut failure = tokio::select! {
             failure = ended(&mut sources, &stages.over) => failure,
             // A delivery that is gone would fill the journal unseen.

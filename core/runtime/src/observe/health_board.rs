@@ -163,7 +163,8 @@ impl HealthBoard {
     pub(crate) fn publish(&self, status: Status) {
         let now = self.clock.now();
         let mut state = self.state();
-        state.health.journal.size_bytes = status.size_bytes;
+        // Dead letters have a share of their own.
+        state.health.journal.size_bytes = status.size_bytes.saturating_sub(status.dead_letter_bytes);
         for row_counts in &status.row_counts {
             let State { health, dropped, done, .. } = &mut *state;
             let Some(place) = health.sinks.iter().position(|sink| sink.name == row_counts.sink) else {

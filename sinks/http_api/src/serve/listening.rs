@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use smiles_stage::OpenContext;
@@ -16,8 +17,15 @@ pub(crate) struct Listening {
     listener: TcpListener,
 }
 
-/// Pipeline, stage, host and port as declared.
-type Owner = (String, String, String, u16);
+/// Whose it is: a stage of a pipeline, which its data folder tells from others of that name.
+#[derive(PartialEq)]
+struct Owner {
+    data_dir: PathBuf,
+    pipeline: String,
+    stage: String,
+    host: String,
+    port: u16,
+}
 
 /// The sockets of this process. They are of the process and not of a pipeline: the one that is reloaded knows nothing of the
 /// one that takes its place.
@@ -27,7 +35,13 @@ impl Listening {
     /// The socket that this stage has already, or one of its own.
     pub(crate) async fn of(context: &OpenContext, address: &Address) -> io::Result<Arc<Self>> {
         let Address { host, port } = address;
-        let owner = (context.pipeline.clone(), context.stage.clone(), host.clone(), *port);
+        let owner = Owner {
+            data_dir: context.data_dir.clone(),
+            pipeline: context.pipeline.clone(),
+            stage: context.stage.clone(),
+            host: host.clone(),
+            port: *port,
+        };
         if let Some(open) = find(&owner) {
             return Ok(open);
         }
