@@ -13,10 +13,15 @@ use crate::exit::Failure;
 /// How long calls that block may take after the end of a command.
 const LEFT_BEHIND: Duration = Duration::from_millis(100);
 
+/// Threads for calls that block: files, names of hosts, SQLite. What is more waits for its turn.
+const BLOCKING_THREADS_MAX: usize = 64;
+
 /// Runs a command that waits for something: a few threads are plenty for I/O. A call that still blocks at the end
 /// (a name server that does not answer, a lock of another program) is left behind.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let threads = threads.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX);
+    let runtime = threads.enable_all().build();
     let runtime = runtime.context("cannot start the asynchronous runtime")?;
     let outcome = runtime.block_on(future);
     runtime.shutdown_timeout(LEFT_BEHIND);

@@ -180,16 +180,16 @@ mod tests {
         for line in 0..given {
             writeln!(queue.make_writer(), "line {line}").unwrap();
         }
-        // One may be in the writer's hands.
+        // One may be in the writer's hands; other tests may lose lines too.
         let missing = dropped().unwrap().get() - before;
-        assert!((99..=100).contains(&missing), "{missing} are missing");
+        assert!(missing >= 99, "{missing} are missing");
         // A program that ends does not wait for ever either.
         queue.flush();
         terminal.stop(false);
         queue.flush();
         let shown = terminal.text();
-        let kept = given - usize::try_from(missing).unwrap();
-        assert_eq!(shown.lines().filter(|line| line.starts_with("line ")).count(), kept);
+        let kept = shown.lines().filter(|line| line.starts_with("line ")).count();
+        assert!((LINES_MAX..=LINES_MAX + 1).contains(&kept), "{kept}");
         assert!(shown.starts_with("line 0\nline 1\n"), "in their order, whole");
     }
 

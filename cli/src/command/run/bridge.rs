@@ -68,13 +68,15 @@ impl Bridge<'_> {
                 exits = &mut round.runs => return ended(exits.context("the pipelines ended")?),
                 () = self.signals.reload.notified() => {
                     let next = self.prepare(&round, Vec::new()).await;
-                    next.map_err(|failure| round.refuse(&failure)).ok()
+                    let next = next.map_err(|failure| round.refuse(&failure)).ok();
+                    next.inspect(|_| tracing::info!("reloading the pipeline files"))
                 }
                 () = tokio::time::sleep(round.again), if stands_in => {
                     round.again = (round.again * 2).min(AGAIN.1);
                     // Said already, or another matter than the journals.
                     let next = self.prepare(&round, round.told.clone()).await.ok();
-                    next.filter(|next| next.waiting() < round.waiting())
+                    let next = next.filter(|next| next.waiting() < round.waiting());
+                    next.inspect(|_| tracing::info!("a journal can be opened now; starting its pipeline"))
                 }
             };
             if let Some(next) = next {
@@ -84,9 +86,9 @@ impl Bridge<'_> {
     }
 
     async fn start(&self) -> Result<Round, Failure> {
-        make_folder(self.data_dir)?;
         let mut told = Vec::new();
         let projects = load::load(self.entries, self.environment, &mut told)?;
+        make_folder(self.data_dir)?;
         let options = load::options(&projects, self.data_dir)?;
         let mut pipelines = Vec::new();
         for project in projects {
@@ -113,7 +115,6 @@ impl Bridge<'_> {
 
     /// Ends what runs and begins the next round.
     async fn replace(&self, round: Round, next: NextRound) -> Result<Round, Failure> {
-        tracing::info!("reloading the pipeline files");
         for handle in &round.handles {
             if handle.journal().is_some_and(|journal| next.uses(journal)) {
                 handle.hand_over();

@@ -1,6 +1,7 @@
 //! What goes wrong inside: named once, told apart (damage, refusal, fullness) at the edge of the crate.
 
 use std::error::Error;
+use std::path::Path;
 
 use rusqlite::ErrorCode;
 
@@ -51,6 +52,14 @@ impl Failure {
             Self::File(source) => JournalError::Storage { doing, source: source.into() },
             Self::Damaged(sentence) => JournalError::Storage { doing, source: sentence.into() },
             Self::Other(source) => JournalError::Storage { doing, source },
+        }
+    }
+
+    /// Names the file, where the cause alone does not.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Sql(_) | Self::File(_) => Self::Other(format!("{}: {self}", path.display()).into()),
+            other => other,
         }
     }
 

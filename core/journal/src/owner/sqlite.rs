@@ -131,6 +131,7 @@ fn open(options: Options, now: Timestamp) -> Result<JournalFile, JournalError> {
     let Some(path) = options.path.clone() else {
         return JournalFile::open(options, None, now).map_err(told);
     };
+    let told = |failure: Failure| told(failure.at(&path));
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| told(Failure::File(error)))?;
     }

@@ -151,3 +151,17 @@ async fn a_run_of_ever_changing_sizes_leaves_few_ranges_behind() {
     let journal = place.open().await;
     assert_eq!(journal.status().await.unwrap().repairs, [""; 0]);
 }
+
+#[tokio::test]
+async fn other_limits_hold_from_then_on() {
+    let place = small(OnFull::Block);
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    while journal.append(entry(0..ROWS, 0)).await.is_ok() {}
+    let larger = smiles_journal::Options { max_size: 1 << 20, ..place.options.clone() };
+    journal.bound(larger).await.unwrap();
+    append(&journal, 0..ROWS, 1).await;
+    journal.bound(place.options.clone()).await.unwrap();
+    let full = journal.append(entry(0..ROWS, 2)).await.unwrap_err();
+    assert!(matches!(full, JournalError::Full { .. }), "{full}");
+}

@@ -99,6 +99,29 @@ async fn a_row_that_cannot_be_cured_is_set_aside_and_all_others_arrive() {
 }
 
 #[tokio::test]
+async fn a_sink_whose_dead_letters_have_no_room_holds_and_loses_nothing() {
+    let World { bench, script, target, mishaps } = world();
+    let small = format!("{ONE}\njournal: {{max_size: 64KiB}}\n");
+    for bad in 0..200 {
+        mishaps.refuse(bad);
+    }
+    for poll in 0..20 {
+        script.push(ScriptStep::Rows(numbered(poll * 10..poll * 10 + 10)));
+    }
+    script.push(ScriptStep::Rows(numbered([1_000])));
+    let started = bench.start(&small).await;
+    let halted = || started.health().sinks[0].state == SinkState::Halted;
+    passing(&bench.clock, halted).await;
+    let warnings = started.health().warnings;
+    assert!(warnings.iter().any(|said| said.contains("take up all of their share")), "{warnings:?}");
+    let [accepted, delivered, dead, dropped, lost, waiting] = book(&started);
+    assert!(dead > 0 && dead < 200, "{dead}");
+    assert_eq!((accepted, dropped, lost, delivered), (dead + waiting, 0, 0, 0));
+    assert!(target.ids().is_empty());
+    started.end().await;
+}
+
+#[tokio::test]
 async fn rows_set_aside_before_a_crash_are_not_offered_again() {
     let World { bench, script, target, mishaps } = world();
     mishaps.refuse(2);
