@@ -3,8 +3,6 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use crate::logging;
-
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -32,15 +30,13 @@ impl Failure {
         first.trim_start_matches("error: ").to_owned()
     }
 
-    /// Prints the failure and gives the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
-        let (text, code) = match self {
+    /// All that it says, and the exit code.
+    pub(crate) fn told(&self) -> (String, ExitCode) {
+        match self {
             Self::Configuration(text) => (text.clone(), ExitCode::from(2)),
             Self::Runtime(error) => (format!("error: {error:#}\n"), ExitCode::FAILURE),
             Self::Incomplete(text) => (format!("warning: {text}\n"), ExitCode::from(3)),
-        };
-        logging::show(&text);
-        code
+        }
     }
 }
 

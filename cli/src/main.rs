@@ -15,15 +15,23 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::exit::Failure;
+
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
     if init::is_this() && arguments.command.runs_on() {
-        return init::mind().unwrap_or_else(|failure| failure.report());
+        return init::mind().unwrap_or_else(|failure| report(&failure));
     }
     let code = match args::run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => report(&failure),
     };
     logging::flush();
+    code
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    let (text, code) = failure.told();
+    logging::show(&text);
     code
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::command::run::load;
 use crate::command::run::signals::Signals;
 use crate::exit::Failure;
+use crate::logging;
 use crate::project::{Entry, Project};
 
 /// How often a journal that cannot be opened is tried again, at first and at most.
@@ -171,7 +172,7 @@ impl Round {
     /// The reload came to nothing; the log and `/health` say why.
     fn refuse(&self, failure: &Failure) {
         tracing::error!("cannot reload the pipeline files; the running pipelines continue");
-        failure.report();
+        logging::show(&failure.told().0);
         let why = failure.first_line();
         for handle in &self.handles {
             handle.note(Some(format!("the last reload failed, and what ran before goes on: {why}")));

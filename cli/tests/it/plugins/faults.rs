@@ -271,7 +271,7 @@ fn threads_that_outlive_their_instance_may_call_the_host() {
 }
 
 #[test]
-fn what_fails_to_open_does_not_start() {
+fn what_fails_to_open_is_tried_again_and_keeps_nobody_waiting() {
     for (fault, cause) in [
         ("open", "in `open`: the licence has run out"),
         ("'null'", "in `open`: it succeeded and gave no instance"),
@@ -279,10 +279,25 @@ fn what_fails_to_open_does_not_start() {
         let folder = tempfile::tempdir().unwrap();
         compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
         let yaml = pipeline("libfaulty.so", &format!("{{type: faulty, fault: {fault}, into: rows}}"));
+        let yaml = yaml.replace("passes: 6, ", "").replacen(
+            "{type: synthetic,",
+            "{every: 20ms, type: synthetic,",
+            1,
+        ) + "  api: {type: http_api, listen: 127.0.0.1:0}\n";
         fs::write(folder.path().join("pipeline.yaml"), yaml).unwrap();
-        let output = finish(&["run", "pipeline.yaml"], &[], folder.path());
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains(cause) && said.contains("stage `bad`"), "{said}");
+        let bridge = Bridge::start(&["run", "pipeline.yaml"], &[], folder.path());
+        bridge.line(&[cause, "stage `bad`"]);
+        let delivered = |health: &serde_json::Value| health["sinks"]["good"]["delivered"].as_u64();
+        let before = bridge.eventually("/health", |health| {
+            delivered(health).is_some()
+                && health["warnings"].to_string().contains(cause.trim_start_matches("in `open`: "))
+        });
+        // A reload is no other matter: what stays as it is may stay as it is.
+        bridge.signal("-HUP");
+        bridge.line(&["reloading the pipeline files"]);
+        let after = bridge.eventually("/health", |health| delivered(health) > delivered(&before));
+        assert!(after["sinks"]["bad"]["delivered"].as_u64() == Some(0), "{after:#}");
+        let (status, _) = bridge.interrupt();
+        assert!(status.success(), "{status}");
     }
 }
