@@ -14,7 +14,7 @@ use smiles_runtime::{Exit, Handle, OpenError, Prepared, RunOptions, Running, Run
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::command::run::load;
+use crate::command::run::load::{self, Told};
 use crate::command::run::signals::Signals;
 use crate::exit::Failure;
 use crate::logging;
@@ -37,7 +37,7 @@ struct Round {
     stop: CancellationToken,
     runs: JoinHandle<Vec<(String, Exit)>>,
     /// What the files were complained of when they were loaded.
-    told: Vec<String>,
+    told: Told,
     /// How long until the journals that could not be opened are tried again.
     again: Duration,
 }
@@ -53,7 +53,7 @@ enum Next {
 struct NextRound {
     pipelines: Vec<Next>,
     options: RunOptions,
-    told: Vec<String>,
+    told: Told,
 }
 
 impl Bridge<'_> {
@@ -68,7 +68,7 @@ impl Bridge<'_> {
             let next = tokio::select! {
                 exits = &mut round.runs => return ended(exits.context("the pipelines ended")?),
                 () = self.signals.reload.notified() => {
-                    let next = self.prepare(&round, Vec::new()).await;
+                    let next = self.prepare(&round, Told::default()).await;
                     let next = next.map_err(|failure| round.refuse(&failure)).ok();
                     next.inspect(|_| tracing::info!("reloading the pipeline files"))
                 }
@@ -87,7 +87,7 @@ impl Bridge<'_> {
     }
 
     async fn start(&self) -> Result<Round, Failure> {
-        let mut told = Vec::new();
+        let mut told = Told::default();
         let projects = load::load(self.entries, self.environment, &mut told)?;
         make_folder(self.data_dir)?;
         let options = load::options(&projects, self.data_dir)?;
@@ -101,7 +101,7 @@ impl Bridge<'_> {
     }
 
     /// What the files say now, as far as it can be opened beside what runs.
-    async fn prepare(&self, round: &Round, mut told: Vec<String>) -> Result<NextRound, Failure> {
+    async fn prepare(&self, round: &Round, mut told: Told) -> Result<NextRound, Failure> {
         let projects = load::load(self.entries, self.environment, &mut told)?;
         let options = load::options(&projects, self.data_dir)?;
         let mut pipelines = Vec::new();

@@ -17,19 +17,25 @@ use crate::{identity, logging, registry};
 /// How long the read in flight may take once the end is asked for.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The pipelines of the files that are switched on. `told`: what was complained of already, and is not said again.
+/// What was said of the files when they were loaded, and is not said again.
+#[derive(Clone, Default)]
+pub(super) struct Told {
+    complaints: Vec<String>,
+    /// Variables that are retired and pipelines that are switched off.
+    notes: bool,
+}
+
+/// The pipelines of the files that are switched on.
 pub(super) fn load(
     entries: &[Entry],
     environment: &Environment,
-    told: &mut Vec<String>,
+    told: &mut Told,
 ) -> Result<Vec<Project>, Failure> {
-    let is_new = told.is_empty();
-    let mut projects = project::open_all_but(entries, environment, &registry::built_in(), told)?;
-    if is_new {
+    let registry = registry::built_in();
+    let mut projects = project::open_all_but(entries, environment, &registry, &mut told.complaints)?;
+    if !std::mem::replace(&mut told.notes, true) {
         tell(&projects);
     }
-    // Something is always in it from now on.
-    told.push(String::new());
     projects.retain(Project::is_enabled);
     if projects.is_empty() {
         return Err(Failure::configuration(
