@@ -2,6 +2,7 @@
 
 mod args;
 mod command;
+mod descriptors;
 mod exit;
 mod identity;
 mod init;

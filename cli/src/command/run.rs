@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::command::one_off::block_on;
 use crate::exit::Failure;
 use crate::project::{self, DataDir, Entry, Project};
-use crate::{identity, logging, registry};
+use crate::{descriptors, identity, logging, registry};
 
 /// How long the read in flight may take once the end is asked for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ pub(super) async fn serve(
     environment: &Environment,
     data_dir: &Path,
 ) -> Result<(), Failure> {
+    descriptors::raise();
     let signals = Signals::watch().context("cannot listen for signals")?;
     for entry in entries {
         tracing::info!(file = entry.shown, reason = entry.reason, data_dir = %data_dir.display(), "pipeline chosen");
