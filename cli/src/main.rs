@@ -2,6 +2,7 @@
 
 mod args;
 mod command;
+mod data_folder;
 mod descriptors;
 mod exit;
 mod identity;

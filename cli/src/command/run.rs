@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::command::one_off::block_on;
 use crate::exit::Failure;
 use crate::project::{self, DataDir, Entry, Project};
-use crate::{descriptors, identity, logging, registry};
+use crate::{data_folder, descriptors, identity, logging, registry};
 
 /// How long the read in flight may take once the end is asked for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -107,8 +107,7 @@ fn ended(exits: Vec<(String, Exit)>) -> Result<(), Failure> {
 }
 
 async fn open(projects: Vec<Project>, data_dir: &Path) -> Result<Vec<Running>, Failure> {
-    std::fs::create_dir_all(data_dir)
-        .with_context(|| format!("cannot create the data folder {} (DATA_DIR)", data_dir.display()))?;
+    data_folder::prepare(data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let meters =
         Meters::new(prometheus::Registry::new(), Arc::clone(&clock)).context("cannot set up metrics")?;
