@@ -2,6 +2,8 @@
 
 mod args;
 mod command;
+mod data_folder;
+mod descriptors;
 mod exit;
 mod identity;
 mod init;

@@ -51,6 +51,10 @@ class SmilesAuthError(SmilesError):
     """The bridge wants a token, or another one."""
 
 
+class SmilesNameError(SmilesError):
+    """The bridge has no token, and does not answer to the name it is called by."""
+
+
 class SmilesUnavailableError(SmilesError):
     """The bridge is well but cannot say this just now, for example because its store is down."""
 
@@ -152,6 +156,8 @@ class SmilesClient:
     def _check(self, response: ClientResponse, path: str, also: int) -> None:
         if response.status == HTTPStatus.UNAUTHORIZED:
             raise SmilesAuthError(f"{path} needs a token, or another one")
+        if response.status == HTTPStatus.MISDIRECTED_REQUEST:
+            raise SmilesNameError(f"the bridge does not answer to {self._host}")
         if path == "/health":
             if response.status not in (HTTPStatus.OK, also) or response.content_type != "application/json":
                 raise NotSmilesError(f"{path} answered {response.status} with {response.content_type}")

@@ -22,6 +22,7 @@ from .client import (
     EVENT_OPEN,
     SmilesAuthError,
     SmilesClient,
+    SmilesNameError,
     SmilesTimeoutError,
     SmilesUnavailableError,
 )
@@ -51,6 +52,7 @@ type SmilesConfigEntry = ConfigEntry[SmilesCoordinator]
 _FAILURES: tuple[tuple[type[SmilesError], str], ...] = (
     (SmilesTimeoutError, "timeout"),
     (SmilesTooOldError, "too_old"),
+    (SmilesNameError, "unknown_name"),
     (NotSmilesError, "not_smiles"),
     (SmilesResponseError, "invalid_response"),
 )

@@ -89,12 +89,19 @@ class FakeBridge:
         self.asked[path] += 1
         if path in self.delay:
             await asyncio.sleep(self.delay[path])
-        if path != "/health" and not self._admitted(request):
-            return web.json_response({"status": 401}, status=401)
+        if not self._admitted(request):
+            if path != "/health":
+                return web.json_response({"status": 401}, status=401)
+            return web.json_response(self._in_short(), status=self.status.get(path, 200))
         if path not in self.answers and path not in self.text:
             return web.json_response({"status": 404}, status=404)
         text = self.text.get(path) or json.dumps(self.answers[path])
         return web.Response(text=text, status=self.status.get(path, 200), content_type=self.content_type)
+
+    def _in_short(self) -> dict[str, Any]:
+        """Return what strangers are told of the health of a guarded bridge."""
+        told = {key: self.health[key] for key in ("healthy", "uptime_seconds")}
+        return told | {"dtus": {}, "bridge": {"version": "3.0.0", "auth": "bearer"}}
 
     def _admitted(self, request: web.Request) -> bool:
         return self.token is None or request.headers.get("Authorization") == f"Bearer {self.token}"

@@ -134,6 +134,12 @@ async def test_a_web_page(hass: HomeAssistant, bridge: FakeBridge) -> None:
     assert (await user(hass, address(bridge)))["errors"] == {"base": "not_smiles"}
 
 
+async def test_a_name_that_might_be_anybodys(hass: HomeAssistant, bridge: FakeBridge) -> None:
+    """A bridge without a token answers to names of the local network and those it was told."""
+    bridge.status["/health"] = 421
+    assert (await user(hass, address(bridge)))["errors"] == {"base": "unknown_name"}
+
+
 async def test_a_bridge_that_fails(hass: HomeAssistant, bridge: FakeBridge) -> None:
     """A status that this API does not know."""
     bridge.status["/api/production/totals"] = 500

@@ -60,13 +60,15 @@ const show = (id, ...children) => patch($(id), el("div", {}, ...children));
 async function ask(path) {
   const used = held();
   const response = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-cache", headers: headers() });
-  if (response.status === 401) {
+  const body = await response.json();
+  // Of its health a guarded bridge tells everybody a little, and how to be told more.
+  if (response.status === 401 || body?.bridge?.auth) {
     refused(used, refresh);
     throw new Error("guarded");
   }
   const date = Date.parse(response.headers.get("date"));
   if (Number.isFinite(date)) skew = date - Date.now();
-  return { ok: response.ok, body: await response.json() };
+  return { ok: response.ok, body };
 }
 
 /** Asks one question and shows what is known then. What was answered before stays until there is something better. */

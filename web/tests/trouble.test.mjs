@@ -2,6 +2,8 @@
 // no silent one.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { startBridge } from "./bridge.mjs";
 import { openPage, startBrowser } from "./browser.mjs";
@@ -129,6 +131,37 @@ test("a guarded bridge asks for its token, says which is wrong, and is asked onc
   await other.getByRole("dialog").getByRole("button").click();
   await other.locator("[data-testid=operation]").first().waitFor();
   await other.context().close();
+});
+
+test("a token that is no longer the right one is asked for again, also where health is told in short", async () => {
+  const { page, faults } = await openPage(browser, bridge.url);
+  await page.goto(bridge.url);
+  await aReading(page).waitFor();
+  await change(page, "health", ({ healthy, uptime_seconds }) =>
+    ({ healthy, uptime_seconds, dtus: {}, bridge: { version: "3.0.0", auth: "bearer" } }));
+  await page.getByRole("dialog").waitFor({ timeout: 30_000 });
+  await page.locator("#summary").filter({ hasText: "asks for its token" }).waitFor();
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("strangers' pages may frame the dashboard only while it has no token", async () => {
+  const frames = createServer((request, response) => {
+    response.setHeader("content-type", "text/html");
+    response.end(`<iframe src="${request.url === "/open" ? bridge.url : guarded.url}"></iframe>`);
+  }).listen(0, "127.0.0.1");
+  await once(frames, "listening");
+  const stranger = `http://127.0.0.1:${frames.address().port}`;
+  // One that may ask other origins than the bridge's.
+  const page = await browser.newPage();
+  await page.goto(`${stranger}/open`);
+  await page.frameLocator("iframe").locator("#summary").filter({ hasText: "healthy" }).waitFor();
+  const refused = page.waitForEvent("console", (message) => message.text().includes("frame-ancestors 'self'"));
+  await page.goto(`${stranger}/guarded`);
+  await refused;
+  assert.equal(await page.frameLocator("iframe").getByRole("dialog").count(), 0);
+  await page.close();
+  frames.close();
 });
 
 test("a page that is refused any storage works, and takes a token for as long as it lives", async () => {

@@ -26,7 +26,10 @@ pub(crate) fn run(args: &HealthArgs) -> Result<(), Failure> {
     let port = set("HEALTH_PORT").unwrap_or("8080");
     let url = args.url.clone().unwrap_or_else(|| format!("http://{}:{port}/ready", host(set("HEALTH_HOST"))));
     let (authority, path) = parts(&url).map_err(Failure::configuration)?;
-    let answer = ask(&authority, &path).with_context(|| format!("{url} does not answer"))?;
+    // Of this bridge, and so for no other: with it, what is missing comes with its cause.
+    let token = if args.url.is_none() { token(&set) } else { None };
+    let answer =
+        ask(&authority, &path, token.as_deref()).with_context(|| format!("{url} does not answer"))?;
     let status = answer.split_whitespace().nth(1).unwrap_or("nothing");
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).trim();
     if status == "200" {
@@ -57,12 +60,25 @@ fn parts(url: &str) -> anyhow::Result<(String, String)> {
     Ok((authority, format!("/{path}")))
 }
 
-fn ask(authority: &str, path: &str) -> anyhow::Result<String> {
+/// The token of the API, if it has one that can stand in a header and that this user may read.
+fn token<'a>(set: &impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let kept = || {
+        let mut text = String::new();
+        let file = std::fs::File::open(set("API_TOKEN_FILE")?).ok()?;
+        file.take(ANSWER_BYTES_MAX).read_to_string(&mut text).ok()?;
+        Some(text)
+    };
+    let token = set("API_TOKEN").map(str::to_owned).or_else(kept)?.trim().to_owned();
+    (!token.is_empty() && !token.contains(char::is_control)).then_some(token)
+}
+
+fn ask(authority: &str, path: &str, token: Option<&str>) -> anyhow::Result<String> {
     let address = authority.to_socket_addrs()?.next().context("the host name has no address")?;
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
+    let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\n{token}Connection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -82,7 +98,7 @@ pub(crate) struct HealthArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::{host, parts};
+    use super::{host, parts, token};
 
     #[test]
     fn the_api_is_asked_where_it_listens() {
@@ -95,6 +111,26 @@ mod tests {
         ];
         for (listens, asked) in rows {
             assert_eq!(host(listens), asked);
+        }
+    }
+
+    #[test]
+    fn the_token_is_the_one_that_the_bridge_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "sesame\n").unwrap();
+        let path = file.to_str().unwrap();
+        let rows = [
+            (vec![], None),
+            (vec![("API_TOKEN", "open")], Some("open")),
+            (vec![("API_TOKEN_FILE", path)], Some("sesame")),
+            (vec![("API_TOKEN_FILE", "/nofile")], None),
+            (vec![("API_TOKEN", "a\r\nb")], None),
+        ];
+        for (variables, expected) in rows {
+            let set =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            assert_eq!(token(&set).as_deref(), expected, "{variables:?}");
         }
     }
 

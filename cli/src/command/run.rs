@@ -11,8 +11,8 @@ use smiles_config::Environment;
 
 use crate::command::one_off::block_on;
 use crate::exit::Failure;
-use crate::logging;
 use crate::project::{self, DataDir, Entry};
+use crate::{descriptors, logging};
 use bridge::Bridge;
 use signals::Signals;
 
@@ -30,6 +30,7 @@ pub(super) async fn serve(
     environment: &Environment,
     data_dir: &Path,
 ) -> Result<(), Failure> {
+    descriptors::raise();
     let signals = Signals::watch()?;
     for entry in entries {
         tracing::info!(file = entry.shown, reason = entry.reason, data_dir = %data_dir.display(), "pipeline chosen");

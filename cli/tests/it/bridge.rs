@@ -56,7 +56,15 @@ pub(crate) fn now() -> Instant {
 
 impl Bridge {
     pub(crate) fn start(args: &[&str], variables: &[(&str, &str)], folder: &Path) -> Self {
-        let mut command = smiles(args, variables);
+        let words: Vec<&str> =
+            std::iter::once(env!("CARGO_BIN_EXE_smiles")).chain(args.iter().copied()).collect();
+        Self::start_by(&words, variables, folder)
+    }
+
+    /// By a program that becomes the binary.
+    pub(crate) fn start_by(words: &[&str], variables: &[(&str, &str)], folder: &Path) -> Self {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
         let mut child = command
             .current_dir(folder)
             .stderr(Stdio::piped())

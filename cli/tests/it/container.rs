@@ -74,7 +74,7 @@ impl Image {
         command.extend(words(one("CMD")));
         Self {
             prepare: one("RUN").to_owned(),
-            binary: one("COPY").split_whitespace().last().unwrap().to_owned(),
+            binary: of("COPY").last().and_then(|copy| copy.split_whitespace().last()).unwrap().to_owned(),
             user: one("USER").to_owned(),
             folder: one("WORKDIR").to_owned(),
             variables: of("ENV").iter().map(|variable| (*variable).to_owned()).collect(),

@@ -54,14 +54,13 @@ fn compose_parses_with_the_example_and_with_several_dtus() {
 fn compose_variables_are_documented_and_default_to_the_example() {
     let offered = env_example(Lines::Offered);
     let documented: BTreeMap<_, _> = env_example(Lines::Set).into_iter().chain(offered.clone()).collect();
-    let references = variables(&read("docker-compose.yml"));
+    let references = variables(&(read("docker-compose.yml") + &read("deploy/postgres-port.yml")));
     assert!(!references.is_empty());
     for (name, default) in references {
         let example = documented.get(&name).unwrap_or_else(|| panic!("`{name}` is not in env.example"));
         let default = default.unwrap_or_else(|| panic!("`${{{name}}}` has no default in docker-compose.yml"));
-        // A DTU has no default: its example is an address that is somebody else's at most places. What the example
-        // only offers has the bridge's own default.
-        let without = name == "DTU_HOST" || offered.contains_key(&name);
+        // What the example only offers has the bridge's own default.
+        let without = offered.contains_key(&name);
         // Its example is the other choice.
         let other = name == "POSTGRES_REPLICAS" && default == "1";
         assert!(default == *example || other || (without && default.is_empty()), "{name}: {default}");
@@ -80,24 +79,89 @@ fn compose_brings_the_database_and_the_bridge_knows_it() {
         assert_eq!(bridge["environment"][ours], database["environment"][theirs], "{ours}");
     }
     assert_eq!(bridge["environment"]["DB_HOST"], "postgres", "the service's own name");
-    assert_eq!(bridge["depends_on"]["postgres"]["condition"], "service_healthy");
+    // A database that is not well must not keep the bridge from collecting.
+    assert_eq!(bridge["depends_on"]["postgres"]["condition"], "service_started");
     assert!(database["healthcheck"]["test"].is_sequence());
     let volumes: Vec<_> = database["volumes"].as_sequence().unwrap().iter().collect();
     // The name of the earlier system's volume: its database is adopted.
     assert!(format!("{volumes:?}").contains("postgres-data"), "{volumes:?}");
 }
 
-/// Every variable the bridge is given is one it reads: the stock file declares it.
+/// What is said in `.env` reaches the bridge, and nothing else: an owner who sets a token has a guarded API, and one who sets
+/// what is retired hears of it.
 #[test]
-fn compose_gives_the_bridge_nothing_it_does_not_read() {
+fn compose_gives_the_bridge_every_variable_it_reads() {
     let compose: serde_yaml::Value = serde_yaml::from_str(&read("docker-compose.yml")).unwrap();
     let given = compose["services"]["hoymiles-smiles"]["environment"].as_mapping().unwrap();
-    let declared: serde_yaml::Value =
+    let given: BTreeSet<&str> = given.keys().filter_map(serde_yaml::Value::as_str).collect();
+    let declared: serde_yaml::Mapping =
         serde_yaml::from_str(&read("pipelines/hoymiles/variables.yaml")).unwrap();
-    for name in given.keys().filter_map(|name| name.as_str()) {
-        let variable = &declared[name];
-        assert!(variable.is_mapping() && variable["retired"].is_null(), "`{name}` has no use");
+    let mut declared: BTreeSet<&str> = declared.keys().filter_map(serde_yaml::Value::as_str).collect();
+    // Of the container: the volume, and every address in it.
+    for ours in ["DATA_DIR", "HEALTH_HOST"] {
+        assert!(declared.remove(ours));
     }
+    assert_eq!(given, declared);
+    // Always the same inside; in `.env` it is the port of the host.
+    assert!(declared.remove("HEALTH_PORT"));
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let lines: Vec<String> = declared.iter().map(|name| format!("{name}=said-{name}\n")).collect();
+    fs::write(file.path(), lines.concat()).unwrap();
+    let config = compose_accepts(file.path());
+    let bridge = &config["services"]["hoymiles-smiles"]["environment"];
+    for name in &declared {
+        assert_eq!(bridge[name].as_str(), Some(format!("said-{name}").as_str()), "{name}");
+    }
+}
+
+/// Whoever reads the example sees every variable that the stock pipelines and the program have; and each of its lines does something.
+#[test]
+fn env_example_has_every_variable_and_no_other() {
+    let said: BTreeSet<String> =
+        env_example(Lines::Set).into_keys().chain(env_example(Lines::Offered).into_keys()).collect();
+    let declared: serde_yaml::Mapping =
+        serde_yaml::from_str(&read("pipelines/hoymiles/variables.yaml")).unwrap();
+    let current = declared.iter().filter(|(_, variable)| variable["retired"].is_null());
+    let current: BTreeSet<String> = current.map(|(name, _)| name.as_str().unwrap().to_owned()).collect();
+    let missing: Vec<&String> = current.difference(&said).collect();
+    // Both are set by the image or by the unit of systemd.
+    assert_eq!(missing, ["DATA_DIR", "HEALTH_HOST"]);
+    let compose = read("docker-compose.yml") + &read("deploy/postgres-port.yml");
+    for name in said.difference(&current).filter(|name| *name != "COMPOSE_FILE") {
+        assert!(compose.contains(&format!("${{{name}")), "`{name}` does nothing");
+    }
+}
+
+#[test]
+fn compose_publishes_what_somebody_asked_for() {
+    let config = compose_accepts(&root().join("env.example"));
+    let ports = |service: &str| format!("{:?}", config["services"][service]["ports"]);
+    assert!(config["services"]["postgres"]["ports"].is_null(), "{}", ports("postgres"));
+    for service in ["prometheus", "grafana"] {
+        assert!(ports(service).contains("127.0.0.1"), "{}", ports(service));
+    }
+    let published: serde_yaml::Value = serde_yaml::from_str(&read("deploy/postgres-port.yml")).unwrap();
+    let port = published["services"]["postgres"]["ports"][0].as_str().unwrap();
+    assert!(port.starts_with("${POSTGRES_BIND:-127.0.0.1}:"), "{port}");
+}
+
+/// Compose's reading and the image's own: with `up --wait` a bridge that is ready is waited for no longer than needed.
+#[test]
+fn the_health_check_is_quick_in_both_files() {
+    let config = compose_accepts(&root().join("env.example"));
+    let check = &config["services"]["hoymiles-smiles"]["healthcheck"];
+    assert_eq!((check["interval"].as_str(), check["test"][1].as_str()), (Some("10s"), Some("smiles")));
+    assert!(read("Dockerfile").contains("HEALTHCHECK --interval=10s"));
+}
+
+/// Verified connections to a database need them, and the base image has none.
+#[test]
+fn image_has_authorities_and_no_program_with_rights_of_its_own() {
+    let dockerfile = read("Dockerfile");
+    let last = dockerfile.rsplit("\nFROM ").next().unwrap();
+    assert!(last.contains(" /etc/ssl/certs/ca-certificates.crt\n"), "{last}");
+    assert!(last.contains("-perm /6000 -exec chmod a-s"), "{last}");
 }
 
 #[test]
@@ -202,12 +266,12 @@ fn env_example(lines: Lines) -> BTreeMap<String, String> {
     assignments.collect()
 }
 
-/// The `${NAME}` and `${NAME:-default}` of a compose file.
+/// The `${NAME}`, `${NAME-default}` and `${NAME:-default}` of a compose file.
 fn variables(text: &str) -> Vec<(String, Option<String>)> {
     let references = text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
     references
-        .map(|reference| match reference.split_once(":-") {
-            Some((name, default)) => (name.to_owned(), Some(default.to_owned())),
+        .map(|reference| match reference.split_once('-') {
+            Some((name, default)) => (name.trim_end_matches(':').to_owned(), Some(default.to_owned())),
             None => (reference.to_owned(), None),
         })
         .collect()

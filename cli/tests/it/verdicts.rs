@@ -16,6 +16,15 @@ fn say(args: &[&str], variables: &[(&str, &str)], files: &[(&str, &str)]) -> (Op
 }
 
 #[test]
+fn a_variable_that_the_file_knows_is_no_misspelling_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = finish(&["check"], &[("DB_HOST", "db")], folder.path());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("`DTU_HOST` is not set: the DTU's address (with Docker in `.env`)"), "{said}");
+    assert!(!said.contains("must be called"), "{said}");
+}
+
+#[test]
 fn variables_that_run_cannot_use_do_not_pass() {
     let device = ("DTU_HOST", "10.0.0.5");
     for (variables, code, words) in [

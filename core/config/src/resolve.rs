@@ -237,7 +237,9 @@ impl Loader<'_> {
 
     /// A variable of nearly that name that is set; with this said, the warning that nothing reads it says nothing more.
     fn near(&mut self, name: &str) -> Option<String> {
-        let others = self.environment.names().filter(|other| *other != name);
+        // What the file knows under its own name is no misspelling of another.
+        let known = |other: &str| other == name || self.declarations.about(other).is_some();
+        let others = self.environment.names().filter(|other| !known(other));
         let near = did_you_mean(name, others)?;
         let near = near.strip_prefix("did you mean `")?.strip_suffix("`?")?;
         let warned = unread(near);

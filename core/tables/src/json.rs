@@ -12,10 +12,10 @@ use arrow_schema::{DataType, Field};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde::Serialize;
-use serde::de::IgnoredAny;
 
 use crate::column_type::ColumnType;
 use crate::convert::{convert, lost};
+use crate::document::is_document;
 use smiles_stage::ColumnMeta;
 
 /// One member: its name as JSON text with the colon, its column, whether its texts are JSON documents.
@@ -105,7 +105,7 @@ fn push(member: &Member, row: usize, text: &mut String) -> bool {
         }
         DataType::Utf8 => {
             let value = column.as_string::<i32>().value(row);
-            if member.json && serde_json::from_str::<IgnoredAny>(value).is_ok() {
+            if member.json && is_document(value) {
                 text.push_str(value);
             } else {
                 text.push_str(&quoted(value));

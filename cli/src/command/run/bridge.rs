@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::command::run::load::{self, Told};
 use crate::command::run::signals::Signals;
 use crate::exit::Failure;
-use crate::logging;
 use crate::project::{Entry, Project};
+use crate::{data_folder, logging};
 
 /// How often a journal that cannot be opened is tried again, at first and at most.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -89,7 +89,7 @@ impl Bridge<'_> {
     async fn start(&self) -> Result<Round, Failure> {
         let mut told = Told::default();
         let projects = load::load(self.entries, self.environment, &mut told)?;
-        make_folder(self.data_dir)?;
+        data_folder::prepare(self.data_dir)?;
         let options = load::options(&projects, self.data_dir)?;
         let mut pipelines = Vec::new();
         for project in projects {
@@ -224,18 +224,6 @@ async fn stand_in(project: Project, options: &RunOptions, why: &OpenError) -> Re
     tracing::error!(pipeline, error, "the pipeline cannot start; it is tried again, and all else goes on");
     let stand_in = project.wired.stand_in(options.clone(), why).await;
     Ok(stand_in.with_context(|| format!("cannot start {}", project.shown))?)
-}
-
-/// A disk that is full is no reason to end: the journals say so, and are tried again.
-fn make_folder(data_dir: &Path) -> Result<(), Failure> {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    match std::fs::create_dir_all(data_dir) {
-        Err(error) if !matches!(error.kind(), StorageFull | QuotaExceeded) => {
-            let cannot = format!("cannot create the data folder {} (DATA_DIR)", data_dir.display());
-            Err(Failure::Runtime(anyhow::Error::new(error).context(cannot)))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn ended(exits: Vec<(String, Exit)>) -> Result<(), Failure> {

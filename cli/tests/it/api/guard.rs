@@ -1,7 +1,10 @@
 //! Who may ask, and what is refused: tokens, origins, precise answers to nonsense.
 
+use std::io::{Read, Write};
+
 use super::client::{ask, eventually, get};
 use super::plant::stock;
+use crate::bridge::Bridge;
 use crate::sequence::Device;
 
 const TOKEN: &str = "correct horse battery staple";
@@ -25,6 +28,9 @@ fn a_token_guards_everything_but_health() {
         for path in ["/health", "/ready", "/", "/dashboard.js", "/docs"] {
             assert_eq!(get(&address, path, &[]).status, 200, "{path}");
         }
+        let short = get(&address, "/health", &[]);
+        assert!(short.json()["sinks"].is_null() && !short.text().contains("127.0.0.1"), "{}", short.text());
+        assert!(get(&address, "/health", &[("Authorization", &good)]).json()["sinks"]["store"].is_object());
         for path in
             ["/api/inverters", "/metrics", "/stats", "/api", "/openapi.json", "/nowhere", "/api/events"]
         {
@@ -74,6 +80,60 @@ fn pages_of_named_origins_may_read() {
     let preflight = ask("OPTIONS", &address, "/api/inverters", &asks);
     assert_eq!((preflight.status, allowed(&preflight).as_deref()), (204, Some(home)));
     assert_eq!(preflight.header("access-control-allow-methods"), Some("GET, HEAD, OPTIONS"));
+}
+
+#[test]
+fn a_name_that_may_be_anybodys_is_refused_unless_it_is_configured() {
+    let (device, folder) = (Device::start(), tempfile::tempdir().unwrap());
+    for (hosts, status) in [("", 421), ("bridge.example.org", 200)] {
+        let bridge = stock(
+            folder.path(),
+            device.port,
+            &[("API_HOSTS", hosts), ("API_FRAME_ANCESTORS", "http://ha:8123")],
+        );
+        let port = bridge.address().rsplit_once(':').unwrap().1.to_owned();
+        let mut stream = std::net::TcpStream::connect(bridge.address()).unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nHost: bridge.example.org:{port}\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert_eq!(answer.contains("frame-ancestors http://ha:8123"), status == 200);
+    }
+}
+
+#[test]
+fn few_open_files_cost_connections_and_nothing_else() {
+    let (device, folder) = (Device::start(), tempfile::tempdir().unwrap());
+    let port = device.port.to_string();
+    let start = |limits: &str| {
+        let script = format!("{limits}; exec \"$0\" run hoymiles-sqlite.yaml");
+        let variables = [
+            ("DTU_HOST", "127.0.0.1"),
+            ("DTU_PORT", &port),
+            ("HEALTH_HOST", "127.0.0.1"),
+            ("HEALTH_PORT", "0"),
+            ("QUERY_PERIOD", "5"),
+        ];
+        Bridge::start_by(&["sh", "-c", &script, env!("CARGO_BIN_EXE_smiles")], &variables, folder.path())
+    };
+    // What the process may have it takes.
+    let bridge = start("ulimit -Sn 128; ulimit -Hn 4096");
+    bridge.address();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", bridge.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().nth(3), Some("4096"), "{files}");
+    assert_eq!(bridge.count(&["few open files"]), 0);
+    assert!(bridge.interrupt().0.success());
+
+    let bridge = start("ulimit -Sn 128; ulimit -Hn 128");
+    let address = bridge.address();
+    bridge.line(&["few open files are allowed", "connections=64"]);
+    let idle: Vec<_> = (0..300).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
+    bridge.eventually("/health", |health| health["dtus"]["DTU"]["query_count"].as_u64() >= Some(2));
+    assert_eq!(bridge.count(&["cannot accept"]), 0, "{}", bridge.log());
+    assert_eq!(bridge.count(&["cannot read"]), 0, "{}", bridge.log());
+    drop(idle);
 }
 
 #[test]

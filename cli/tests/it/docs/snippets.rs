@@ -81,6 +81,7 @@ fn every_command_exists() {
 /// What commands may name.
 struct Known {
     services: Vec<String>,
+    containers: Vec<String>,
     profiles: Vec<String>,
     targets: Vec<String>,
 }
@@ -95,7 +96,9 @@ impl Known {
         let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
         let targets =
             makefile.lines().filter_map(|line| line.split_once(": ## ")).map(|(name, _)| name.to_owned());
+        let containers = services.values().map(|service| text(&service["container_name"])).collect();
         Self {
+            containers,
             profiles: profiles.flatten().map(text).collect(),
             services: services.keys().map(text).collect(),
             targets: targets.collect(),
@@ -103,6 +106,8 @@ impl Known {
     }
 
     fn check(&self, command: &str, bridge: &Bridge) -> Result<(), String> {
+        // What is asked to be kept in a variable.
+        let command = command.split_once("=$(").map_or(command, |(_, asked)| asked.trim_end_matches(')'));
         let words = words(command);
         // Variables before a command.
         let words: Vec<&str> = words
@@ -128,7 +133,14 @@ impl Known {
                     exists(from)
                 }
             }
-            ["journalctl", "-u", "smiles", "-f"] | ["cd", _] => Ok(()),
+            ["docker", "run", rest @ ..] => {
+                let image =
+                    rest.iter().position(|word| *word == "hoymiles-smiles").ok_or("runs no image of ours")?;
+                parses(&rest[image + 1..])
+            }
+            ["docker", "inspect", .., container] => is_one_of(container, &self.containers),
+            ["docker", "image", "prune", "-f"] | ["git", "pull"] | ["nano", ".env"] => Ok(()),
+            ["journalctl", "-u", "smiles", "-f"] | ["cd", _] | ["printf", ..] => Ok(()),
             ["git", "clone", address, ..] if address.ends_with("/hoymiles-smiles.git") => Ok(()),
             _ => Err("no rule of this test knows such a command".to_owned()),
         }
@@ -136,10 +148,11 @@ impl Known {
 
     fn compose(&self, words: &[&str]) -> Result<(), String> {
         match words {
+            ["--profile", "*", rest @ ..] => self.compose(rest),
             ["--profile", profile, rest @ ..] => {
                 is_one_of(profile, &self.profiles).and_then(|()| self.compose(rest))
             }
-            ["up", "-d"] | ["ps" | "build"] => Ok(()),
+            ["up", "-d"] | ["up", "-d", "--wait" | "--build"] | ["ps" | "build" | "down"] => Ok(()),
             ["logs", "-f", service] | ["logs" | "stop" | "restart", service] => {
                 is_one_of(service, &self.services)
             }

@@ -12,6 +12,8 @@ use smiles_stage::{Path, Problem, Problems, time_zone};
 
 use crate::declare::config::api::{Config, Limits, Resources, duration};
 use crate::declare::config::discovery::Discovery;
+use crate::declare::frames::Frames;
+use crate::declare::hosts::Hosts;
 use crate::declare::origins::Origins;
 use crate::declare::resource::Resource;
 use crate::text::spell;
@@ -72,6 +74,10 @@ pub(crate) struct Checked {
     pub zone: TimeZone,
     /// See [`Config::allow_origins`].
     pub origins: Origins,
+    /// See [`Config::allow_hosts`].
+    pub hosts: Hosts,
+    /// See [`Config::frame_ancestors`].
+    pub frames: Frames,
 }
 
 /// Checks the options.
@@ -114,17 +120,37 @@ pub(crate) fn check(config: &Config, pages: &[&str]) -> Result<Checked, Problems
     if let Some(discovery) = &config.discovery {
         check_discovery(discovery, &root.key("discovery"), &mut problems);
     }
-    let origins = Origins::parse(&config.allow_origins).unwrap_or_else(|bad| {
-        let problem = Problem::error(root.key("allow_origins"), format!("`{bad}` is no origin"));
-        problems.push(problem.help("write origins such as `https://home.example:8123`, by commas, or `*`"));
-        Origins::Own
-    });
+    let (origins, hosts, frames) = check_names(config, &root, &mut problems);
     match address {
         Ok(address) if problems.is_empty() => {
-            Ok(Checked { address, offline_after, bounds, resources, zone, origins })
+            Ok(Checked { address, offline_after, bounds, resources, zone, origins, hosts, frames })
         }
         Ok(_) | Err(_) => Err(problems),
     }
+}
+
+/// Whose pages may read and frame, and how the API may be called.
+fn check_names(config: &Config, root: &Path, problems: &mut Problems) -> (Origins, Hosts, Frames) {
+    let mut wrong = |key: &str, message: String, help: &str| {
+        problems.push(Problem::error(root.key(key), message).help(help));
+    };
+    let origins = Origins::parse(&config.allow_origins).unwrap_or_else(|bad| {
+        let help = "write origins such as `https://home.example:8123`, by commas, or `*`";
+        wrong("allow_origins", format!("`{bad}` is no origin"), help);
+        Origins::Own
+    });
+    let hosts = Hosts::parse(&config.allow_hosts).unwrap_or_else(|bad| {
+        let help = "write names such as `bridge.example.org`, without scheme and port, by commas, or `*`";
+        wrong("allow_hosts", format!("`{bad}` is no name of a host"), help);
+        Hosts::Local
+    });
+    let frames = Frames::parse(&config.frame_ancestors).unwrap_or_else(|bad| {
+        let help =
+            "write origins such as `http://homeassistant.local:8123`, by commas, or `self`, `none`, `*`";
+        wrong("frame_ancestors", format!("`{bad}` is no page that could frame the dashboard"), help);
+        Frames::Unsaid
+    });
+    (origins, hosts, frames)
 }
 
 fn parse_address(listen: &str) -> Result<Address, String> {

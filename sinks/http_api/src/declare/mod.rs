@@ -3,6 +3,8 @@
 pub(crate) mod api;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod frames;
+pub(crate) mod hosts;
 pub(crate) mod origins;
 pub(crate) mod paging;
 pub(crate) mod params;

@@ -9,13 +9,37 @@ use smiles_stage::{Health, Process, SinkHealth, SinkState, SourceHealth, SourceS
 use crate::current::fresh::is_fresh;
 use crate::text::json::instant;
 
+/// Who is told. Names, addresses and errors are for those who may read the rest of the API as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Sent the token, or none is asked for.
+    Trusted,
+    /// Anybody else: a container engine, a balancer, a client that does not know of the token yet.
+    Stranger,
+}
+
 /// Whether at least one source is fresh.
 pub(crate) fn is_healthy(health: &Health, offline_after: Duration) -> bool {
     health.sources.iter().any(|source| is_fresh(source, offline_after))
 }
 
 /// The body of `/health`; the sources stand under `sources_key`.
-pub(crate) fn body(health: &Health, bridge: &Process, sources_key: &str, offline_after: Duration) -> Value {
+pub(crate) fn body(
+    health: &Health,
+    bridge: &Process,
+    sources_key: &str,
+    offline_after: Duration,
+    audience: Audience,
+) -> Value {
+    if audience == Audience::Stranger {
+        // By these members clients know a bridge, and whether they are of its time, before they ask their owner for a token.
+        return json!({
+            "healthy": is_healthy(health, offline_after),
+            "uptime_seconds": health.uptime.as_secs(),
+            sources_key: {},
+            "bridge": {"version": bridge.version, "auth": "bearer"},
+        });
+    }
     let sources: Map<String, Value> =
         health.sources.iter().map(|source| (source.name.clone(), source_body(source))).collect();
     let sinks: Map<String, Value> =
@@ -85,7 +109,7 @@ fn last_error(error: Option<&(Timestamp, String)>) -> (Option<&str>, Option<Stri
 }
 
 /// What keeps the bridge from being ready; empty: it is.
-pub(crate) fn missing(health: &Health, offline_after: Duration) -> Vec<String> {
+pub(crate) fn missing(health: &Health, offline_after: Duration, audience: Audience) -> Vec<String> {
     let mut missing = Vec::new();
     if !health.journal.writable {
         missing.push("the journal cannot be written".to_owned());
@@ -93,6 +117,7 @@ pub(crate) fn missing(health: &Health, offline_after: Duration) -> Vec<String> {
     if !is_healthy(health, offline_after) {
         let sources: Vec<String> = health.sources.iter().map(silent).collect();
         missing.push(match sources.as_slice() {
+            _ if audience == Audience::Stranger => "no source can be read".to_owned(),
             [] => "the pipeline has no source".to_owned(),
             sources => format!("no source can be read: {}", sources.join("; ")),
         });
@@ -158,10 +183,10 @@ mod tests {
         for (sources, expected) in rows {
             let health = health(sources, true);
             assert_eq!(is_healthy(&health, limit), expected, "{:?}", health.sources);
-            assert_eq!(missing(&health, limit).is_empty(), expected);
+            assert_eq!(missing(&health, limit, Audience::Trusted).is_empty(), expected);
         }
         assert_eq!(
-            missing(&health(vec![source(Some(0), None)], false), limit),
+            missing(&health(vec![source(Some(0), None)], false), limit, Audience::Stranger),
             ["the journal cannot be written"]
         );
     }
@@ -173,10 +198,11 @@ mod tests {
         failed.last_error = Some((Timestamp::UNIX_EPOCH, "connection refused".into()));
         let health = health(vec![source(None, None), source(Some(400), None), failed], true);
         assert_eq!(
-            missing(&health, limit),
+            missing(&health, limit, Audience::Trusted),
             [
                 "no source can be read: A: no poll has finished yet; A: last success 400 s ago; A: connection refused"
             ]
         );
+        assert_eq!(missing(&health, limit, Audience::Stranger), ["no source can be read"]);
     }
 }

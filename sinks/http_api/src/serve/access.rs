@@ -1,13 +1,16 @@
-//! Who may ask: a bearer token, and pages of other origins.
+//! Who may ask: a bearer token, by which name without one, and pages of other origins.
 
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
 use crate::declare::config::access::Secret;
+use crate::declare::frames::Frames;
+use crate::declare::hosts::Hosts;
 use crate::declare::origins::Origins;
+use crate::observe::health::Audience;
 use crate::text::problem::Failure;
 
-/// What is open to everybody: what containers and balancers ask, and pages without any data.
+/// What is open to everybody, who is told less without the token: what containers and balancers ask.
 const OPEN: [&str; 2] = ["/health", "/ready"];
 
 /// Who may ask.
@@ -17,25 +20,32 @@ pub(crate) struct Access {
     pub token: Option<Secret>,
     /// Whose pages may read answers.
     pub origins: Origins,
+    /// How the API may be called while it has no token.
+    pub hosts: Hosts,
+    /// Whose pages may frame the dashboard.
+    pub frames: Frames,
 }
 
 impl Access {
-    /// Lets a request through, or not.
+    /// Lets a request through, or not, and says what it may be told.
     ///
     /// # Errors
-    /// 401: it needs a token and has none, or another.
-    pub(crate) fn check(&self, path: &str, is_page: bool, headers: &HeaderMap) -> Result<(), Failure> {
-        let Some(Secret(token)) = &self.token else { return Ok(()) };
-        if is_page || OPEN.contains(&path) {
-            return Ok(());
-        }
+    /// 401: it needs a token and has none, or another. 421: there is no token, and it calls the API by a name that may be
+    /// anybody's.
+    pub(crate) fn check(&self, uri: &Uri, is_page: bool, headers: &HeaderMap) -> Result<Audience, Failure> {
+        let Some(Secret(token)) = &self.token else {
+            let stranger = self.hosts.stranger(uri, headers);
+            return stranger.map_or(Ok(Audience::Trusted), |name| Err(misdirected(&name)));
+        };
+        let open = is_page || OPEN.contains(&uri.path());
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let given = given.and_then(|text| {
             let (scheme, token) = text.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         match given {
-            Some(given) if same(given.as_bytes(), token.as_bytes()) => Ok(()),
+            Some(given) if same(given.as_bytes(), token.as_bytes()) => Ok(Audience::Trusted),
+            _ if open => Ok(Audience::Stranger),
             given => {
                 let what =
                     if given.is_some() { "the token is not the right one" } else { "a token is needed" };
@@ -44,6 +54,14 @@ impl Access {
             }
         }
     }
+}
+
+fn misdirected(name: &str) -> Failure {
+    let detail = format!(
+        "this bridge has no token and is not called `{name}`: use its address, or add the name to `allow_hosts` of http_api \
+         (API_HOSTS of the stock pipeline), or set a token"
+    );
+    Failure::new(StatusCode::MISDIRECTED_REQUEST, detail)
 }
 
 /// What a 401 asks for.
@@ -79,21 +97,25 @@ mod tests {
     #[test]
     fn a_token_is_asked_for_everywhere_but_where_nothing_is_told() {
         let access = Access { token: Some(Secret("s3cret".into())), ..Access::default() };
+        let (trusted, stranger) = (Some(Audience::Trusted), Some(Audience::Stranger));
         let rows = [
-            ("/health", false, "", true),
-            ("/", true, "", true),
-            ("/api/x", false, "", false),
-            ("/api/x", false, "Bearer s3cret", true),
-            ("/api/x", false, "bearer  s3cret ", true),
-            ("/metrics", false, "Bearer s3cre", false),
-            ("/api/x", false, "Basic s3cret", false),
+            ("/health", false, "", stranger),
+            ("/health", false, "Bearer s3cre", stranger),
+            ("/health", false, "Bearer s3cret", trusted),
+            ("/", true, "", stranger),
+            ("/api/x", false, "", None),
+            ("/api/x", false, "Bearer s3cret", trusted),
+            ("/api/x", false, "bearer  s3cret ", trusted),
+            ("/metrics", false, "Bearer s3cre", None),
+            ("/api/x", false, "Basic s3cret", None),
         ];
         for (path, is_page, header, expected) in rows {
             let mut headers = HeaderMap::new();
             if !header.is_empty() {
                 headers.insert(AUTHORIZATION, HeaderValue::from_static(header));
             }
-            assert_eq!(access.check(path, is_page, &headers).is_ok(), expected, "{path} {header}");
+            let uri = Uri::from_static(path);
+            assert_eq!(access.check(&uri, is_page, &headers).ok(), expected, "{path} {header}");
         }
         assert!(!format!("{access:?}").contains("s3cret"));
     }

@@ -17,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntGauge;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -33,27 +34,69 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const TARGET_BYTES_MAX: usize = 8 * 1024;
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long every connection must have been accepted for the trouble to be over.
+const ACCEPT_CALM: Duration = Duration::from_secs(60);
+/// Connections that are served however few files may be open.
+const CONNECTIONS_MIN: usize = 8;
 
 /// Serves until dropped.
 pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds, open: IntGauge) {
-    let table = Arc::new(Table { cap: bounds.connections, open, state: Mutex::default() });
+    let cap = affordable(bounds.connections, getrlimit(Resource::Nofile).current);
+    if cap < bounds.connections {
+        tracing::warn!(
+            connections = cap,
+            "few open files are allowed (ulimit -n): fewer connections are served"
+        );
+    }
+    let table = Arc::new(Table { cap, open, state: Mutex::default() });
+    let mut outage = Outage::default();
     // Owns the connections: they end with this future.
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    if outage.is_over(Instant::now()) {
+                        tracing::info!("connections are accepted again");
+                    }
                     if let Some(ticket) = Table::admit(&table) {
                         tasks.spawn(connection(stream, router.clone(), bounds, ticket));
                     }
+                    // Who had to give way holds its file until its task has ended.
+                    while tasks.len() > cap {
+                        tasks.join_next().await;
+                    }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if outage.begins(Instant::now()) {
+                        tracing::warn!(%error, "cannot accept connections");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
             Some(_) = tasks.join_next() => {}
         }
+    }
+}
+
+/// How many connections to keep open: half of the open files leave the other half to devices, stores and the journal.
+fn affordable(wanted: usize, files: Option<u64>) -> usize {
+    let half = files.map_or(usize::MAX, |files| usize::try_from(files / 2).unwrap_or(usize::MAX));
+    wanted.min(half.max(CONNECTIONS_MIN))
+}
+
+/// Whether connections can be accepted: a state, told when it begins and when it has ended, not each time one fails.
+#[derive(Default)]
+struct Outage(Option<Instant>);
+
+impl Outage {
+    fn begins(&mut self, now: Instant) -> bool {
+        self.0.replace(now).is_none()
+    }
+
+    /// Where files are scarce one connection in many succeeds: only a while without failure is an end.
+    fn is_over(&mut self, now: Instant) -> bool {
+        self.0.take_if(|failed| now.duration_since(*failed) >= ACCEPT_CALM).is_some()
     }
 }
 
@@ -108,7 +151,10 @@ async fn respond(request: Request<Incoming>, router: Router, patience: Duration)
 fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
     let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty() && !path.ends_with('/'))?;
     let target = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    target.parse().ok()
+    // The rest of an absolute target stays: it says by which name the API is called.
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// The open connections.
@@ -196,11 +242,39 @@ mod tests {
             ("/a/b/?x=1/", Some("/a/b?x=1/")),
             ("/a//", None),
             ("//", None),
+            ("http://a.example/b/?x=1", Some("http://a.example/b?x=1")),
         ];
         for (uri, expected) in rows {
             let got = without_trailing_slash(&uri.parse().unwrap());
             assert_eq!(got, expected.map(|uri| uri.parse().unwrap()), "{uri}");
         }
+    }
+
+    #[test]
+    fn half_of_the_open_files_are_not_for_connections() {
+        let rows = [
+            (512, None, 512),
+            (512, Some(4096), 512),
+            (512, Some(256), 128),
+            (512, Some(6), 8),
+            (8, Some(64), 8),
+        ];
+        for (wanted, files, expected) in rows {
+            assert_eq!(affordable(wanted, files), expected, "{wanted} {files:?}");
+        }
+    }
+
+    #[test]
+    fn trouble_with_accepting_is_told_once_until_it_was_over_for_a_while() {
+        let (mut outage, start) = (Outage::default(), Instant::now());
+        let at = |halves: u32| start + ACCEPT_CALM / 2 * halves;
+        assert!(!outage.is_over(at(0)));
+        assert!(outage.begins(at(0)) && !outage.begins(at(0)));
+        assert!(!outage.is_over(at(0)), "one that succeeds in between");
+        assert!(!outage.begins(at(1)));
+        assert!(!outage.is_over(at(2)));
+        assert!(outage.is_over(at(3)) && !outage.is_over(at(3)));
+        assert!(outage.begins(at(4)), "a new state");
     }
 
     #[tokio::test]

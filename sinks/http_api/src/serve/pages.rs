@@ -51,20 +51,14 @@ pub(crate) const PAGES: &[Page] = &[
     },
 ];
 
-/// What the page may load: itself.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
-     base-uri 'none'; form-action 'none'",
-);
-
 impl Page {
-    /// The file with its headers.
-    pub(crate) fn response(&self) -> Response {
+    /// The file with its headers; `policy` says what it may load, and who may frame it.
+    pub(crate) fn response(&self, policy: &HeaderValue) -> Response {
         let mut response = self.text.into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+        headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
         response
     }
 }

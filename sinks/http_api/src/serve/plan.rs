@@ -15,6 +15,8 @@ use crate::declare::api::Api;
 use crate::declare::check::{Address, Checked, check};
 use crate::declare::config::access::Secret;
 use crate::declare::config::api::Config;
+use crate::declare::frames::Frames;
+use crate::declare::hosts::Hosts;
 use crate::declare::origins::Origins;
 use crate::declare::{series, wiring};
 use crate::serve::access::Access;
@@ -41,7 +43,7 @@ impl Stage for HttpApi {
         }
         let pages: Vec<&str> = PAGES.iter().map(|page| page.path).collect();
         match check(&config, &pages) {
-            Ok(Checked { address, offline_after, bounds, resources, zone, origins })
+            Ok(Checked { address, offline_after, bounds, resources, zone, origins, hosts, frames })
                 if problems.is_empty() =>
             {
                 let api = Api {
@@ -59,7 +61,13 @@ impl Stage for HttpApi {
                     resources,
                     series: Vec::new(),
                 };
-                let doors = AccessOptions { token: config.token, token_file: config.token_file, origins };
+                let doors = AccessOptions {
+                    token: config.token,
+                    token_file: config.token_file,
+                    origins,
+                    hosts,
+                    frames,
+                };
                 Ok(Box::new(ApiPlan { address, store: config.store, api, doors }))
             }
             Ok(_) => Err(problems),
@@ -83,6 +91,8 @@ struct AccessOptions {
     token: Secret,
     token_file: String,
     origins: Origins,
+    hosts: Hosts,
+    frames: Frames,
 }
 
 impl AccessOptions {
@@ -99,7 +109,8 @@ impl AccessOptions {
             }
         }
         let token = Some(token).filter(|token| !token.0.is_empty());
-        Ok(Access { token, origins: self.origins.clone() })
+        let (origins, hosts, frames) = (self.origins.clone(), self.hosts.clone(), self.frames.clone());
+        Ok(Access { token, origins, hosts, frames })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
@@ -14,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use crate::current::fresh;
 use crate::declare::origins;
+use crate::observe::health::Audience;
 use crate::observe::{health, metrics};
 use crate::serve::app::App;
 use crate::serve::pages::PAGES;
@@ -33,8 +35,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api", endpoint(get(serve_index)))
         .route("/openapi.json", endpoint(get(serve_document)))
         .route("/api/events", endpoint(get(serve_events)));
+    let policy = app.access.frames.policy(app.access.token.is_some());
     for page in PAGES {
-        router = router.route(page.path, endpoint(get(|| async { page.response() })));
+        let policy = policy.clone();
+        router = router.route(page.path, endpoint(get(move || async move { page.response(&policy) })));
     }
     for (place, resource) in app.api.resources.iter().enumerate() {
         let serve = move |State(app): State<Arc<App>>,
@@ -64,15 +68,18 @@ async fn no_such_path(uri: Uri) -> Failure {
 async fn around(
     State(app): State<Arc<App>>,
     route: Option<MatchedPath>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let origin = origins::origin(request.headers());
     let preflight = request.method() == Method::OPTIONS;
     let path = request.uri().path();
     let is_page = preflight || PAGES.iter().any(|page| page.path == path);
-    let mut response = match app.access.check(path, is_page, request.headers()) {
-        Ok(()) => next.run(request).await,
+    let mut response = match app.access.check(request.uri(), is_page, request.headers()) {
+        Ok(audience) => {
+            request.extensions_mut().insert(audience);
+            next.run(request).await
+        }
         Err(refused) => refused.into_response(),
     };
     if response.status() == StatusCode::UNAUTHORIZED {
@@ -97,20 +104,26 @@ fn no_parameters(uri: &Uri) -> Result<(), Failure> {
     crate::declare::params::read(&[], &[], uri.query()).map(|_| ())
 }
 
-async fn serve_health(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Failure> {
+async fn serve_health(
+    State(app): State<Arc<App>>,
+    Extension(audience): Extension<Audience>,
+    uri: Uri,
+) -> Result<Response, Failure> {
     no_parameters(&uri)?;
     let state = app.health.health();
     let healthy = health::is_healthy(&state, app.api.offline_after);
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(json(
-        status,
-        health::body(&state, &app.process, &app.api.sources_key, app.api.offline_after).to_string(),
-    ))
+    let told = health::body(&state, &app.process, &app.api.sources_key, app.api.offline_after, audience);
+    Ok(json(status, told.to_string()))
 }
 
-async fn serve_ready(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Failure> {
+async fn serve_ready(
+    State(app): State<Arc<App>>,
+    Extension(audience): Extension<Audience>,
+    uri: Uri,
+) -> Result<Response, Failure> {
     no_parameters(&uri)?;
-    let missing = health::missing(&app.health.health(), app.api.offline_after);
+    let missing = health::missing(&app.health.health(), app.api.offline_after, audience);
     if missing.is_empty() {
         return Ok(([(CONTENT_TYPE, HeaderValue::from_static("text/plain"))], "OK").into_response());
     }

@@ -16,7 +16,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use jiff::Timestamp;
 use smiles_stage::{Value, widened};
-use smiles_tables::write_time;
+use smiles_tables::{is_document, write_time};
 
 /// A cell as a plain value.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,10 +159,6 @@ pub(crate) fn write_cell(out: &mut String, cell: &Cell<'_>, json: bool) {
     }
 }
 
-fn is_document(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
-}
-
 /// Appends a JSON string.
 pub(crate) fn write_text(out: &mut String, text: &str) {
     out.push_str(&serde_json::to_string(text).unwrap_or_default());
@@ -253,5 +249,15 @@ mod tests {
     fn json_columns_are_inlined_only_where_they_are_json() {
         let column = Arc::new(StringArray::from(vec![r#"{"a": 1}"#, "{'a': 1}"]));
         assert_eq!(written(column, true), [r#"{"a":1}"#, r#""{'a': 1}""#]);
+    }
+
+    #[test]
+    fn a_document_of_any_depth_ends_nothing() {
+        for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+            let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let column = Arc::new(StringArray::from(vec![nested(100), nested(100_000)]));
+            let as_text = serde_json::to_string(&nested(100_000)).unwrap();
+            assert_eq!(written(column, true), [nested(100), as_text], "the deeper one stays a text");
+        }
     }
 }

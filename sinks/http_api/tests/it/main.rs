@@ -5,6 +5,7 @@
 mod defence;
 mod events;
 mod fake_store;
+mod guard;
 mod health;
 mod metrics;
 mod other;

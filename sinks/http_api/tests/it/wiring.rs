@@ -73,7 +73,7 @@ fn every_mistake_is_named_at_its_place() {
         (
             "/lisen".into(),
             json!("a"),
-            "lisen: unknown field `lisen`, expected one of `listen`, `store`, `offline_after`, `timezone`, `reset_hour`, `token`, `token_file`, `allow_origins`, `discovery`, `resources`, `metrics`, `limits`",
+            "lisen: unknown field `lisen`, expected one of `listen`, `store`, `offline_after`, `timezone`, `reset_hour`, `token`, `token_file`, `allow_origins`, `allow_hosts`, `frame_ancestors`, `discovery`, `resources`, `metrics`, `limits`",
         ),
         (
             "/offline_after".into(),
@@ -330,6 +330,16 @@ fn every_mistake_is_named_at_its_place() {
             "/allow_origins".into(),
             json!("home.example"),
             "allow_origins: `home.example` is no origin (write origins such as `https://home.example:8123`, by commas, or `*`)",
+        ),
+        (
+            "/allow_hosts".into(),
+            json!("bridge.example.org, https://solar.example"),
+            "allow_hosts: `https://solar.example` is no name of a host (write names such as `bridge.example.org`, without scheme and port, by commas, or `*`)",
+        ),
+        (
+            "/frame_ancestors".into(),
+            json!("self; script-src *"),
+            "frame_ancestors: `self;` is no page that could frame the dashboard (write origins such as `http://homeassistant.local:8123`, by commas, or `self`, `none`, `*`)",
         ),
         (
             "/discovery".into(),

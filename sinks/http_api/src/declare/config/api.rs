@@ -41,6 +41,14 @@ pub struct Config {
     /// Origins whose pages may read the API from a browser, by commas, or `*`; empty: none but its own.
     #[serde(default)]
     pub allow_origins: String,
+    /// Names by which the API may be called while it has no token, by commas, beside addresses, `localhost`, names without a
+    /// dot and those of local networks (`.local`, `.lan`, `.home`, `.internal`, ...); `*`: any. Others get 421.
+    #[serde(default)]
+    pub allow_hosts: String,
+    /// Pages that may show the dashboard in a frame, by commas: origins, `self`, `none` or `*`; empty: any while it has no
+    /// token, `self` with one.
+    #[serde(default)]
+    pub frame_ancestors: String,
     /// Whether and how the API makes itself known on the local network; without it, it does not.
     pub discovery: Option<Discovery>,
     /// What is served, and under which names.

@@ -16,7 +16,7 @@ pub(super) fn paths(api: &Api, guarded: bool) -> Map<String, Value> {
     let ok = |description: &str, kind: &str, schema: Value| json!({"description": description, "content": {kind: {"schema": schema}}});
     let validated = |description: &str, schema: Value| json!({"description": description, "headers": kept(), "content": {"application/json": {"schema": schema}}});
     let text = || json!({"type": "string"});
-    let health = || ok("How sources, sinks and journal are", "application/json", health(api));
+    let health = || ok("How sources, sinks and journal are", "application/json", health(api, guarded));
     let mut health_503 = health();
     health_503["description"] = json!("The same, while no source can be read");
     let index = json!({"type": "object", "required": ["pipeline", "resources", "stats", "endpoints"]});
@@ -91,7 +91,8 @@ fn path((path, tag, summary, answers): Endpoint<'_>, guarded: bool) -> (String, 
         "responses": responses,
     });
     if open && guarded {
-        get["security"] = json!([]);
+        // Whoever sends the token is told more.
+        get["security"] = json!([{}, {"token": []}]);
     }
     if path == "/api/events" {
         let last = "The id of the last event seen: those behind it come first";
@@ -112,7 +113,7 @@ fn stats(api: &Api) -> Value {
     object(api.stats.iter().map(|(name, stat)| (name.to_owned(), field(stat))).collect())
 }
 
-fn health(api: &Api) -> Value {
+fn health(api: &Api, guarded: bool) -> Value {
     let moment = || json!({"type": ["string", "null"], "format": "date-time"});
     let words = || json!({"type": ["string", "null"]});
     let count = || json!({"type": "integer", "minimum": 0});
@@ -163,5 +164,18 @@ fn health(api: &Api) -> Value {
         ("warnings", json!({"type": "array", "items": {"type": "string"}})),
         ("bridge", object(members(bridge))),
     ];
-    object(whole.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect())
+    let whole = object(whole.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect());
+    if guarded { json!({"anyOf": [whole, in_short(api)]}) } else { whole }
+}
+
+/// What `/health` tells whoever does not send the token.
+fn in_short(api: &Api) -> Value {
+    let bridge = json!({"version": {"type": "string"}, "auth": {"const": "bearer"}});
+    let members = json!({
+        "healthy": {"type": "boolean"},
+        "uptime_seconds": {"type": "integer", "minimum": 0},
+        api.sources_key.as_str(): {"type": "object", "maxProperties": 0},
+        "bridge": object(bridge.as_object().cloned().unwrap_or_default()),
+    });
+    object(members.as_object().cloned().unwrap_or_default())
 }

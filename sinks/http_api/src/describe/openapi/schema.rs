@@ -56,7 +56,10 @@ pub(super) fn cell(field: &Field, name: &str, is_json: bool, words: &Document) -
     let mut schema = Map::new();
     match kind {
         Some(kind) => schema.insert("type".into(), json!([kind, "null"])),
-        None => schema.insert("description".into(), json!("A JSON document, or null")),
+        None => schema.insert(
+            "description".into(),
+            json!("A JSON document, or null; the text of one that is deeper than 128 levels"),
+        ),
     };
     if let Some(format) = format {
         schema.insert("format".into(), json!(format));
