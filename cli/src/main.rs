@@ -1,6 +1,7 @@
 //! The `smiles` command: parses arguments, chooses the pipeline files, turns outcomes into exit codes.
 
 mod args;
+mod clash;
 mod command;
 mod data_folder;
 mod descriptors;

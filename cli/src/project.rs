@@ -10,8 +10,9 @@ use smiles_config::{Embedded, Environment, Folder, Layered, Loaded, Tree, load_w
 use smiles_runtime::{Wired, wire};
 use smiles_stage::{Configured, Registry};
 
+use crate::clash::Claimant;
 use crate::exit::Failure;
-use crate::{logging, plugins, stock};
+use crate::{clash, logging, plugins, stock};
 
 /// A pipeline file and where its includes are looked for.
 pub(crate) struct Entry {
@@ -194,7 +195,19 @@ pub(crate) fn open_all_but(
             Err(other) => return Err(other),
         }
     }
-    if failed { Err(Failure::Configuration(complaints)) } else { Ok(projects) }
+    if failed {
+        return Err(Failure::Configuration(complaints));
+    }
+    let claimants = projects.iter_mut().map(|Project { loaded, wired, .. }| Claimant { loaded, wired });
+    clash::find(&mut claimants.collect::<Vec<_>>());
+    let color = std::io::stderr().is_terminal();
+    let clashing = projects.iter().map(|project| &project.loaded.diagnostics);
+    let clashing: Vec<_> = clashing.filter(|diagnostics| diagnostics.has_errors()).collect();
+    if clashing.is_empty() {
+        return Ok(projects);
+    }
+    let text = clashing.iter().map(|diagnostics| unsaid(&diagnostics.render(color), said)).collect();
+    Err(Failure::Configuration(text))
 }
 
 /// Files that share a part or a variable complain of it in the same words; once is enough.

@@ -1,5 +1,7 @@
 //! The tree becomes a [`Pipeline`]: each part is resolved, typed by its schema and taken apart.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
 
@@ -81,12 +83,11 @@ impl Loader<'_> {
             }
             return None;
         };
-        let small = |key: &str| matches!(key, "pipeline" | "enabled" | "journal");
         let entries = entries.into_iter().map(|entry| {
-            let value = if small(&entry.key) {
-                self.resolve(entry.value, &Items::Outside, false)
-            } else {
-                entry.value
+            let value = match entry.key.as_str() {
+                "pipeline" | "enabled" | "journal" => self.resolve(entry.value, &Items::Outside, false),
+                "sources" | "transforms" | "sinks" => self.outline(entry.value),
+                _ => entry.value,
             };
             Entry { value, ..entry }
         });
@@ -121,6 +122,21 @@ impl Loader<'_> {
             self.limits(entry.value, &declared);
         }
         Some((name, declared, journal))
+    }
+
+    /// A list or map without what is in it, which is looked at stage by stage.
+    fn outline(&mut self, id: NodeId) -> NodeId {
+        let Some(node) = self.document.get(id) else { return id };
+        let kind = match &node.kind {
+            Kind::List(items) => Kind::List(vec![NodeId::NOWHERE; items.len()]),
+            Kind::Map(entries) => {
+                let outline = |entry: &Entry| Entry { value: NodeId::NOWHERE, ..entry.clone() };
+                Kind::Map(entries.iter().map(outline).collect())
+            }
+            _ => return id,
+        };
+        let outline = Node { kind, span: node.span, key: node.key };
+        self.document.add(outline)
     }
 
     /// What a journal cannot work with, or would surprise.
@@ -161,10 +177,10 @@ impl Loader<'_> {
     }
 
     fn disabled_transform(&mut self, item: NodeId, place: usize, registry: &Registry) -> DisabledTransform {
-        let before = self.out.len();
+        let before = self.out.mark();
         let stage = self.stage::<TransformKeys>(item, &Items::Outside, registry);
-        let is_sound = self.out.len() == before;
-        self.out.truncate(before);
+        let is_sound = self.out.mark() == before;
+        self.out.back_to(before);
         let plain = |key| {
             let scalar = self.document.scalar(self.document.entry(item, key)?.value)?;
             Some(scalar.text.clone())
@@ -179,8 +195,9 @@ impl Loader<'_> {
     fn named(&mut self, stages: Vec<Stage<TransformKeys>>) -> Vec<TransformDecl> {
         let mut transforms = Vec::new();
         let own = |stage: &Stage<TransformKeys>| stage.common.name.clone();
-        let given: Vec<String> = stages.iter().filter_map(own).collect();
-        let mut taken: Vec<String> = Vec::new();
+        let given: BTreeSet<String> = stages.iter().filter_map(own).collect();
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for stage in stages {
             let given_name = own(&stage);
             let named = given_name.is_some();
@@ -193,10 +210,11 @@ impl Loader<'_> {
                 }
                 Some(name) => name,
                 None => {
-                    unnamed(&stage.type_name, |name| given.iter().chain(&taken).any(|other| other == name))
+                    let count = counts.entry(stage.type_name.clone()).or_default();
+                    unnamed(&stage.type_name, count, |name| given.contains(name) || taken.contains(name))
                 }
             };
-            taken.push(name.clone());
+            taken.insert(name.clone());
             transforms.push(TransformDecl { stage: stage.decl(name), named });
         }
         transforms
@@ -266,15 +284,15 @@ impl Loader<'_> {
     }
 }
 
-/// The type, then `type-2`, `type-3`.
-fn unnamed(type_name: &str, taken: impl Fn(&str) -> bool) -> String {
-    let mut name = type_name.to_owned();
-    let mut number = 1;
-    while taken(&name) {
-        number += 1;
-        name = format!("{type_name}-{number}");
+/// The type, then `type-2`, `type-3`; `count` is how many were looked at for this type.
+fn unnamed(type_name: &str, count: &mut usize, taken: impl Fn(&str) -> bool) -> String {
+    loop {
+        *count += 1;
+        let name = if *count == 1 { type_name.to_owned() } else { format!("{type_name}-{count}") };
+        if !taken(&name) {
+            return name;
+        }
     }
-    name
 }
 
 fn is_pipeline_name(name: &str) -> bool {

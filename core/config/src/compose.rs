@@ -1,15 +1,14 @@
 //! YAML text to nodes. Nothing is interpreted: scalars keep their text, tags their name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
-use crate::NodeId;
+use crate::complaints::Complaints;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Document, Entry, FileId, Kind, Node, Scalar, Span};
-
-/// Deeper than any pipeline; keeps recursion over the tree bounded.
-const MAX_DEPTH: usize = 64;
+use crate::{NodeId, limits};
 
 /// One open list or map.
 struct Frame {
@@ -20,18 +19,32 @@ struct Frame {
 
 enum Open {
     List(Vec<NodeId>),
-    Map(Vec<Entry>, Option<(String, Span)>),
+    Map(OpenMap),
     /// A map used as a key: read to its end, then forgotten.
     Forgotten,
 }
 
-/// Reads the only document of a file.
-pub(crate) fn compose(document: &mut Document, file: FileId, out: &mut Vec<Diagnostic>) -> Option<NodeId> {
-    let text = document.sources.get(file.0)?.text.clone();
+#[derive(Default)]
+struct OpenMap {
+    entries: Vec<Entry>,
+    /// The key whose value comes next.
+    key: Option<(String, Span)>,
+    /// Of all its keys: looking each one up in the list would take the square of their number.
+    hashes: HashSet<u64>,
+}
+
+/// Reads the only document of a file, whose text is `text`.
+pub(crate) fn compose(
+    document: &mut Document,
+    file: FileId,
+    text: &str,
+    out: &mut Complaints,
+) -> Option<NodeId> {
     let mut composer = Composer {
         file,
-        bytes: byte_offsets(&text),
-        length: text.len(),
+        text,
+        offsets: (!text.is_ascii()).then(|| Offsets::of(text)),
+        hasher: RandomState::new(),
         document,
         out,
         frames: Vec::new(),
@@ -39,16 +52,17 @@ pub(crate) fn compose(document: &mut Document, file: FileId, out: &mut Vec<Diagn
         root: None,
         documents: 0,
     };
-    composer.run(&text).then_some(composer.root).flatten()
+    composer.run(text).then_some(composer.root).flatten()
 }
 
 struct Composer<'a> {
     file: FileId,
-    /// Byte offset of each character; empty where they are the same.
-    bytes: Vec<usize>,
-    length: usize,
+    text: &'a str,
+    /// Where characters are not bytes.
+    offsets: Option<Offsets>,
+    hasher: RandomState,
     document: &'a mut Document,
-    out: &'a mut Vec<Diagnostic>,
+    out: &'a mut Complaints,
     frames: Vec<Frame>,
     anchors: BTreeMap<usize, NodeId>,
     root: Option<NodeId>,
@@ -58,13 +72,13 @@ struct Composer<'a> {
 impl Composer<'_> {
     /// Whether the text is one well-formed document; otherwise the reason is in `out`.
     fn run(&mut self, text: &str) -> bool {
-        let before = self.out.len();
+        let before = self.out.mark();
         let mut parser = Parser::new_from_str(text);
         while let Some(event) = parser.next_event() {
             match event {
                 Ok((event, span)) => {
                     let span = self.span(span.start.index(), span.end.index());
-                    if !self.event(event, span) {
+                    if !self.event(event, span) || self.out.is_full() || self.is_too_much(span) {
                         return false;
                     }
                 }
@@ -74,7 +88,18 @@ impl Composer<'_> {
                 }
             }
         }
-        self.out.len() == before
+        self.out.mark() == before
+    }
+
+    /// Whether more is written than a load may have, which has been said.
+    fn is_too_much(&mut self, span: Span) -> bool {
+        let is_too_much = self.document.len() > limits::VALUES;
+        if is_too_much {
+            let message = format!("more than {} values are written up to here", limits::VALUES);
+            let help = "divide the file among several pipelines".to_owned();
+            self.out.push(Diagnostic::error(span, message).help(help));
+        }
+        is_too_much
     }
 
     /// Takes one event; `false`: give up on the file.
@@ -97,7 +122,7 @@ impl Composer<'_> {
                 return self.open(Open::List(Vec::new()), anchor, tag.as_deref(), span);
             }
             Event::MappingStart(anchor, tag) => {
-                return self.open(Open::Map(Vec::new(), None), anchor, tag.as_deref(), span);
+                return self.open(Open::Map(OpenMap::default()), anchor, tag.as_deref(), span);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -106,15 +131,19 @@ impl Composer<'_> {
     }
 
     fn scalar(&mut self, text: String, plain: bool, anchor: usize, tag: Option<&Tag>, span: Span) {
-        if let Some(Frame { kind: Open::Map(entries, key @ None), .. }) = self.frames.last_mut() {
-            if let Some(first) = entries.iter().find(|entry| entry.key == text && text != "<<") {
+        if let Some(Frame { kind: Open::Map(map), .. }) = self.frames.last_mut()
+            && map.key.is_none()
+        {
+            let is_new = map.hashes.insert(self.hasher.hash_one(&text));
+            let first = || map.entries.iter().find(|entry| entry.key == text && text != "<<");
+            if let Some(first) = if is_new { None } else { first() } {
                 let twice = format!("the key `{text}` is given twice");
                 self.out.push(Diagnostic::error(span, twice).related(first.span, "first here"));
             }
             if text.is_empty() {
                 self.out.push(Diagnostic::error(span, "a key is missing in front of the `:`"));
             }
-            *key = Some((text, span));
+            map.key = Some((text, span));
             return;
         }
         let (plain, kind) = match tag {
@@ -138,9 +167,11 @@ impl Composer<'_> {
         if target.is_none() {
             self.out.push(Diagnostic::error(span, "this alias stands inside its own anchor"));
         }
-        if let Some(Frame { kind: Open::Map(_, key @ None), .. }) = self.frames.last_mut() {
+        if let Some(Frame { kind: Open::Map(map), .. }) = self.frames.last_mut()
+            && map.key.is_none()
+        {
             self.out.push(Diagnostic::error(span, "an alias cannot be a key"));
-            *key = Some((String::new(), span));
+            map.key = Some((String::new(), span));
             return;
         }
         let node = target.unwrap_or_else(|| self.document.add(Node { span, key: None, kind: Kind::Broken }));
@@ -148,8 +179,8 @@ impl Composer<'_> {
     }
 
     fn open(&mut self, mut kind: Open, anchor: usize, tag: Option<&Tag>, span: Span) -> bool {
-        if self.frames.len() >= MAX_DEPTH {
-            let message = format!("nested deeper than {MAX_DEPTH} levels");
+        if self.frames.len() >= limits::DEPTH {
+            let message = format!("nested deeper than {} levels", limits::DEPTH);
             self.out.push(Diagnostic::error(span, message));
             return false;
         }
@@ -165,7 +196,7 @@ impl Composer<'_> {
                 self.unknown_tag(tag, span);
             }
         }
-        if let Some(Frame { kind: Open::Map(_, None), .. }) = self.frames.last() {
+        if self.expects_key() {
             let help = "`{` and `[` begin a map or a list: quote a text that begins so".to_owned();
             self.out.push(Diagnostic::error(span, "a key must be a word, not a map or a list").help(help));
             kind = Open::Forgotten;
@@ -181,10 +212,10 @@ impl Composer<'_> {
         let whole = Span { start: frame.start, ..span };
         match frame.kind {
             Open::List(items) => self.push(Kind::List(items), frame.anchor, whole),
-            Open::Map(entries, _) => self.push(Kind::Map(entries), frame.anchor, whole),
+            Open::Map(map) => self.push(Kind::Map(map.entries), frame.anchor, whole),
             Open::Forgotten => {
-                if let Some(Frame { kind: Open::Map(_, key @ None), .. }) = self.frames.last_mut() {
-                    *key = Some((String::new(), whole));
+                if let Some(Frame { kind: Open::Map(map), .. }) = self.frames.last_mut() {
+                    map.key.get_or_insert((String::new(), whole));
                 }
             }
         }
@@ -192,7 +223,7 @@ impl Composer<'_> {
 
     fn push(&mut self, kind: Kind, anchor: usize, span: Span) {
         let key = match self.frames.last() {
-            Some(Frame { kind: Open::Map(_, Some((_, key))), .. }) => Some(*key),
+            Some(Frame { kind: Open::Map(map), .. }) => map.key.as_ref().map(|(_, key)| *key),
             _ => None,
         };
         let node = self.document.add(Node { span: self.trimmed(span), key, kind });
@@ -206,13 +237,18 @@ impl Composer<'_> {
         match self.frames.last_mut().map(|frame| &mut frame.kind) {
             None => self.root = self.root.or(Some(node)),
             Some(Open::List(items)) => items.push(node),
-            Some(Open::Map(entries, key)) => {
-                if let Some((key, span)) = key.take() {
-                    entries.push(Entry { key, span, value: node });
+            Some(Open::Map(map)) => {
+                if let Some((key, span)) = map.key.take() {
+                    map.entries.push(Entry { key, span, value: node });
                 }
             }
             Some(Open::Forgotten) => {}
         }
+    }
+
+    /// Whether a key of a map comes next.
+    fn expects_key(&self) -> bool {
+        matches!(self.frames.last(), Some(Frame { kind: Open::Map(map), .. }) if map.key.is_none())
     }
 
     fn unknown_tag(&mut self, tag: &Tag, span: Span) {
@@ -244,27 +280,37 @@ impl Composer<'_> {
 
     /// Without the blanks and line ends that the parser counts in.
     fn trimmed(&self, span: Span) -> Span {
-        let kept = self.document.slice(span).trim_end().len();
+        let kept = self.text.get(span.start..span.end).unwrap_or("").trim_end().len();
         Span { end: span.start + kept, ..span }
     }
 
     /// Character offsets to bytes.
     fn span(&self, start: usize, end: usize) -> Span {
-        let at = |index: usize| {
-            if self.bytes.is_empty() {
-                index.min(self.length)
-            } else {
-                self.bytes.get(index).copied().unwrap_or(self.length)
-            }
+        let at = |index: usize| match &self.offsets {
+            None => index.min(self.text.len()),
+            Some(offsets) => offsets.at(self.text, index),
         };
         let start = at(start);
         Span { file: self.file, start, end: at(end).max(start) }
     }
 }
 
-/// The byte offset of each character; empty for a text of one-byte characters.
-fn byte_offsets(text: &str) -> Vec<usize> {
-    if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(at, _)| at).collect() }
+/// The byte offset of every so many characters: that of each takes eight times the memory of the text.
+struct Offsets(Vec<usize>);
+
+impl Offsets {
+    const EVERY: usize = 64;
+
+    fn of(text: &str) -> Self {
+        Self(text.char_indices().step_by(Self::EVERY).map(|(at, _)| at).collect())
+    }
+
+    /// Where a character begins; behind the last one the end.
+    fn at(&self, text: &str, character: usize) -> usize {
+        let Some(near) = self.0.get(character / Self::EVERY).copied() else { return text.len() };
+        let rest = text.get(near..).unwrap_or("");
+        rest.char_indices().nth(character % Self::EVERY).map_or(text.len(), |(at, _)| near + at)
+    }
 }
 
 /// The line a byte stands in.

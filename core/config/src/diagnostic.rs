@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smiles_stage::{Path, Problem, Segment, Severity};
 
 use crate::document::{Document, Kind, Span};
-use crate::{NodeId, secret};
+use crate::{NodeId, limits, secret};
 
 /// One thing that is wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct Diagnostics {
     pub(crate) document: Arc<Document>,
     secrets: Arc<Vec<String>>,
     pub(crate) list: Vec<Diagnostic>,
+    /// How many there are beside, which nobody would read.
+    pub(crate) more: usize,
 }
 
 /// Where a diagnostic points.
@@ -75,8 +77,13 @@ pub struct Place {
 }
 
 impl Diagnostics {
-    pub(crate) fn new(document: Arc<Document>, secrets: Vec<String>, list: Vec<Diagnostic>) -> Self {
-        let mut all = Self { document, secrets: Arc::new(secrets), list: Vec::new() };
+    /// `more` are those that were only counted.
+    pub(crate) fn new(
+        document: Arc<Document>,
+        secrets: Vec<String>,
+        (list, more): (Vec<Diagnostic>, usize),
+    ) -> Self {
+        let mut all = Self { document, secrets: Arc::new(secrets), list: Vec::new(), more };
         for diagnostic in list {
             all.add(diagnostic);
         }
@@ -95,10 +102,10 @@ impl Diagnostics {
 
     /// How many there are, errors and warnings.
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.list.len() + self.more
     }
 
-    /// Each of them, errors first, in the order of the files.
+    /// Each of them, errors first, in the order of the files; of very many the first ones.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
     }
@@ -109,7 +116,7 @@ impl Diagnostics {
     }
 
     /// Where something below a node stands: the closest place that exists.
-    pub(crate) fn place_at(&self, node: NodeId, at: &Path) -> Option<Place> {
+    pub fn place_at(&self, node: NodeId, at: &Path) -> Option<Place> {
         self.place_of(self.walk(node, &at.0).1?)
     }
 
@@ -156,6 +163,11 @@ impl Diagnostics {
         let rank = |one: &Diagnostic| (std::cmp::Reverse(one.severity), one.span.is_none(), one.span);
         let at = self.list.partition_point(|other| rank(other) <= rank(&diagnostic));
         self.list.insert(at, diagnostic);
+        // The last ones go: warnings, while there are some.
+        while self.list.len() > limits::COMPLAINTS {
+            self.list.pop();
+            self.more += 1;
+        }
     }
 
     /// The deepest existing node along a path, and where to point.

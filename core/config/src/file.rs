@@ -31,12 +31,11 @@ pub fn load_file(tree: &dyn Tree, file: &str, schema: &Value) -> TypedFile {
     if let Some(root) = root {
         let typed = check(&loader.document, root, schema, &[]);
         value = typed.value;
-        let faults: Vec<_> =
-            typed.faults.into_iter().map(|fault| fault.diagnostic(&loader.document)).collect();
+        let faults = typed.faults.into_iter().map(|fault| fault.diagnostic(&loader.document));
         loader.out.extend(faults);
     }
     let Loader { document, out, .. } = loader;
-    let diagnostics = Diagnostics::new(Arc::new(document), Vec::new(), out);
+    let diagnostics = Diagnostics::new(Arc::new(document), Vec::new(), out.into_parts());
     TypedFile { value, diagnostics, root: root.unwrap_or(NodeId::NOWHERE) }
 }
 

@@ -7,6 +7,7 @@
 mod assemble;
 mod check;
 mod common;
+mod complaints;
 mod compose;
 mod declarations;
 mod diagnostic;
@@ -18,8 +19,10 @@ mod file;
 mod head;
 mod items;
 mod keys;
+mod limits;
 mod load;
 mod loader;
+mod measure;
 mod names;
 mod pipeline;
 mod plugins;

@@ -11,8 +11,7 @@ use crate::loader::{Loader, What};
 use crate::plugins::{NoPlugins, Plugins};
 use crate::settings::settings;
 use crate::tree::Beside;
-use crate::variables::any_error;
-use crate::{Environment, Pipeline, Tree};
+use crate::{Environment, NodeId, Pipeline, Tree};
 
 /// What a pipeline file came to.
 pub struct Loaded {
@@ -26,6 +25,8 @@ pub struct Loaded {
     pub retired: Vec<Retired>,
     /// The stage types the file may use: those given, and those of its plugins.
     pub registry: Registry,
+    /// The top of the file, for [`Diagnostics::problem`].
+    pub root: NodeId,
     variables: Vec<Variable>,
     settings: Map<String, Value>,
     resolved: Value,
@@ -53,7 +54,8 @@ pub fn load_with(
         None => (registry.clone(), Value::Null),
     };
     let assembled = root.and_then(|root| loader.assemble(root, &registry, named));
-    let failed = any_error(&loader.out);
+    let failed = loader.out.has_error();
+    let root = root.unwrap_or(NodeId::NOWHERE);
     let (pipeline, resolved) = match assembled {
         Some(assembled) => ((!failed).then_some(assembled.pipeline), assembled.resolved),
         None => (None, Value::Null),
@@ -61,9 +63,9 @@ pub fn load_with(
     let Loader { document, out, secrets, .. } = loader;
     let secrets: Vec<String> = secrets.into_iter().rev().collect();
     let settings = settings(&variables, environment, &secrets);
-    let diagnostics = Diagnostics::new(Arc::new(document), secrets, out);
+    let diagnostics = Diagnostics::new(Arc::new(document), secrets, out.into_parts());
     let files = Arc::new(Beside { tree: Arc::clone(&tree), file: file.to_owned() });
-    Loaded { pipeline, diagnostics, files, retired, registry, variables, settings, resolved }
+    Loaded { pipeline, diagnostics, files, retired, registry, root, variables, settings, resolved }
 }
 
 impl Loaded {

@@ -1,20 +1,20 @@
 //! One load: the files read so far, what was found wrong, and reading further files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 
 use smiles_stage::did_you_mean;
 
+use crate::complaints::Complaints;
 use crate::compose::compose;
 use crate::declarations::Declarations;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Document, Entry, FileId, Kind, Node, Source, Span};
 use crate::each::Items;
+use crate::measure::{Measures, extra, measure};
 use crate::tree::{beside, reason};
-use crate::{Environment, NodeId, Tree};
+use crate::{Environment, NodeId, Tree, limits};
 
-/// More files than any pipeline has; a file that includes two that include two would never end.
-const MAX_FILES: usize = 256;
 const MERGE: &str = "<<";
 
 /// What is read.
@@ -30,12 +30,20 @@ pub(crate) struct Loader<'a> {
     pub(crate) tree: &'a dyn Tree,
     pub(crate) environment: &'a Environment,
     pub(crate) document: Document,
-    pub(crate) out: Vec<Diagnostic>,
+    pub(crate) out: Complaints,
     pub(crate) declarations: Declarations,
     /// Values that must not be printed.
     pub(crate) secrets: BTreeSet<String>,
+    /// What the tree comes to; nothing, where it is more than may be.
+    pub(crate) measures: Measures,
+    /// How many bytes all files have.
+    read: usize,
+    /// How many values `<<` has looked at.
+    merged: u64,
     /// How many nodes resolving has made.
     pub(crate) copies: usize,
+    /// How many bytes resolving has put into texts.
+    pub(crate) substituted: usize,
     /// A plugin could not be used: a type that is not known may be one of its own.
     pub(crate) without_plugins: bool,
 }
@@ -47,22 +55,33 @@ impl<'a> Loader<'a> {
             tree,
             environment,
             document: Document::default(),
-            out: Vec::new(),
+            out: Complaints::default(),
             declarations: Declarations::default(),
             secrets: BTreeSet::new(),
+            measures: Measures::default(),
+            read: 0,
+            merged: 0,
             copies: 0,
+            substituted: 0,
             without_plugins: false,
         }
     }
 
-    /// Reads the file and everything it includes.
+    /// Reads the file and everything it includes; `None`: it has been said why nothing can be made of it.
     pub(crate) fn read(&mut self, path: &str) -> Option<NodeId> {
         match self.tree.read(path) {
             Ok(text) => {
-                let root = self.take(path.to_owned(), &text, &mut Vec::new());
+                let root = self.take(path.to_owned(), text, &mut Vec::new())?;
                 // Children come before their parents, and anchors before their aliases.
-                (0..self.document.len()).for_each(|id| self.merge(NodeId(id)));
-                root
+                (0..self.document.len()).try_for_each(|id| self.merge(NodeId(id)))?;
+                match measure(&self.document, root) {
+                    Ok(measures) => self.measures = measures,
+                    Err(refused) => {
+                        self.out.push(*refused);
+                        return None;
+                    }
+                }
+                Some(root)
             }
             Err(error) => {
                 let what = if self.what == What::Pipeline { "the pipeline file " } else { "" };
@@ -75,17 +94,16 @@ impl<'a> Loader<'a> {
     }
 
     /// Composes one file and puts its includes in their places. `chain` are the files that led here.
-    fn take(&mut self, path: String, text: &str, chain: &mut Vec<String>) -> Option<NodeId> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
+    fn take(&mut self, path: String, text: String, chain: &mut Vec<String>) -> Option<NodeId> {
+        let text = with_plain_line_ends(text);
+        self.read += text.len();
         let file = FileId(self.document.sources.len());
         let shown = self.tree.shown(&path);
-        self.document.sources.push(Source { path: path.clone(), shown, text, masked: Vec::new() });
         let first = self.document.len();
-        let root = compose(&mut self.document, file, &mut self.out);
+        let root = compose(&mut self.document, file, &text, &mut self.out);
+        self.document.sources.push(Source { path: path.clone(), shown, text, masked: Vec::new() });
         let Some(root) = root else {
-            let said =
-                self.out.iter().any(|diagnostic| diagnostic.span.is_some_and(|span| span.file == file));
-            if !said {
+            if !self.out.about(file) && !self.out.is_full() {
                 let whole = Span { file, start: 0, end: 0 };
                 let help = match self.what {
                     _ if !chain.is_empty() => Some("another file includes it: it must hold a value"),
@@ -136,13 +154,18 @@ impl<'a> Loader<'a> {
             self.out.push(Diagnostic::error(span, message).help("take one `!include` out of it".to_owned()));
             return None;
         }
-        if self.document.sources.len() >= MAX_FILES {
-            let message = format!("more than {MAX_FILES} files are included");
+        if self.document.sources.len() >= limits::FILES {
+            let message = format!("more than {} files are included", limits::FILES);
             self.out.push(Diagnostic::error(span, message));
             return None;
         }
         match self.tree.read(&path) {
-            Ok(text) => self.take(path, &text, chain),
+            Ok(text) if self.read + text.len() > limits::TEXT_BYTES => {
+                let message = format!("the files together are larger than {} MiB", limits::TEXT_BYTES >> 20);
+                self.out.push(Diagnostic::error(span, message));
+                None
+            }
+            Ok(text) => self.take(path, text, chain),
             Err(error) => {
                 let message = format!("cannot read {}: {}", self.tree.shown(&path), reason(&error));
                 let help = self.similar(&path, &error);
@@ -152,16 +175,17 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// `<<`: the entries of other maps, where the map has none of the key itself.
-    fn merge(&mut self, id: NodeId) {
+    /// `<<`: the entries of other maps, where the map has none of the key itself. `None`: that is more than may be.
+    fn merge(&mut self, id: NodeId) -> Option<()> {
         if self.document.entry(id, MERGE).is_none() {
-            return;
+            return Some(());
         }
         let Some(Node { kind: Kind::Map(entries), span, key }) = self.document.get(id).cloned() else {
-            return;
+            return Some(());
         };
         let (merges, mut own): (Vec<Entry>, Vec<Entry>) =
             entries.into_iter().partition(|entry| entry.key == MERGE);
+        let mut keys: HashSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
         for entry in merges {
             let maps = match self.document.kind(entry.value) {
                 Kind::List(list) => list.clone(),
@@ -170,9 +194,12 @@ impl<'a> Loader<'a> {
             for map in maps {
                 match self.document.kind(map) {
                     Kind::Map(more) => {
-                        let news = more.iter().filter(|new| !own.iter().any(|old| old.key == new.key));
-                        let news: Vec<Entry> = news.cloned().collect();
-                        own.extend(news);
+                        // Looking at a key costs time, if it is taken or not.
+                        self.merged += more.iter().map(|entry| 1 + extra(&entry.key)).sum::<u64>();
+                        if self.merged > limits::EXPANDED {
+                            return self.too_many_merges(entry.span);
+                        }
+                        own.extend(more.iter().filter(|new| keys.insert(new.key.clone())).cloned());
                     }
                     Kind::Broken => {}
                     _ => self.out.push(Diagnostic::error(entry.span, "`<<` merges a map or a list of maps")),
@@ -180,6 +207,14 @@ impl<'a> Loader<'a> {
             }
         }
         self.document.replace(id, Node { kind: Kind::Map(own), span, key });
+        Some(())
+    }
+
+    fn too_many_merges(&mut self, span: Span) -> Option<()> {
+        let message = format!("`<<` merges more than {} values up to here", limits::EXPANDED);
+        let help = "merge smaller maps, or divide the file among several pipelines".to_owned();
+        self.out.push(Diagnostic::error(span, message).help(help));
+        None
     }
 
     /// Where a file is missing: one of the same folder with nearly that name.
@@ -191,4 +226,13 @@ impl<'a> Loader<'a> {
         let names = self.tree.list(folder).ok()?;
         did_you_mean(name, names.iter().map(String::as_str)).filter(|help| help.starts_with("did you"))
     }
+}
+
+/// Without a byte order mark, every line end `\n`.
+fn with_plain_line_ends(text: String) -> String {
+    let plain = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if plain.contains('\r') {
+        return plain.replace("\r\n", "\n").replace('\r', "\n");
+    }
+    if plain.len() == text.len() { text } else { plain.to_owned() }
 }

@@ -18,11 +18,11 @@ const WIDTH: usize = 140;
 impl Diagnostics {
     /// All diagnostics as text: excerpts with file, line and column, at most one screen.
     pub fn render(&self, color: bool) -> String {
-        render(&self.document, &self.list, color)
+        render(&self.document, &self.list, self.more, color)
     }
 }
 
-fn render(document: &Document, list: &[Diagnostic], color: bool) -> String {
+fn render(document: &Document, list: &[Diagnostic], more: usize, color: bool) -> String {
     let texts: Vec<String> = document.sources.iter().map(masked).collect();
     let renderer = if color { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
     let renderer = renderer.term_width(WIDTH);
@@ -38,8 +38,9 @@ fn render(document: &Document, list: &[Diagnostic], color: bool) -> String {
         out.push_str(&text);
         out.push_str("\n\n");
     }
-    if shown < list.len() {
-        out.push_str(&format!("and {} more\n", list.len() - shown));
+    let more = list.len() - shown + more;
+    if more > 0 {
+        out.push_str(&format!("and {more} more\n"));
     } else {
         out.pop();
     }

@@ -2,7 +2,6 @@
 
 use smiles_stage::did_you_mean;
 
-use crate::NodeId;
 use crate::declarations::unread;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Kind, Node, Origin, Scalar, Span};
@@ -11,9 +10,7 @@ use crate::expression::{Form, Malformed, Otherwise, Part, Reference, parse};
 use crate::loader::Loader;
 use crate::secret::is_secret_name;
 use crate::tree::{beside, reason};
-
-/// Far more than a pipeline has; aliases of aliases reach it before they fill the memory.
-const MAX_NODES: usize = 200_000;
+use crate::{NodeId, limits};
 
 /// What a text came from.
 #[derive(Default)]
@@ -27,12 +24,16 @@ pub(crate) struct Sources {
 struct Failed;
 
 impl Loader<'_> {
-    /// A copy of the subtree with every `${}` replaced.
+    /// The subtree with every `${}` replaced: a copy, or the subtree itself where it has none.
     pub(crate) fn resolve(&mut self, id: NodeId, items: &Items<'_>, secret: bool) -> NodeId {
+        if !secret && self.measures.get(id).is_some_and(|measure| measure.is_plain) {
+            return id;
+        }
         self.copies += 1;
-        if self.copies == MAX_NODES {
-            let message = format!("aliases make more than {MAX_NODES} nodes of this file");
-            self.out.push(Diagnostic::error(self.document.anchor(id), message));
+        if self.copies == limits::COPIES {
+            let message = format!("`for_each` and variables make more than {} values", limits::COPIES);
+            let help = "divide the devices among several pipelines".to_owned();
+            self.out.push(Diagnostic::error(self.document.anchor(id), message).help(help));
         }
         let Some(node) = self.document.get(id).cloned() else { return NodeId::NOWHERE };
         let kind = match node.kind {
@@ -49,7 +50,7 @@ impl Loader<'_> {
 
     /// Whether resolving was given up, which has been said.
     pub(crate) fn is_flooded(&self) -> bool {
-        self.copies >= MAX_NODES
+        self.copies >= limits::COPIES || self.substituted > limits::SUBSTITUTED_BYTES
     }
 
     fn entries(&mut self, entries: Vec<Entry>, items: &Items<'_>, secret: bool) -> Vec<Entry> {
@@ -105,12 +106,24 @@ impl Loader<'_> {
             match part {
                 Part::Text(text) => out.push_str(text),
                 Part::Reference(reference) => match self.reference(reference, context) {
-                    Ok(value) => out.push_str(&value),
-                    Err(Failed) => failed = true,
+                    Ok(value) if self.has_room(&value, context) => out.push_str(&value),
+                    Ok(_) | Err(Failed) => failed = true,
                 },
             }
         }
         if failed { Err(Failed) } else { Ok(out) }
+    }
+
+    /// Whether this may be put into a text beside all that was; it has been said if not.
+    fn has_room(&mut self, value: &str, context: &Context<'_>) -> bool {
+        let before = self.substituted;
+        self.substituted = before.saturating_add(value.len());
+        if before <= limits::SUBSTITUTED_BYTES && self.substituted > limits::SUBSTITUTED_BYTES {
+            let most = limits::SUBSTITUTED_BYTES >> 20;
+            let message = format!("variables and files put more than {most} MiB of text into this file");
+            self.out.push(Diagnostic::error(self.document.anchor(context.id), message));
+        }
+        self.substituted <= limits::SUBSTITUTED_BYTES
     }
 
     fn reference(&mut self, reference: &Reference, context: &mut Context<'_>) -> Result<String, Failed> {
@@ -237,13 +250,15 @@ impl Loader<'_> {
 
     /// A variable of nearly that name that is set; with this said, the warning that nothing reads it says nothing more.
     fn near(&mut self, name: &str) -> Option<String> {
+        if self.out.is_full() {
+            return None;
+        }
         // What the file knows under its own name is no misspelling of another.
         let known = |other: &str| other == name || self.declarations.about(other).is_some();
         let others = self.environment.names().filter(|other| !known(other));
         let near = did_you_mean(name, others)?;
         let near = near.strip_prefix("did you mean `")?.strip_suffix("`?")?;
-        let warned = unread(near);
-        self.out.retain(|diagnostic| diagnostic.message != warned);
+        self.out.take_back(&unread(near));
         Some(format!("`{near}` is set; it must be called `{name}`"))
     }
 
@@ -254,6 +269,10 @@ impl Loader<'_> {
         message: impl Into<String>,
         help: Option<String>,
     ) -> Failed {
+        if self.out.is_full() {
+            self.out.push(Diagnostic::error(None, message));
+            return Failed;
+        }
         let text = context.text.get(reference.range.clone()).unwrap_or("");
         // A long message in the file is not underlined: its name is what counts.
         let length = match &reference.form {

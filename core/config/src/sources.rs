@@ -10,7 +10,7 @@ use crate::each::Items;
 use crate::items::Refused;
 use crate::loader::Loader;
 use crate::names::Names;
-use crate::{NodeId, SourceDecl};
+use crate::{NodeId, SourceDecl, limits};
 
 /// The sources found so far.
 #[derive(Default)]
@@ -35,6 +35,7 @@ impl Loader<'_> {
             match for_each.map(|for_each| self.items(entry.value, &for_each)) {
                 None => self.source(&entry, &Items::Outside, registry, names, &mut sources),
                 Some(Ok(None)) => self.source(&entry, &Items::Unset, registry, names, &mut sources),
+                Some(Ok(Some(items))) if self.is_too_much(&entry, items.len()) => {}
                 Some(Ok(Some(items))) => {
                     for item in &items {
                         self.source(&entry, &Items::Set(item), registry, names, &mut sources);
@@ -45,6 +46,22 @@ impl Loader<'_> {
         }
         self.at_least_one("source", &all, off);
         sources
+    }
+
+    /// Whether so many items make more of a source than may be; it has been said then.
+    fn is_too_much(&mut self, entry: &Entry, items: usize) -> bool {
+        let weight = |id| self.measures.get(id).map_or(1, |measure| measure.weight);
+        // The list stands in the source, and is no part of what each item makes.
+        let list = self.document.entry(entry.value, "for_each").map_or(0, |list| weight(list.value));
+        let one = weight(entry.value).saturating_sub(list).max(1);
+        let is_too_much = one.saturating_mul(items as u64) > limits::EACH;
+        if is_too_much {
+            let message =
+                format!("{items} items of {one} values each are more than {} together", limits::EACH);
+            let help = "divide the devices among several pipelines".to_owned();
+            self.out.push(Diagnostic::error(entry.span, message).help(help));
+        }
+        is_too_much
     }
 
     fn source(

@@ -68,10 +68,10 @@ impl Loader<'_> {
     /// `enabled: false`. What it leaves out is not looked at: a variable it names may be unset.
     pub(crate) fn is_off(&mut self, stage: NodeId) -> bool {
         let Some(entry) = self.document.entry(stage, "enabled").cloned() else { return false };
-        let before = self.out.len();
+        let before = self.out.mark();
         let value = self.resolve(entry.value, &Items::Unset, false);
         // Said again, once, when the stage as a whole is looked at.
-        self.out.truncate(before);
+        self.out.back_to(before);
         check(&self.document, value, &json!({ "type": "boolean" }), &[]).value == Value::Bool(false)
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use smiles_stage::{Severity, did_you_mean};
+use smiles_stage::did_you_mean;
 
 use crate::NodeId;
 use crate::check::checker::check;
@@ -15,6 +15,7 @@ use crate::document::{Entry, Kind, Node, Scalar};
 use crate::expression::{Form, Otherwise, parse, references};
 use crate::keys::{read, schema_of};
 use crate::loader::Loader;
+use crate::names::LONGEST;
 use crate::secret::is_secret_name;
 
 /// what the variables of this file mean
@@ -80,11 +81,15 @@ impl Loader<'_> {
     }
 
     fn undeclared(&mut self, used: &Use) {
+        let message = format!("`{}` is not declared in `variables:`", used.name);
+        if self.out.is_full_of_warnings() {
+            self.out.push(Diagnostic::warning(None, message));
+            return;
+        }
         let span = self.within(used.node, &used.text);
         let names = self.declarations.known.keys().map(String::as_str);
         let help = did_you_mean(&used.name, names).filter(|help| help.starts_with("did you"));
         let help = help.unwrap_or_else(|| format!("add `{}` to `variables:`", used.name));
-        let message = format!("`{}` is not declared in `variables:`", used.name);
         self.out.push(Diagnostic::warning(span, message).help(help));
     }
 
@@ -119,11 +124,15 @@ impl Loader<'_> {
     fn misspelt(&mut self, uses: &[Use]) {
         let plain = |name: &str| name.replace('_', "").to_ascii_uppercase();
         let is_near = |set: &str, known: &str| {
-            plain(set) == plain(known) || (known.len() > 5 && strsim::damerau_levenshtein(set, known) == 1)
+            // One letter more or less, or none: others need no closer look.
+            let one_off = known.len() > 5
+                && known.len().abs_diff(set.len()) <= 4
+                && known.len() <= LONGEST
+                && strsim::damerau_levenshtein(set, known) == 1;
+            one_off || plain(set) == plain(known)
         };
-        let ours = |name: &str| {
-            self.declarations.known.contains_key(name) || uses.iter().any(|used| used.name == name)
-        };
+        let used: BTreeSet<&str> = uses.iter().map(|used| used.name.as_str()).collect();
+        let ours = |name: &str| self.declarations.known.contains_key(name) || used.contains(name);
         let known: Vec<&str> = self
             .declarations
             .known
@@ -281,9 +290,4 @@ fn value_schema(variable: &Variable) -> Value {
         schema["enum"] = json!(variable.one_of);
     }
     schema
-}
-
-/// Whether the list has an error.
-pub(crate) fn any_error(list: &[Diagnostic]) -> bool {
-    list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }

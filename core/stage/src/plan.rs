@@ -128,6 +128,12 @@ pub trait WiredSink: Send + Sync {
         None
     }
 
+    /// The address it listens on, as `HOST:PORT` (a host with colons in brackets), by its option `listen`: two sinks of one
+    /// process that cannot both have it are found before anything runs. `None`: none, or any free port.
+    fn listens(&self) -> Option<String> {
+        None
+    }
+
     /// Migrates the target now, or says what would be done; opening does the same by itself. `None`: there is nothing
     /// that migrates.
     ///

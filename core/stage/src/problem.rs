@@ -104,17 +104,30 @@ impl Problem {
     }
 }
 
+/// Longer words are nobody's slip, and comparing two takes the product of their lengths.
+const LONGEST_WORD: usize = 128;
+/// More names than this are no help.
+const MOST_NAMED: usize = 40;
+
 /// A sentence that names the closest of `known`, or all of them; `None` where nothing is known.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     let closest = known
         .iter()
+        .filter(|name| {
+            let (short, long) = (word.len().min(name.len()), word.len().max(name.len()));
+            long <= LONGEST_WORD && long - short <= 1 + long / 4
+        })
         .map(|name| (strsim::damerau_levenshtein(word, name), name))
         .filter(|(distance, name)| *distance <= 1 + word.len().max(name.len()) / 4)
         .min_by_key(|(distance, _)| *distance);
     match closest {
         Some((_, name)) => Some(format!("did you mean `{name}`?")),
         None if known.is_empty() => None,
+        None if known.len() > MOST_NAMED => {
+            let (named, more) = (&known[..MOST_NAMED], known.len() - MOST_NAMED);
+            Some(format!("known here: {} and {more} more", named.join(", ")))
+        }
         None => Some(format!("known here: {}", known.join(", "))),
     }
 }

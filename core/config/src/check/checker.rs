@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use crate::NodeId;
@@ -12,6 +14,9 @@ use crate::document::{Document, Kind, Span};
 
 /// References between definitions deeper than this are a schema that never ends.
 pub(super) const MAX_DEPTH: usize = 200;
+
+/// Looking for what an unknown key may mean takes time; a file with more of them than this is another kind of file.
+pub(super) const SUGGESTIONS: usize = 1_000;
 
 /// A node's value by its schema, and what is wrong with it.
 #[derive(Debug, Default)]
@@ -54,9 +59,18 @@ pub(crate) struct Check<'a> {
     /// Keys that are known at the top beside the schema's own, for "did you mean".
     pub(super) also: &'a [&'a str],
     pub(super) top: NodeId,
+    /// How often it was looked for what an unknown key may mean.
+    suggestions: Cell<usize>,
 }
 
 impl Check<'_> {
+    /// Whether to look for what an unknown key may mean.
+    pub(super) fn may_suggest(&self) -> bool {
+        let count = self.suggestions.get();
+        self.suggestions.set(count + 1);
+        count < SUGGESTIONS
+    }
+
     pub(super) fn node(&self, node: NodeId, schema: &Value, depth: usize) -> Typed {
         if depth > MAX_DEPTH || matches!(self.document.kind(node), Kind::Broken) {
             return Typed { value: Value::Null, ..Typed::default() };
@@ -119,10 +133,10 @@ impl Check<'_> {
 
 /// Types a node of another document by a part of the schema `root`.
 pub(super) fn check_as_part(document: &Document, node: NodeId, part: &Value, root: &Value) -> Typed {
-    Check { document, root, also: &[], top: node }.node(node, part, 0)
+    Check { document, root, also: &[], top: node, suggestions: Cell::new(0) }.node(node, part, 0)
 }
 
 /// Types `node` by `schema`; `also` are keys taken out before.
 pub(crate) fn check(document: &Document, node: NodeId, schema: &Value, also: &[&str]) -> Typed {
-    Check { document, root: schema, also, top: node }.node(node, schema, 0)
+    Check { document, root: schema, also, top: node, suggestions: Cell::new(0) }.node(node, schema, 0)
 }

@@ -1,10 +1,12 @@
 //! Maps and lists: which keys, how many, of what.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 use smiles_stage::did_you_mean;
 
 use crate::NodeId;
-use crate::check::checker::{Check, Fault, Typed};
+use crate::check::checker::{Check, Fault, SUGGESTIONS, Typed};
 use crate::check::describe::{allowed_values, one_of, types};
 use crate::check::pattern::compiled;
 use crate::document::Entry;
@@ -36,8 +38,9 @@ impl Check<'_> {
         }
         faults.extend(self.count(node, items.len(), schema, ("minItems", "maxItems"), "item"));
         if schema.get("uniqueItems").and_then(Value::as_bool) == Some(true) {
-            for (index, item) in items.iter().enumerate() {
-                if values[..index].contains(&values[index]) {
+            let mut seen = Seen::default();
+            for (item, value) in items.iter().zip(&values) {
+                if !seen.is_new(value) {
                     faults.push(self.fault(*item, 1, format!("{} is in this list twice", self.found(*item))));
                 }
             }
@@ -115,9 +118,10 @@ impl Check<'_> {
         let instead = schema.get("x-instead").and_then(|map| map.get(&entry.key)).and_then(Value::as_str);
         let also = if node == self.top { self.also } else { &[] };
         let names = known.iter().map(String::as_str).chain(also.iter().copied());
+        let suggestion = || if self.may_suggest() { did_you_mean(&entry.key, names) } else { None };
         Fault {
             span: Some(entry.span),
-            help: instead.map(str::to_owned).or_else(|| did_you_mean(&entry.key, names)),
+            help: instead.map(str::to_owned).or_else(suggestion),
             ..self.fault(NodeId::NOWHERE, WRONG_KEY, format!("unknown key `{}`", entry.key))
         }
     }
@@ -135,7 +139,7 @@ impl Check<'_> {
             schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let absent = required.filter(|name| !entries.iter().any(|entry| entry.key == *name));
         let meant = |name: &str| {
-            strangers.iter().any(|stranger| {
+            strangers.iter().take(SUGGESTIONS).any(|stranger| {
                 let renamed =
                     schema.get("x-renamed").and_then(|map| map.get(*stranger)).and_then(Value::as_str);
                 renamed == Some(name)
@@ -169,6 +173,24 @@ impl Check<'_> {
             _ => return None,
         };
         Some(self.fault(node, 1, message))
+    }
+}
+
+/// The values of a list so far.
+#[derive(Default)]
+struct Seen<'v> {
+    scalars: HashSet<String>,
+    others: Vec<&'v Value>,
+}
+
+impl<'v> Seen<'v> {
+    fn is_new(&mut self, value: &'v Value) -> bool {
+        if !value.is_array() && !value.is_object() {
+            return self.scalars.insert(value.to_string());
+        }
+        let is_new = !self.others.contains(&value);
+        self.others.push(value);
+        is_new
     }
 }
 

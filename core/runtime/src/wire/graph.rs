@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
-use smiles_config::StageDecl;
+use smiles_config::{NodeId, StageDecl};
 use smiles_stage::Delivery;
 
 use crate::wire::wired::Wired;
@@ -66,6 +66,14 @@ impl Wired {
             ..summary(Role::Sink, &decl.stage, &self.schema)
         });
         sources.chain(transforms).chain(sinks).collect()
+    }
+
+    /// The sinks that listen for clients: their nodes in the file, their names and addresses.
+    pub fn listeners(&self) -> impl Iterator<Item = (NodeId, &str, String)> {
+        let sinks = self.pipeline.sinks.iter().zip(&self.sinks);
+        sinks.filter_map(|(decl, node)| {
+            Some((decl.stage.node, decl.stage.name.as_str(), node.sink.listens()?))
+        })
     }
 
     /// The pipeline as a Mermaid flowchart.

@@ -167,6 +167,12 @@ impl ApiPlan {
 
 #[async_trait]
 impl WiredSink for ApiPlan {
+    fn listens(&self) -> Option<String> {
+        let Address { host, port } = &self.address;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        (*port != 0).then(|| format!("{host}:{port}"))
+    }
+
     async fn open(
         &self,
         context: OpenContext,

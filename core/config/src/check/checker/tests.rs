@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::check;
+use crate::complaints::Complaints;
 use crate::compose::compose;
 use crate::document::{Document, FileId, Source};
 
@@ -12,9 +13,9 @@ fn typed(text: &str, schema: &Value) -> (Value, Vec<String>) {
     let source =
         Source { path: String::new(), shown: String::new(), text: text.to_owned(), masked: Vec::new() };
     document.sources.push(source);
-    let mut out = Vec::new();
-    let root = compose(&mut document, FileId(0), &mut out).unwrap();
-    assert!(out.is_empty(), "{text}: {out:?}");
+    let mut out = Complaints::default();
+    let root = compose(&mut document, FileId(0), text, &mut out).unwrap();
+    assert!(!out.has_error(), "{text}: {:?}", out.into_parts());
     let typed = check(&document, root, schema, &[]);
     (typed.value, typed.faults.into_iter().map(|fault| fault.message).collect())
 }
