@@ -74,7 +74,10 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
         if stop.is_cancelled() {
             return Err(anyhow!("stopped; the same command continues where this one ended").into());
         }
-        Ok(())
+        match report.left_out() {
+            0 => Ok(()),
+            rows => Err(anyhow!("{rows} rows were left out").into()),
+        }
     })
 }
 

@@ -143,25 +143,31 @@ mod tests {
     /// A terminal that can be stopped.
     #[derive(Clone, Default)]
     struct Terminal {
-        shown: Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>,
+        shown: Arc<(Mutex<Shown>, Condvar)>,
+    }
+
+    #[derive(Default)]
+    struct Shown {
+        stopped: bool,
+        bytes: Vec<u8>,
     }
 
     impl Terminal {
         fn stop(&self, stopped: bool) {
-            self.shown.0.lock().unwrap().0 = stopped;
+            self.shown.0.lock().unwrap().stopped = stopped;
             self.shown.1.notify_all();
         }
 
         fn text(&self) -> String {
-            String::from_utf8(self.shown.0.lock().unwrap().1.clone()).unwrap()
+            String::from_utf8(self.shown.0.lock().unwrap().bytes.clone()).unwrap()
         }
     }
 
     impl Write for Terminal {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let shown = self.shown.0.lock().unwrap();
-            let mut shown = self.shown.1.wait_while(shown, |shown| shown.0).unwrap();
-            shown.1.extend_from_slice(bytes);
+            let mut shown = self.shown.1.wait_while(shown, |shown| shown.stopped).unwrap();
+            shown.bytes.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 

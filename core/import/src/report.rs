@@ -23,6 +23,8 @@ pub(crate) struct Taken {
     pub(crate) not_heard: u64,
     /// Rows that the target refuses for good, and why.
     pub(crate) refused: Vec<String>,
+    /// Rows that the target took and did not keep.
+    pub(crate) swallowed: u64,
 }
 
 /// What became of all tables; `Display` is for people, several lines.
@@ -43,6 +45,11 @@ impl Report {
 
     pub(crate) fn clock(&mut self) -> &mut Clock {
         &mut self.clock
+    }
+
+    /// Rows that were read and are not in the target, although nothing is wrong with their like.
+    pub fn left_out(&self) -> u64 {
+        self.tables.iter().map(|(_, taken)| taken.refused.len() as u64 + taken.swallowed).sum()
     }
 
     pub(crate) fn add(&mut self, table: &str, taken: Taken) {
@@ -72,6 +79,13 @@ impl fmt::Display for Report {
                 for reason in taken.refused.iter().take(NAMED) {
                     writeln!(f, "      {reason}")?;
                 }
+            }
+            if taken.swallowed > 0 {
+                writeln!(
+                    f,
+                    "    {} not kept: a trigger or rule of the database leaves them out",
+                    taken.swallowed
+                )?;
             }
         }
         let Clock { naive, twice, skipped } = self.clock;

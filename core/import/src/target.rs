@@ -156,6 +156,11 @@ impl Target {
         Ok((number, mark.map(|mark| RunId(mark.target.0).to_string())))
     }
 
+    /// Rows that the target took and did not keep.
+    pub(crate) fn swallowed(&self) -> u64 {
+        self.sink.swallowed().iter().map(|(_, rows)| rows).sum()
+    }
+
     /// Writes a piece that ends with the row of this number. Rows that the target refuses are named: they are left out
     /// where that is wanted (`skip`), else nothing is written.
     pub(crate) async fn write(

@@ -164,6 +164,7 @@ impl Import<'_> {
             }
         }
         (self.progress)(Progress::Ended);
+        taken.swallowed = target.map_or(0, |target| target.swallowed());
         Ok(taken)
     }
 

@@ -136,6 +136,12 @@ pub trait Sink: Send {
     /// The target could not be asked.
     async fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, StageError>;
 
+    /// Rows that its target took and did not keep since the sink was opened (a trigger left them out), as far as the target
+    /// says how many it kept: of which table, and how many.
+    fn swallowed(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+
     /// What it can do for an operator beside taking batches, if it can.
     fn upkeep(&mut self) -> Option<&mut dyn Upkeep> {
         None

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use smiles_plugin_abi::{ABI_MINOR, LOG_DEBUG, LOG_ERROR, LOG_INFO, LOG_WARN, SmilesHost, SmilesStr};
 use smiles_stage::{Clock, prometheus::Counter};
 
+use crate::last_words::{self, CallMark};
+
 /// More than any batch has; a plugin that names rows without end must not eat the memory.
 const MAX_NAMED: usize = 100_000;
 /// Longer than any sentence.
@@ -117,9 +119,11 @@ impl Context {
         }
     }
 
-    /// Before a call: nothing is left of the one before.
-    pub(crate) fn begin(&self, rows_time: Option<i64>, memory: Option<ApplyState>) {
+    /// Before a call: nothing is left of the one before. It lasts until the mark is dropped.
+    pub(crate) fn begin(&self, call: &str, rows_time: Option<i64>, memory: Option<ApplyState>) -> CallMark {
         *self.call() = Call { rows_time, memory, ..Call::default() };
+        let Self { plugin, stage, .. } = self;
+        last_words::begin(one_line(&format!("plugin `{plugin}`, stage `{stage}`, in `{call}`")))
     }
 
     /// After a call: the rows it named.
@@ -179,7 +183,16 @@ unsafe fn text(text: SmilesStr) -> String {
     // SAFETY: the caller's promise.
     let bytes = unsafe { text.bytes() };
     let bytes = bytes.get(..MAX_TEXT).unwrap_or(bytes);
-    String::from_utf8_lossy(bytes).into_owned()
+    one_line(&String::from_utf8_lossy(bytes))
+}
+
+/// A plugin's text with its line breaks and other control characters spelled out: none of it may look like a line of ours.
+pub(crate) fn one_line(text: &str) -> String {
+    let spelled = |character: char| match character {
+        control if control.is_control() => control.escape_default().to_string(),
+        other => other.to_string(),
+    };
+    text.chars().map(spelled).collect()
 }
 
 unsafe extern "C" fn log(ctx: *mut c_void, level: u32, message: SmilesStr) {
@@ -269,6 +282,13 @@ mod tests {
     use smiles_testkit::ManualClock;
 
     use super::*;
+
+    #[test]
+    fn a_text_of_a_plugin_stays_one_line() {
+        let forged = "fine\n2026-06-21 ERROR the store is gone\r\x1b[2K\u{85}\tä";
+        let expected = "fine\\n2026-06-21 ERROR the store is gone\\r\\u{1b}[2K\\u{85}\\tä";
+        assert_eq!(one_line(forged), expected);
+    }
 
     #[test]
     fn the_services_outlive_everything_else() {

@@ -118,6 +118,8 @@ impl Role {
 pub(crate) struct Examined {
     pub(crate) metadata: Metadata,
     pub(crate) sha256: String,
+    /// What has this sum.
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// The metadata of a plugin, read from the file alone.
@@ -141,7 +143,7 @@ pub(crate) fn examine(path: &Path, expected: Option<&str>) -> Result<Examined, R
         return Err(Refusal { of_sum: true, ..refuse(reason) });
     }
     let metadata = declared(&bytes).map_err(refuse)?;
-    Ok(Examined { metadata, sha256 })
+    Ok(Examined { metadata, sha256, bytes })
 }
 
 /// That it is a file which nobody but its owner (and the owner's group) can change.

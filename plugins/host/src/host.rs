@@ -87,11 +87,12 @@ impl PluginHost {
     /// # Errors
     /// It cannot be used, or it adds a type that another plugin has added.
     pub fn adopt(&self, file: &PluginFile, mut registry: Registry) -> Result<(Registry, Replaced), Refusal> {
-        let (Examined { metadata, sha256 }, answers) = self.ask(file)?;
+        let (Examined { metadata, sha256, .. }, answers) = self.ask(file)?;
         let plugin = Arc::new(Plugin {
             path: real(&file.path),
             metadata,
             sha256,
+            pinned: file.sha256.is_some(),
             limit: file.timeout.unwrap_or(LIMIT),
             prober: self.prober.clone(),
         });
@@ -131,7 +132,8 @@ impl PluginHost {
         if is_outdated(&path, &examined.sha256) {
             return Err(refusal(file, outdated()));
         }
-        let question = Question { path, metadata: examined.metadata.clone(), plan: None };
+        let question =
+            Question { path, metadata: examined.metadata.clone(), pinned: file.sha256.clone(), plan: None };
         match self.prober.ask(&question) {
             Ok(Answer::Stages(stages)) if stages.len() == examined.metadata.stages.len() => {
                 Ok((examined, stages))

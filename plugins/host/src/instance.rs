@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::context::{ApplyState, Context, StateRequest};
 use crate::instance_handle::{CallError, Cancel, InstanceHandle};
+use crate::last_words::THREAD;
 
 /// How long dropping an instance waits for its `close`.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -57,7 +58,7 @@ impl Instance {
         let (jobs, inbox) = channel::<Job>();
         let (end, ended) = channel();
         let open_jobs = Arc::new(AtomicUsize::new(0));
-        let name = format!("plugin {}", context.stage);
+        let name = format!("{THREAD}{}", context.stage);
         let started = thread::Builder::new().name(name).spawn(move || {
             let mut handle = None;
             for job in inbox {
@@ -198,7 +199,7 @@ impl Instance {
         self.context.cancelled.store(true, Ordering::Relaxed);
         let cancel = Arc::clone(&self.cancel);
         // Without a thread for it the call is not cancelled, only left behind.
-        drop(thread::Builder::new().name("plugin cancel".to_owned()).spawn(move || cancel.ask()));
+        drop(thread::Builder::new().name(format!("{THREAD}cancel")).spawn(move || cancel.ask()));
         let Context { plugin, stage, .. } = self.context.as_ref();
         let limit = smiles_stage::option::Period(self.limit);
         StageError::retry(format!(

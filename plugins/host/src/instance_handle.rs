@@ -16,7 +16,7 @@ use smiles_plugin_abi::{
 };
 use smiles_stage::{Action, Position, Rejection, RunId, Seq, StageError, TIME, TargetId, Watermark};
 
-use crate::context::{ApplyState, Context, Reject};
+use crate::context::{ApplyState, Context, Reject, one_line};
 use crate::{rows, schema};
 
 /// The error of a call.
@@ -96,7 +96,7 @@ impl InstanceHandle {
         let host = context.table();
         let (mut this, mut error) = (std::ptr::null_mut(), SmilesError::empty());
         let (pipeline, name) = (SmilesStr::lend(&context.pipeline), SmilesStr::lend(&context.stage));
-        context.begin(None, None);
+        let _call = context.begin("open", None, None);
         // SAFETY: the texts are valid during the call, the table for ever.
         let status =
             unsafe { open(host, pipeline, name, SmilesStr::lend(options), &raw mut this, &raw mut error) };
@@ -126,7 +126,7 @@ impl InstanceHandle {
         let given = exported.as_ref().map_or(std::ptr::null(), std::ptr::from_ref).cast::<ArrowSchema>();
         let (mut filled, mut error) = (ArrowSchema::empty(), SmilesError::empty());
         let into = if output.is_some() { &raw mut filled } else { std::ptr::null_mut() };
-        self.context.begin(None, None);
+        let _call = self.context.begin("bind", None, None);
         // SAFETY: `given` is valid during the call, `into` is ours.
         let status = unsafe { bind(self.this, given, into, &raw mut error) };
         if let Err(failed) = self.outcome("bind", status, &error) {
@@ -151,7 +151,7 @@ impl InstanceHandle {
             return Err(failed);
         }
         let (mut filled, mut error) = (ArrowArray::empty(), SmilesError::empty());
-        self.context.begin(None, None);
+        let _call = self.context.begin("next", None, None);
         // SAFETY: `filled` and `error` are ours.
         let status = unsafe { next(self.this, millis(limit), &raw mut filled, &raw mut error) };
         let faults = self.context.faults();
@@ -188,7 +188,7 @@ impl InstanceHandle {
     pub(crate) fn commit(&mut self, position: Position) -> Result<(), CallError> {
         let Some(commit) = self.stage.commit else { return Ok(()) };
         let (position, mut error) = (raw(position), SmilesError::empty());
-        self.context.begin(None, None);
+        let _call = self.context.begin("commit", None, None);
         // SAFETY: borrowed during the call.
         let status = unsafe { commit(self.this, &raw const position, &raw mut error) };
         self.outcome("commit", status, &error)
@@ -208,7 +208,7 @@ impl InstanceHandle {
     ) -> Result<RecordBatch, CallError> {
         let apply = slot(self.stage.apply, "apply")?;
         let (mut filled, mut error) = (ArrowArray::empty(), SmilesError::empty());
-        self.context.begin(latest(batch), Some(state));
+        let _call = self.context.begin("apply", latest(batch), Some(state));
         // SAFETY: the plugin takes `given`, or leaves it to us; `filled` and `error` are ours.
         let status = unsafe { apply(self.this, raw_array(&mut given), &raw mut filled, &raw mut error) };
         self.written = vec![Position { run: RunId([0; 16]), seq: Seq::ZERO }];
@@ -230,7 +230,7 @@ impl InstanceHandle {
         let write = slot(self.stage.write, "write")?;
         let (at, mut error) = (raw(position), SmilesError::empty());
         self.written.push(position);
-        self.context.begin(None, None);
+        let _call = self.context.begin("write", None, None);
         // SAFETY: the plugin takes `given`, or leaves it to us; `at` is borrowed during the call.
         let status = unsafe { write(self.this, raw_array(&mut given), &raw const at, &raw mut error) };
         self.outcome("write", status, &error).inspect_err(|_| self.written.clear())
@@ -240,7 +240,7 @@ impl InstanceHandle {
     pub(crate) fn flush(&mut self, limit: Duration) -> Result<Option<Position>, CallError> {
         let flush = slot(self.stage.flush, "flush")?;
         let (mut durable, mut error) = (SmilesPosition::default(), SmilesError::empty());
-        self.context.begin(None, None);
+        let _call = self.context.begin("flush", None, None);
         // SAFETY: `durable` and `error` are ours.
         let status = unsafe { flush(self.this, millis(limit), &raw mut durable, &raw mut error) };
         let outcome = self.outcome("flush", status, &error);
@@ -254,7 +254,7 @@ impl InstanceHandle {
     pub(crate) fn watermark(&mut self, run: RunId) -> Result<Option<Watermark>, CallError> {
         let Some(watermark) = self.stage.watermark else { return Ok(None) };
         let (mut said, mut error) = (SmilesWatermark::default(), SmilesError::empty());
-        self.context.begin(None, None);
+        let _call = self.context.begin("watermark", None, None);
         // SAFETY: 16 bytes borrowed during the call; `said` and `error` are ours.
         let status = unsafe { watermark(self.this, run.0.as_ptr(), &raw mut said, &raw mut error) };
         self.written.clear();
@@ -267,7 +267,7 @@ impl InstanceHandle {
         let Some(forget) = self.stage.forget else { return Ok(()) };
         let bytes: Vec<u8> = runs.iter().flat_map(|run| run.0).collect();
         let mut error = SmilesError::empty();
-        self.context.begin(None, None);
+        let _call = self.context.begin("forget", None, None);
         // SAFETY: `runs.len()` times 16 bytes, borrowed during the call.
         let status = unsafe { forget(self.this, bytes.as_ptr(), runs.len(), &raw mut error) };
         self.outcome("forget", status, &error)
@@ -282,6 +282,7 @@ impl InstanceHandle {
     pub(crate) fn close(&mut self) {
         self.cancel.set(None);
         if let Some(close) = self.stage.close {
+            let _call = self.context.begin("close", None, None);
             // SAFETY: `this` is the instance, or null once it is closed.
             unsafe { close(&raw mut self.this) };
         }
@@ -319,7 +320,7 @@ impl InstanceHandle {
         if status == STATUS_OK {
             return Ok(());
         }
-        let said = error.said();
+        let said = one_line(&error.said());
         let cause = match (said.is_empty(), error.code) {
             (true, code) => format!("it returned status {status}, code {code}, and no message"),
             (false, 0) => said,

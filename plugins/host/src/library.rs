@@ -10,7 +10,8 @@ use smiles_plugin_abi::{
     ABI_MINOR, ENTRY, Entry, ROLE_SINK, ROLE_SOURCE, ROLE_TRANSFORM, SmilesPlugin, SmilesStage, read_sized,
 };
 
-use crate::file::{Metadata, Role, StageMeta};
+use crate::file::{Examined, Metadata, Role, StageMeta};
+use crate::sealed::sealed;
 
 /// Never unloaded: thread-local destructors of Rust and the runtime of Go do not survive it.
 #[cfg(target_os = "linux")]
@@ -50,15 +51,22 @@ pub(crate) fn is_outdated(path: &Path, sha256: &str) -> bool {
 }
 
 impl Library {
-    /// Loads it, or finds it loaded. Runs its code.
-    pub(crate) fn resident(path: &Path, sha256: &str, metadata: &Metadata) -> Result<Arc<Self>, String> {
+    /// Loads it, or finds it loaded. Runs its code. `pinned`: just what was examined, whatever stands at the path by now.
+    pub(crate) fn resident(path: &Path, examined: &Examined, pinned: bool) -> Result<Arc<Self>, String> {
+        let Examined { metadata, sha256, .. } = examined;
         let mut known = loaded().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((sum, library)) = known.get(path) {
             return if sum == sha256 { Ok(Arc::clone(library)) } else { Err(outdated()) };
         }
-        let library = Arc::new(Self::load(path, metadata)?);
+        let library = if pinned { Self::pinned(examined) } else { Self::load(path, metadata) };
+        let library = Arc::new(library?);
         known.insert(path.to_owned(), (sha256.to_owned(), Arc::clone(&library)));
         Ok(library)
+    }
+
+    /// Loads a copy of what was examined. Runs its code.
+    pub(crate) fn pinned(examined: &Examined) -> Result<Self, String> {
+        Self::load(&sealed(&examined.bytes)?, &examined.metadata)
     }
 
     /// Loads it. Runs its code.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smiles_plugin_abi::{ArrowSchema, STREAMED, SmilesError, SmilesStage, SmilesStr};
 
-use crate::file::Metadata;
+use crate::file::{Metadata, examine};
 use crate::instance::in_place;
 use crate::library::Library;
 use crate::schema;
@@ -36,6 +36,8 @@ pub struct Prober {
 pub(crate) struct Question {
     pub(crate) path: PathBuf,
     pub(crate) metadata: Metadata,
+    /// The sum that the pipeline names: nothing else may run.
+    pub(crate) pinned: Option<String>,
     /// `None`: what is there at all?
     pub(crate) plan: Option<PlanQuestion>,
 }
@@ -178,7 +180,10 @@ pub fn answer_probe() -> std::io::Result<()> {
 }
 
 fn answer(question: &Question) -> Result<Answer, String> {
-    let library = Library::load(&question.path, &question.metadata)?;
+    let library = match &question.pinned {
+        Some(sum) => Library::pinned(&examine(&question.path, Some(sum)).map_err(|refusal| refusal.reason)?)?,
+        None => Library::load(&question.path, &question.metadata)?,
+    };
     match &question.plan {
         None => {
             let stages = (0..question.metadata.stages.len()).filter_map(|index| library.table(index));

@@ -15,6 +15,7 @@ use crate::instance::{Instance, Readiness};
 use crate::instance_handle::{CallError, Cancel, InstanceHandle};
 use crate::library::{Library, StageTable};
 use crate::probe::{Answer, PlanQuestion, Prober, Question, StageAnswer};
+use crate::process_state::ProcessState;
 
 /// How long one call may take, unless the pipeline says otherwise.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -24,6 +25,8 @@ pub(crate) struct Plugin {
     pub(crate) path: PathBuf,
     pub(crate) metadata: Metadata,
     pub(crate) sha256: String,
+    /// Whether the pipeline names that sum.
+    pub(crate) pinned: bool,
     pub(crate) limit: Duration,
     pub(crate) prober: Prober,
 }
@@ -51,7 +54,8 @@ impl StageType {
         let plan =
             PlanQuestion { stage: self.index, options: options.clone(), input: input.cloned(), wants_output };
         let Plugin { path, metadata, prober, .. } = self.plugin.as_ref();
-        let question = Question { path: path.clone(), metadata: metadata.clone(), plan: Some(plan) };
+        let pinned = self.plugin.pinned.then(|| self.plugin.sha256.clone());
+        let question = Question { path: path.clone(), metadata: metadata.clone(), pinned, plan: Some(plan) };
         let name = &metadata.name;
         match prober.ask(&question) {
             Ok(Answer::Planned(output)) => Ok(output),
@@ -86,10 +90,10 @@ impl StageType {
 
     /// Its table, once the library is loaded here.
     pub(crate) fn load(&self) -> Result<StageTable, StageError> {
-        let Plugin { path, sha256, metadata, .. } = self.plugin.as_ref();
+        let Plugin { path, sha256, metadata, pinned, .. } = self.plugin.as_ref();
         let refused = |reason: String| StageError::halt(format!("plugin `{}`: {reason}", metadata.name));
         let now = examine(path, Some(sha256)).map_err(|refusal| refused(refusal.reason))?;
-        let library = Library::resident(path, &now.sha256, metadata).map_err(refused)?;
+        let library = Library::resident(path, &now, *pinned).map_err(refused)?;
         library.table(self.index).ok_or_else(|| refused("it has no such stage".to_owned()))
     }
 }
@@ -211,10 +215,15 @@ impl Slot {
         let (stage, options, context) = (stage.clone(), options.clone(), Arc::clone(context));
         let (input, output) = (input.clone(), output.clone());
         let job = move |handle: &mut Option<InstanceHandle>| {
-            let table = stage.load().map_err(CallError::of)?;
-            let mut opened = InstanceHandle::open(table.0, context, cancel, &options)?;
-            opened.bind(input.as_ref(), output.as_ref())?;
-            *handle = Some(opened);
+            let (before, of) = (ProcessState::now(), Arc::clone(&context));
+            let opened = (|| {
+                let table = stage.load().map_err(CallError::of)?;
+                let mut opened = InstanceHandle::open(table.0, context, cancel, &options)?;
+                opened.bind(input.as_ref(), output.as_ref())?;
+                Ok(opened)
+            })();
+            before.put_back(&of.plugin, &of.stage);
+            *handle = Some(opened?);
             Ok(())
         };
         Ok((instance, job))

@@ -8,7 +8,7 @@ use futures::{SinkExt, Stream, StreamExt, stream};
 use jiff::Timestamp;
 use postgres_types::{ToSql, Type};
 use smiles_stage::{Batch, RunId, Seq, StageError};
-use smiles_store::{Part, Rejected};
+use smiles_store::{Part, Rejected, Swallowed};
 use smiles_tables::{Bundle, RowAddress, TablePlan};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, CopyInSink};
@@ -18,6 +18,7 @@ use crate::catalog::SchemaGuard;
 use crate::catalog_query::CatalogQuery;
 use crate::encode::{ArrayParameter, Rows};
 use crate::error::stage_error;
+use crate::kept;
 use crate::load::{self, Load, LoadStep, NoFit};
 use crate::watermark;
 use crate::watermark::TransactionStart;
@@ -39,7 +40,8 @@ pub(crate) struct Write<'a> {
 }
 
 pub(crate) enum Outcome {
-    Stored,
+    /// All of it, but for what the server left out.
+    Stored(Swallowed),
     /// Some value fits no column of its type.
     RowUnfit,
     /// The server refused a row, and said not which.
@@ -70,8 +72,8 @@ impl Write<'_> {
             std::panic::resume_unwind(panic);
         }
         match sent {
-            Ok(()) => match self.client.batch_execute("COMMIT").await {
-                Ok(()) => Ok(Outcome::Stored),
+            Ok(swallowed) => match self.client.batch_execute("COMMIT").await {
+                Ok(()) => Ok(Outcome::Stored(swallowed)),
                 Err(error) => self.refused(None, error).await,
             },
             Err(Refusal::Unfit) => {
@@ -160,21 +162,26 @@ impl Write<'_> {
     }
 
     /// Writes the rows of these places into every table.
-    pub(crate) async fn chosen(&self, parts: &[Part<'_>], places: &[RowAddress]) -> Result<(), Refusal> {
+    pub(crate) async fn chosen(
+        &self,
+        parts: &[Part<'_>],
+        places: &[RowAddress],
+    ) -> Result<Swallowed, Refusal> {
         self.send(stream::iter(load::chosen(parts, self.statements, places, (self.late, self.latest)))).await
     }
 
-    /// Sends everything, table by table.
-    async fn send(&self, steps: impl Stream<Item = Result<LoadStep, NoFit>>) -> Result<(), Refusal> {
+    /// Sends everything, table by table; says what of it the server left out.
+    async fn send(&self, steps: impl Stream<Item = Result<LoadStep, NoFit>>) -> Result<Swallowed, Refusal> {
+        let mut swallowed = Swallowed::default();
         let mut steps = std::pin::pin!(steps);
         let mut copy: Option<Copy> = None;
         while let Some(step) = steps.next().await {
             // Dropping a COPY undoes it; the transaction is rolled back.
-            let LoadStep { table: index, load } = step?;
+            let LoadStep { table: index, rows, load } = step?;
             if copy.as_ref().is_some_and(|copy| copy.table != index)
                 && let Some(whole) = copy.take()
             {
-                self.finish(whole).await?;
+                self.finish(whole, &mut swallowed).await?;
             }
             let Some((table, statement)) = self.table(index) else { continue };
             let refused = |error| Refusal::Server { table: table.name.to_owned(), error };
@@ -185,46 +192,51 @@ impl Write<'_> {
                         none => {
                             let unready = |error| Refusal::Unready { table: table.name.to_owned(), error };
                             let sink = self.client.copy_in(&statement.sql).await.map_err(unready)?;
-                            none.insert(Copy { table: index, sink: Box::pin(sink) })
+                            none.insert(Copy { table: index, rows: 0, sink: Box::pin(sink) })
                         }
                     };
+                    copy.rows += rows;
                     copy.sink.feed(bytes).await.map_err(refused)?;
                 }
                 Load::Arrays(arrays) => {
-                    let sql = statement.by_arrays(table, self.late).unwrap_or_default();
-                    let latest =
-                        smiles_store::latest(table).map(|_| self.latest.map(|latest| latest.to_string()));
-                    self.insert(sql, &arrays, latest.as_ref()).await.map_err(refused)?;
+                    let left_out = self.insert((table, statement), &arrays, rows).await.map_err(refused)?;
+                    swallowed.add(&table.name, left_out);
                 }
             }
         }
-        match copy {
-            Some(whole) => self.finish(whole).await,
-            None => Ok(()),
+        if let Some(whole) = copy {
+            self.finish(whole, &mut swallowed).await?;
         }
+        Ok(swallowed)
     }
 
-    async fn finish(&self, mut copy: Copy) -> Result<(), Refusal> {
-        copy.sink.as_mut().finish().await.map(drop).map_err(|error| {
-            let table = self.table(copy.table).map(|(table, _)| table.name.to_owned());
-            Refusal::Server { table: table.unwrap_or_default(), error }
-        })
+    async fn finish(&self, mut copy: Copy, swallowed: &mut Swallowed) -> Result<(), Refusal> {
+        let Some((table, _)) = self.table(copy.table) else { return Ok(()) };
+        let refused = |error| Refusal::Server { table: table.name.to_owned(), error };
+        let kept = copy.sink.as_mut().finish().await.map_err(refused)?;
+        let left_out = kept::of_copy(self.client, table, copy.rows, kept).await.map_err(refused)?;
+        swallowed.add(&table.name, left_out);
+        Ok(())
     }
 
+    /// How many of the rows the server left out.
     async fn insert(
         &self,
-        sql: &str,
+        (table, statement): (&TablePlan, &Statement),
         arrays: &[(ArrayParameter, Type)],
-        latest: Option<&Option<String>>,
-    ) -> Result<(), tokio_postgres::Error> {
+        rows: u64,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let sql = statement.by_arrays(table, self.late).unwrap_or_default();
+        let latest = smiles_store::latest(table).map(|_| self.latest.map(|latest| latest.to_string()));
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
             arrays.iter().map(|(array, of)| (array as &(dyn ToSql + Sync), of.clone())).collect();
-        parameters.extend(latest.map(|latest| (latest as &(dyn ToSql + Sync), Type::TEXT)));
-        self.client.execute_typed(sql, &parameters).await.map(drop)
+        parameters.extend(latest.as_ref().map(|latest| (latest as &(dyn ToSql + Sync), Type::TEXT)));
+        let kept = self.client.execute_typed(sql, &parameters).await?;
+        kept::of_arrays(self.client, (table, statement, self.late), arrays, rows, kept).await
     }
 
     /// Names every row with a value that fits no column of its type.
-    pub(crate) fn unfit(&self, parts: &[Part<'_>]) -> Result<(), StageError> {
+    pub(crate) fn unfit(&self, parts: &[Part<'_>]) -> StageError {
         let (mut rejected, mut bytes) = (Rejected::default(), Vec::new());
         for (part, statement) in parts.iter().zip(self.statements.iter()) {
             for piece in &part.pieces {
@@ -239,8 +251,8 @@ impl Write<'_> {
                 }
             }
         }
-        rejected.finish()?;
-        Err(StageError::retry("a value did not fit and then did: please report this"))
+        let none = || StageError::retry("a value did not fit and then did: please report this");
+        rejected.finish().err().unwrap_or_else(none)
     }
 }
 
@@ -269,5 +281,7 @@ pub(crate) fn about_rows(error: &tokio_postgres::Error) -> Option<(ErrorKind, &D
 /// A COPY under way.
 struct Copy {
     table: usize,
+    /// How many were sent.
+    rows: u64,
     sink: Pin<Box<CopyInSink<Bytes>>>,
 }

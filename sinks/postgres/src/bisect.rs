@@ -1,7 +1,7 @@
 //! The slow way to write: finds every row that the server refuses, by halving, with savepoints.
 
 use smiles_stage::StageError;
-use smiles_store::{Part, Rejected, halves, places};
+use smiles_store::{Part, Rejected, Swallowed, halves, places};
 use smiles_tables::RowAddress;
 use tokio::time::Instant;
 
@@ -14,25 +14,31 @@ const UNDO: &str = "ROLLBACK TO SAVEPOINT attempt";
 /// rows may come in any order within an attempt.
 const CHECK: &str = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
 
-/// Stores all rows if none is refused; names all that are to blame.
+/// Stores all rows if none is refused, and says which of them the server left out; names all that are to blame.
 ///
 /// Halves are tried in journal order and what was taken stays, so a row is refused or not as it would be if rows
 /// came one by one.
 ///
 /// # Errors
 /// Reject with the rows; retry, if the tables are to blame; else as [`crate::error::stage_error`].
-pub(crate) async fn store(write: &Write<'_>, parts: &[Part<'_>]) -> Result<(), StageError> {
+pub(crate) async fn store(write: &Write<'_>, parts: &[Part<'_>]) -> Result<Swallowed, StageError> {
     write.begin().await?;
     write.simply("SET CONSTRAINTS ALL DEFERRED").await?;
-    let mut bisection =
-        Bisection { write, parts, attribution: write.attribution(Some(UNDO)), rejected: Rejected::default() };
+    let mut bisection = Bisection {
+        write,
+        parts,
+        attribution: write.attribution(Some(UNDO)),
+        rejected: Rejected::default(),
+        swallowed: Swallowed::default(),
+    };
     // Whatever else is wrong ends the connection, and the transaction with it.
     bisection.all().await?;
     if let Err(refusal) = bisection.rejected.finish() {
         write.roll_back().await?;
         return Err(refusal);
     }
-    write.commit().await
+    write.commit().await?;
+    Ok(bisection.swallowed)
 }
 
 struct Bisection<'a> {
@@ -40,6 +46,7 @@ struct Bisection<'a> {
     parts: &'a [Part<'a>],
     attribution: ErrorAttribution<'a>,
     rejected: Rejected,
+    swallowed: Swallowed,
 }
 
 /// A refused range: the table whose rows were sent, unless what waited for the end was refused; and why.
@@ -83,8 +90,12 @@ impl Bisection<'_> {
         let (write, parts) = (self.write, self.parts);
         let tried = tokio::time::timeout(limit, async {
             write.simply("SAVEPOINT attempt").await?;
+            let mut swallowed = Swallowed::default();
             let refused = match write.chosen(parts, range).await {
-                Ok(()) => write.client.batch_execute(CHECK).await.err().map(|error| (None, error)),
+                Ok(left_out) => {
+                    swallowed = left_out;
+                    write.client.batch_execute(CHECK).await.err().map(|error| (None, error))
+                }
                 Err(Refusal::Server { table, error }) => Some((Some(table), error)),
                 Err(Refusal::Unready { table, error }) => return Err(write.unready(&table, error)),
                 // All values were encoded before; only the fold of an upsert differs.
@@ -97,11 +108,13 @@ impl Bisection<'_> {
                 let end = if refused.is_some() { UNDO } else { "RELEASE SAVEPOINT attempt" };
                 write.simply(end).await?;
             }
-            Ok(refused)
+            Ok((refused, swallowed))
         });
-        let refused = tried.await.unwrap_or_else(|_| Err(write.settings.connector.silent(limit)))?;
+        let (refused, swallowed) =
+            tried.await.unwrap_or_else(|_| Err(write.settings.connector.silent(limit)))?;
         if refused.is_none() {
             self.took(range);
+            self.swallowed.extend(swallowed);
         }
         Ok(refused)
     }

@@ -23,6 +23,7 @@ mod defaults;
 mod encode;
 mod error;
 mod extract;
+mod kept;
 mod load;
 mod migrate;
 mod passfile;

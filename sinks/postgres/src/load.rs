@@ -24,6 +24,8 @@ const AHEAD: usize = 8;
 pub(crate) struct LoadStep {
     /// Which, by its place among them.
     pub(crate) table: usize,
+    /// How many rows end in it.
+    pub(crate) rows: u64,
     pub(crate) load: Load,
 }
 
@@ -65,8 +67,9 @@ pub(crate) fn begin(
         let bundles = bundles();
         for (index, (table, statement)) in settings.tables.written().zip(statements.iter()).enumerate() {
             let pieces = bundles.iter().map(|bundle| table.piece(bundle).map_err(|_| NoFit));
-            let send =
-                |load| sender.blocking_send(Ok(LoadStep { table: index, load })).map_err(|_| Stop::Gone);
+            let send = |load, rows| {
+                sender.blocking_send(Ok(LoadStep { table: index, rows, load })).map_err(|_| Stop::Gone)
+            };
             match make(table, statement, (late, latest), pieces, send) {
                 Ok(()) => {}
                 Err(Stop::NoFit) => {
@@ -91,8 +94,8 @@ pub(crate) fn chosen(
     let mut steps = Vec::new();
     for (index, (part, statement)) in parts.iter().zip(statements).enumerate() {
         let pieces = choose(&part.pieces, places).into_iter().map(Ok);
-        let send = |load| {
-            steps.push(Ok(LoadStep { table: index, load }));
+        let send = |load, rows| {
+            steps.push(Ok(LoadStep { table: index, rows, load }));
             Ok(())
         };
         if make(part.table, statement, (late, latest), pieces, send).is_err() {
@@ -108,7 +111,7 @@ fn make(
     statement: &Statement,
     (late, latest): (bool, Option<Timestamp>),
     pieces: impl Iterator<Item = Result<Piece, NoFit>>,
-    send: impl FnMut(Load) -> SendResult,
+    send: impl FnMut(Load, u64) -> SendResult,
 ) -> SendResult {
     if statement.by_arrays(table, late).is_some() {
         arrays(table, statement, latest, pieces, send)
@@ -120,9 +123,9 @@ fn make(
 fn copy(
     statement: &Statement,
     pieces: impl Iterator<Item = Result<Piece, NoFit>>,
-    mut send: impl FnMut(Load) -> SendResult,
+    mut send: impl FnMut(Load, u64) -> SendResult,
 ) -> SendResult {
-    let (mut bytes, mut any) = (Vec::with_capacity(PIECE + 1024), false);
+    let (mut bytes, mut any, mut ended) = (Vec::with_capacity(PIECE + 1024), false, 0);
     encode::begin(&mut bytes);
     for piece in pieces {
         let piece = piece?;
@@ -130,15 +133,16 @@ fn copy(
         for row in 0..piece.records.num_rows() {
             any = true;
             rows.push(row, &mut bytes).map_err(|_| NoFit)?;
+            ended += 1;
             if bytes.len() >= PIECE {
                 let full = std::mem::replace(&mut bytes, Vec::with_capacity(PIECE + 1024));
-                send(Load::Copy(full.into()))?;
+                send(Load::Copy(full.into()), std::mem::take(&mut ended))?;
             }
         }
     }
     if any {
         encode::end(&mut bytes);
-        send(Load::Copy(bytes.into()))?;
+        send(Load::Copy(bytes.into()), ended)?;
     }
     Ok(())
 }
@@ -149,7 +153,7 @@ fn arrays(
     statement: &Statement,
     latest: Option<Timestamp>,
     pieces: impl Iterator<Item = Result<Piece, NoFit>>,
-    mut send: impl FnMut(Load) -> SendResult,
+    mut send: impl FnMut(Load, u64) -> SendResult,
 ) -> SendResult {
     let pieces: Vec<Piece> = pieces.collect::<Result<_, _>>()?;
     let records: Vec<_> = pieces.iter().map(|piece| &piece.records).collect();
@@ -161,7 +165,7 @@ fn arrays(
     let arrays = arrays
         .map(|(column, wire)| Ok((ArrayParameter::new(column, *wire).map_err(|_| NoFit)?, wire.array())))
         .collect::<Result<_, NoFit>>()?;
-    send(Load::Arrays(arrays))
+    send(Load::Arrays(arrays), folded.num_rows() as u64)
 }
 
 impl Statement {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use smiles_stage::{Action, Batch, Position, RunId, Sink, StageError, Upkeep, Watermark};
-use smiles_store::Pending;
+use smiles_store::{Pending, Swallowed};
 
 use crate::write;
 use crate::writer::{Settings, Writer};
@@ -16,11 +16,12 @@ pub(crate) struct PostgresSink {
     /// transaction may still commit, and the next connection asks.
     writer: Option<Writer>,
     pending: Pending,
+    swallowed: Swallowed,
 }
 
 impl PostgresSink {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, writer: None, pending: Pending::default() }
+        Self { settings, writer: None, pending: Pending::default(), swallowed: Swallowed::default() }
     }
 
     async fn connected(&mut self) -> Result<Writer, StageError> {
@@ -53,7 +54,9 @@ impl Sink for PostgresSink {
         flush.skip(writer.known.get(&flush.position.run).copied());
         let (position, skipped) = (flush.position, flush.skipped());
         let stored = write::store(&mut writer, &flush.batches, flush.late).await;
-        self.keep(writer, stored).map_err(|error| error.behind(skipped))?;
+        let swallowed = self.keep(writer, stored).map_err(|error| error.behind(skipped))?;
+        let owner = &self.settings.owner;
+        self.swallowed.take(swallowed, &owner.pipeline, &owner.sink);
         self.pending.reached(position);
         Ok(Some(position))
     }
@@ -63,6 +66,10 @@ impl Sink for PostgresSink {
         let mut writer = self.connected().await?;
         let asked = writer.ask(run).await;
         self.keep(writer, asked).map(Some)
+    }
+
+    fn swallowed(&self) -> Vec<(String, u64)> {
+        self.swallowed.tables()
     }
 
     fn upkeep(&mut self) -> Option<&mut dyn Upkeep> {

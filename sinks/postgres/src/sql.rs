@@ -1,6 +1,6 @@
 //! SQL text of a table: pure, every identifier and literal quoted.
 
-use smiles_store::{Dialect, conflict, list, quoted};
+use smiles_store::{Dialect, conflict, found_by, list, quoted};
 use smiles_tables::{ColumnType, Mode, TablePlan};
 
 use crate::encode::Wire;
@@ -100,6 +100,28 @@ pub(crate) fn insert_late(table: &TablePlan, wires: &[Wire], types: &[&str]) -> 
         chosen(", ", &|index| all[index].clone()),
         all.join(", "),
         chosen(" AND ", &same),
+    ))
+}
+
+/// Counts the rows of the arrays that stand in the table in no form: not with their key and as new as they are, or, in a table
+/// that gets one row of several, no row of their poll. `None`: rows are not told apart there.
+pub(crate) fn missing(table: &TablePlan, wires: &[Wire], types: &[&str]) -> Option<String> {
+    let (all, arrays, places) = (cells(wires, types), arrays(wires), places(wires));
+    let (same, newest) = found_by(table);
+    if same.is_empty() {
+        return None;
+    }
+    let column = |index: usize| format!("old.{}", quoted(&table.columns[index].name));
+    let given: Vec<String> = same.iter().map(|&index| all[index].clone()).collect();
+    let mut stands: Vec<String> =
+        same.iter().map(|&index| format!("{} = {}", column(index), all[index])).collect();
+    stands.extend(newest.map(|index| format!("({0} IS NULL OR {1} >= {0})", all[index], column(index))));
+    Some(format!(
+        "SELECT count(DISTINCT ({given})) FROM unnest({arrays}) AS new ({places}) \
+         WHERE ({given}) IS NOT NULL AND NOT EXISTS (SELECT FROM {} AS old WHERE {})",
+        qualified(&table.name),
+        stands.join(" AND "),
+        given = given.join(", "),
     ))
 }
 

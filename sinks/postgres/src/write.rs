@@ -3,20 +3,24 @@
 use std::sync::Arc;
 
 use smiles_stage::{Batch, StageError};
-use smiles_store::parts;
+use smiles_store::{Swallowed, parts};
 use smiles_tables::latest_plausible;
 
 use crate::attempt::{Outcome, Write};
 use crate::bisect;
 use crate::writer::Writer;
 
-/// Stores the batches; `late`: rows whose polls are stored already, but for them.
+/// Stores the batches, and says what of them the server left out; `late`: rows whose polls are stored already, but for them.
 ///
 /// # Errors
 /// Reject with the rows that can never be stored; retry when another process moved the watermark; else as
 /// [`crate::error::stage_error`]. Nothing is stored then, unless the answer to the commit was lost.
-pub(crate) async fn store(writer: &mut Writer, batches: &[Batch], late: bool) -> Result<(), StageError> {
-    let Some(last) = batches.last() else { return Ok(()) };
+pub(crate) async fn store(
+    writer: &mut Writer,
+    batches: &[Batch],
+    late: bool,
+) -> Result<Swallowed, StageError> {
+    let Some(last) = batches.last() else { return Ok(Swallowed::default()) };
     let (run, seq) = (last.position.run, last.position.seq);
     let settings = Arc::clone(&writer.settings);
     let Some(expected) = writer.known.get(&run).copied() else {
@@ -36,11 +40,11 @@ pub(crate) async fn store(writer: &mut Writer, batches: &[Batch], late: bool) ->
     };
     let limit = settings.connector.config.timeout.0;
     let merged = tokio::time::timeout(limit, write.merged()).await;
-    match merged.map_err(|_| settings.connector.silent(limit))?? {
-        Outcome::Stored => {}
-        Outcome::RowUnfit => write.unfit(&parts(&settings.tables, batches)?)?,
+    let swallowed = match merged.map_err(|_| settings.connector.silent(limit))?? {
+        Outcome::Stored(swallowed) => swallowed,
+        Outcome::RowUnfit => return Err(write.unfit(&parts(&settings.tables, batches)?)),
         Outcome::RowRefused => bisect::store(&write, &parts(&settings.tables, batches)?).await?,
-    }
+    };
     writer.known.insert(run, seq);
-    Ok(())
+    Ok(swallowed)
 }

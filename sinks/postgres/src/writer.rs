@@ -33,6 +33,8 @@ pub(crate) struct Statement {
     pub(crate) sql: String,
     /// INSERT for rows that come after the rest of their poll, where the table has a rule for them.
     pub(crate) late: Option<String>,
+    /// Counts the rows of an INSERT that neither stand in the table nor had to.
+    pub(crate) missing: Option<String>,
     /// How the cells of each column are sent.
     pub(crate) wires: Vec<Wire>,
 }
@@ -168,5 +170,6 @@ async fn statement(
         Mode::Append | Mode::Read => sql::copy(table),
     };
     let late = sql::insert_late(table, &wires, &types);
-    Ok(Statement { sql, late, wires })
+    let missing = sql::missing(table, &wires, &types);
+    Ok(Statement { sql, late, missing, wires })
 }

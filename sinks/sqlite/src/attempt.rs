@@ -3,19 +3,21 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 use smiles_stage::{RunId, Seq, StageError};
-use smiles_store::{Part, Rejected, latest};
+use smiles_store::{Part, Rejected, Swallowed, latest};
 use smiles_tables::{Mode, Piece, RowAddress, TablePlan, merge, write_time};
 
 use crate::attribution::Culprit;
 use crate::bind::{Binder, RowError};
 use crate::error::{code, failure_code, stage_error};
 use crate::writer::Settings;
-use crate::{attribution, watermark};
+use crate::{attribution, kept, watermark};
 
 /// The rows of one table, and the statement that writes one.
 pub(crate) struct Insert<'a> {
     pub(crate) part: Part<'a>,
     pub(crate) sql: String,
+    /// Whether its rows come after the rest of their poll.
+    pub(crate) late: bool,
     /// The latest time that a stored row can have.
     pub(crate) latest: Option<Timestamp>,
 }
@@ -29,7 +31,8 @@ impl Insert<'_> {
         statement.raw_bind_parameter(place, said.then_some(text))
     }
 
-    fn write(&self, connection: &Connection) -> Result<(), RowError> {
+    /// How many rows the table did not keep.
+    fn write(&self, connection: &Connection) -> Result<u64, RowError> {
         let mut statement = connection.prepare_cached(&self.sql)?;
         self.bind(&mut statement)?;
         let folded;
@@ -39,26 +42,44 @@ impl Insert<'_> {
         } else {
             self.part.records()
         };
+        let mut left_out = 0;
         for records in batches {
             let mut binder = Binder::new(records);
-            (0..records.num_rows()).try_for_each(|row| binder.execute(&mut statement, row))?;
+            for row in 0..records.num_rows() {
+                left_out += self.row(connection, &mut statement, &mut binder, row)?;
+            }
         }
-        Ok(())
+        Ok(left_out)
     }
 
-    /// Writes the rows of these ascending places, one after the other.
-    pub(crate) fn write_each(&self, connection: &Connection, places: &[RowAddress]) -> Result<(), RowError> {
-        let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(()) };
+    /// Writes a row: 0, or 1 if the table did not keep it.
+    fn row(
+        &self,
+        connection: &Connection,
+        statement: &mut Statement<'_>,
+        binder: &mut Binder<'_>,
+        row: usize,
+    ) -> Result<u64, RowError> {
+        if binder.execute(statement, row)? {
+            return Ok(0);
+        }
+        kept::is_left_out(connection, self.part.table, self.late, binder, row).map(u64::from)
+    }
+
+    /// Writes the rows of these ascending places, one after the other; how many of them the table did not keep.
+    pub(crate) fn write_each(&self, connection: &Connection, places: &[RowAddress]) -> Result<u64, RowError> {
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(0) };
+        let mut left_out = 0;
         let mut statement = connection.prepare_cached(&self.sql)?;
         self.bind(&mut statement)?;
         for piece in &self.part.pieces {
             let mut binder = Binder::new(&piece.records);
             let chosen = |place: &RowAddress| (first..=last).contains(&place);
             for (row, _) in piece.origin.iter().enumerate().filter(|(_, place)| chosen(place)) {
-                binder.execute(&mut statement, row)?;
+                left_out += self.row(connection, &mut statement, &mut binder, row)?;
             }
         }
-        Ok(())
+        Ok(left_out)
     }
 }
 
@@ -108,20 +129,22 @@ impl Write<'_> {
         }
     }
 
-    /// The fast way: every table at once, rows of one key folded. `false`: a row was refused, nothing is stored.
-    pub(crate) fn merged(&self, connection: &mut Connection) -> Result<bool, StageError> {
+    /// The fast way: every table at once, rows of one key folded; says what the tables did not keep. `None`: a row was
+    /// refused, nothing is stored.
+    pub(crate) fn merged(&self, connection: &mut Connection) -> Result<Option<Swallowed>, StageError> {
+        let mut swallowed = Swallowed::default();
         let transaction = self.begin(connection)?;
         for insert in &self.parts {
             match insert.write(&transaction) {
-                Ok(()) => {}
+                Ok(left_out) => swallowed.add(&insert.part.table.name, left_out),
                 Err(RowError::Sqlite(error)) => {
                     self.attribute(&transaction, insert.part.table, error)?;
-                    return Ok(false);
+                    return Ok(None);
                 }
-                Err(RowError::Year) => return Ok(false),
+                Err(RowError::Year) => return Ok(None),
             }
         }
-        self.commit(transaction)
+        Ok(self.commit(transaction)?.then_some(swallowed))
     }
 
     /// `false`: some reference that waits for the commit leads nowhere, and rows may be to blame; nothing is stored.
@@ -137,11 +160,12 @@ impl Write<'_> {
         }
     }
 
-    /// The slow way, in journal order: finds every row that is refused. Stores all if there is none; `false` as
-    /// [`Write::commit`].
-    pub(crate) fn row_by_row(&self, connection: &mut Connection) -> Result<bool, StageError> {
+    /// The slow way, in journal order: finds every row that is refused. Stores all if there is none, and says what the
+    /// tables did not keep; `None` as the `false` of [`Write::commit`].
+    pub(crate) fn row_by_row(&self, connection: &mut Connection) -> Result<Option<Swallowed>, StageError> {
         let mut rejected = Rejected::default();
         loop {
+            let mut swallowed = Swallowed::default();
             let transaction = self.begin(connection)?;
             let order = (0..self.batches).flat_map(|batch| self.parts.iter().map(move |part| (batch, part)));
             for (batch, insert) in order {
@@ -149,38 +173,43 @@ impl Write<'_> {
                 if transaction.is_autocommit() {
                     break;
                 }
-                self.try_batch(&transaction, insert, batch, &mut rejected)?;
+                let left_out = self.try_batch(&transaction, insert, batch, &mut rejected)?;
+                swallowed.add(&insert.part.table.name, left_out);
             }
             // It may be to blame itself, unless some other row passes.
             if transaction.is_autocommit() && rejected.is_undecided() {
                 continue;
             }
             rejected.finish()?;
-            return self.commit(transaction);
+            return Ok(self.commit(transaction)?.then_some(swallowed));
         }
     }
 
-    /// Writes the rows of one batch; a refused statement undoes itself only.
+    /// Writes the rows of one batch, and says how many the table did not keep; a refused statement undoes itself only.
     fn try_batch(
         &self,
         connection: &Connection,
         insert: &Insert<'_>,
         batch: usize,
         rejected: &mut Rejected,
-    ) -> Result<(), StageError> {
+    ) -> Result<u64, StageError> {
         let tell = |error| self.tell(error);
         let mut statement = connection.prepare_cached(&insert.sql).map_err(tell)?;
         insert.bind(&mut statement).map_err(tell)?;
         let table = insert.part.table;
         let of_batch = |piece: &&Piece| piece.origin.iter().any(|place| place.0 == batch);
-        let Some(piece) = insert.part.pieces.iter().find(of_batch) else { return Ok(()) };
+        let Some(piece) = insert.part.pieces.iter().find(of_batch) else { return Ok(0) };
+        let mut left_out = 0;
         let mut binder = Binder::new(&piece.records);
         for (row, &place) in piece.origin.iter().enumerate().filter(|(_, place)| place.0 == batch) {
             if rejected.has(place) || connection.is_autocommit() {
                 continue;
             }
-            match binder.execute(&mut statement, row) {
-                Ok(()) => rejected.took(&table.name),
+            match insert.row(connection, &mut statement, &mut binder, row) {
+                Ok(swallowed) => {
+                    left_out += swallowed;
+                    rejected.took(&table.name);
+                }
                 Err(RowError::Sqlite(error)) => {
                     let (culprit, error) = self.attribute(connection, table, error)?;
                     // SQLite's sentence names table and columns, never a value.
@@ -197,6 +226,6 @@ impl Write<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(left_out)
     }
 }

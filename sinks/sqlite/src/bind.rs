@@ -57,11 +57,26 @@ impl<'a> Binder<'a> {
         Self { columns, time: (None, String::new()) }
     }
 
-    /// Runs the statement with this row.
+    /// Runs the statement with this row; whether it changed the table.
     ///
     /// # Errors
     /// The row was not written; the transaction stands as it was.
-    pub(crate) fn execute(&mut self, statement: &mut Statement<'_>, row: usize) -> Result<(), RowError> {
+    pub(crate) fn execute(&mut self, statement: &mut Statement<'_>, row: usize) -> Result<bool, RowError> {
+        self.bind(statement, row)?;
+        Ok(statement.raw_execute()? > 0)
+    }
+
+    /// Asks a question of yes or no about this row.
+    ///
+    /// # Errors
+    /// It was not answered.
+    pub(crate) fn ask(&mut self, statement: &mut Statement<'_>, row: usize) -> Result<bool, RowError> {
+        self.bind(statement, row)?;
+        let mut answer = statement.raw_query();
+        Ok(answer.next()?.map_or(Ok(false), |answer| answer.get(0))?)
+    }
+
+    fn bind(&mut self, statement: &mut Statement<'_>, row: usize) -> Result<(), RowError> {
         for (index, cells) in self.columns.iter().enumerate() {
             let place = index + 1;
             match cells {
@@ -84,7 +99,6 @@ impl<'a> Binder<'a> {
                 _ => statement.raw_bind_parameter(place, Null)?,
             }
         }
-        statement.raw_execute()?;
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ mod config;
 mod error;
 mod extract;
 mod file;
+mod kept;
 mod migrate;
 mod orphans;
 mod plan;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use smiles_stage::{Action, Batch, Position, RunId, Sink, StageError, Upkeep, Watermark};
-use smiles_store::Pending;
+use smiles_store::{Pending, Swallowed};
 use tokio::task::spawn_blocking;
 
 use crate::write;
@@ -17,11 +17,12 @@ pub(crate) struct SqliteSink {
     /// transaction may still commit, and the next connection asks.
     writer: Option<Writer>,
     pending: Pending,
+    swallowed: Swallowed,
 }
 
 impl SqliteSink {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, writer: None, pending: Pending::default() }
+        Self { settings, writer: None, pending: Pending::default(), swallowed: Swallowed::default() }
     }
 
     /// Runs the work with the connection, on a blocking thread, and keeps the connection unless it is in doubt.
@@ -79,7 +80,9 @@ impl Sink for SqliteSink {
         let (position, skipped) = (flush.position, flush.skipped());
         let (batches, late) = (flush.batches, flush.late);
         let stored = self.with_writer(writer, move |writer| write::store(writer, &batches, late)).await;
-        stored.map_err(|error| error.behind(skipped))?;
+        let swallowed = stored.map_err(|error| error.behind(skipped))?;
+        let owner = &self.settings.owner;
+        self.swallowed.take(swallowed, &owner.pipeline, &owner.sink);
         self.pending.reached(position);
         Ok(Some(position))
     }
@@ -88,6 +91,10 @@ impl Sink for SqliteSink {
         self.pending.forget();
         let writer = self.connected().await?;
         self.with_writer(writer, move |writer| writer.ask(run)).await.map(Some)
+    }
+
+    fn swallowed(&self) -> Vec<(String, u64)> {
+        self.swallowed.tables()
     }
 
     fn upkeep(&mut self) -> Option<&mut dyn Upkeep> {

@@ -1,6 +1,6 @@
 //! SQL text of a table: pure, every identifier quoted.
 
-use smiles_store::{Dialect, conflict, list, quoted};
+use smiles_store::{Dialect, conflict, found_by, list, quoted};
 use smiles_tables::{ColumnType, Mode, Role, TablePlan};
 
 /// SQLite's dialect.
@@ -57,6 +57,27 @@ pub(crate) fn insert_late(table: &TablePlan) -> String {
         "INSERT INTO {name} ({names}) SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {name} WHERE {})",
         same.join(" AND ")
     )
+}
+
+/// Whether a row that changed nothing stands in the table all the same: with its key and as new as it is, or, in a table that
+/// gets one row of several, by another row of its poll. `None`: rows are not told apart there.
+pub(crate) fn standing(table: &TablePlan) -> Option<String> {
+    let (same, newest) = found_by(table);
+    if same.is_empty() {
+        return None;
+    }
+    let given: Vec<String> =
+        (0..table.columns.len()).map(|index| format!("?{} AS c{index}", index + 1)).collect();
+    let column = |index: usize| format!("old.{}", quoted(&table.columns[index].name));
+    let mut stands: Vec<String> =
+        same.iter().map(|&index| format!("{} IS new.c{index}", column(index))).collect();
+    stands.extend(newest.map(|index| format!("(new.c{index} IS NULL OR {} >= new.c{index})", column(index))));
+    Some(format!(
+        "SELECT EXISTS (SELECT 1 FROM (SELECT {}) AS new, {} AS old WHERE {})",
+        given.join(", "),
+        quoted(&table.name),
+        stands.join(" AND ")
+    ))
 }
 
 /// An index on the time of the rows, if the table is made by us and a span of time would else be looked for in all of it.

@@ -44,7 +44,7 @@ struct Round {
 
 /// A pipeline on its way.
 enum Next {
-    Prepared(Prepared),
+    Prepared(Box<Prepared>),
     /// Its journal cannot be opened.
     StandsIn(Box<Project>, OpenError),
 }
@@ -215,7 +215,8 @@ async fn next(
     };
     let nothing = RunningStages::default();
     let stages = (!waits).then(|| running.map_or(&nothing, Handle::stages));
-    Ok(Next::Prepared(project.wired.prepare(journal, options.clone(), stages).await?))
+    let prepared = project.wired.prepare(journal, options.clone(), stages).await?;
+    Ok(Next::Prepared(Box::new(prepared)))
 }
 
 /// Only says why the pipeline cannot run.

@@ -69,6 +69,8 @@ pub(crate) struct DeliveryState {
     judged: Option<Position>,
     /// What comes behind the write under way, read while the target works on that; forgotten with any doubt.
     prefetched: Option<JoinHandle<Result<Vec<Batch>, JournalError>>>,
+    /// Rows that this sink's target has left out.
+    swallowed: u64,
     /// What was logged as wrong.
     errors: ErrorLog,
     /// How many times `max_rows` a write may merge: more than one, while only more rows can tell whose fault it is

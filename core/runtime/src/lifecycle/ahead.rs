@@ -1,15 +1,13 @@
 //! Stages opened before their pipeline takes the place of one that runs: what cannot be opened then leaves the other
 //! running.
 
-use std::sync::Arc;
-
 use smiles_config::{Pipeline, StageDecl};
 use smiles_stage::{OpenContext, Sink, Source, StageError};
 
 use crate::call::guard::{Failure, guarded, guarded_now};
-use crate::deliver::late_store::{LateStore, opened};
+use crate::deliver::late_store::opened;
 use crate::lifecycle::options::OpenError;
-use crate::lifecycle::stages::{Common, store_of};
+use crate::lifecycle::stages::{Common, Stores, store_of};
 use crate::wire::graph::Role;
 use crate::wire::wired::Wired;
 
@@ -52,7 +50,7 @@ impl Ahead {
     pub(crate) async fn open(
         wired: &Wired,
         common: &Common,
-        stores: &[Option<Arc<LateStore>>],
+        stores: Stores<'_>,
         running: &RunningStages,
     ) -> Result<Self, OpenError> {
         let mut ahead = Self::nothing(wired);

@@ -168,13 +168,16 @@ pub(crate) fn open_transforms(
     Chain::new(links, settled.index(), state, Arc::clone(&common.options.clock))
 }
 
+/// A source, and what it is if it was opened before.
+type PlannedSource = (Box<dyn SourcePlan>, Option<Box<dyn Source>>);
+
 /// The sources' tasks, what they send, and how they learn what is durable.
 type Sources = (Vec<Poll>, mpsc::Receiver<PolledRows>, Vec<watch::Sender<Durable>>);
 
 pub(crate) fn source_tasks(
     common: &Common,
     pipeline: &Pipeline,
-    plans: Vec<(Box<dyn SourcePlan>, Option<Box<dyn Source>>)>,
+    plans: Vec<PlannedSource>,
     input: &SchemaRef,
 ) -> Sources {
     // One slot each: a source polls on while its last pass becomes durable, and waits behind a full journal.
@@ -209,6 +212,9 @@ pub(crate) fn source_tasks(
     (polls, inbox, durable)
 }
 
+/// What each sink offers others, once it is open.
+pub(crate) type Stores<'a> = &'a [Option<Arc<LateStore>>];
+
 /// The sinks' tasks, and how they learn of forgotten runs.
 type Sinks = (Vec<DeliveryTask>, Vec<Live>, Vec<mpsc::Sender<Vec<RunId>>>);
 
@@ -218,7 +224,7 @@ pub(crate) fn sink_tasks(
     common: &Common,
     pipeline: &Pipeline,
     wired: Vec<SinkNode>,
-    (stores, opened): (&[Option<Arc<LateStore>>], Vec<Option<Box<dyn Sink>>>),
+    (stores, opened): (Stores<'_>, Vec<Option<Box<dyn Sink>>>),
 ) -> Sinks {
     let (mut deliveries, mut lives, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
     let declared = pipeline.sinks.iter().zip(wired).zip(opened).enumerate();
@@ -275,7 +281,7 @@ pub(crate) fn sink_tasks(
 }
 
 /// The store of the sink at this place.
-pub(crate) fn store_of(stores: &[Option<Arc<LateStore>>], sink: Option<usize>) -> Option<Arc<dyn Store>> {
+pub(crate) fn store_of(stores: Stores<'_>, sink: Option<usize>) -> Option<Arc<dyn Store>> {
     let late = stores.get(sink?)?.clone()?;
     Some(late)
 }

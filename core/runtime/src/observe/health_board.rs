@@ -37,6 +37,8 @@ struct State {
     done: Vec<Vec<Position>>,
     /// Per sink, for which reasons it sets rows aside.
     aside: Vec<Vec<String>>,
+    /// Per sink, how many rows its target did not keep, by table.
+    swallowed: Vec<Vec<(String, u64)>>,
     repairs: Vec<String>,
     /// Per transform that has dead letters, how many.
     rejected: Vec<(String, u64)>,
@@ -55,7 +57,7 @@ impl HealthBoard {
     ) -> Arc<Self> {
         let (heard, dropped) = (vec![None; sources.len()], vec![0; sinks.len()]);
         let done = vec![Vec::new(); sinks.len()];
-        let aside = vec![Vec::new(); sinks.len()];
+        let (aside, swallowed) = (vec![Vec::new(); sinks.len()], vec![Vec::new(); sinks.len()]);
         let health = Health {
             pipeline: pipeline.to_owned(),
             started: clock.now(),
@@ -75,6 +77,7 @@ impl HealthBoard {
             dropped,
             done,
             aside,
+            swallowed,
             repairs,
             rejected,
             clock_trust,
@@ -127,6 +130,13 @@ impl HealthBoard {
     pub(crate) fn aside(&self, sink: usize, reasons: Vec<String>) {
         if let Some(known) = self.state().aside.get_mut(sink) {
             *known = reasons;
+        }
+    }
+
+    /// The rows that a sink's target did not keep, by table.
+    pub(crate) fn swallowed(&self, sink: usize, tables: Vec<(String, u64)>) {
+        if let Some(known) = self.state().swallowed.get_mut(sink) {
+            *known = tables;
         }
     }
 
@@ -314,6 +324,15 @@ fn warnings(state: &State) -> Vec<String> {
             "{rows} rows of `{name}` are dead letters: `smiles journal dead-letter list` says why{reasons}"
         ));
     }
+    for (sink, tables) in state.health.sinks.iter().zip(&state.swallowed) {
+        all.extend(tables.iter().map(|(table, rows)| {
+            let name = &sink.name;
+            format!(
+                "`{name}`: the table `{table}` did not keep {rows} of the rows that it took since the start: a trigger or \
+                 rule leaves them out, and they are not delivered again"
+            )
+        }));
+    }
     for (transform, rows) in &state.rejected {
         all.push(format!(
             "{rows} rows that the transform `{transform}` rejected are dead letters: `smiles journal dead-letter \
@@ -430,6 +449,10 @@ mod tests {
             "{:?}",
             health_board.health().warnings
         );
+        health_board.swallowed(0, vec![("readings".into(), 7)]);
+        let said = "`store`: the table `readings` did not keep 7 of the rows that it took since the start: a trigger or rule \
+                    leaves them out, and they are not delivered again";
+        assert!(health_board.health().warnings.iter().any(|warning| warning == said));
         health_board.appended(Some(("full".into(), true)));
         assert_eq!(
             health_board.health().warnings[0],

@@ -31,6 +31,7 @@ pub struct Meters {
     append_seconds: HistogramVec,
     sink_rows: IntCounterVec,
     sink_errors: IntCounterVec,
+    swallowed: IntCounterVec,
     flush_seconds: HistogramVec,
     boards: Arc<Mutex<Vec<Weak<HealthBoard>>>>,
 }
@@ -100,6 +101,12 @@ impl Meters {
                 &with(sink, "outcome"),
             )?,
             sink_errors: counter(r, "smiles_sink_errors_total", "Failed attempts.", &with(sink, "kind"))?,
+            swallowed: counter(
+                r,
+                "smiles_sink_swallowed_rows_total",
+                "Rows of tables that the target took and did not keep (a trigger left them out).",
+                &sink,
+            )?,
             flush_seconds: histogram(
                 r,
                 "smiles_sink_flush_seconds",
@@ -166,6 +173,7 @@ impl Meters {
         SinkMeters {
             delivered: rows("delivered"),
             dead_lettered: rows("dead_lettered"),
+            swallowed: self.swallowed.with_label_values(&[pipeline, sink]),
             errors: kinds.map(|kind| (kind, self.sink_errors.with_label_values(&[pipeline, sink, kind]))),
             flush: self.flush_seconds.with_label_values(&[pipeline, sink]),
         }
@@ -204,6 +212,7 @@ pub(crate) struct TransformMeters {
 pub(crate) struct SinkMeters {
     pub(crate) delivered: IntCounter,
     pub(crate) dead_lettered: IntCounter,
+    pub(crate) swallowed: IntCounter,
     errors: [(&'static str, IntCounter); 4],
     pub(crate) flush: Histogram,
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::json;
-use smiles_stage::{Action, Seq, Sink, StageError};
+use smiles_stage::{Action, Seq, Sink, StageError, time_field};
 
 use crate::fixture::{Fixture, RUN, batch};
 
@@ -182,4 +182,111 @@ async fn an_upsert_cuts_no_text() {
     let error =
         send(sink.as_mut(), &[rows(&[(Some("abc"), Some(1)), (Some("abcd"), Some(2))])]).await.unwrap_err();
     assert_eq!(rejected(&error), [(0, 1, "22001")]);
+}
+
+/// What triggers and rules leave out without an error.
+const SWALLOWING: &str = "
+    CREATE FUNCTION leave_out() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF new.value = 13 THEN RETURN NULL; END IF; RETURN new; END $$;
+    CREATE TRIGGER leave_out BEFORE INSERT OR UPDATE ON names FOR EACH ROW EXECUTE FUNCTION leave_out();
+    CREATE TRIGGER leave_out BEFORE INSERT ON readings FOR EACH ROW EXECUTE FUNCTION leave_out();";
+
+fn swallowing(names: serde_json::Value, sql: &str) -> Fixture {
+    let tables = json!({
+        "names": names, "readings": { "columns": { "name": "name", "value": "value" } },
+    });
+    let sql = format!("CREATE TABLE names (name text PRIMARY KEY, value bigint); {sql} {SWALLOWING}");
+    Fixture::new(tables, input()).with_migration("001_tables.sql", &sql)
+}
+
+const READINGS: &str = "CREATE TABLE readings (name text, value bigint CHECK (value <> 66));";
+
+#[tokio::test]
+async fn rows_that_a_trigger_leaves_out_are_counted_by_table() {
+    let columns = json!({ "name": "name", "value": "value" });
+    let upserts = [
+        json!({ "mode": "upsert", "key": ["name"], "columns": columns }),
+        json!({ "mode": "upsert", "key": ["name"], "newest": "value", "columns": columns }),
+    ];
+    for names in upserts {
+        let fixture = swallowing(names.clone(), READINGS);
+        let mut sink = fixture.connected().await;
+        let good = rows(&[(Some("a"), Some(20)), (Some("b"), Some(1))]);
+        let bad = rows(&[(Some("c"), Some(13)), (Some("b"), Some(13))]);
+        for (seq, records) in [(1, &good), (2, &bad)] {
+            sink.write(&batch(seq, records)).await.unwrap();
+            sink.flush().await.unwrap();
+        }
+        let left_out = [("names".to_owned(), 2), ("readings".to_owned(), 2)];
+        assert_eq!(sink.swallowed(), left_out, "{names}");
+        assert_eq!(fixture.rows("SELECT name, value FROM names ORDER BY name"), ["a|20", "b|1"]);
+        // What is found row by row because another one is refused is counted once.
+        let mixed = rows(&[(Some("d"), Some(13)), (Some("d"), Some(66))]);
+        sink.write(&batch(3, &mixed)).await.unwrap();
+        let error = sink.flush().await.unwrap_err();
+        assert_eq!(rejected(&error), [(0, 1, "23514")]);
+        assert_eq!(sink.swallowed(), left_out, "nothing of it is stored");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_rightly_change_nothing_are_not_counted() {
+    let columns = json!({ "name": "name", "value": "value" });
+    let upserts = [
+        json!({ "mode": "upsert", "key": ["name"], "newest": "value", "columns": columns }),
+        json!({ "mode": "upsert", "key": ["name"], "columns": { "name": "name" } }),
+    ];
+    for names in upserts {
+        let fixture = swallowing(names.clone(), READINGS);
+        let mut sink = fixture.connected().await;
+        let newer = rows(&[(Some("a"), Some(20)), (Some("b"), Some(5))]);
+        let older = rows(&[(Some("a"), Some(3)), (Some("b"), None)]);
+        for (seq, records) in [(1, &newer), (2, &older), (3, &newer)] {
+            sink.write(&batch(seq, records)).await.unwrap();
+            sink.flush().await.unwrap();
+        }
+        assert_eq!(sink.swallowed(), [], "{names}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_a_trigger_moves_to_the_children_of_a_table_are_there() {
+    let names = json!({ "mode": "upsert", "key": ["name"], "columns": { "name": "name", "value": "value" } });
+    let moving = "CREATE TABLE readings (name text, value bigint); CREATE TABLE part () INHERITS (readings);
+        CREATE FUNCTION move_row() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN INSERT INTO part VALUES (new.*); RETURN NULL; END $$;
+        CREATE TRIGGER move_row BEFORE INSERT ON readings FOR EACH ROW EXECUTE FUNCTION move_row();";
+    let fixture = swallowing(names, moving);
+    fixture.deliver(1, &rows(&[(Some("a"), Some(1))])).await;
+    let mut sink = fixture.connected().await;
+    sink.write(&batch(2, &rows(&[(Some("a"), Some(2))]))).await.unwrap();
+    sink.flush().await.unwrap();
+    assert_eq!(sink.swallowed(), []);
+    assert_eq!(fixture.rows("SELECT value FROM readings ORDER BY value"), ["1", "2"]);
+}
+
+#[tokio::test]
+async fn late_rows_of_a_poll_that_is_stored_are_not_counted() {
+    let columns = json!({ "name": "name", "at": "time", "value": "value" });
+    let tables = json!({ "readings": { "columns": columns, "distinct": ["name"] } });
+    let sql = format!(
+        "CREATE TABLE readings (name text, at timestamptz, value bigint); CREATE TABLE names (value bigint); {SWALLOWING}"
+    );
+    let [name, value] = [0, 1].map(|column| input().field(column).clone());
+    let schema = Arc::new(Schema::new(vec![time_field(), name, value]));
+    let rows = |given: &[(Option<&str>, Option<i64>)]| {
+        let times = TimestampMicrosecondArray::from(vec![0; given.len()]).with_timezone("UTC");
+        let columns = std::iter::once(Arc::new(times) as ArrayRef).chain(rows(given).columns().to_vec());
+        RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap()
+    };
+    let fixture = Fixture::new(tables, Arc::clone(&schema)).with_migration("001_tables.sql", &sql);
+    let mut sink = fixture.connected().await;
+    sink.write(&batch(1, &rows(&[(Some("a"), Some(1))]))).await.unwrap();
+    sink.flush().await.unwrap();
+    let late =
+        rows(&[(Some("a"), Some(2)), (Some("b"), Some(3)), (Some("b"), Some(4)), (Some("c"), Some(13))]);
+    sink.upkeep().unwrap().replay(&batch(2, &late)).await.unwrap();
+    sink.flush().await.unwrap();
+    assert_eq!(fixture.rows("SELECT name FROM readings ORDER BY name"), ["a", "b"]);
+    assert_eq!(sink.swallowed(), [("readings".to_owned(), 1)]);
 }

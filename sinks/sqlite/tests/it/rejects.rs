@@ -153,3 +153,96 @@ async fn a_folded_row_that_is_refused_is_blamed_on_the_row_it_came_from() {
     send(sink.as_mut(), &[rows(&[(Some("a"), Some(1)), (Some("b"), Some(3))])]).await.unwrap();
     assert_eq!(fixture.rows("SELECT name, value FROM names ORDER BY name"), ["a|1", "b|3"]);
 }
+
+/// What triggers leave out without an error.
+const SWALLOWING: &str = "
+    CREATE TABLE names (name TEXT PRIMARY KEY NOT NULL, value INTEGER);
+    CREATE TABLE readings (name TEXT, value INTEGER CHECK (value <> 66));
+    CREATE TRIGGER a BEFORE INSERT ON names WHEN new.value = 13 BEGIN SELECT raise(IGNORE); END;
+    CREATE TRIGGER b BEFORE UPDATE ON names WHEN new.value = 13 BEGIN SELECT raise(IGNORE); END;
+    CREATE TRIGGER c BEFORE INSERT ON readings WHEN new.value = 13 BEGIN SELECT raise(IGNORE); END;";
+
+fn swallowing(names: &serde_json::Value) -> Fixture {
+    let tables = json!({
+        "names": names, "readings": { "columns": { "name": "name", "value": "value" } },
+    });
+    Fixture::new(tables, input()).with_migration("001_tables.sql", SWALLOWING)
+}
+
+#[tokio::test]
+async fn rows_that_a_trigger_leaves_out_are_counted_by_table() {
+    let columns = json!({ "name": "name", "value": "value" });
+    let upserts = [
+        json!({ "mode": "upsert", "key": ["name"], "columns": columns }),
+        json!({ "mode": "upsert", "key": ["name"], "newest": "value", "columns": columns }),
+    ];
+    for names in upserts {
+        let fixture = swallowing(&names);
+        let mut sink = fixture.connected().await;
+        let good = rows(&[(Some("a"), Some(20)), (Some("b"), Some(1))]);
+        let bad = rows(&[(Some("c"), Some(13)), (Some("b"), Some(13))]);
+        for (seq, records) in [(1, &good), (2, &bad)] {
+            sink.write(&batch(seq, records)).await.unwrap();
+            sink.flush().await.unwrap();
+        }
+        let left_out = [("names".to_owned(), 2), ("readings".to_owned(), 2)];
+        assert_eq!(sink.swallowed(), left_out, "{names}");
+        assert_eq!(fixture.rows("SELECT name, value FROM names ORDER BY name"), ["a|20", "b|1"]);
+        let mixed = rows(&[(Some("d"), Some(13)), (Some("d"), Some(66))]);
+        sink.write(&batch(3, &mixed)).await.unwrap();
+        let error = sink.flush().await.unwrap_err();
+        assert_eq!(rejected(&error), [(0, 1, "SQLITE_CONSTRAINT_CHECK")]);
+        assert_eq!(sink.swallowed(), left_out, "nothing of it is stored");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_rightly_change_nothing_are_not_counted() {
+    let columns = json!({ "name": "name", "value": "value" });
+    let upserts = [
+        json!({ "mode": "upsert", "key": ["name"], "newest": "value", "columns": columns }),
+        json!({ "mode": "upsert", "key": ["name"], "columns": { "name": "name" } }),
+    ];
+    for names in upserts {
+        let fixture = swallowing(&names);
+        let mut sink = fixture.connected().await;
+        let newer = rows(&[(Some("a"), Some(20)), (Some("b"), Some(5))]);
+        let older = rows(&[(Some("a"), Some(3)), (Some("b"), None)]);
+        for (seq, records) in [(1, &newer), (2, &older), (3, &newer)] {
+            sink.write(&batch(seq, records)).await.unwrap();
+            sink.flush().await.unwrap();
+        }
+        assert_eq!(sink.swallowed(), [], "{names}");
+    }
+}
+
+#[tokio::test]
+async fn late_rows_of_a_poll_that_is_stored_are_not_counted() {
+    let columns = json!({ "name": "name", "at": "time", "value": "value" });
+    let tables = json!({ "readings": { "columns": columns, "distinct": ["name"] } });
+    let sql = SWALLOWING.replace("readings (name TEXT,", "readings (name TEXT, at TEXT,");
+    let fixture = Fixture::new(tables, input()).with_migration("001_tables.sql", &sql);
+    let mut sink = fixture.connected().await;
+    sink.write(&batch(1, &rows(&[(Some("a"), Some(1))]))).await.unwrap();
+    sink.flush().await.unwrap();
+    let late =
+        rows(&[(Some("a"), Some(2)), (Some("b"), Some(3)), (Some("b"), Some(4)), (Some("c"), Some(13))]);
+    sink.upkeep().unwrap().replay(&batch(2, &late)).await.unwrap();
+    sink.flush().await.unwrap();
+    assert_eq!(fixture.rows("SELECT name FROM readings ORDER BY name"), ["a", "b"]);
+    assert_eq!(sink.swallowed(), [("readings".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn rows_that_go_through_a_view_are_not_taken_for_left_out() {
+    let tables = json!({ "seen": { "columns": { "name": "name", "value": "value" } } });
+    let sql =
+        "CREATE TABLE held (name TEXT, value INTEGER); CREATE VIEW seen AS SELECT name, value FROM held;
+        CREATE TRIGGER t INSTEAD OF INSERT ON seen BEGIN INSERT INTO held VALUES (new.name, new.value); END;";
+    let fixture = Fixture::new(tables, input()).with_migration("001_tables.sql", sql);
+    let mut sink = fixture.connected().await;
+    sink.write(&batch(1, &rows(&[(Some("a"), Some(1))]))).await.unwrap();
+    sink.flush().await.unwrap();
+    assert_eq!(fixture.rows("SELECT value FROM held"), ["1"]);
+    assert_eq!(sink.swallowed(), []);
+}

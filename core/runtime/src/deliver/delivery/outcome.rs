@@ -34,8 +34,20 @@ impl DeliveryTask {
         self.memory.widened = 1;
         self.succeeded();
         self.health_board.aside(self.index, self.memory.errors.sentences());
+        self.swallowed();
         self.health_board.dirty.notify_one();
         Ok(Step::Delivered)
+    }
+
+    /// What the target has left out so far is shown.
+    fn swallowed(&mut self) {
+        let Some(sink) = self.sink.as_ref() else { return };
+        let tables = sink.swallowed();
+        let rows: u64 = tables.iter().map(|(_, rows)| rows).sum();
+        // A sink that was made anew counts from 0.
+        self.meters.swallowed.inc_by(rows.saturating_sub(self.memory.swallowed));
+        self.memory.swallowed = rows;
+        self.health_board.swallowed(self.index, tables);
     }
 
     /// A write failed. Rows that can never be taken become dead letters first; then the rest is tried again.
