@@ -2,8 +2,8 @@
 //! a full disk makes lines go missing, which are counted, and never makes anybody wait.
 
 use std::io::{self, Write};
-use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -15,42 +15,56 @@ const LINES_MAX: usize = 4096;
 /// The end of the program waits so long for a reader that does not read.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What the thread is given.
-enum Message {
-    Line(Vec<u8>),
-    /// Answered when everything before it is written.
-    Flush(SyncSender<()>),
-}
-
 /// One place that the log goes to, with a thread that writes to it.
 #[derive(Clone)]
 pub(crate) struct Queue {
-    sender: SyncSender<Message>,
+    sender: SyncSender<Vec<u8>>,
+    progress: Arc<Progress>,
+}
+
+/// How far the thread is.
+#[derive(Default)]
+struct Progress {
+    lines: Mutex<Lines>,
+    moved: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    left: u64,
+    taken: u64,
+}
+
+impl Progress {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Queue {
     /// Lines go to `target` in their order; `name` is how the log calls it.
     pub(crate) fn to(name: &'static str, target: impl Write + Send + 'static) -> io::Result<Self> {
         let (sender, lines) = sync_channel(LINES_MAX);
-        let writer = Writer { name, target, lines, told: 0 };
+        let progress = Arc::<Progress>::default();
+        let writer = Writer { name, target, lines, progress: Arc::clone(&progress), told: 0 };
         thread::Builder::new().name(format!("log-{name}")).spawn(|| writer.run())?;
-        Ok(Self { sender })
+        Ok(Self { sender, progress })
     }
 
     /// Leaves the line; one that does not fit is counted.
     pub(crate) fn put(&self, line: Vec<u8>) {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(Message::Line(line)) {
-            drop_one();
+        match self.sender.try_send(line) {
+            Ok(()) => self.progress.lines().left += 1,
+            Err(_) => drop_one(),
         }
     }
 
     /// Waits until what was left is written, but not for ever.
     pub(crate) fn flush(&self) {
-        let (reply, written) = sync_channel(1);
-        if self.sender.try_send(Message::Flush(reply)).is_ok() {
-            // Nobody reads: the program ends all the same.
-            let _ = written.recv_timeout(PATIENCE);
-        }
+        let lines = self.progress.lines();
+        let left = lines.left;
+        // Nobody reads: the program ends all the same.
+        let _ = self.progress.moved.wait_timeout_while(lines, PATIENCE, |lines| lines.taken < left);
     }
 }
 
@@ -101,18 +115,18 @@ impl MakeWriter<'_> for Queue {
 struct Writer<T> {
     name: &'static str,
     target: T,
-    lines: Receiver<Message>,
+    lines: Receiver<Vec<u8>>,
+    progress: Arc<Progress>,
     /// How many missing lines the log has told of.
     told: u64,
 }
 
 impl<T: Write> Writer<T> {
     fn run(mut self) {
-        while let Ok(message) = self.lines.recv() {
-            match message {
-                Message::Line(line) => self.write(&line),
-                Message::Flush(reply) => drop(reply.send(())),
-            }
+        while let Ok(line) = self.lines.recv() {
+            self.write(&line);
+            self.progress.lines().taken += 1;
+            self.progress.moved.notify_all();
         }
     }
 
@@ -136,8 +150,6 @@ impl<T: Write> Writer<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Condvar, Mutex};
-
     use super::*;
 
     /// A terminal that can be stopped.

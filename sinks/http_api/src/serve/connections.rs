@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ use crate::text::problem::Failure;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The longest path and query answered; beyond: 414.
 const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// How long requests under way may take once the server ends.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long every connection must have been accepted for the trouble to be over.
@@ -39,8 +42,14 @@ const ACCEPT_CALM: Duration = Duration::from_secs(60);
 /// Connections that are served however few files may be open.
 const CONNECTIONS_MIN: usize = 8;
 
-/// Serves until dropped.
-pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds, open: IntGauge) {
+/// Serves until dropped, or until `ending`: then requests under way still get their answers.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    open: IntGauge,
+    ending: CancellationToken,
+) {
     let cap = affordable(bounds.connections, getrlimit(Resource::Nofile).current);
     if cap < bounds.connections {
         tracing::warn!(
@@ -54,13 +63,14 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds,
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
+            () = ending.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     if outage.is_over(Instant::now()) {
                         tracing::info!("connections are accepted again");
                     }
                     if let Some(ticket) = Table::admit(&table) {
-                        tasks.spawn(connection(stream, router.clone(), bounds, ticket));
+                        tasks.spawn(connection(stream, router.clone(), bounds, ticket, ending.clone()));
                     }
                     // Who had to give way holds its file until its task has ended.
                     while tasks.len() > cap {
@@ -77,6 +87,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds,
             Some(_) = tasks.join_next() => {}
         }
     }
+    drop(listener);
+    let all = async { while tasks.join_next().await.is_some() {} };
+    // What takes longer, such as a stream of events, is cut.
+    let _ = tokio::time::timeout(FAREWELL, all).await;
 }
 
 /// How many connections to keep open: half of the open files leave the other half to devices, stores and the journal.
@@ -100,7 +114,13 @@ impl Outage {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, bounds: Bounds, ticket: ConnectionSlot) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    bounds: Bounds,
+    ticket: ConnectionSlot,
+    ending: CancellationToken,
+) {
     let closed = ticket.closed.clone();
     let ticket = Arc::new(ticket);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -118,13 +138,17 @@ async fn connection(stream: TcpStream, router: Router, bounds: Bounds, ticket: C
         .max_buf_size(HEAD_BYTES_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(Stalling::new(stream, bounds.stall)), service);
-    tokio::select! {
-        ended = connection => {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "connection ended");
-            }
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = closed.cancelled() => return,
+        () = ending.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-        () = closed.cancelled() => {}
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
     }
 }
 

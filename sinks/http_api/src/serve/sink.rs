@@ -1,4 +1,5 @@
-//! Listens, and keeps the latest batch for what is served from memory. Dropping the sink ends every connection.
+//! Listens, and keeps the latest batch for what is served from memory. Dropping the sink ends every connection, those with
+//! a request under way once it is answered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use smiles_stage::{Batch, Clock, OpenContext, Position, RunId, Sink, StageError, Store, Watermark};
 use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::current::latest::Latest;
 use crate::current::memory::Memory;
@@ -28,8 +30,11 @@ pub(crate) struct ApiSink {
     app: Arc<App>,
     context: OpenContext,
     listening: Arc<Listening>,
-    // Owns the server: aborted when dropped.
-    server: JoinSet<()>,
+    // Keeps what is served fresh: aborted when dropped.
+    keeping: JoinSet<()>,
+    ending: CancellationToken,
+    /// Has the server end.
+    _end: DropGuard,
     announcement: Option<Announcement>,
 }
 
@@ -54,8 +59,21 @@ pub(crate) async fn open(
     };
     let clock = Arc::clone(&context.clock);
     let app = Arc::new(App::new(api, access, context.clone(), store, shared.clone())?);
-    let (last, server, announcement) = (None, JoinSet::new(), None);
-    Ok(ApiSink { shared, offline_after, clock, last, app, context, listening, server, announcement })
+    let (last, keeping, announcement) = (None, JoinSet::new(), None);
+    let ending = CancellationToken::new();
+    Ok(ApiSink {
+        shared,
+        offline_after,
+        clock,
+        last,
+        app,
+        context,
+        listening,
+        keeping,
+        _end: ending.clone().drop_guard(),
+        ending,
+        announcement,
+    })
 }
 
 fn cannot_listen(Address { host, port }: &Address) -> StageError {
@@ -71,8 +89,9 @@ impl ApiSink {
         let local = local.map_err(cannot)?;
         let app = &self.app;
         let (bounds, meters) = (app.api.bounds, app.connections.clone());
-        self.server.spawn(refresh::keep(Arc::clone(app)));
-        self.server.spawn(connections::serve(listener, router::router(Arc::clone(app)), bounds, meters));
+        let (router, ending) = (router::router(Arc::clone(app)), self.ending.clone());
+        self.keeping.spawn(refresh::keep(Arc::clone(app)));
+        tokio::spawn(connections::serve(listener, router, bounds, meters, ending));
         tracing::info!(sink = self.context.stage, address = %format_args!("http://{local}"), "http api listening");
         let declared = app.api.discovery.as_ref();
         let guarded = app.access.token.is_some();
@@ -94,7 +113,7 @@ impl Sink for ApiSink {
     }
 
     async fn flush(&mut self) -> Result<Option<Position>, StageError> {
-        if self.server.is_empty() {
+        if self.keeping.is_empty() {
             self.serve()?;
         }
         Ok(self.last)
