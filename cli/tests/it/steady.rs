@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -82,11 +83,35 @@ fn sixty_reloads_good_and_bad_stop_and_lose_nothing() {
     let bridge = Bridge::start(&["run", "steady.yaml"], &[], folder);
     bridge.eventually("/health", |health| health["healthy"] == true);
     let address = bridge.address();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| asked_all_the_time(&address, &over));
+        reload_sixty_times(&bridge, folder, &taken);
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(client.join().unwrap(), [""; 0], "nobody is turned away\n{}", bridge.log());
+    });
+    end(bridge, folder);
+}
+
+/// What went wrong with requests until it is over.
+fn asked_all_the_time(address: &str, over: &AtomicBool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        match get(address, "/health") {
+            Ok((200 | 503, _)) => {}
+            Ok((status, body)) => wrong.push(format!("{status} {body}")),
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    wrong
+}
+
+fn reload_sixty_times(bridge: &Bridge, folder: &Path, taken: &str) {
     for round in 0..20 {
         // What is broken, what cannot be opened, and what is good.
         for (text, said) in [
             (pipeline("often", "127.0.0.1:0"), Some("expected a duration")),
-            (pipeline("20ms", &taken), Some("cannot listen on 127.0.0.1 port")),
+            (pipeline("20ms", taken), Some("cannot listen on 127.0.0.1 port")),
             (pipeline(["15ms", "25ms"][round % 2], "127.0.0.1:0"), None),
         ] {
             write(folder, &text);
@@ -98,15 +123,14 @@ fn sixty_reloads_good_and_bad_stop_and_lose_nothing() {
                 assert!(health["warnings"].to_string().contains("the last reload failed"), "{health}");
                 assert_eq!(bridge.count(&["reloading the pipeline files"]), before);
             } else {
-                until("it is reloaded", &bridge, || bridge.count(&["reloading"]) > before);
+                until("it is reloaded", bridge, || bridge.count(&["reloading"]) > before);
                 bridge.eventually("/health", |health| {
                     health["healthy"] == true && !health["warnings"].to_string().contains("reload")
                 });
             }
-            assert_eq!(get(&address, "/ready").map(|(status, _)| status).ok(), Some(200), "{}", bridge.log());
+            bridge.eventually("/health", |health| health["healthy"] == true);
         }
     }
-    end(bridge, folder);
 }
 
 #[test]

@@ -271,33 +271,40 @@ fn threads_that_outlive_their_instance_may_call_the_host() {
 }
 
 #[test]
-fn what_fails_to_open_is_tried_again_and_keeps_nobody_waiting() {
-    for (fault, cause) in [
-        ("open", "in `open`: the licence has run out"),
-        ("'null'", "in `open`: it succeeded and gave no instance"),
+fn three_plugins_that_fail_each_in_its_way_keep_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
+    let yaml = pipeline("{path: libfaulty.so, timeout: 300ms}", "{type: faulty, fault: open, into: one}")
+        .replace("passes: 6, ", "")
+        .replacen("{type: synthetic,", "{every: 20ms, type: synthetic,", 1)
+        + "  empty: {type: faulty, fault: 'null', into: two}
+  stalls: {type: faulty, fault: stall, into: three}
+  api: {type: http_api, listen: 127.0.0.1:0}
+";
+    fs::write(folder.path().join("pipeline.yaml"), yaml).unwrap();
+    let bridge = Bridge::start(&["run", "pipeline.yaml"], &[], folder.path());
+    for (stage, cause) in [
+        ("stage `bad`", "in `open`: the licence has run out"),
+        ("stage `empty`", "in `open`: it succeeded and gave no instance"),
+        ("stage `stalls`", "`flush` has not returned within 300ms"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        compile("plugins/testing/faulty/faulty.c", folder.path(), &[]);
-        let yaml = pipeline("libfaulty.so", &format!("{{type: faulty, fault: {fault}, into: rows}}"));
-        let yaml = yaml.replace("passes: 6, ", "").replacen(
-            "{type: synthetic,",
-            "{every: 20ms, type: synthetic,",
-            1,
-        ) + "  api: {type: http_api, listen: 127.0.0.1:0}\n";
-        fs::write(folder.path().join("pipeline.yaml"), yaml).unwrap();
-        let bridge = Bridge::start(&["run", "pipeline.yaml"], &[], folder.path());
-        bridge.line(&[cause, "stage `bad`"]);
-        let delivered = |health: &serde_json::Value| health["sinks"]["good"]["delivered"].as_u64();
-        let before = bridge.eventually("/health", |health| {
-            delivered(health).is_some()
-                && health["warnings"].to_string().contains(cause.trim_start_matches("in `open`: "))
-        });
-        // A reload is no other matter: what stays as it is may stay as it is.
-        bridge.signal("-HUP");
-        bridge.line(&["reloading the pipeline files"]);
-        let after = bridge.eventually("/health", |health| delivered(health) > delivered(&before));
-        assert!(after["sinks"]["bad"]["delivered"].as_u64() == Some(0), "{after:#}");
-        let (status, _) = bridge.interrupt();
-        assert!(status.success(), "{status}");
+        bridge.line(&[stage, cause]);
     }
+    let delivered = |health: &serde_json::Value, sink: &str| health["sinks"][sink]["delivered"].as_u64();
+    let before = bridge.eventually("/health", |health| {
+        let warnings = health["warnings"].to_string();
+        warnings.contains("the licence has run out") && warnings.contains("gave no instance")
+    });
+    // A reload is no other matter: what cannot be opened and stays as it is may stay so.
+    bridge.signal("-HUP");
+    bridge.line(&["reloading the pipeline files"]);
+    let after = bridge.eventually("/health", |health| {
+        delivered(health, "good") > delivered(&before, "good") && delivered(health, "stalls") > Some(0)
+    });
+    for sink in ["bad", "empty"] {
+        assert_eq!(delivered(&after, sink), Some(0), "{after:#}");
+        assert_eq!(after["sinks"][sink]["lost"], 0, "{after:#}");
+    }
+    let (status, _) = bridge.interrupt();
+    assert!(status.success(), "{status}");
 }
