@@ -260,3 +260,20 @@ fn a_journal_that_is_deleted_under_a_bridge_is_saved_and_said() {
     let said = status(folder)["repairs"].to_string();
     assert!(said.contains("everything in it was saved"), "{said}");
 }
+
+#[test]
+fn a_store_that_is_deleted_under_a_bridge_is_made_anew_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, &pipeline("20ms", "127.0.0.1:0"));
+    let bridge = Bridge::start(&["run", "steady.yaml"], &[], folder);
+    until("something is stored", &bridge, || stored(folder) > 6);
+    for name in ["steady.db", "steady.db-wal", "steady.db-shm"] {
+        // The last two may not be there at this moment.
+        _ = std::fs::remove_file(folder.join("data").join(name));
+    }
+    let said = "`store` has another target than before";
+    bridge.eventually("/health", |health| health["warnings"].to_string().contains(said));
+    // What the journal retains is delivered to it once more: all of it here.
+    end(bridge, folder);
+}

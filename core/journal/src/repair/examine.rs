@@ -75,11 +75,11 @@ pub(crate) fn repair(path: &Path, pipeline: &str, now: Timestamp, why: &str) -> 
     let new = salvage(path, pipeline, now, why, &aside)?;
     fs::rename(new, beside(path, REPAIRED))?;
     replace(path, &aside)?;
-    limit_set_aside(path, &aside)
+    limit_set_aside(path, &aside, SET_ASIDE_MAX)
 }
 
 /// Files set aside have a limit of their own: the oldest go, never the newest. What was readable in them was saved before.
-fn limit_set_aside(path: &Path, newest: &Path) -> Result<(), Failure> {
+fn limit_set_aside(path: &Path, newest: &Path, max: u64) -> Result<(), Failure> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let begin = format!("{}.damaged-", name.to_string_lossy());
@@ -94,7 +94,7 @@ fn limit_set_aside(path: &Path, newest: &Path) -> Result<(), Failure> {
     found.sort();
     let mut bytes: u64 = found.iter().map(|(_, bytes, _)| bytes).sum();
     for (_, size, file) in found {
-        if bytes <= SET_ASIDE_MAX {
+        if bytes <= max {
             break;
         }
         if file != newest && file != beside(newest, "-wal") {
@@ -345,4 +345,30 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), Failure> {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_files_set_aside_the_oldest_go_and_the_newest_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let aside = |day: u32| folder.path().join(format!("journal.db.damaged-2026112{day}T000000Z"));
+        for day in 1..=4 {
+            fs::write(aside(day), [0; 10]).unwrap();
+            let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::from(day));
+            File::options().write(true).open(aside(day)).unwrap().set_modified(time).unwrap();
+        }
+        fs::write(folder.path().join("other.damaged-20200101T000000Z"), [0; 99]).unwrap();
+        let left = |max| {
+            limit_set_aside(&path, &aside(4), max).unwrap();
+            (1..=4).filter(|day| aside(*day).exists()).collect::<Vec<_>>()
+        };
+        assert_eq!(left(40), [1, 2, 3, 4]);
+        assert_eq!(left(29), [3, 4]);
+        assert_eq!(left(1), [4], "whatever it takes");
+        assert!(folder.path().join("other.damaged-20200101T000000Z").exists());
+    }
 }

@@ -69,6 +69,8 @@ pub(crate) struct DeliveryState {
     judged: Option<Position>,
     /// What comes behind the write under way, read while the target works on that; forgotten with any doubt.
     prefetched: Option<JoinHandle<Result<Vec<Batch>, JournalError>>>,
+    /// What was last spoken to.
+    target: Option<TargetId>,
     /// Rows that this sink's target has left out.
     swallowed: u64,
     /// What was logged as wrong.
@@ -237,6 +239,9 @@ impl DeliveryTask {
         }
         if different_target {
             tracing::info!(pipeline, sink, "a new target gets all retained batches");
+        }
+        if self.memory.target.replace(target).is_some_and(|known| known != target) {
+            self.health_board.exchanged(self.index);
         }
         if back > 0 && !different_target {
             tracing::warn!(

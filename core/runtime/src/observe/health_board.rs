@@ -37,6 +37,8 @@ struct State {
     done: Vec<Vec<Position>>,
     /// Per sink, for which reasons it sets rows aside.
     aside: Vec<Vec<String>>,
+    /// Per sink, whether its target became another one while it ran.
+    exchanged: Vec<bool>,
     /// Per sink, how many rows its target did not keep, by table.
     swallowed: Vec<Vec<(String, u64)>>,
     repairs: Vec<String>,
@@ -58,6 +60,7 @@ impl HealthBoard {
         let (heard, dropped) = (vec![None; sources.len()], vec![0; sinks.len()]);
         let done = vec![Vec::new(); sinks.len()];
         let (aside, swallowed) = (vec![Vec::new(); sinks.len()], vec![Vec::new(); sinks.len()]);
+        let exchanged = vec![false; sinks.len()];
         let health = Health {
             pipeline: pipeline.to_owned(),
             started: clock.now(),
@@ -77,6 +80,7 @@ impl HealthBoard {
             dropped,
             done,
             aside,
+            exchanged,
             swallowed,
             repairs,
             rejected,
@@ -130,6 +134,13 @@ impl HealthBoard {
     pub(crate) fn aside(&self, sink: usize, reasons: Vec<String>) {
         if let Some(known) = self.state().aside.get_mut(sink) {
             *known = reasons;
+        }
+    }
+
+    /// A sink's target is not the one it spoke to before.
+    pub(crate) fn exchanged(&self, sink: usize) {
+        if let Some(known) = self.state().exchanged.get_mut(sink) {
+            *known = true;
         }
     }
 
@@ -322,6 +333,13 @@ fn warnings(state: &State) -> Vec<String> {
         let reasons: String = reasons.iter().map(|reason| format!("; {reason}")).collect();
         all.push(format!(
             "{rows} rows of `{name}` are dead letters: `smiles journal dead-letter list` says why{reasons}"
+        ));
+    }
+    for (sink, _) in state.health.sinks.iter().zip(&state.exchanged).filter(|(_, exchanged)| **exchanged) {
+        all.push(format!(
+            "`{}` has another target than before (deleted or exchanged while the bridge ran?): it got what the journal \
+             retains, and older rows are not in it; this stands here until the next restart",
+            sink.name
         ));
     }
     for (sink, tables) in state.health.sinks.iter().zip(&state.swallowed) {
