@@ -12,10 +12,9 @@ use jiff::tz::TimeZone;
 use smiles_config::Environment;
 use smiles_import::{Import, ImportError, Progress, Rules, Source, StageFactory};
 use smiles_stage::{Migrate, Path};
-use tokio_util::sync::CancellationToken;
 
 use crate::command::console::print;
-use crate::command::one_off::{block_on, one_off_options};
+use crate::command::one_off::{block_on, one_off_options, stopped_by_signals};
 use crate::exit::Failure;
 use crate::project::DataDir;
 use crate::{logging, project, registry, stock};
@@ -59,7 +58,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
                 self::zone(environment.get("TIMEZONE").filter(|zone| !zone.is_empty()).unwrap_or("UTC"))?
             }
         };
-        let stop = interrupted();
+        let stop = stopped_by_signals()?;
         let mut import = Import {
             stage_factory: &stage_factory,
             source,
@@ -98,18 +97,6 @@ fn zone(name: &str) -> Result<TimeZone, Failure> {
         let help = problem.help.unwrap_or_default();
         Failure::configuration(format!("{} (--timezone); {help}", problem.message))
     })
-}
-
-/// Is cancelled by Ctrl-C.
-fn interrupted() -> CancellationToken {
-    let token = CancellationToken::new();
-    let noticed = token.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            noticed.cancel();
-        }
-    });
-    token
 }
 
 /// Shows on a terminal how far it is.
