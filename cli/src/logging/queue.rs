@@ -47,10 +47,13 @@ impl Queue {
     /// Waits until what was left is written, but not for ever.
     pub(crate) fn flush(&self) {
         let (reply, written) = sync_channel(1);
-        if self.sender.try_send(Message::Flush(reply)).is_ok() {
-            // Nobody reads: the program ends all the same.
-            let _ = written.recv_timeout(PATIENCE);
+        if let Err(TrySendError::Full(message)) = self.sender.try_send(Message::Flush(reply)) {
+            // It waits for its place on a thread of its own, which nobody waits for.
+            let sender = self.sender.clone();
+            _ = thread::Builder::new().spawn(move || drop(sender.send(message)));
         }
+        // Nobody reads: the program ends all the same.
+        let _ = written.recv_timeout(PATIENCE);
     }
 }
 
