@@ -133,6 +133,44 @@ fn a_pinned_library_is_a_copy_that_nobody_can_change() {
     assert!(!ran.contains("two "), "it was not run: {ran}");
 }
 
+/// A library that is exchanged as soon as it was loaded for the first time: the other one runs, unless the first is pinned.
+#[test]
+fn a_pinned_library_that_is_exchanged_between_two_loads_is_not_run() {
+    for pinned in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path();
+        let flag = |name: &str, file: &str| format!("-D{name}={:?}", place.join(file).display().to_string());
+        let who = flag("SAYS_WHO", "who");
+        let other = compile(SOURCE, place, &[&who, "-DBUILD=\"two\""]);
+        fs::rename(other, place.join("other.so")).unwrap();
+        let swapped = [flag("SWAPPED_FOR", "other.so"), flag("SWAPPED", "libfaulty.so")];
+        let library = compile(SOURCE, place, &[&who, "-DBUILD=\"one\"", &swapped[0], &swapped[1]]);
+        // `inspect` loads it: the exchange is undone.
+        let copy = place.join("copy.so");
+        fs::copy(&library, &copy).unwrap();
+        fs::copy(place.join("other.so"), place.join("kept.so")).unwrap();
+        let sum = sum(&copy);
+        fs::rename(&copy, &library).unwrap();
+        fs::rename(place.join("kept.so"), place.join("other.so")).unwrap();
+        fs::remove_file(place.join("who")).unwrap();
+
+        let pin = if pinned {
+            format!("{{path: libfaulty.so, sha256: \"{sum}\"}}")
+        } else {
+            "libfaulty.so".to_owned()
+        };
+        // A transform is asked for its plan, which loads the library once more.
+        let yaml = endless(&pin, "none") + "transforms: [{type: faulty}]\n";
+        fs::write(place.join("pipeline.yaml"), yaml).unwrap();
+        let output = finish(&["check", "pipeline.yaml"], &[], place);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let ran = fs::read_to_string(place.join("who")).unwrap();
+        assert!(ran.contains("one "), "{ran}");
+        assert_eq!(ran.contains("two "), !pinned, "{said}: {ran}");
+        assert_eq!(said.contains("it is another file"), pinned, "{said}");
+    }
+}
+
 /// Waits until the sink has written.
 fn written(folder: &Path) {
     let deadline = crate::bridge::now() + crate::bridge::PATIENCE;
