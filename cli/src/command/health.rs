@@ -9,6 +9,7 @@ use clap::Args;
 use smiles_config::Environment;
 
 use crate::command::console::print;
+use crate::command::one_off::ended_by_signals;
 use crate::exit::Failure;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &HealthArgs) -> Result<(), Failure> {
     }
     let port = set("HEALTH_PORT").unwrap_or("8080");
     let url = args.url.clone().unwrap_or_else(|| format!("http://{}:{port}/ready", host(set("HEALTH_HOST"))));
+    ended_by_signals()?;
     let (authority, path) = parts(&url).map_err(Failure::configuration)?;
     // Of this bridge, and so for no other: with it, what is missing comes with its cause.
     let token = if args.url.is_none() { token(&set) } else { None };

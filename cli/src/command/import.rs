@@ -12,10 +12,9 @@ use jiff::tz::TimeZone;
 use smiles_config::Environment;
 use smiles_import::{Import, ImportError, Progress, Rules, Source, StageFactory};
 use smiles_stage::{Migrate, Path};
-use tokio_util::sync::CancellationToken;
 
 use crate::command::console::print;
-use crate::command::one_off::{block_on, one_off_options};
+use crate::command::one_off::{block_on, one_off_options, stopped_by_signals, unless_stopped};
 use crate::exit::Failure;
 use crate::project::DataDir;
 use crate::{logging, project, registry, stock};
@@ -46,12 +45,15 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let bar = RefCell::new(ProgressBar::hidden());
     let progress = |progress: Progress<'_>| show(&bar, progress);
     block_on(async {
+        let stop = stopped_by_signals()?;
         if args.in_place {
             let how = Migrate { dry_run: args.dry_run, timezone: args.timezone.clone() };
-            return print(&smiles_import::mend(&stage_factory, opened.wired, &rules, &how, &progress).await?);
+            let mending = smiles_import::mend(&stage_factory, opened.wired, &rules, &how, &progress);
+            return print(&unless_stopped(&stop, Box::pin(mending)).await?);
         }
         let argument = args.source.as_deref().unwrap_or_default();
-        let source = Source::open(argument, args.table.as_deref()).await?;
+        let opening = Box::pin(Source::open(argument, args.table.as_deref()));
+        let source = unless_stopped(&stop, opening).await?;
         let zone = match (zone, source.zone()) {
             (Some(zone), _) => zone,
             (None, Some(said)) => self::zone(said)?,
@@ -59,7 +61,6 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
                 self::zone(environment.get("TIMEZONE").filter(|zone| !zone.is_empty()).unwrap_or("UTC"))?
             }
         };
-        let stop = interrupted();
         let mut import = Import {
             stage_factory: &stage_factory,
             source,
@@ -98,18 +99,6 @@ fn zone(name: &str) -> Result<TimeZone, Failure> {
         let help = problem.help.unwrap_or_default();
         Failure::configuration(format!("{} (--timezone); {help}", problem.message))
     })
-}
-
-/// Is cancelled by Ctrl-C.
-fn interrupted() -> CancellationToken {
-    let token = CancellationToken::new();
-    let noticed = token.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            noticed.cancel();
-        }
-    });
-    token
 }
 
 /// Shows on a terminal how far it is.

@@ -12,7 +12,7 @@ use smiles_config::Environment;
 use smiles_stage::{Migrate, Migrated, time_zone};
 
 use crate::command::console::print;
-use crate::command::one_off::{block_on, one_off_options};
+use crate::command::one_off::{block_on_until_signal, one_off_options};
 use crate::exit::Failure;
 use crate::project::{DataDir, Project};
 use crate::{logging, project, registry};
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &MigrateArgs) -> Result<(), Failure> {
         project::open_all(&entries, &environment, &registry::built_in())
     };
     let how = |dry_run| Migrate { dry_run, timezone: args.timezone.clone() };
-    block_on(async {
+    block_on_until_signal(async {
         // What is to come is said before anything is touched.
         let planned = all(load()?, &data_dir, &how(true)).await?;
         print(&report(&planned))?;

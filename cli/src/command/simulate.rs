@@ -14,10 +14,9 @@ use smiles_source_modbus::device::Device;
 use smiles_source_simulator::{Image, Options, Quirk, Simulator};
 use smiles_stage::Clock;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::command::console::print;
-use crate::command::one_off::block_on;
+use crate::command::one_off::{block_on, stopped_by_signals};
 use crate::exit::Failure;
 use crate::{logging, stock};
 
@@ -52,7 +51,7 @@ async fn serve(args: &SimulateArgs, simulator: Simulator, clock: Arc<dyn Clock>)
     })?;
     let address = listener.local_addr().context("the listener has no address")?;
     let handle = simulator.handle();
-    let stop = CancellationToken::new();
+    let stop = stopped_by_signals()?;
     let served = simulator.serve(listener, stop.clone());
     tracing::info!(address = %format_args!("tcp://{address}"), inverters = args.inverters, ports = args.ports, seed = args.seed, "simulated device listening");
     let report = async {
@@ -66,22 +65,17 @@ async fn serve(args: &SimulateArgs, simulator: Simulator, clock: Arc<dyn Clock>)
             before = counters.requests;
         }
     };
-    let mut interrupt = signal(tokio::signal::unix::SignalKind::interrupt())?;
-    let mut terminate = signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::pin!(served);
     tokio::select! {
-        () = &mut served => return Err(anyhow!("the simulated device stopped by itself").into()),
+        () = &mut served => {
+            let asked = stop.is_cancelled();
+            return if asked { Ok(()) } else { Err(anyhow!("the simulated device stopped by itself").into()) };
+        }
         () = report => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        () = stop.cancelled() => {}
     }
-    stop.cancel();
     served.await;
     Ok(())
-}
-
-fn signal(kind: tokio::signal::unix::SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
-    Ok(tokio::signal::unix::signal(kind).context("cannot listen for signals")?)
 }
 
 /// A well-behaved device.

@@ -8,12 +8,12 @@ use clap::Args;
 use smiles_cases::{CasesError, Outcome, UnderTest};
 
 use crate::command::console::print;
-use crate::command::one_off::block_on;
+use crate::command::one_off::block_on_until_signal;
 use crate::exit::Failure;
 use crate::{project, registry, stock};
 
 pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
-    block_on(test(args))
+    block_on_until_signal(test(args))
 }
 
 async fn test(args: &TestArgs) -> Result<(), Failure> {

@@ -165,6 +165,11 @@ impl Bridge {
         assert!(signalled.expect("kill runs").success());
     }
 
+    /// How it ended; whoever calls this has asked it to.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("the process ends")
+    }
+
     /// Ctrl-C, and how it ended.
     pub(crate) fn interrupt(mut self) -> (ExitStatus, Duration) {
         let began = now();

@@ -154,7 +154,7 @@ impl Drop for Container {
 }
 
 /// Namespaces and mounts are root's; another user needs sudo without a password, as CI machines have it.
-fn as_root(program: &str) -> Command {
+pub(crate) fn as_root(program: &str) -> Command {
     let ours = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap());
     if ours == 0 {
         return Command::new(program);

@@ -221,6 +221,26 @@ fn an_import_that_is_killed_goes_on_where_it_was() {
     );
 }
 
+/// A trigger that leaves rows out without an error: the import says how many, and has not succeeded.
+#[test]
+fn rows_that_the_target_does_not_keep_are_told_and_make_the_exit_code_1() {
+    let server = Server::shared();
+    let (source, target, folder) = (earlier(server), server.database(), tempfile::tempdir().unwrap());
+    said(&import(&[&address(&source), "--table", "inverters"], &target.variables(), folder.path()));
+    target.sql(
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN IF new.port_number = 2 THEN RETURN NULL; END IF; RETURN new; END $$;
+         CREATE TRIGGER swallow BEFORE INSERT ON port_data FOR EACH ROW EXECUTE FUNCTION swallow()",
+    );
+    let output = import(&[&address(&source)], &target.variables(), folder.path());
+    refused(&output, 1, &["error: 80 rows were left out"]);
+    holds(
+        &String::from_utf8_lossy(&output.stdout),
+        &["80 not kept: a trigger or rule of the database leaves them out"],
+    );
+    assert_eq!(target.sql("SELECT count(*) FROM port_data").trim(), "80");
+}
+
 #[test]
 fn an_adopted_database_is_mended_in_place_and_the_dump_brings_it_back() {
     let server = Server::shared();
@@ -242,6 +262,23 @@ fn an_adopted_database_is_mended_in_place_and_the_dump_brings_it_back() {
         &["mended", "80 rows of inverter_data that repeat", "20 rows of port_data that were not heard"],
     );
     is_mended(&database);
+    // From here on the readings are S-Miles' own: two of a quick restart, one of a night, one of a new inverter.
+    let own = "SELECT * FROM inverter_data WHERE timestamp > now() - interval '1 hour' ORDER BY id";
+    let own_ports = "SELECT * FROM port_data WHERE timestamp > now() - interval '1 hour' ORDER BY id";
+    database.sql(
+        "INSERT INTO inverter_data (serial_number, timestamp, grid_voltage, grid_frequency, temperature, link_status)
+         VALUES ('116182800001', now(), 230, 50, 20, 1), ('116182800001', now() + interval '1 s', 231, 50, 20, 1),
+                ('116182800002', now(), 0, 0, 20, 0);
+         INSERT INTO port_data (serial_number, port_number, timestamp, pv_power, total_production)
+         VALUES ('116182800002', 1, now(), 5, 0);
+         INSERT INTO production_cache VALUES ('116182800002', 2, 0, 0, now())",
+    );
+    let before = (database.rows(own), database.rows(own_ports));
+    assert_eq!((before.0.len(), before.1.len()), (3, 1));
+    said(&import(&["--in-place"], &database.variables(), folder.path()));
+    assert_eq!((database.rows(own), database.rows(own_ports)), before, "its own readings are as they were");
+    let cache = "SELECT total_production FROM production_cache WHERE serial_number = '116182800002' AND port_number = 2";
+    assert_eq!(database.rows(cache), ["0"]);
     let again = said(&import(&["--in-place", "--dry-run"], &database.variables(), folder.path()));
     holds(
         &again,

@@ -9,6 +9,9 @@
 #include "smiles_plugin.h"
 
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef NO_META
@@ -38,6 +41,21 @@ __attribute__((constructor)) static void hang(void) {
     fclose(file);
   }
   for (;;) poll(NULL, 0, -1);
+}
+#endif
+#ifdef SAYS_WHO
+/* Says in the file of this name which build of the library was loaded, and from where. */
+__attribute__((constructor)) static void says_who(void) {
+  char line[4096];
+  FILE *maps = fopen("/proc/self/maps", "r"), *file = fopen(SAYS_WHO, "a");
+  while (maps && file && fgets(line, sizeof line, maps))
+    if (strstr(line, "libfaulty") || strstr(line, "memfd:")) fprintf(file, "%s %s", BUILD, line);
+  if (maps) fclose(maps);
+  if (file) fclose(file);
+#ifdef SWAPPED_FOR
+  /* Whoever loads the path again loads another file; the second time there is none any more. */
+  if (rename(SWAPPED_FOR, SWAPPED) != 0) return;
+#endif
 }
 #endif
 #ifdef UNDEFINED
@@ -75,13 +93,46 @@ static SmilesStr options_schema(void) {
   return smiles_str(
       "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
       "\"fault\":{\"enum\":[\"none\",\"retry\",\"unknown\",\"unterminated\",\"silent\",\"stall\",\"reject\",\"lie\",\"halt\",\"open\","
-      "\"columns\",\"null\",\"plan\",\"stranger\",\"few\",\"hang\",\"last\",\"beside\",\"scribble\",\"scale\",\"blind\"],\"description\":\"what goes wrong, once\"},"
+      "\"columns\",\"null\",\"plan\",\"stranger\",\"few\",\"hang\",\"last\",\"beside\",\"scribble\",\"scale\",\"blind\","
+      "\"exit\",\"thread_exit\",\"crash\",\"abort\",\"deep\",\"process\"],\"description\":\"what goes wrong, once\"},"
       "\"into\":{\"type\":\"string\",\"description\":\"where rows go\"}}}");
 #endif
 }
 
+static void *leave_from_thread(void *nothing) {
+  (void)nothing;
+  exit(0);
+}
+
+/* Until the stack is full. */
+static int deep(volatile char *above) {
+  volatile char here[4096];
+  here[0] = above == NULL ? 0 : above[0];
+  if (here[0] == 1) return 0;
+  return deep(here) + here[0];
+}
+
+/* What takes the whole process down. */
+static void end_of_process(Faulty *self) {
+  pthread_t thread;
+  if (once(self, "exit")) exit(0);
+  if (once(self, "crash")) *(volatile int *)8 = 1;
+  if (once(self, "abort")) abort();
+  if (once(self, "deep")) deep(NULL);
+  if (once(self, "thread_exit") && pthread_create(&thread, NULL, leave_from_thread, NULL) == 0) pthread_join(thread, NULL);
+}
+
+/* What belongs to the whole process, changed for good. */
+static void change_process(void) {
+  signal(SIGTERM, SIG_IGN);
+  signal(SIGINT, SIG_DFL);
+  umask(0);
+  if (chdir("/") != 0) abort();
+}
+
 /* What is wrong with this call; the first time it is made. */
 static int32_t fault(Faulty *self, SmilesError *error) {
+  end_of_process(self);
   if (once(self, "retry")) {
     error->code = 28;
     return smiles_fail(error, SMILES_RETRY, "the disk is full");
@@ -112,6 +163,7 @@ static int32_t faulty_open(const SmilesHost *host, SmilesStr pipeline, SmilesStr
   made->calls = done;
   smiles_option_text(options, "fault", made->fault, sizeof made->fault);
   smiles_option_text(options, "into", made->into, sizeof made->into);
+  if (strcmp(made->fault, "process") == 0) change_process();
   if (strcmp(made->fault, "open") == 0) {
     free(made);
     return smiles_fail(error, SMILES_HALT, "the licence has run out");

@@ -4,20 +4,31 @@ use std::future::Future;
 use std::time::Duration;
 
 use smiles_stage::StageError;
-use tokio_postgres::config::SslMode as Wanted;
+use tokio::net::UnixStream;
+use tokio_postgres::config::{SslMode as Wanted, SslNegotiation};
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
+use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::{PostgresConfig, SslMode};
 use crate::error::{ServerAddress, stage_error};
+use crate::message_limit::{Encrypted, Unencrypted};
 use crate::passfile::password;
 use crate::tls;
 
 /// An open connection. Dropping it ends the session: what was not committed is undone.
 pub(crate) struct Connected {
     pub(crate) client: Client,
+    by: By,
     _task: AbortOnDropHandle<()>,
+}
+
+/// By what way it was opened, which is the way to open another.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Tls,
+    Plain,
+    UnixSocket,
 }
 
 /// How to connect to the database of these options.
@@ -52,22 +63,23 @@ impl Connector {
     pub(crate) async fn connect(&self, purpose: Purpose) -> Result<Connected, StageError> {
         let wanted = self.wanted(purpose)?;
         // A folder of Unix sockets needs no TLS, and libpq ignores the mode there.
-        let mode = if self.config.host.starts_with('/') { SslMode::Disable } else { self.config.sslmode };
-        match mode {
+        if self.config.host.starts_with('/') {
+            return self.by_unix_socket(wanted).await;
+        }
+        match self.config.sslmode {
             SslMode::Disable => self.plain(wanted).await,
             SslMode::Allow => match self.plain(wanted.clone()).await {
+                Err(error) if insists(&error) => self.encrypted(wanted).await.map_err(|_| error),
+                other => other,
+            },
+            SslMode::Prefer => match self.encrypted(wanted.clone()).await {
                 Err(error) if insists(&error) => {
-                    self.encrypted(wanted, Wanted::Require).await.map_err(|_| error)
+                    let absent = tls::is_absent(&error.chain());
+                    self.plain(wanted).await.map_err(|plain| if absent { plain } else { error })
                 }
                 other => other,
             },
-            SslMode::Prefer => match self.encrypted(wanted.clone(), Wanted::Prefer).await {
-                Err(error) if insists(&error) => self.plain(wanted).await.map_err(|_| error),
-                other => other,
-            },
-            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => {
-                self.encrypted(wanted, Wanted::Require).await
-            }
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => self.encrypted(wanted).await,
         }
     }
 
@@ -95,37 +107,73 @@ impl Connector {
     }
 
     async fn plain(&self, mut wanted: tokio_postgres::Config) -> Result<Connected, StageError> {
-        wanted.ssl_mode(Wanted::Disable);
-        self.opened(&wanted, NoTls).await
+        // As a TLS without a handshake, which the server is told nothing of.
+        wanted.ssl_mode(Wanted::Require).ssl_negotiation(SslNegotiation::Direct);
+        self.opened(&wanted, Unencrypted, By::Plain).await
     }
 
-    async fn encrypted(
+    async fn encrypted(&self, mut wanted: tokio_postgres::Config) -> Result<Connected, StageError> {
+        wanted.ssl_mode(Wanted::Require);
+        self.opened(&wanted, Encrypted(tls::connector(&self.config)?), By::Tls).await
+    }
+
+    async fn by_unix_socket(&self, mut wanted: tokio_postgres::Config) -> Result<Connected, StageError> {
+        wanted.ssl_mode(Wanted::Require).ssl_negotiation(SslNegotiation::Direct);
+        let limit = self.config.connect_timeout.0;
+        let socket = tokio::time::timeout(limit, self.unix_socket()).await;
+        let socket = socket
+            .map_err(|_| self.silent(limit))?
+            .map_err(|error| StageError::retry(format!("cannot reach {}", self.address)).because(error))?;
+        let opened = self.within(limit, "connect to", wanted.connect_raw(socket, Unencrypted)).await?;
+        Ok(self.attended(opened, By::UnixSocket))
+    }
+
+    async fn unix_socket(&self) -> std::io::Result<UnixStream> {
+        UnixStream::connect(format!("{}/.s.PGSQL.{}", self.config.host, self.config.port)).await
+    }
+
+    async fn opened<T>(
         &self,
-        mut wanted: tokio_postgres::Config,
-        mode: Wanted,
-    ) -> Result<Connected, StageError> {
-        wanted.ssl_mode(mode);
-        self.opened(&wanted, tls::connector(&self.config)?).await
-    }
-
-    async fn opened<T>(&self, wanted: &tokio_postgres::Config, tls: T) -> Result<Connected, StageError>
+        wanted: &tokio_postgres::Config,
+        tls: T,
+        by: By,
+    ) -> Result<Connected, StageError>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
     {
         let opened = self.within(self.config.connect_timeout.0, "connect to", wanted.connect(tls)).await?;
-        let (client, connection) = opened;
+        Ok(self.attended(opened, by))
+    }
+
+    fn attended<S, T>(&self, (client, connection): (Client, Connection<S, T>), by: By) -> Connected
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
         let task = tokio::spawn(attend(connection, self.address.clone()));
-        Ok(Connected { client, _task: AbortOnDropHandle::new(task) })
+        Connected { client, by, _task: AbortOnDropHandle::new(task) }
     }
 
     /// Asks the server to stop what the session runs; a server that waits for a lock would not notice that nobody
     /// listens any more.
     pub(crate) async fn cancel(&self, connected: &Connected) {
         let token = connected.client.cancel_token();
-        let Ok(tls) = tls::connector(&self.config) else { return };
+        let asked = async {
+            match connected.by {
+                By::Tls => {
+                    let Ok(tls) = tls::connector(&self.config) else { return };
+                    drop(token.cancel_query(tls).await);
+                }
+                By::Plain => drop(token.cancel_query(Unencrypted).await),
+                By::UnixSocket => {
+                    let Ok(socket) = self.unix_socket().await else { return };
+                    drop(token.cancel_query_raw(socket, Unencrypted).await);
+                }
+            }
+        };
         // Whether it was heard in time or not: the connection is closed either way.
-        let _ = tokio::time::timeout(self.config.connect_timeout.0, token.cancel_query(tls)).await;
+        let _ = tokio::time::timeout(self.config.connect_timeout.0, asked).await;
     }
 
     /// The answer of the database, or the sentence that none came in time.

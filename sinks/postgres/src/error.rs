@@ -73,6 +73,7 @@ fn server_error(address: &ServerAddress, doing: &str, error: &DbError) -> StageE
         "42P01" | "42703" | "42P10" | "42804" => halt(format!(
             "the tables of {address} do not fit the mapping: repair them by a migration, or change `tables`"
         )),
+        "08P01" => retry(format!("what {address} sends is against the protocol of PostgreSQL")),
         "25006" => retry(format!("{address} is read-only: is it a standby?")),
         "53100" => retry(format!("no space left on the disk of {address}: make room there")),
         "53200" => retry(format!("{address} is out of memory")),

@@ -25,6 +25,7 @@ mod error;
 mod extract;
 mod kept;
 mod load;
+mod message_limit;
 mod migrate;
 mod passfile;
 mod plan;

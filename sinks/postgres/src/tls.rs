@@ -15,6 +15,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::{PostgresConfig, SslMode};
 
+const ABSENT: &str = "the server has no TLS: switch it on there, or choose another `sslmode`";
+
 /// What to connect with. Files are read anew each time, so that a renewed certificate is taken up.
 ///
 /// # Errors
@@ -159,11 +161,16 @@ pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> Option<&'sta
             return Some(sentence(said));
         }
         if error.to_string() == "server does not support TLS" {
-            return Some("the server has no TLS: switch it on there, or choose another `sslmode`");
+            return Some(ABSENT);
         }
         cause = error.source();
     }
     None
+}
+
+/// Whether a sentence of ours says that the server has no TLS at all.
+pub(crate) fn is_absent(said: &str) -> bool {
+    said.contains(ABSENT)
 }
 
 /// Whether a sentence of ours is one of [`explain`]'s.

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &RenameSinkArgs) -> Result<(), Failure> {
     let access = OperatorAccess::alone(&path, &pipeline, now()).map_err(|error| in_use(error, &pipeline))?;
     has_a_place(args, &path)?;
     let options = crate::command::one_off::one_off_options(&data_dir)?;
-    crate::command::one_off::block_on(async {
+    crate::command::one_off::block_on_until_signal(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sink == args.new;
         let targets = project.wired.targets(options, wanted).await.context("cannot open the sink")?;
         for mut target in targets {

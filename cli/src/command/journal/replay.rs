@@ -55,7 +55,7 @@ fn one(
     }
     let mut left = hand_back(&access, &project, &found)?;
     let options = crate::command::one_off::one_off_options(data_dir)?;
-    crate::command::one_off::block_on(async {
+    crate::command::one_off::block_on_until_signal(async {
         let wanted = |sink: &str, delivery| delivery != Delivery::Live && sinks.contains(sink);
         let shown = project.shown;
         let mut targets = project.wired.targets(options, wanted).await.context("cannot open the sinks")?;

@@ -19,7 +19,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     for (project, path) in with_journals(&args.files, &environment, &data_dir)? {
         let status = inspect(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let options = crate::command::one_off::one_off_options(&data_dir)?;
-        let lines = crate::command::one_off::block_on(async {
+        let lines = crate::command::one_off::block_on_until_signal(async {
             let targets = project
                 .wired
                 .targets(options, |_, delivery| delivery == Delivery::Transactional)

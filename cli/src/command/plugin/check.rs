@@ -14,6 +14,7 @@ use smiles_plugin_host::conformance::{Listener, Outcome, Setup, run as run_check
 use smiles_runtime::SystemClock;
 
 use crate::command::console::print;
+use crate::command::one_off::ended_by_signals;
 use crate::command::plugin::built_in::warn_if_built_in;
 use crate::exit::Failure;
 use crate::plugins;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &PluginCheckArgs) -> Result<(), Failure> {
     if args.here {
         return here(args);
     }
+    ended_by_signals()?;
     let file = PluginFile { path: args.path.clone(), sha256: None, timeout: None, prefix: None };
     let probed = plugins::host()?.probe(&file).map_err(Failure::configuration)?;
     for stage in &probed.stages {
@@ -96,11 +98,10 @@ struct Printed {
 }
 
 impl Printed {
-    #[expect(clippy::print_stdout, reason = "what this command is for; flushed, since the plugin may crash")]
     fn say(text: &str) {
-        print!("{text}");
-        // A reader that went away does not stop the check.
-        _ = std::io::stdout().flush();
+        // Flushed, since the plugin may crash. A reader that went away does not stop the check.
+        let mut out = std::io::stdout();
+        _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 }
 

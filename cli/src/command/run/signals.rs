@@ -9,12 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::logging;
+use crate::command::one_off::end_now;
 
 /// A second request to end is followed within this, whatever still waits for what.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// The exit code of what Ctrl-C has ended.
-const INTERRUPTED: i32 = 130;
 
 /// What the process was told.
 pub(super) struct Signals {
@@ -58,9 +56,8 @@ fn end(stop: &CancellationToken, force: &CancellationToken) {
         force.cancel();
         tokio::spawn(async {
             tokio::time::sleep(AT_ONCE).await;
-            // Something hangs. What was accepted is durable; all else is as after a crash.
-            logging::flush();
-            std::process::exit(INTERRUPTED);
+            // Something hangs.
+            end_now();
         });
     } else {
         tracing::info!("stopping; repeat the signal to stop at once");

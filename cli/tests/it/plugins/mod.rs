@@ -1,6 +1,7 @@
 //! Plugins, from their sources to the binary that loads them: real compilers, real `dlopen`, pipelines in YAML.
 
 mod authors;
+mod endings;
 mod examples;
 mod faults;
 mod hanging;

@@ -8,6 +8,7 @@ mod clocks;
 mod conformance;
 mod faults;
 mod fixture;
+mod hostile;
 mod limits;
 mod pooler;
 mod queries;
