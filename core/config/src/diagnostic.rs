@@ -127,6 +127,10 @@ impl Diagnostics {
 
     /// A stage's complaint about the options below `node`, shown at the closest place that exists.
     pub fn problem(&mut self, node: NodeId, problem: Problem) {
+        if self.is_full(problem.severity) {
+            self.more += 1;
+            return;
+        }
         let (at, span) = self.walk(node, &problem.at.0);
         let diagnostic =
             Diagnostic { severity: problem.severity, ..Diagnostic::error(span, problem.message) };
@@ -143,6 +147,13 @@ impl Diagnostics {
     pub fn warning_at(&mut self, node: NodeId, message: impl Into<String>, help: Option<String>) {
         let diagnostic = Diagnostic::warning(self.document.anchor(node), message).help(help);
         self.add_at(node, diagnostic);
+    }
+
+    /// Whether one more of this severity would only be counted: to look for its place is in vain.
+    fn is_full(&self, severity: Severity) -> bool {
+        self.list.len() >= limits::COMPLAINTS
+            && (severity == Severity::Warning
+                || self.list.iter().all(|one| one.severity == Severity::Error && one.span.is_some()))
     }
 
     fn add_at(&mut self, node: NodeId, mut diagnostic: Diagnostic) {

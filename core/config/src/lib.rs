@@ -41,7 +41,7 @@ pub use check::dialect::unchecked;
 pub use declarations::{Retired, Variable};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use environment::Environment;
-pub use file::{TypedFile, load_file};
+pub use file::{TypedFile, load_file, within_limits};
 pub use load::{Loaded, load, load_with};
 pub use pipeline::{
     DisabledTransform, JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom,

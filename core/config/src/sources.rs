@@ -38,6 +38,10 @@ impl Loader<'_> {
                 Some(Ok(Some(items))) if self.is_too_much(&entry, items.len()) => {}
                 Some(Ok(Some(items))) => {
                     for item in &items {
+                        // Each would be found wrong in the same places again.
+                        if self.out.is_full() {
+                            break;
+                        }
                         self.source(&entry, &Items::Set(item), registry, names, &mut sources);
                     }
                 }
