@@ -60,7 +60,8 @@ fn two_pipelines_of_one_name_are_found_at_both_places() {
 
 #[test]
 fn two_sinks_of_one_address_are_found_at_both_places() {
-    let both = |one: &str, other: &str| [pipeline("one", &listening(one)), pipeline("two", &listening(other))];
+    let both =
+        |one: &str, other: &str| [pipeline("one", &listening(one)), pipeline("two", &listening(other))];
     let clash = &["two sinks listen on", "b.yaml:6:", "a.yaml:6:"];
     check(&both("127.0.0.1:8099", "127.0.0.1:8099"), clash);
     check(&both("0.0.0.0:8099", "127.0.0.1:8099"), clash);
@@ -69,8 +70,12 @@ fn two_sinks_of_one_address_are_found_at_both_places() {
     check(&both("127.0.0.1:0", "127.0.0.1:0"), &[]);
     let [one, other] = both("127.0.0.1:8099", "127.0.0.1:8099");
     check(&[one.clone(), other.replace("pipeline: two", "pipeline: two\nenabled: false")], &[]);
-    let again = listening("127.0.0.1:8099").replace("api", "more").replace("type: http_more", "type: http_api");
-    check(&[pipeline("one", &(listening("127.0.0.1:8099") + &again))], &["two sinks listen on", "a.yaml:6:", "a.yaml:7:"]);
+    let again =
+        listening("127.0.0.1:8099").replace("api", "more").replace("type: http_more", "type: http_api");
+    check(
+        &[pipeline("one", &(listening("127.0.0.1:8099") + &again))],
+        &["two sinks listen on", "a.yaml:6:", "a.yaml:7:"],
+    );
     let folder = tempfile::tempdir().unwrap();
     let (code, text) = said("run", &[one, other], folder.path());
     assert_eq!(code, Some(2), "{text}");

@@ -34,6 +34,7 @@ pub fn load_file(tree: &dyn Tree, file: &str, schema: &Value) -> TypedFile {
         value = typed.value;
         let faults = typed.faults.into_iter().map(|fault| fault.diagnostic(&loader.document));
         loader.out.extend(faults);
+        loader.out.count(typed.unsaid);
     }
     let Loader { document, out, .. } = loader;
     let diagnostics = Diagnostics::new(Arc::new(document), Vec::new(), out.into_parts());
@@ -50,9 +51,9 @@ pub fn within_limits(text: &str, shown: &str) -> Result<(), String> {
     }
     let found = load_file(&Alone { text, shown }, "", &Value::Bool(true)).diagnostics;
     let Some(first) = found.iter().find(|one| one.severity == Severity::Error) else { return Ok(()) };
-    let place = found.place(first).map_or(shown.to_owned(), |Place { file, line, column }| {
-        format!("{file}:{line}:{column}")
-    });
+    let place = found
+        .place(first)
+        .map_or(shown.to_owned(), |Place { file, line, column }| format!("{file}:{line}:{column}"));
     let help = first.help.iter().map(|help| format!("; {help}")).collect::<String>();
     Err(format!("{place}: {}{help}", first.message))
 }

@@ -11,10 +11,10 @@ pub(crate) const FILES: usize = 256;
 pub(crate) const TEXT_BYTES: usize = 8 << 20;
 
 /// What is written in all files of one load.
-pub(crate) const VALUES: usize = 80_000;
+pub(crate) const VALUES: usize = 60_000;
 
 /// What that comes to with aliases, merges and includes in their places; longer texts count for several.
-pub(crate) const EXPANDED: u64 = 80_000;
+pub(crate) const EXPANDED: u64 = 60_000;
 
 /// What `for_each` makes of one source: 10,000 devices of 400 values.
 pub(crate) const EACH: u64 = 4_000_000;

@@ -104,7 +104,11 @@ impl<'a> Loader<'a> {
         let file = FileId(self.document.sources.len());
         let shown = self.tree.shown(&path);
         let first = self.document.len();
-        let root = compose(&mut self.document, file, &text, &mut self.out);
+        let root = if self.is_too_long(file, &text) {
+            None
+        } else {
+            compose(&mut self.document, file, &text, &mut self.out)
+        };
         self.document.sources.push(Source { path: path.clone(), shown, text, masked: Vec::new() });
         let Some(root) = root else {
             if !self.out.about(file) && !self.out.is_full() {
@@ -129,6 +133,21 @@ impl<'a> Loader<'a> {
         Some(root)
     }
 
+    /// Whether there are more `,`, `[` and `{` than values may be; it has been said then. The parser keeps all of a `[...]`
+    /// or `{...}` until it has seen its end.
+    fn is_too_long(&mut self, file: FileId, text: &str) -> bool {
+        let count = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+        if count <= limits::VALUES {
+            return false;
+        }
+        let message =
+            format!("more than {} values are written: it has {count} `,`, `[` and `{{`", limits::VALUES);
+        let help = "divide the file among several pipelines".to_owned();
+        let top = Span { file, start: 0, end: 0 };
+        self.out.push(Diagnostic::error(top, message).help(help));
+        true
+    }
+
     /// Replaces an `!include` node by the file it names.
     fn include(&mut self, id: NodeId, name: &str, chain: &mut Vec<String>) {
         let Some(place) = self.document.get(id).cloned() else { return };
@@ -143,6 +162,10 @@ impl<'a> Loader<'a> {
     }
 
     fn included(&mut self, id: NodeId, name: &str, span: Span, chain: &mut Vec<String>) -> Option<NodeId> {
+        // That it is too much has been said: no other file is read in vain.
+        if self.out.is_full() || self.read > limits::TEXT_BYTES || self.document.len() > limits::VALUES {
+            return None;
+        }
         let (name, _) = self.substitute(id, name, &Items::Outside)?;
         if name.is_empty() {
             let help = "write `!include folder/file.yaml`".to_owned();
@@ -165,6 +188,7 @@ impl<'a> Loader<'a> {
         }
         match self.tree.read(&path) {
             Ok(text) if self.read + text.len() > limits::TEXT_BYTES => {
+                self.read += text.len();
                 let message = format!("the files together are larger than {} MiB", limits::TEXT_BYTES >> 20);
                 self.out.push(Diagnostic::error(span, message));
                 None

@@ -26,6 +26,9 @@ impl Loader<'_> {
         let Some(all) = self.document.entry(root, "sources").cloned() else { return sources };
         let mut off = true;
         for entry in self.document.entries(all.value).to_vec() {
+            if self.out.is_full() {
+                break;
+            }
             if self.is_off(entry.value) {
                 sources.shown.insert(entry.key, json!({ "enabled": false }));
                 continue;

@@ -12,6 +12,7 @@ use crate::document::{Document, Entry, Kind, Node};
 use crate::each::Items;
 use crate::keys::{read, schema_of};
 use crate::loader::Loader;
+use crate::names::short;
 use crate::role::Role;
 use crate::secret::REDACTED;
 use crate::{NodeId, StageDecl};
@@ -58,6 +59,7 @@ impl Loader<'_> {
         for fault in options.faults {
             self.out.push(fault.diagnostic(&self.document));
         }
+        self.out.count(options.unsaid);
         let mut shown = Map::new();
         for (node, value) in [(common, &typed), (own, &options.value)] {
             if let Value::Object(part) = shown_value(&self.document, node, value) {
@@ -122,11 +124,7 @@ impl Loader<'_> {
     }
 
     /// Made once: making one takes longer than typing a stage by it.
-    fn schema(
-        &mut self,
-        of: (Role, String),
-        make: impl FnOnce() -> Option<Value>,
-    ) -> Option<Arc<Value>> {
+    fn schema(&mut self, of: (Role, String), make: impl FnOnce() -> Option<Value>) -> Option<Arc<Value>> {
         if let Some(known) = self.schemas.get(&of) {
             return Some(Arc::clone(known));
         }
@@ -149,7 +147,7 @@ impl Loader<'_> {
         });
         if schema.is_none() && !self.without_plugins {
             let at = self.document.entry(common, "type").and_then(|entry| self.document.anchor(entry.value));
-            let message = format!("there is no {} of type `{}`", role.word(), name.escape_debug());
+            let message = format!("there is no {} of type `{}`", role.word(), short(name));
             let help = did_you_mean(name, type_names(role, registry));
             self.out.push(Diagnostic::error(at, message).help(help));
         }

@@ -47,7 +47,7 @@ impl Check<'_> {
             }
         }
         let guided = !types(schema).is_empty() || rest.is_some() || !prefix.is_empty();
-        self.among_allowed(node, schema, Typed { value: Value::Array(values), faults, guided })
+        self.among_allowed(node, schema, Typed { value: Value::Array(values), faults, guided, unsaid: 0 })
     }
 
     pub(super) fn map(&self, node: NodeId, entries: &[Entry], schema: &Value, depth: usize) -> Typed {
@@ -77,7 +77,11 @@ impl Check<'_> {
                 faults.push(fault);
             } else if closed || (closed_over && !names.0 && !names.1.contains(&entry.key)) {
                 strangers.push(entry.key.as_str());
-                faults.push(self.unknown_key(node, entry, schema, &names.1));
+                if strangers.len() <= SUGGESTIONS {
+                    faults.push(self.unknown_key(node, entry, schema, &names.1));
+                } else {
+                    self.unsaid.set(self.unsaid.get() + 1);
+                }
             } else {
                 values.insert(entry.key.clone(), self.untyped(entry.value));
             }
@@ -86,7 +90,7 @@ impl Check<'_> {
         faults.extend(self.count(node, entries.len(), schema, ("minProperties", "maxProperties"), "entry"));
         let says = ["properties", "additionalProperties", "patternProperties", "required"];
         let guided = !types(schema).is_empty() || says.iter().any(|keyword| schema.get(keyword).is_some());
-        self.among_allowed(node, schema, Typed { value: Value::Object(values), faults, guided })
+        self.among_allowed(node, schema, Typed { value: Value::Object(values), faults, guided, unsaid: 0 })
     }
 
     /// `const` and `enum` of lists and maps.
@@ -109,16 +113,10 @@ impl Check<'_> {
         }
         let message = format!("expected {}, found {}", self.expected(schema), self.found(node));
         let faults = vec![self.fault(node, WRONG_SHAPE, message)];
-        Some(Typed { value: Value::Null, faults, guided: true })
+        Some(Typed { value: Value::Null, faults, guided: true, unsaid: 0 })
     }
 
-    fn unknown_key(
-        &self,
-        node: NodeId,
-        entry: &Entry,
-        schema: &Value,
-        known: &BTreeSet<String>,
-    ) -> Fault {
+    fn unknown_key(&self, node: NodeId, entry: &Entry, schema: &Value, known: &BTreeSet<String>) -> Fault {
         // `x-instead: {key: what to write}`: for what other programs call so and this one says otherwise.
         let instead = schema.get("x-instead").and_then(|map| map.get(&entry.key)).and_then(Value::as_str);
         let also = if node == self.top { self.also } else { &[] };
