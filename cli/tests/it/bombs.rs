@@ -188,7 +188,7 @@ fn shapes() -> Vec<Bomb> {
 }
 
 fn texts() -> Vec<Bomb> {
-    let long = "y".repeat(2 << 20);
+    let long = "y".repeat(1 << 20);
     let options = |text: &str| whole("").replace("rows: 1,", &format!("rows: 1, x: [{text}],"));
     vec![
         bomb("a long text", whole(&format!("x: {long}\n")), "unknown key `x`"),
@@ -215,6 +215,11 @@ fn texts() -> Vec<Bomb> {
             "unset variables in one text",
             options(&format!("\"{}\"", lines(40_000, |at| format!("${{UNSET{at}}}")))),
             "not set",
+        ),
+        bomb(
+            "many secrets beside many variables",
+            options(&lines(9_000, |at| format!("\"${{V{at}:-aaaa{at}}}\", {{password: aaaa{at}}}, "))),
+            "unknown key `x`",
         ),
         bomb("long values", options(&"\"${LONG}\", ".repeat(20_000)), "8 MiB"),
         bomb("long values in one text", options(&format!("\"{}\"", "${LONG}".repeat(50_000))), "8 MiB"),

@@ -17,6 +17,7 @@ mod environment;
 mod expression;
 mod file;
 mod head;
+mod hidden;
 mod items;
 mod keys;
 mod limits;

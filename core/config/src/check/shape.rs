@@ -11,6 +11,7 @@ use crate::check::checker::{Check, Fault, SUGGESTIONS, Typed};
 use crate::check::describe::{allowed_values, one_of, types};
 use crate::check::pattern::compiled;
 use crate::document::Entry;
+use crate::names::short;
 
 /// A list in place of a map is as far off as it gets.
 const WRONG_SHAPE: u32 = 1_000;
@@ -125,7 +126,7 @@ impl Check<'_> {
         Fault {
             span: Some(entry.span),
             help: instead.map(str::to_owned).or_else(suggestion),
-            ..self.fault(NodeId::NOWHERE, WRONG_KEY, format!("unknown key `{}`", entry.key))
+            ..self.fault(NodeId::NOWHERE, WRONG_KEY, format!("unknown key `{}`", short(&entry.key)))
         }
     }
 
