@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
-use smiles_config::Environment;
+use smiles_config::{Environment, Folder, Tree};
 use smiles_import::{Import, ImportError, Progress, Rules, Source, StageFactory};
 use smiles_stage::{Migrate, Path};
 
@@ -87,7 +87,8 @@ fn read_rules(args: &ImportArgs) -> Result<Rules, Failure> {
         None => Ok(Rules::parse(stock::text(stock::IMPORT), stock::IMPORT)?),
         Some(path) => {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(path)
+            let text = Folder::new("")
+                .read(&path.to_string_lossy())
                 .map_err(|error| Failure::configuration(format!("--rules: cannot read {name}: {error}")))?;
             Ok(Rules::parse(&text, &name)?)
         }

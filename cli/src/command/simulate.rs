@@ -95,6 +95,7 @@ pub(super) fn device(path: Option<&Path>) -> Result<Device, Failure> {
         Some(path) => (path, read(path)?),
         None => (Path::new(stock::DEFAULT_DEVICE), stock::text(stock::DEFAULT_DEVICE).to_owned()),
     };
+    smiles_config::within_limits(&text, &path.display().to_string()).map_err(Failure::configuration)?;
     serde_yaml::from_str(&text).map_err(|error| wrong(path, &error))
 }
 

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod api;
+mod bombs;
 mod bridge;
 mod cases;
 mod check;
+mod clashes;
 mod command_line;
 mod companion;
 mod container;

@@ -105,6 +105,7 @@ impl Loader<'_> {
         for fault in typed.faults {
             self.out.push(fault.diagnostic(&self.document));
         }
+        self.out.count(typed.unsaid);
         let name = typed.value.get("pipeline").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(entry) = self.document.entry(head, "pipeline").cloned()
             && !name.is_empty()
@@ -165,6 +166,9 @@ impl Loader<'_> {
             _ => Vec::new(),
         };
         for item in list {
+            if self.out.is_full() {
+                break;
+            }
             if self.is_off(item) {
                 off.push(self.disabled_transform(item, stages.len(), registry));
                 shown.push(json!({ "enabled": false }));
@@ -225,6 +229,9 @@ impl Loader<'_> {
         let Some(all) = self.document.entry(root, "sinks").cloned() else { return (sinks, Value::Null) };
         let mut off = true;
         for entry in self.document.entries(all.value).to_vec() {
+            if self.out.is_full() {
+                break;
+            }
             if let Some(diagnostic) = names.sink(&entry.key, entry.span) {
                 self.out.push(diagnostic);
             }

@@ -46,7 +46,7 @@ pub(crate) struct TransformKeys {
     #[serde(rename = "type")]
     type_name: Option<String>,
     /// its name in state and metrics; tells it from another transform of the same columns
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 128))]
     pub(crate) name: Option<String>,
     /// false: as if it were not in the file
     enabled: bool,

@@ -34,6 +34,11 @@ impl Complaints {
         }
     }
 
+    /// Errors that nobody has put into words.
+    pub(crate) fn count(&mut self, errors: usize) {
+        self.errors += errors;
+    }
+
     /// What is said from here on is only counted: work on its words is in vain.
     pub(crate) fn is_full(&self) -> bool {
         self.errors >= limits::COMPLAINTS

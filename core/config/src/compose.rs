@@ -7,7 +7,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
 use crate::complaints::Complaints;
 use crate::diagnostic::Diagnostic;
-use crate::document::{Document, Entry, FileId, Kind, Node, Scalar, Span};
+use crate::document::{Document, Entry, FileId, Kind, MERGE, Node, Scalar, Span};
+use crate::names::short;
 use crate::{NodeId, limits};
 
 /// One open list or map.
@@ -135,9 +136,11 @@ impl Composer<'_> {
             && map.key.is_none()
         {
             let is_new = map.hashes.insert(self.hasher.hash_one(&text));
-            let first = || map.entries.iter().find(|entry| entry.key == text && text != "<<");
-            if let Some(first) = if is_new { None } else { first() } {
-                let twice = format!("the key `{text}` is given twice");
+            // Any number of `<<` may be given; looking for the first of each would take the square of it.
+            let twice = !is_new && text != MERGE;
+            let first = || map.entries.iter().find(|entry| entry.key == text);
+            if let Some(first) = if twice { first() } else { None } {
+                let twice = format!("the key `{}` is given twice", short(&text));
                 self.out.push(Diagnostic::error(span, twice).related(first.span, "first here"));
             }
             if text.is_empty() {
@@ -180,8 +183,7 @@ impl Composer<'_> {
 
     fn open(&mut self, mut kind: Open, anchor: usize, tag: Option<&Tag>, span: Span) -> bool {
         if self.frames.len() >= limits::DEPTH {
-            let message = format!("nested deeper than {} levels", limits::DEPTH);
-            self.out.push(Diagnostic::error(span, message));
+            self.out.push(too_deep(span));
             return false;
         }
         if let Some(tag) = tag
@@ -252,12 +254,16 @@ impl Composer<'_> {
     }
 
     fn unknown_tag(&mut self, tag: &Tag, span: Span) {
-        let message = format!("unknown tag `{tag}`");
+        let message = format!("unknown tag `{}`", short(&tag.to_string()));
         self.out.push(Diagnostic::error(span, message).help("the only tag here is `!include`".to_owned()));
     }
 
     fn syntax(&mut self, text: &str, error: &ScanError) {
         let at = self.span(error.marker().index(), error.marker().index() + 1);
+        if error.info().contains("recursion limit") {
+            self.out.push(too_deep(at));
+            return;
+        }
         let message = format!("not YAML: {}", error.info());
         if let Some(tab) = tab_near(text, at.start) {
             let help = "YAML is indented with spaces; this line has a tab".to_owned();
@@ -311,6 +317,11 @@ impl Offsets {
         let rest = text.get(near..).unwrap_or("");
         rest.char_indices().nth(character % Self::EVERY).map_or(text.len(), |(at, _)| near + at)
     }
+}
+
+fn too_deep(span: Span) -> Diagnostic {
+    let message = format!("nested deeper than {} levels", limits::DEPTH);
+    Diagnostic::error(span, message).help("take levels out: no pipeline needs as many".to_owned())
 }
 
 /// The line a byte stands in.

@@ -7,6 +7,9 @@ use smiles_stage::{Path, Problem, Segment, Severity};
 use crate::document::{Document, Kind, Span};
 use crate::{NodeId, limits, secret};
 
+/// Longer messages than this are shortened.
+const LONGEST: usize = 2_000;
+
 /// One thing that is wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -127,6 +130,10 @@ impl Diagnostics {
 
     /// A stage's complaint about the options below `node`, shown at the closest place that exists.
     pub fn problem(&mut self, node: NodeId, problem: Problem) {
+        if self.is_full(problem.severity) {
+            self.more += 1;
+            return;
+        }
         let (at, span) = self.walk(node, &problem.at.0);
         let diagnostic =
             Diagnostic { severity: problem.severity, ..Diagnostic::error(span, problem.message) };
@@ -145,6 +152,13 @@ impl Diagnostics {
         self.add_at(node, diagnostic);
     }
 
+    /// Whether one more of this severity would only be counted: to look for its place is in vain.
+    fn is_full(&self, severity: Severity) -> bool {
+        self.list.len() >= limits::COMPLAINTS
+            && (severity == Severity::Warning
+                || self.list.iter().all(|one| one.severity == Severity::Error && one.span.is_some()))
+    }
+
     fn add_at(&mut self, node: NodeId, mut diagnostic: Diagnostic) {
         diagnostic.notes.extend(origins(&self.document, node));
         self.add(diagnostic);
@@ -152,7 +166,8 @@ impl Diagnostics {
 
     /// Keeps the order and says nothing twice.
     fn add(&mut self, mut diagnostic: Diagnostic) {
-        let hide = |text: &mut String| *text = secret::redact(text, &self.secrets);
+        let longest = self.secrets.iter().map(String::len).max().unwrap_or(0);
+        let hide = |text: &mut String| *text = shown(text, &self.secrets, longest);
         hide(&mut diagnostic.message);
         diagnostic.help.iter_mut().for_each(hide);
         diagnostic.notes.iter_mut().for_each(hide);
@@ -184,6 +199,29 @@ impl Diagnostics {
         }
         (at, self.document.anchor(at))
     }
+}
+
+/// A text without secrets, and no more of it than anybody reads. To look for every secret in all of a long one takes too long;
+/// of one that is cut first, the end may be half a secret of this length.
+fn shown(text: &str, secrets: &[String], longest: usize) -> String {
+    let looked_at = start_of(text, 8 * LONGEST);
+    let mut shown = secret::redact(looked_at, secrets);
+    let most = if looked_at.len() < text.len() { shown.len().saturating_sub(longest) } else { shown.len() };
+    let kept = start_of(&shown, most.min(LONGEST)).len();
+    if kept < shown.len() || looked_at.len() < text.len() {
+        shown.truncate(kept);
+        shown.push('…');
+    }
+    shown
+}
+
+/// At most so many bytes.
+fn start_of(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// A sentence for each variable the node's text came from.

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::NodeId;
 
+/// The key of maps whose entries are taken over.
+pub(crate) const MERGE: &str = "<<";
+
 /// Which file, in the order they were read; the pipeline file is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileId(pub(crate) usize);
@@ -76,6 +79,20 @@ pub(crate) struct Node {
     /// The key it stands under, in the same file.
     pub(crate) key: Option<Span>,
     pub(crate) kind: Kind,
+}
+
+impl Node {
+    /// How much memory it takes, without the nodes below it.
+    pub(crate) fn bytes(&self) -> usize {
+        let below = match &self.kind {
+            Kind::Scalar(scalar) => scalar.text.len(),
+            Kind::List(items) => size_of_val(items.as_slice()),
+            Kind::Map(entries) => entries.iter().map(|entry| size_of::<Entry>() + entry.key.len()).sum(),
+            Kind::Include(name) => name.len(),
+            Kind::Broken => 0,
+        };
+        size_of::<Self>() + below
+    }
 }
 
 /// Everything read in one load.

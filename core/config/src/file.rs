@@ -1,15 +1,16 @@
 //! A YAML file that is no pipeline, such as one of test cases: typed by a schema of its own, every complaint with its
 //! place. `!include`, anchors and `<<` work as in a pipeline file; `${}` is plain text.
 
+use std::io;
 use std::sync::Arc;
 
 use serde_json::Value;
-use smiles_stage::Path;
+use smiles_stage::{Path, Severity};
 
 use crate::check::checker::check;
 use crate::diagnostic::{Diagnostics, Place};
 use crate::loader::{Loader, What};
-use crate::{Environment, NodeId, Tree};
+use crate::{Environment, NodeId, Tree, limits};
 
 /// What a file came to.
 pub struct TypedFile {
@@ -33,10 +34,48 @@ pub fn load_file(tree: &dyn Tree, file: &str, schema: &Value) -> TypedFile {
         value = typed.value;
         let faults = typed.faults.into_iter().map(|fault| fault.diagnostic(&loader.document));
         loader.out.extend(faults);
+        loader.out.count(typed.unsaid);
     }
     let Loader { document, out, .. } = loader;
     let diagnostics = Diagnostics::new(Arc::new(document), Vec::new(), out.into_parts());
     TypedFile { value, diagnostics, root: root.unwrap_or(NodeId::NOWHERE) }
+}
+
+/// Whether a text asks for no more than a file may, to be asked before another parser is given it.
+///
+/// # Errors
+/// What is wrong, for people; `shown` names the text.
+pub fn within_limits(text: &str, shown: &str) -> Result<(), String> {
+    if text.len() > limits::TEXT_BYTES {
+        return Err(format!("{shown}: larger than {} MiB", limits::TEXT_BYTES >> 20));
+    }
+    let found = load_file(&Alone { text, shown }, "", &Value::Bool(true)).diagnostics;
+    let Some(first) = found.iter().find(|one| one.severity == Severity::Error) else { return Ok(()) };
+    let place = found
+        .place(first)
+        .map_or(shown.to_owned(), |Place { file, line, column }| format!("{file}:{line}:{column}"));
+    let help = first.help.iter().map(|help| format!("; {help}")).collect::<String>();
+    Err(format!("{place}: {}{help}", first.message))
+}
+
+/// One text, and no other file.
+struct Alone<'a> {
+    text: &'a str,
+    shown: &'a str,
+}
+
+impl Tree for Alone<'_> {
+    fn read(&self, path: &str) -> io::Result<String> {
+        if path.is_empty() { Ok(self.text.to_owned()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn list(&self, _: &str) -> io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn shown(&self, path: &str) -> String {
+        if path.is_empty() { self.shown.to_owned() } else { path.to_owned() }
+    }
 }
 
 impl TypedFile {

@@ -17,6 +17,7 @@ mod environment;
 mod expression;
 mod file;
 mod head;
+mod hidden;
 mod items;
 mod keys;
 mod limits;
@@ -41,7 +42,7 @@ pub use check::dialect::unchecked;
 pub use declarations::{Retired, Variable};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use environment::Environment;
-pub use file::{TypedFile, load_file};
+pub use file::{TypedFile, load_file, within_limits};
 pub use load::{Loaded, load, load_with};
 pub use pipeline::{
     DisabledTransform, JournalDecl, NodeId, OnFull, Pipeline, SinkDecl, SourceDecl, StageDecl, StartFrom,

@@ -11,18 +11,18 @@ pub(crate) const FILES: usize = 256;
 pub(crate) const TEXT_BYTES: usize = 8 << 20;
 
 /// What is written in all files of one load.
-pub(crate) const VALUES: usize = 200_000;
+pub(crate) const VALUES: usize = 60_000;
 
 /// What that comes to with aliases, merges and includes in their places; longer texts count for several.
-pub(crate) const EXPANDED: u64 = 200_000;
+pub(crate) const EXPANDED: u64 = 60_000;
 
 /// What `for_each` makes of one source: 10,000 devices of 400 values.
 pub(crate) const EACH: u64 = 4_000_000;
 
 /// Values with `${}` in them, or below an item of `for_each`, are copied.
-pub(crate) const COPIES: usize = 1_000_000;
+pub(crate) const COPIED_BYTES: usize = 32 << 20;
 
-/// What variables and files put into texts.
+/// Texts with `${}` in them, once values stand in their places.
 pub(crate) const SUBSTITUTED_BYTES: usize = 8 << 20;
 
 /// Nobody reads more complaints than this at once; the rest is counted.

@@ -1,21 +1,22 @@
 //! One load: the files read so far, what was found wrong, and reading further files.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
+use std::sync::Arc;
 
+use serde_json::Value;
 use smiles_stage::did_you_mean;
 
 use crate::complaints::Complaints;
 use crate::compose::compose;
 use crate::declarations::Declarations;
 use crate::diagnostic::Diagnostic;
-use crate::document::{Document, Entry, FileId, Kind, Node, Source, Span};
+use crate::document::{Document, Entry, FileId, Kind, MERGE, Node, Source, Span};
 use crate::each::Items;
 use crate::measure::{Measures, extra, measure};
+use crate::role::Role;
 use crate::tree::{beside, reason};
 use crate::{Environment, NodeId, Tree, limits};
-
-const MERGE: &str = "<<";
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +41,12 @@ pub(crate) struct Loader<'a> {
     read: usize,
     /// How many values `<<` has looked at.
     merged: u64,
-    /// How many nodes resolving has made.
-    pub(crate) copies: usize,
-    /// How many bytes resolving has put into texts.
+    /// How many bytes the copies have that resolving has made.
+    pub(crate) copied: usize,
+    /// How many bytes the texts have that resolving has put together.
     pub(crate) substituted: usize,
+    /// Of the keys of each role, by an empty name, and of each stage type that is used.
+    pub(crate) schemas: BTreeMap<(Role, String), Arc<Value>>,
     /// A plugin could not be used: a type that is not known may be one of its own.
     pub(crate) without_plugins: bool,
 }
@@ -61,8 +64,9 @@ impl<'a> Loader<'a> {
             measures: Measures::default(),
             read: 0,
             merged: 0,
-            copies: 0,
+            copied: 0,
             substituted: 0,
+            schemas: BTreeMap::new(),
             without_plugins: false,
         }
     }
@@ -100,7 +104,11 @@ impl<'a> Loader<'a> {
         let file = FileId(self.document.sources.len());
         let shown = self.tree.shown(&path);
         let first = self.document.len();
-        let root = compose(&mut self.document, file, &text, &mut self.out);
+        let root = if self.is_too_long(file, &text) {
+            None
+        } else {
+            compose(&mut self.document, file, &text, &mut self.out)
+        };
         self.document.sources.push(Source { path: path.clone(), shown, text, masked: Vec::new() });
         let Some(root) = root else {
             if !self.out.about(file) && !self.out.is_full() {
@@ -125,6 +133,21 @@ impl<'a> Loader<'a> {
         Some(root)
     }
 
+    /// Whether there are more `,`, `[` and `{` than values may be; it has been said then. The parser keeps all of a `[...]`
+    /// or `{...}` until it has seen its end.
+    fn is_too_long(&mut self, file: FileId, text: &str) -> bool {
+        let count = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+        if count <= limits::VALUES {
+            return false;
+        }
+        let message =
+            format!("more than {} values are written: it has {count} `,`, `[` and `{{`", limits::VALUES);
+        let help = "divide the file among several pipelines".to_owned();
+        let top = Span { file, start: 0, end: 0 };
+        self.out.push(Diagnostic::error(top, message).help(help));
+        true
+    }
+
     /// Replaces an `!include` node by the file it names.
     fn include(&mut self, id: NodeId, name: &str, chain: &mut Vec<String>) {
         let Some(place) = self.document.get(id).cloned() else { return };
@@ -139,6 +162,10 @@ impl<'a> Loader<'a> {
     }
 
     fn included(&mut self, id: NodeId, name: &str, span: Span, chain: &mut Vec<String>) -> Option<NodeId> {
+        // That it is too much has been said: no other file is read in vain.
+        if self.out.is_full() || self.read > limits::TEXT_BYTES || self.document.len() > limits::VALUES {
+            return None;
+        }
         let (name, _) = self.substitute(id, name, &Items::Outside)?;
         if name.is_empty() {
             let help = "write `!include folder/file.yaml`".to_owned();
@@ -161,6 +188,7 @@ impl<'a> Loader<'a> {
         }
         match self.tree.read(&path) {
             Ok(text) if self.read + text.len() > limits::TEXT_BYTES => {
+                self.read += text.len();
                 let message = format!("the files together are larger than {} MiB", limits::TEXT_BYTES >> 20);
                 self.out.push(Diagnostic::error(span, message));
                 None
@@ -191,14 +219,17 @@ impl<'a> Loader<'a> {
                 Kind::List(list) => list.clone(),
                 _ => vec![entry.value],
             };
+            // Looking at a map or a key costs time, if anything of it is taken or not.
+            self.merged += maps.len() as u64;
             for map in maps {
+                if let Kind::Map(more) = self.document.kind(map) {
+                    self.merged += more.iter().map(|entry| 1 + extra(&entry.key)).sum::<u64>();
+                }
+                if self.merged > limits::EXPANDED {
+                    return self.too_many_merges(entry.span);
+                }
                 match self.document.kind(map) {
                     Kind::Map(more) => {
-                        // Looking at a key costs time, if it is taken or not.
-                        self.merged += more.iter().map(|entry| 1 + extra(&entry.key)).sum::<u64>();
-                        if self.merged > limits::EXPANDED {
-                            return self.too_many_merges(entry.span);
-                        }
                         own.extend(more.iter().filter(|new| keys.insert(new.key.clone())).cloned());
                     }
                     Kind::Broken => {}

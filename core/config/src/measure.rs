@@ -87,7 +87,8 @@ fn sum(kind: &Kind, measures: &Measures) -> Measure {
             own.is_plain &= !entries.iter().any(|entry| is_secret_name(&entry.key));
         }
         Kind::Scalar(scalar) => {
-            own.weight += extra(&scalar.text);
+            // Each variable in it becomes a value of its own, while it is resolved.
+            own.weight += extra(&scalar.text) + scalar.text.matches("${").count() as u64;
             own.is_plain = !scalar.text.contains("${");
         }
         Kind::Include(_) | Kind::Broken => {}

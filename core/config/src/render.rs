@@ -14,6 +14,8 @@ use crate::secret::is_secret_name;
 const ONE_SCREEN: usize = 60;
 /// Lines longer than this are cut by the renderer.
 const WIDTH: usize = 140;
+/// How many bytes before and behind a place are looked through for whole lines to show.
+const AROUND: usize = 16 << 10;
 
 impl Diagnostics {
     /// All diagnostics as text: excerpts with file, line and column, at most one screen.
@@ -23,6 +25,9 @@ impl Diagnostics {
 }
 
 fn render(document: &Document, list: &[Diagnostic], more: usize, color: bool) -> String {
+    if list.is_empty() {
+        return String::new();
+    }
     let texts: Vec<String> = document.sources.iter().map(masked).collect();
     let renderer = if color { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
     let renderer = renderer.term_width(WIDTH);
@@ -53,18 +58,23 @@ fn group<'a>(document: &'a Document, texts: &'a [String], diagnostic: &'a Diagno
         Severity::Warning => Level::WARNING,
     };
     let mut group = Group::with_title(level.primary_title(clean(&diagnostic.message)));
-    if let Some(span) = diagnostic.span
-        && let (Some(source), Some(text)) = (document.sources.get(span.file.0), texts.get(span.file.0))
-    {
-        if text.trim().is_empty() {
-            group = group.element(Origin::path(source.shown.as_str()).line(1).char_column(1));
-        } else {
-            group = group.element(excerpt(source, text, span, diagnostic));
-        }
+    let place = diagnostic.span.and_then(|span| {
+        Some((span, document.sources.get(span.file.0)?.shown.as_str(), texts.get(span.file.0)?.as_str()))
+    });
+    let window = place.and_then(|(span, _, text)| Window::around(text, span));
+    if let Some((span, shown, text)) = place {
+        group = match &window {
+            _ if text.trim().is_empty() => group.element(Origin::path(shown).line(1).char_column(1)),
+            Some(window) => group.element(window.excerpt(shown, diagnostic)),
+            None => {
+                let (line, column) = document.line_column(span);
+                group.element(Origin::path(shown).line(line).char_column(column))
+            }
+        };
     }
     for (span, label) in &diagnostic.related {
-        let elsewhere = diagnostic.span.is_none_or(|own| own.file != span.file);
-        if elsewhere && let Some(source) = document.sources.get(span.file.0) {
+        let is_seen = window.as_ref().is_some_and(|window| window.shows(*span));
+        if !is_seen && let Some(source) = document.sources.get(span.file.0) {
             let (line, column) = document.line_column(*span);
             let said = format!("{label}: {}:{line}:{column}", source.shown);
             group = group.element(Level::NOTE.message(said));
@@ -79,42 +89,80 @@ fn group<'a>(document: &'a Document, texts: &'a [String], diagnostic: &'a Diagno
     group
 }
 
-fn excerpt<'a>(
-    source: &'a Source,
+/// Some lines of a file: to lay out all of a long one for each diagnostic takes time and memory.
+struct Window<'a> {
+    /// The whole file.
     text: &'a str,
     span: Span,
-    diagnostic: &'a Diagnostic,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let mut snippet = Snippet::source(text)
-        .path(source.shown.as_str())
-        .annotation(AnnotationKind::Primary.span(within(text, span)));
-    for (other, label) in &diagnostic.related {
-        if other.file == span.file {
-            let note = AnnotationKind::Context.span(within(text, *other)).label(label.as_str());
-            snippet = snippet.annotation(note);
-        }
+    lines: Range<usize>,
+}
+
+impl<'a> Window<'a> {
+    /// The lines around a span; `None` where they are so long that they would say nothing.
+    fn around(text: &'a str, span: Span) -> Option<Self> {
+        let at = within(text, span);
+        let from = floor(text, at.start.saturating_sub(AROUND));
+        let to = floor(text, at.end.saturating_add(AROUND));
+        // From and to a line end; a file may begin or end before that.
+        let start = match text[from..at.start].find('\n') {
+            _ if from == 0 => 0,
+            Some(line_end) => from + line_end + 1,
+            None => return None,
+        };
+        let end = match text[at.end..to].rfind('\n') {
+            _ if to == text.len() => to,
+            Some(line_end) => at.end + line_end + 1,
+            None => return None,
+        };
+        Some(Self { text, span, lines: start..end })
     }
-    snippet
+
+    /// Whether a place is in these lines.
+    fn shows(&self, span: Span) -> bool {
+        span.file == self.span.file && self.lines.start <= span.start && span.end <= self.lines.end
+    }
+
+    fn excerpt(
+        &self,
+        shown: &'a str,
+        diagnostic: &'a Diagnostic,
+    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let at = |span: Span| {
+            let at = within(self.text, span);
+            at.start - self.lines.start..at.end - self.lines.start
+        };
+        let first = self.text[..self.lines.start].matches('\n').count() + 1;
+        let mut snippet = Snippet::source(&self.text[self.lines.clone()])
+            .line_start(first)
+            .path(shown)
+            .annotation(AnnotationKind::Primary.span(at(self.span)));
+        for (other, label) in diagnostic.related.iter().filter(|(other, _)| self.shows(*other)) {
+            snippet = snippet.annotation(AnnotationKind::Context.span(at(*other)).label(label.as_str()));
+        }
+        snippet
+    }
 }
 
 /// The span cut to the text, to its first line, and at least one character wide where there is one.
 fn within(text: &str, span: Span) -> Range<usize> {
-    let floor = |mut at: usize| {
-        at = at.min(text.len());
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    };
-    let start = floor(span.start);
+    let start = floor(text, span.start);
     let line = text[start..].find('\n').map_or(text.len(), |at| start + at);
-    let end = floor(span.end).clamp(start, line.max(start));
+    let end = floor(text, span.end).clamp(start, line.max(start));
     if start == end && start == text.len() && start > 0 {
         // The end of the file: point at the end of its last line that says something.
         let last = text.trim_end().len();
         return last..last;
     }
     start..end
+}
+
+/// The character that a byte belongs to.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 /// The file without its secrets, every byte at its place.

@@ -12,6 +12,11 @@ use crate::secret::is_secret_name;
 use crate::tree::{beside, reason};
 use crate::{NodeId, limits};
 
+/// More variables of one text than this explain nothing.
+const MOST_ORIGINS: usize = 8;
+/// More characters of a value than this neither.
+const LONGEST_SHOWN: usize = 200;
+
 /// What a text came from.
 #[derive(Default)]
 pub(crate) struct Sources {
@@ -29,15 +34,11 @@ impl Loader<'_> {
         if !secret && self.measures.get(id).is_some_and(|measure| measure.is_plain) {
             return id;
         }
-        self.copies += 1;
-        if self.copies == limits::COPIES {
-            let message = format!("`for_each` and variables make more than {} values", limits::COPIES);
-            let help = "divide the devices among several pipelines".to_owned();
-            self.out.push(Diagnostic::error(self.document.anchor(id), message).help(help));
+        if !self.may_copy(id) {
+            return NodeId::NOWHERE;
         }
         let Some(node) = self.document.get(id).cloned() else { return NodeId::NOWHERE };
         let kind = match node.kind {
-            _ if self.is_flooded() => Kind::Broken,
             Kind::Scalar(scalar) => self.scalar(id, scalar, node.span, items, secret),
             Kind::List(list) => {
                 Kind::List(list.into_iter().map(|item| self.resolve(item, items, secret)).collect())
@@ -48,9 +49,23 @@ impl Loader<'_> {
         self.document.add(Node { kind, ..node })
     }
 
+    /// Whether there is room for a copy of this node, without those below it; it has been said if not.
+    fn may_copy(&mut self, id: NodeId) -> bool {
+        let own = self.document.get(id).map_or(0, Node::bytes);
+        let before = self.copied;
+        self.copied = before.saturating_add(own);
+        if before <= limits::COPIED_BYTES && self.copied > limits::COPIED_BYTES {
+            let most = limits::COPIED_BYTES >> 20;
+            let message = format!("`for_each` and variables make more than {most} MiB of copies");
+            let help = "divide the devices among several pipelines".to_owned();
+            self.out.push(Diagnostic::error(self.document.anchor(id), message).help(help));
+        }
+        !self.is_flooded()
+    }
+
     /// Whether resolving was given up, which has been said.
     pub(crate) fn is_flooded(&self) -> bool {
-        self.copies >= limits::COPIES || self.substituted > limits::SUBSTITUTED_BYTES
+        self.copied > limits::COPIED_BYTES || self.substituted > limits::SUBSTITUTED_BYTES
     }
 
     fn entries(&mut self, entries: Vec<Entry>, items: &Items<'_>, secret: bool) -> Vec<Entry> {
@@ -104,11 +119,15 @@ impl Loader<'_> {
         let (mut out, mut failed) = (String::new(), false);
         for part in parts {
             match part {
-                Part::Text(text) => out.push_str(text),
+                Part::Text(text) if self.has_room(text, context) => out.push_str(text),
+                Part::Text(_) => failed = true,
                 Part::Reference(reference) => match self.reference(reference, context) {
                     Ok(value) if self.has_room(&value, context) => out.push_str(&value),
                     Ok(_) | Err(Failed) => failed = true,
                 },
+            }
+            if self.is_flooded() {
+                return Err(Failed);
             }
         }
         if failed { Err(Failed) } else { Ok(out) }
@@ -120,7 +139,7 @@ impl Loader<'_> {
         self.substituted = before.saturating_add(value.len());
         if before <= limits::SUBSTITUTED_BYTES && self.substituted > limits::SUBSTITUTED_BYTES {
             let most = limits::SUBSTITUTED_BYTES >> 20;
-            let message = format!("variables and files put more than {most} MiB of text into this file");
+            let message = format!("texts with variables and files in them come to more than {most} MiB");
             self.out.push(Diagnostic::error(self.document.anchor(context.id), message));
         }
         self.substituted <= limits::SUBSTITUTED_BYTES
@@ -200,7 +219,10 @@ impl Loader<'_> {
             Items::Set(item) if name.starts_with("item.") => format!("`{field}` of {}", item.shown),
             _ => format!("`{name}`"),
         };
-        context.sources.origins.push(Origin { name: shown, value: (!secret).then(|| value.clone()) });
+        if context.sources.origins.len() < MOST_ORIGINS {
+            let cut = || value.chars().take(LONGEST_SHOWN).collect();
+            context.sources.origins.push(Origin { name: shown, value: (!secret).then(cut) });
+        }
         value
     }
 

@@ -1,7 +1,7 @@
 //! The three kinds of stages in a file.
 
 /// What a stage is in the pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     Source,
     Transform,

@@ -2,8 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use crate::hidden::Hidden;
 use crate::secret::{REDACTED, is_secret_name, redact};
 use crate::{Environment, Variable};
+
+/// Of a value with more secrets in it there is nothing to show.
+const MOST_SECRETS: usize = 100;
 
 /// The variables that the file uses, by name.
 pub(crate) fn settings(
@@ -11,22 +15,27 @@ pub(crate) fn settings(
     environment: &Environment,
     secrets: &[String],
 ) -> Map<String, Value> {
+    let hidden = Hidden::new(secrets);
     let setting = |variable: &Variable| {
         let set = environment.get(&variable.name).filter(|value| !value.trim().is_empty());
         let value = set.or(variable.default.as_deref());
-        (variable.name.clone(), value.map_or(Value::Null, |value| shown(variable, value, secrets)))
+        (variable.name.clone(), value.map_or(Value::Null, |value| shown(variable, value, &hidden)))
     };
     variables.iter().filter(|variable| variable.named).map(setting).collect()
 }
 
-fn shown(variable: &Variable, value: &str, secrets: &[String]) -> Value {
+fn shown(variable: &Variable, value: &str, hidden: &Hidden<'_>) -> Value {
     if value.is_empty() {
         return Value::from("");
     }
     if variable.secret {
         return Value::from(REDACTED);
     }
-    let value = without_userinfo(&redact(value, secrets));
+    let secrets = hidden.within(value);
+    if secrets.len() > MOST_SECRETS {
+        return Value::from(REDACTED);
+    }
+    let value = without_userinfo(&redact(value, &secrets));
     // A list of things may have secrets of its own.
     match serde_json::from_str(&value) {
         Ok(mut structure @ (Value::Array(_) | Value::Object(_))) => {

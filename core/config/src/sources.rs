@@ -26,6 +26,9 @@ impl Loader<'_> {
         let Some(all) = self.document.entry(root, "sources").cloned() else { return sources };
         let mut off = true;
         for entry in self.document.entries(all.value).to_vec() {
+            if self.out.is_full() {
+                break;
+            }
             if self.is_off(entry.value) {
                 sources.shown.insert(entry.key, json!({ "enabled": false }));
                 continue;
@@ -38,6 +41,10 @@ impl Loader<'_> {
                 Some(Ok(Some(items))) if self.is_too_much(&entry, items.len()) => {}
                 Some(Ok(Some(items))) => {
                     for item in &items {
+                        // Each would be found wrong in the same places again.
+                        if self.out.is_full() {
+                            break;
+                        }
                         self.source(&entry, &Items::Set(item), registry, names, &mut sources);
                     }
                 }

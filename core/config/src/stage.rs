@@ -1,5 +1,7 @@
 //! One stage of the file: its common keys apart from its own options, both typed.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 use smiles_stage::{Registry, did_you_mean};
 
@@ -10,6 +12,7 @@ use crate::document::{Document, Entry, Kind, Node};
 use crate::each::Items;
 use crate::keys::{read, schema_of};
 use crate::loader::Loader;
+use crate::names::short;
 use crate::role::Role;
 use crate::secret::REDACTED;
 use crate::{NodeId, StageDecl};
@@ -45,7 +48,7 @@ impl Loader<'_> {
         if self.is_flooded() {
             return None;
         }
-        let keys = schema_of::<K>();
+        let keys = self.schema((role, String::new()), || Some(schema_of::<K>()))?;
         let known: Vec<&str> = names(&keys).collect();
         let (common, own) = self.split(node, role, &known)?;
         let typed = self.common(common, role, &keys, registry);
@@ -56,6 +59,7 @@ impl Loader<'_> {
         for fault in options.faults {
             self.out.push(fault.diagnostic(&self.document));
         }
+        self.out.count(options.unsaid);
         let mut shown = Map::new();
         for (node, value) in [(common, &typed), (own, &options.value)] {
             if let Value::Object(part) = shown_value(&self.document, node, value) {
@@ -119,21 +123,31 @@ impl Loader<'_> {
         typed.value
     }
 
+    /// Made once: making one takes longer than typing a stage by it.
+    fn schema(&mut self, of: (Role, String), make: impl FnOnce() -> Option<Value>) -> Option<Arc<Value>> {
+        if let Some(known) = self.schemas.get(&of) {
+            return Some(Arc::clone(known));
+        }
+        let made = Arc::new(make()?);
+        self.schemas.insert(of, Arc::clone(&made));
+        Some(made)
+    }
+
     fn options_schema(
         &mut self,
         common: NodeId,
         role: Role,
         name: &str,
         registry: &Registry,
-    ) -> Option<Value> {
-        let schema = match role {
+    ) -> Option<Arc<Value>> {
+        let schema = self.schema((role, name.to_owned()), || match role {
             Role::Source => registry.find_source(name).map(|factory| factory.schema()),
             Role::Transform => registry.find_transform(name).map(|factory| factory.schema()),
             Role::Sink => registry.find_sink(name).map(|factory| factory.schema()),
-        };
+        });
         if schema.is_none() && !self.without_plugins {
             let at = self.document.entry(common, "type").and_then(|entry| self.document.anchor(entry.value));
-            let message = format!("there is no {} of type `{}`", role.word(), name.escape_debug());
+            let message = format!("there is no {} of type `{}`", role.word(), short(name));
             let help = did_you_mean(name, type_names(role, registry));
             self.out.push(Diagnostic::error(at, message).help(help));
         }

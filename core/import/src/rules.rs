@@ -80,6 +80,8 @@ impl Rules {
     /// # Errors
     /// It is not YAML of this shape, or names columns that it does not have.
     pub fn parse(text: &str, name: &str) -> Result<Self, ImportError> {
+        // Their parser follows every alias and makes a value of each.
+        smiles_config::within_limits(text, name).map_err(ImportError::Refused)?;
         let rules: Self =
             serde_yaml::from_str(text).map_err(|error| ImportError::Refused(format!("{name}: {error}")))?;
         for step in &rules.steps {

@@ -1,5 +1,7 @@
 //! Is a device file sound? Everything wrong with it, at once, each at its place.
 
+use std::collections::BTreeMap;
+
 use smiles_stage::unit::Unit;
 use smiles_stage::{ParseError, Path, Problem, Problems, SOURCE, TIME};
 
@@ -12,9 +14,18 @@ use crate::device_warnings::sentinels;
 /// The most bytes a `bcd` number may have: its digits must fit 64 bits.
 const BCD_MAX: u16 = 9;
 
+/// More columns than any database takes; comparing all fields with each other takes the square of their number.
+const MOST_FIELDS: usize = 5_000;
+
 /// All complaints about a device that stands at `at` within the options.
 pub(crate) fn check(device: &Device, at: &Path) -> Problems {
     let mut problems = Vec::new();
+    let fields: usize = device.blocks.iter().map(|(_, block)| block.fields.0.len().max(1)).sum();
+    if fields > MOST_FIELDS {
+        let message = format!("{fields} fields are more than the {MOST_FIELDS} that a device may have");
+        let help = "divide them among several pipelines";
+        return vec![Problem::error(at.key("blocks"), message).help(help)];
+    }
     if !(1..=MAX_REGISTERS).contains(&device.max_registers) {
         let message =
             format!("a request asks for 1 to {MAX_REGISTERS} registers, not {}", device.max_registers);
@@ -44,7 +55,7 @@ fn check_one_list(device: &Device, at: &Path, problems: &mut Problems) {
 }
 
 fn check_names(device: &Device, at: &Path, problems: &mut Problems) {
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (block, fields) in device.blocks.iter().map(|(name, block)| (name, &block.fields)) {
         for name in fields.names() {
             let place = at.key(block).key("fields").key(name);
@@ -57,13 +68,15 @@ fn check_names(device: &Device, at: &Path, problems: &mut Problems) {
                 let help = "use lower-case letters, digits and `_`, and begin with a letter";
                 problems.push(Problem::error(place.clone(), message).help(help));
             }
-            match seen.iter().find(|(known, _)| *known == name) {
-                Some((_, other)) => {
+            match seen.get(name) {
+                Some(other) => {
                     let message = format!("column `{name}` stands in block `{other}` already");
                     problems
                         .push(Problem::error(place, message).help("columns of all blocks stand in one row"));
                 }
-                None => seen.push((name, block)),
+                None => {
+                    seen.insert(name, block);
+                }
             }
         }
     }

@@ -25,6 +25,8 @@ pub(crate) struct Typed {
     pub(crate) faults: Vec<Fault>,
     /// Whether any schema had a say; else the value is YAML's own reading.
     pub(super) guided: bool,
+    /// How many faults there are beside, of keys in maps that have a thousand such faults already.
+    pub(crate) unsaid: usize,
 }
 
 /// One thing that does not fit.
@@ -61,6 +63,7 @@ pub(crate) struct Check<'a> {
     pub(super) top: NodeId,
     /// How often it was looked for what an unknown key may mean.
     suggestions: Cell<usize>,
+    pub(super) unsaid: Cell<usize>,
 }
 
 impl Check<'_> {
@@ -133,10 +136,19 @@ impl Check<'_> {
 
 /// Types a node of another document by a part of the schema `root`.
 pub(super) fn check_as_part(document: &Document, node: NodeId, part: &Value, root: &Value) -> Typed {
-    Check { document, root, also: &[], top: node, suggestions: Cell::new(0) }.node(node, part, 0)
+    typed(document, node, part, root, &[])
 }
 
 /// Types `node` by `schema`; `also` are keys taken out before.
 pub(crate) fn check(document: &Document, node: NodeId, schema: &Value, also: &[&str]) -> Typed {
-    Check { document, root: schema, also, top: node, suggestions: Cell::new(0) }.node(node, schema, 0)
+    typed(document, node, schema, schema, also)
+}
+
+fn typed(document: &Document, node: NodeId, part: &Value, root: &Value, also: &[&str]) -> Typed {
+    let (suggestions, unsaid) = (Cell::new(0), Cell::new(0));
+    let check = Check { document, root, also, top: node, suggestions, unsaid };
+    let typed = check.node(node, part, 0);
+    // Where another alternative fits, they are none.
+    let unsaid = if typed.faults.is_empty() { 0 } else { check.unsaid.get() };
+    Typed { unsaid, ..typed }
 }

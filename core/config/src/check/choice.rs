@@ -76,7 +76,7 @@ impl<'a> Check<'a> {
             _ => (self.expected(&union), None),
         };
         let fault = self.fault(node, 1, format!("expected {expected}, found {}", self.found(node)));
-        Typed { value: Value::Null, faults: vec![Fault { help, ..fault }], guided: true }
+        Typed { value: Value::Null, faults: vec![Fault { help, ..fault }], guided: true, unsaid: 0 }
     }
 
     fn meant(&self, node: NodeId, values: &[&Value]) -> Option<String> {
@@ -101,7 +101,10 @@ impl<'a> Check<'a> {
         let Some(entry) = self.document.entry(node, tag) else {
             let names = super::describe::one_of(&values);
             let fault = self.fault(node, 1, format!("`{tag}` is missing: expected {names}"));
-            return Some((Typed { value: Value::Null, faults: vec![fault], guided: true }, &Value::Null));
+            return Some((
+                Typed { value: Value::Null, faults: vec![fault], guided: true, unsaid: 0 },
+                &Value::Null,
+            ));
         };
         let text = self.document.scalar(entry.value).map(|scalar| scalar.text.as_str());
         let chosen = branches.iter().find(|branch| {
@@ -152,7 +155,7 @@ impl<'a> Check<'a> {
         if let Some(entry) = entries.first() {
             fault = Fault { span: Some(entry.span), help: did_you_mean(&entry.key, keys), ..fault };
         }
-        Some((Typed { value: Value::Null, faults: vec![fault], guided: true }, &Value::Null))
+        Some((Typed { value: Value::Null, faults: vec![fault], guided: true, unsaid: 0 }, &Value::Null))
     }
 
     /// Whether the alternative is for scalars, lists or maps, as the node is.

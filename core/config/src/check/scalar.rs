@@ -21,7 +21,7 @@ impl Check<'_> {
     pub(super) fn scalar(&self, node: NodeId, scalar: &Scalar, schema: &Value) -> Typed {
         let allowed = allowed_types(schema);
         if allowed.is_empty() {
-            let typed = Typed { value: natural(scalar), faults: Vec::new(), guided: false };
+            let typed = Typed { value: natural(scalar), faults: Vec::new(), guided: false, unsaid: 0 };
             return self.constrained(node, scalar, schema, typed);
         }
         let Some(value) = typed_value(scalar, &allowed) else {
@@ -29,9 +29,9 @@ impl Check<'_> {
             let mut fault =
                 self.fault(node, WRONG_TYPE, format!("expected {expected}, found {}", self.found(node)));
             fault.help = self.advice(scalar, &allowed);
-            return Typed { value: Value::Null, faults: vec![fault], guided: true };
+            return Typed { value: Value::Null, faults: vec![fault], guided: true, unsaid: 0 };
         };
-        self.constrained(node, scalar, schema, Typed { value, faults: Vec::new(), guided: true })
+        self.constrained(node, scalar, schema, Typed { value, faults: Vec::new(), guided: true, unsaid: 0 })
     }
 
     fn advice(&self, scalar: &Scalar, allowed: &[&str]) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Maps and lists: which keys, how many, of what.
 
-use std::collections::HashSet;
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 use smiles_stage::did_you_mean;
@@ -10,6 +11,7 @@ use crate::check::checker::{Check, Fault, SUGGESTIONS, Typed};
 use crate::check::describe::{allowed_values, one_of, types};
 use crate::check::pattern::compiled;
 use crate::document::Entry;
+use crate::names::short;
 
 /// A list in place of a map is as far off as it gets.
 const WRONG_SHAPE: u32 = 1_000;
@@ -46,17 +48,21 @@ impl Check<'_> {
             }
         }
         let guided = !types(schema).is_empty() || rest.is_some() || !prefix.is_empty();
-        self.among_allowed(node, schema, Typed { value: Value::Array(values), faults, guided })
+        self.among_allowed(node, schema, Typed { value: Value::Array(values), faults, guided, unsaid: 0 })
     }
 
     pub(super) fn map(&self, node: NodeId, entries: &[Entry], schema: &Value, depth: usize) -> Typed {
         if let Some(typed) = self.wrong_shape(node, schema, "object") {
             return typed;
         }
-        let mut known = std::collections::BTreeSet::new();
+        // Asked for by keys that the schema does not have: walking it for every map takes longer than all else.
+        let names = LazyCell::new(|| {
+            let mut known = BTreeSet::new();
+            let open = self.names(schema, &mut known, 0);
+            (open, known)
+        });
         let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
         let closed_over = schema.get("unevaluatedProperties") == Some(&Value::Bool(false));
-        let open = self.names(schema, &mut known, 0);
         let (mut faults, mut values, mut strangers) = (Vec::new(), Map::new(), Vec::new());
         for entry in entries {
             let mut schemas = key_schemas(schema, &entry.key).into_iter();
@@ -70,9 +76,13 @@ impl Check<'_> {
             } else if let Some(fault) = self.renamed(entry, schema) {
                 strangers.push(entry.key.as_str());
                 faults.push(fault);
-            } else if closed || (closed_over && !open && !known.contains(&entry.key)) {
+            } else if closed || (closed_over && !names.0 && !names.1.contains(&entry.key)) {
                 strangers.push(entry.key.as_str());
-                faults.push(self.unknown_key(node, entry, schema, &known));
+                if strangers.len() <= SUGGESTIONS {
+                    faults.push(self.unknown_key(node, entry, schema, &names.1));
+                } else {
+                    self.unsaid.set(self.unsaid.get() + 1);
+                }
             } else {
                 values.insert(entry.key.clone(), self.untyped(entry.value));
             }
@@ -81,7 +91,7 @@ impl Check<'_> {
         faults.extend(self.count(node, entries.len(), schema, ("minProperties", "maxProperties"), "entry"));
         let says = ["properties", "additionalProperties", "patternProperties", "required"];
         let guided = !types(schema).is_empty() || says.iter().any(|keyword| schema.get(keyword).is_some());
-        self.among_allowed(node, schema, Typed { value: Value::Object(values), faults, guided })
+        self.among_allowed(node, schema, Typed { value: Value::Object(values), faults, guided, unsaid: 0 })
     }
 
     /// `const` and `enum` of lists and maps.
@@ -104,16 +114,10 @@ impl Check<'_> {
         }
         let message = format!("expected {}, found {}", self.expected(schema), self.found(node));
         let faults = vec![self.fault(node, WRONG_SHAPE, message)];
-        Some(Typed { value: Value::Null, faults, guided: true })
+        Some(Typed { value: Value::Null, faults, guided: true, unsaid: 0 })
     }
 
-    fn unknown_key(
-        &self,
-        node: NodeId,
-        entry: &Entry,
-        schema: &Value,
-        known: &std::collections::BTreeSet<String>,
-    ) -> Fault {
+    fn unknown_key(&self, node: NodeId, entry: &Entry, schema: &Value, known: &BTreeSet<String>) -> Fault {
         // `x-instead: {key: what to write}`: for what other programs call so and this one says otherwise.
         let instead = schema.get("x-instead").and_then(|map| map.get(&entry.key)).and_then(Value::as_str);
         let also = if node == self.top { self.also } else { &[] };
@@ -122,7 +126,7 @@ impl Check<'_> {
         Fault {
             span: Some(entry.span),
             help: instead.map(str::to_owned).or_else(suggestion),
-            ..self.fault(NodeId::NOWHERE, WRONG_KEY, format!("unknown key `{}`", entry.key))
+            ..self.fault(NodeId::NOWHERE, WRONG_KEY, format!("unknown key `{}`", short(&entry.key)))
         }
     }
 
@@ -176,21 +180,15 @@ impl Check<'_> {
     }
 }
 
-/// The values of a list so far.
+/// The values of a list so far, each as one text: comparing them with each other takes the square of their number.
 #[derive(Default)]
-struct Seen<'v> {
-    scalars: HashSet<String>,
-    others: Vec<&'v Value>,
-}
+struct Seen(HashSet<String>);
 
-impl<'v> Seen<'v> {
-    fn is_new(&mut self, value: &'v Value) -> bool {
-        if !value.is_array() && !value.is_object() {
-            return self.scalars.insert(value.to_string());
-        }
-        let is_new = !self.others.contains(&value);
-        self.others.push(value);
-        is_new
+impl Seen {
+    fn is_new(&mut self, value: &Value) -> bool {
+        let mut value = value.clone();
+        value.sort_all_objects();
+        self.0.insert(value.to_string())
     }
 }
 
