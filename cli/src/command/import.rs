@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use smiles_config::Environment;
 use smiles_import::{Import, ImportError, Progress, Rules, Source, StageFactory};
-use smiles_stage::{Migrate, Path};
+use smiles_stage::{Migrate, Path, read_limited};
 use tokio_util::sync::CancellationToken;
 
 use crate::command::console::print;
@@ -19,6 +19,9 @@ use crate::command::one_off::{block_on, one_off_options};
 use crate::exit::Failure;
 use crate::project::DataDir;
 use crate::{logging, project, registry, stock};
+
+/// More than any rules.
+const MAX_RULES_BYTES: u64 = 8 << 20;
 
 pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let environment = Environment::from_process();
@@ -86,7 +89,7 @@ fn read_rules(args: &ImportArgs) -> Result<Rules, Failure> {
         None => Ok(Rules::parse(stock::text(stock::IMPORT), stock::IMPORT)?),
         Some(path) => {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(path)
+            let text: String = read_limited(path, MAX_RULES_BYTES)
                 .map_err(|error| Failure::configuration(format!("--rules: cannot read {name}: {error}")))?;
             Ok(Rules::parse(&text, &name)?)
         }

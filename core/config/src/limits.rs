@@ -22,6 +22,9 @@ pub(crate) const EACH: u64 = 4_000_000;
 /// Values with `${}` in them, or below an item of `for_each`, are copied.
 pub(crate) const COPIES: usize = 1_000_000;
 
+/// A file with a secret, which a variable's place names.
+pub(crate) const SECRET_BYTES: usize = 64 << 10;
+
 /// What variables and files put into texts.
 pub(crate) const SUBSTITUTED_BYTES: usize = 8 << 20;
 
