@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smiles_stage::{Path, Problem, Segment, Severity};
 
 use crate::document::{Document, Kind, Span};
-use crate::{NodeId, limits, secret};
+use crate::{NodeId, limits, redact};
 
 /// One thing that is wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +56,23 @@ impl Diagnostic {
 }
 
 /// Everything wrong with a pipeline, errors first, in the order of the files.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Diagnostics {
     pub(crate) document: Arc<Document>,
     secrets: Arc<Vec<String>>,
     pub(crate) list: Vec<Diagnostic>,
     /// How many there are beside, which nobody would read.
     pub(crate) more: usize,
+}
+
+impl std::fmt::Debug for Diagnostics {
+    /// What was said alone: the files and the list of secrets have them in clear.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Diagnostics")
+            .field("list", &self.list)
+            .field("more", &self.more)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a diagnostic points.
@@ -152,7 +162,7 @@ impl Diagnostics {
 
     /// Keeps the order and says nothing twice.
     fn add(&mut self, mut diagnostic: Diagnostic) {
-        let hide = |text: &mut String| *text = secret::redact(text, &self.secrets);
+        let hide = |text: &mut String| *text = redact::redact(text, &self.secrets);
         hide(&mut diagnostic.message);
         diagnostic.help.iter_mut().for_each(hide);
         diagnostic.notes.iter_mut().for_each(hide);
