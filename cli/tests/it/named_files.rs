@@ -7,6 +7,9 @@ use crate::bridge::{PATIENCE, now, pause, smiles};
 
 const STOCK: (&str, &str) = ("DTU_HOST", "127.0.0.1");
 
+/// A command, its variables, and what it says.
+type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 /// What a command says before it ends by itself.
 fn said(args: &[&str], variables: &[(&str, &str)], folder: &Path) -> String {
     let out = std::fs::File::create(folder.join("said")).unwrap();
@@ -54,7 +57,7 @@ fn a_pipe_a_device_and_a_folder_are_no_files() {
     let pipe = pipe.to_str().unwrap();
     let empty = folder.path().join("empty");
     let token = |file| [STOCK, ("API_TOKEN_FILE", file)];
-    let rows: [(&[&str], &[(&str, &str)], &str); 16] = [
+    let rows: [Row<'_>; 16] = [
         (&["check", "pipe"], &[], "pipe: it is a pipe, not a file"),
         (&["run", "pipe"], &[], "pipe: it is a pipe, not a file"),
         (&["check", "folder"], &[], "it is a folder, not a file"),

@@ -27,7 +27,7 @@ fn all(loaded: &mut Loaded) -> String {
     let problem = Problem::error(Path::root().key("listen"), format!("found `{PLANTED}`")).help(PLANTED);
     let own = loaded.diagnostics.render(false);
     loaded.diagnostics.problem(node, problem);
-    let listed: Vec<String> = loaded.diagnostics.iter().map(|one| debugged(one)).collect();
+    let listed: Vec<String> = loaded.diagnostics.iter().map(|one| format!("{one:?} {one:#?}")).collect();
     [
         own,
         loaded.diagnostics.render(true),
