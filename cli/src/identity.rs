@@ -6,7 +6,12 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Once;
 
+use smiles_stage::read_limited;
+
 const FILE: &str = "bridge-id";
+
+/// More than an id and what an editor may leave beside it.
+const MAX_BYTES: u64 = 1 << 10;
 
 /// Reads the name, or gives one to a new folder. Where it cannot be kept it holds for this run alone, and the log says so:
 /// nobody loses a reading for it.
@@ -27,7 +32,7 @@ pub(crate) fn of(data_dir: &Path) -> String {
 }
 
 fn kept(file: &Path, fresh: &str) -> io::Result<String> {
-    match fs::read_to_string(file) {
+    match read_limited::<String>(file, MAX_BYTES) {
         Ok(text) if is_id(text.trim()) => return Ok(text.trim().to_owned()),
         // Half a file, or somebody's edit: a new name is better than none.
         Ok(_) => {}

@@ -3,6 +3,7 @@
 mod args;
 mod clash;
 mod command;
+mod core_dump;
 mod data_folder;
 mod descriptors;
 mod exit;

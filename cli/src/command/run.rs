@@ -12,11 +12,13 @@ use smiles_config::Environment;
 use crate::command::one_off::block_on;
 use crate::exit::Failure;
 use crate::project::{self, DataDir, Entry};
-use crate::{descriptors, logging};
+use crate::{core_dump, descriptors, logging};
 use bridge::Bridge;
 use signals::Signals;
 
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    // Before anything secret is read.
+    core_dump::forbid();
     let environment = Environment::from_process();
     logging::start(&environment)?;
     let entries = project::entries(&args.files, &environment)?;

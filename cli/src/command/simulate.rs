@@ -12,13 +12,16 @@ use smiles_config::Environment;
 use smiles_runtime::SystemClock;
 use smiles_source_modbus::device::Device;
 use smiles_source_simulator::{Image, Options, Quirk, Simulator};
-use smiles_stage::Clock;
+use smiles_stage::{Clock, read_limited};
 use tokio::net::TcpListener;
 
 use crate::command::console::print;
 use crate::command::one_off::{block_on, stopped_by_signals};
 use crate::exit::Failure;
 use crate::{logging, stock};
+
+/// More than any device file or image of registers.
+const MAX_FILE_BYTES: u64 = 8 << 20;
 
 /// How often the log says what was asked.
 const REPORT: Duration = Duration::from_secs(60);
@@ -100,7 +103,7 @@ pub(super) fn device(path: Option<&Path>) -> Result<Device, Failure> {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| wrong(path, &error))
+    read_limited(path, MAX_FILE_BYTES).map_err(|error| wrong(path, &error))
 }
 
 fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Failure {

@@ -55,6 +55,21 @@ fn run_without_a_device_names_the_variables() {
 }
 
 #[test]
+fn a_bridge_leaves_no_core_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "ulimit -S -c $(ulimit -H -c); exec \"$0\" run";
+    let words = ["sh", "-c", script, env!("CARGO_BIN_EXE_smiles")];
+    let variables =
+        [("DTU_HOST", "127.0.0.1"), ("DTU_PORT", "1"), ("HEALTH_HOST", "127.0.0.1"), ("HEALTH_PORT", "0")];
+    let bridge = Bridge::start_by(&words, &variables, folder.path());
+    bridge.line(&["http api listening"]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", bridge.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    bridge.interrupt();
+}
+
+#[test]
 fn the_demo_serves_a_reading_and_stops_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let began = crate::bridge::now();

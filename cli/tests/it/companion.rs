@@ -105,13 +105,15 @@ fn no_secret_is_written_anywhere() {
 sources:
   made: {type: synthetic, every: 100ms, rows: 1, columns: {value: {type: int, pattern: counter}}}
 sinks:
+  api: {type: http_api, listen: '127.0.0.1:0'}
   far:
     type: postgres
     host: ${FAR_HOST:-127.0.0.1}
     port: 1
     database: far
     user: ${FAR_USER:-me}
-    password: ${FAR_PASSWORD}
+    password: ${FAR_PASSWORD}${DSN:-}${MQTT_PW:-}${BASIC_AUTH:-}
+    passfile: mqtt://me:${PLAIN}@host/${BROKER}
     tables: {readings: {mode: append, columns: {value: value}}}
 ";
     let report = "pipeline: report
@@ -127,16 +129,37 @@ sinks:
 ";
     fs::write(folder.path().join("secret.yaml"), secret).unwrap();
     fs::write(folder.path().join("report.yaml"), report).unwrap();
-    let variables = [("FAR_PASSWORD", SECRET), ("FAR_USER", SECRET), ("LOG_LEVEL", "debug")];
+    let broker = format!("mqtt://me:{SECRET}@host:1883/topic");
+    let variables = [
+        ("FAR_PASSWORD", SECRET),
+        ("FAR_USER", SECRET),
+        ("BROKER", &broker),
+        ("PLAIN", SECRET),
+        ("DSN", SECRET),
+        ("MQTT_PW", SECRET),
+        ("BASIC_AUTH", SECRET),
+        ("LOG_LEVEL", "TRACE"),
+    ];
+    for arguments in [&["check", "secret.yaml"][..], &["check", "--resolved", "secret.yaml"]] {
+        let output = finish(arguments, &variables, folder.path());
+        let said =
+            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(output.status.success() && !said.contains(SECRET), "{arguments:?}: {said}");
+    }
     let bridge = Bridge::start(&["run", "secret.yaml", "report.yaml"], &variables, folder.path());
     let store = folder.path().join("data/report.db");
     let settings = "SELECT json_extract(value, '$.settings') FROM config WHERE key = 'pipeline.secret'";
     wait(&bridge, || rows(&store, settings).len() == 1);
     // The user's name happens to be the secret too: it is hidden wherever it stands.
-    assert_eq!(rows(&store, settings), [r#"{"FAR_HOST":"127.0.0.1","FAR_PASSWORD":"***","FAR_USER":"***"}"#]);
+    let expected = r#"{"BASIC_AUTH":"***","BROKER":"mqtt://***@host:1883/topic","DSN":"***","FAR_HOST":"127.0.0.1","FAR_PASSWORD":"***","FAR_USER":"***","MQTT_PW":"***","PLAIN":"***"}"#;
+    assert_eq!(rows(&store, settings), [expected]);
     wait(&bridge, || {
         rows(&store, "SELECT DISTINCT name FROM metrics WHERE name = 'smiles_sink_errors_total'").len() == 1
     });
+    for path in ["/health", "/metrics", "/openapi.json"] {
+        let (_, body) = bridge.get(path);
+        assert!(!body.is_empty() && !body.contains(SECRET), "{path}: {body}");
+    }
     let log = bridge.log();
     bridge.interrupt();
     for entry in fs::read_dir(folder.path().join("data")).unwrap() {

@@ -22,6 +22,7 @@ mod faults;
 mod import;
 mod memory;
 mod monitoring;
+mod named_files;
 mod numbers;
 mod operator;
 mod plugins;

@@ -1,11 +1,13 @@
 //! Variables as a file declares them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::NodeId;
+use crate::redact::{REDACTED, without_passwords};
 
 /// A variable the pipeline file names or declares, for the generated reference.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Variable {
     /// As in the environment.
     pub name: String,
@@ -35,6 +37,19 @@ pub struct Variable {
     pub process: bool,
 }
 
+impl fmt::Debug for Variable {
+    /// Of what people would look for; the default of a secret is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let default = self.default.as_deref().map(|default| if self.secret { REDACTED } else { default });
+        f.debug_struct("Variable")
+            .field("name", &self.name)
+            .field("type_name", &self.type_name)
+            .field("default", &default.map(without_passwords))
+            .field("secret", &self.secret)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A variable that is set but has no use any more; to be logged once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retired {
@@ -45,7 +60,7 @@ pub struct Retired {
 }
 
 /// Everything `variables:` says, by name.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Declarations {
     pub(crate) known: BTreeMap<String, (NodeId, Variable)>,
     pub(crate) bad: BTreeSet<String>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smiles_stage::{Path, Problem, Segment, Severity};
 
 use crate::document::{Document, Kind, Span};
-use crate::{NodeId, limits, secret};
+use crate::{NodeId, limits, redact};
 
 /// Longer messages than this are shortened.
 const LONGEST: usize = 2_000;
@@ -59,13 +59,23 @@ impl Diagnostic {
 }
 
 /// Everything wrong with a pipeline, errors first, in the order of the files.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Diagnostics {
     pub(crate) document: Arc<Document>,
     secrets: Arc<Vec<String>>,
     pub(crate) list: Vec<Diagnostic>,
     /// How many there are beside, which nobody would read.
     pub(crate) more: usize,
+}
+
+impl std::fmt::Debug for Diagnostics {
+    /// What was said alone: the files and the list of secrets have them in clear.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Diagnostics")
+            .field("list", &self.list)
+            .field("more", &self.more)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a diagnostic points.
@@ -205,7 +215,7 @@ impl Diagnostics {
 /// of one that is cut first, the end may be half a secret of this length.
 fn shown(text: &str, secrets: &[String], longest: usize) -> String {
     let looked_at = start_of(text, 8 * LONGEST);
-    let mut shown = secret::redact(looked_at, secrets);
+    let mut shown = redact::redact(looked_at, secrets);
     let most = if looked_at.len() < text.len() { shown.len().saturating_sub(longest) } else { shown.len() };
     let kept = start_of(&shown, most.min(LONGEST)).len();
     if kept < shown.len() || looked_at.len() < text.len() {

@@ -1,4 +1,5 @@
-//! The files of one load and the nodes parsed from them: every node knows its place.
+//! The files of one load and the nodes parsed from them: every node knows its place. They have secrets in clear and no
+//! `Debug`.
 
 use std::ops::Range;
 
@@ -20,7 +21,6 @@ pub(crate) struct Span {
 }
 
 /// One file as read, line ends as `\n`.
-#[derive(Debug)]
 pub(crate) struct Source {
     /// From the tree's root.
     pub(crate) path: String,
@@ -32,7 +32,7 @@ pub(crate) struct Source {
 }
 
 /// A scalar of the file, its text as written: what it means is up to the schema.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Scalar {
     pub(crate) text: String,
     /// Neither quoted nor a block: may be a number, a boolean or nothing.
@@ -45,7 +45,7 @@ pub(crate) struct Scalar {
 }
 
 /// A variable that gave a scalar its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// As a sentence names it.
     pub(crate) name: String,
@@ -54,7 +54,7 @@ pub(crate) struct Origin {
 }
 
 /// A key of a map and its value.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) span: Span,
@@ -62,7 +62,7 @@ pub(crate) struct Entry {
 }
 
 /// What a node is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Kind {
     Scalar(Scalar),
     List(Vec<NodeId>),
@@ -73,7 +73,7 @@ pub(crate) enum Kind {
     Broken,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) span: Span,
     /// The key it stands under, in the same file.
@@ -96,7 +96,7 @@ impl Node {
 }
 
 /// Everything read in one load.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Document {
     pub(crate) sources: Vec<Source>,
     nodes: Vec<Node>,

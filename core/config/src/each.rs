@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Values of one item of a `for_each`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Item {
     /// `item 2 of DTU_CONFIGS`.
     pub(crate) shown: String,

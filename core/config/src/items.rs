@@ -114,8 +114,12 @@ impl Loader<'_> {
     }
 
     fn hide(&mut self, values: &BTreeMap<String, String>) {
-        let secret = values.iter().filter(|(name, value)| is_secret_name(name) && !value.is_empty());
-        self.secrets.extend(secret.map(|(_, value)| value.clone()));
+        for (name, value) in values {
+            if is_secret_name(name) {
+                self.secrets.add(value);
+            }
+            self.secrets.add_passwords(value);
+        }
     }
 
     /// A field of an item that the source never asks for is most likely misspelt.

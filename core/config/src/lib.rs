@@ -27,6 +27,7 @@ mod measure;
 mod names;
 mod pipeline;
 mod plugins;
+mod redact;
 mod render;
 mod resolve;
 mod role;

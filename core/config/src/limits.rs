@@ -23,6 +23,10 @@ pub(crate) const EACH: u64 = 4_000_000;
 pub(crate) const COPIED_BYTES: usize = 32 << 20;
 
 /// Texts with `${}` in them, once values stand in their places.
+/// A file with a secret, which a variable's place names.
+pub(crate) const SECRET_BYTES: usize = 64 << 10;
+
+/// What variables and files put into texts.
 pub(crate) const SUBSTITUTED_BYTES: usize = 8 << 20;
 
 /// Nobody reads more complaints than this at once; the rest is counted.

@@ -1,5 +1,6 @@
 //! The whole way from a file to a declaration.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -9,6 +10,7 @@ use crate::declarations::{Retired, Variable};
 use crate::diagnostic::Diagnostics;
 use crate::loader::{Loader, What};
 use crate::plugins::{NoPlugins, Plugins};
+use crate::redact::{REDACTED, Secrets, without_passwords};
 use crate::settings::settings;
 use crate::tree::Beside;
 use crate::{Environment, NodeId, Pipeline, Tree};
@@ -61,11 +63,28 @@ pub fn load_with(
         None => (None, Value::Null),
     };
     let Loader { document, out, secrets, .. } = loader;
-    let secrets: Vec<String> = secrets.into_iter().rev().collect();
+    let mut resolved = resolved;
+    hide(&mut resolved, &secrets);
+    let secrets = secrets.into_list();
     let settings = settings(&variables, environment, &secrets);
     let diagnostics = Diagnostics::new(Arc::new(document), secrets, out.into_parts());
     let files = Arc::new(Beside { tree: Arc::clone(&tree), file: file.to_owned() });
     Loaded { pipeline, diagnostics, files, retired, registry, root, variables, settings, resolved }
+}
+
+/// What the keys of the file did not tell: a secret by another way, or within an address.
+fn hide(value: &mut Value, secrets: &Secrets) {
+    match value {
+        Value::String(text) if secrets.has(text) => REDACTED.clone_into(text),
+        Value::String(text) => {
+            if let Cow::Owned(hidden) = without_passwords(text) {
+                *text = hidden;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, secrets)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| hide(field, secrets)),
+        _ => {}
+    }
 }
 
 impl Loaded {

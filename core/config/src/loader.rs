@@ -1,6 +1,6 @@
 //! One load: the files read so far, what was found wrong, and reading further files.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -14,7 +14,9 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{Document, Entry, FileId, Kind, MERGE, Node, Source, Span};
 use crate::each::Items;
 use crate::measure::{Measures, extra, measure};
+use crate::redact::Secrets;
 use crate::role::Role;
+use crate::secret::is_secret_name;
 use crate::tree::{beside, reason};
 use crate::{Environment, NodeId, Tree, limits};
 
@@ -34,7 +36,7 @@ pub(crate) struct Loader<'a> {
     pub(crate) out: Complaints,
     pub(crate) declarations: Declarations,
     /// Values that must not be printed.
-    pub(crate) secrets: BTreeSet<String>,
+    pub(crate) secrets: Secrets,
     /// What the tree comes to; nothing, where it is more than may be.
     pub(crate) measures: Measures,
     /// How many bytes all files have.
@@ -60,7 +62,7 @@ impl<'a> Loader<'a> {
             document: Document::default(),
             out: Complaints::default(),
             declarations: Declarations::default(),
-            secrets: BTreeSet::new(),
+            secrets: Secrets::default(),
             measures: Measures::default(),
             read: 0,
             merged: 0,
@@ -110,6 +112,7 @@ impl<'a> Loader<'a> {
             compose(&mut self.document, file, &text, &mut self.out)
         };
         self.document.sources.push(Source { path: path.clone(), shown, text, masked: Vec::new() });
+        self.mask(first);
         let Some(root) = root else {
             if !self.out.about(file) && !self.out.is_full() {
                 let whole = Span { file, start: 0, end: 0 };
@@ -146,6 +149,32 @@ impl<'a> Loader<'a> {
         let top = Span { file, start: 0, end: 0 };
         self.out.push(Diagnostic::error(top, message).help(help));
         true
+    }
+
+    /// Keeps what stands behind the name of a secret out of excerpts, on however many lines, and also where nothing is
+    /// made of it: below a key that is not known, in a stage that is disabled.
+    fn mask(&mut self, first: usize) {
+        let mut spans = Vec::new();
+        for id in (first..self.document.len()).map(NodeId) {
+            for entry in self.document.entries(id).iter().filter(|entry| is_secret_name(&entry.key)) {
+                let values = match self.document.kind(entry.value) {
+                    Kind::List(items) => items.as_slice(),
+                    _ => std::slice::from_ref(&entry.value),
+                };
+                let own = |id: &NodeId| match self.document.get(*id) {
+                    Some(Node { kind: Kind::Scalar(scalar), span, .. }) if !scalar.text.contains("${") => {
+                        Some(*span)
+                    }
+                    _ => None,
+                };
+                spans.extend(values.iter().filter_map(own));
+            }
+        }
+        for span in spans {
+            if let Some(source) = self.document.sources.get_mut(span.file.0) {
+                source.masked.push(span.start..span.end);
+            }
+        }
     }
 
     /// Replaces an `!include` node by the file it names.

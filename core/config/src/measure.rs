@@ -5,6 +5,7 @@ use crate::NodeId;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Document, Kind};
 use crate::limits;
+use crate::redact::passwords;
 use crate::secret::is_secret_name;
 
 /// Of one node and all below it.
@@ -89,7 +90,7 @@ fn sum(kind: &Kind, measures: &Measures) -> Measure {
         Kind::Scalar(scalar) => {
             // Each variable in it becomes a value of its own, while it is resolved.
             own.weight += extra(&scalar.text) + scalar.text.matches("${").count() as u64;
-            own.is_plain = !scalar.text.contains("${");
+            own.is_plain = !scalar.text.contains("${") && passwords(&scalar.text).is_empty();
         }
         Kind::Include(_) | Kind::Broken => {}
     }

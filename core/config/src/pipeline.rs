@@ -1,5 +1,6 @@
 //! The typed declaration of a pipeline: what the file says, resolved, nothing planned yet.
 
+use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -61,7 +62,7 @@ pub enum OnFull {
 }
 
 /// What every stage has.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StageDecl {
     /// The map key or item name; for transforms `name:` or the type (`type-2` for the second of it).
     pub name: String,
@@ -71,6 +72,18 @@ pub struct StageDecl {
     pub options: Value,
     /// The stage's node.
     pub node: NodeId,
+}
+
+impl fmt::Debug for StageDecl {
+    /// Without the options, which have passwords in clear.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StageDecl")
+            .field("name", &self.name)
+            .field("type_name", &self.type_name)
+            .field("options", &format_args!("…"))
+            .field("node", &self.node)
+            .finish()
+    }
 }
 
 /// One of `sources:`.

@@ -8,6 +8,7 @@ use smiles_stage::Severity;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::{Document, Source, Span};
+use crate::redact::passwords;
 use crate::secret::is_secret_name;
 
 /// More lines than this scroll the first one away, and the first is the one to mend first.
@@ -175,7 +176,10 @@ fn masked(source: &Source) -> String {
     });
     let literal = by_line
         .filter_map(|(start, line)| secret_tail(line).map(|tail| start + tail.start..start + tail.end));
-    for range in literal.chain(source.masked.iter().cloned()) {
+    // What is put together from variables is not in the file.
+    let is_reference = |range: &Range<usize>| source.text.get(range.clone()).is_some_and(is_reference);
+    let within = passwords(&source.text).into_iter().filter(|range| !is_reference(range));
+    for range in literal.chain(within).chain(source.masked.iter().cloned()) {
         for byte in bytes.get_mut(range).into_iter().flatten() {
             if !byte.is_ascii_whitespace() {
                 *byte = b'*';
@@ -207,6 +211,12 @@ fn secret_tail(line: &str) -> Option<Range<usize>> {
     None
 }
 
+/// `${NAME}` alone.
+fn is_reference(text: &str) -> bool {
+    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.')))
+}
+
 /// Control characters would drive the terminal.
 fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().any(|c| c.is_control() && c != '\n') {
@@ -227,6 +237,9 @@ mod tests {
             ("password: ${DB_PASSWORD:-}\n", "password: ${DB_PASSWORD:-}\n"),
             ("{host: a, token: \"x y\"}", "{host: a, token: ** ***"),
             ("key: serial", "key: serial"),
+            ("url: x://u:geheim@h:1", "url: x://u:******@h:1"),
+            ("url: x://u:${PW}@h:1", "url: x://u:${PW}@h:1"),
+            ("passwort: geheim", "passwort: ******"),
             ("password: ${DB_PASSWORD:-geheim}", "password: ${DB_PASSWORD:********"),
         ];
         for (text, expected) in rows {

@@ -8,6 +8,7 @@ use crate::document::{Entry, Kind, Node, Origin, Scalar, Span};
 use crate::each::Items;
 use crate::expression::{Form, Malformed, Otherwise, Part, Reference, parse};
 use crate::loader::Loader;
+use crate::redact::without_passwords;
 use crate::secret::is_secret_name;
 use crate::tree::{beside, reason};
 use crate::{NodeId, limits};
@@ -78,8 +79,9 @@ impl Loader<'_> {
 
     fn scalar(&mut self, id: NodeId, scalar: Scalar, span: Span, items: &Items<'_>, secret: bool) -> Kind {
         if !scalar.text.contains("${") {
+            self.secrets.add_passwords(&scalar.text);
             if secret && !scalar.text.is_empty() {
-                self.secrets.insert(scalar.text.clone());
+                self.secrets.add(&scalar.text);
                 if let Some(source) = self.document.sources.get_mut(span.file.0) {
                     source.masked.push(span.start..span.end);
                 }
@@ -88,9 +90,10 @@ impl Loader<'_> {
         }
         let Some((text, sources)) = self.substitute(id, &scalar.text, items) else { return Kind::Broken };
         let secret = secret || sources.secret;
-        if secret && !text.is_empty() {
-            self.secrets.insert(text.clone());
+        if secret {
+            self.secrets.add(&text);
         }
+        self.secrets.add_passwords(&text);
         let substituted = scalar.substituted || sources.substituted;
         Kind::Scalar(Scalar { text, substituted, origins: sources.origins, secret, ..scalar })
     }
@@ -117,12 +120,18 @@ impl Loader<'_> {
 
     fn parts(&mut self, parts: &[Part], context: &mut Context<'_>) -> Result<String, Failed> {
         let (mut out, mut failed) = (String::new(), false);
-        for part in parts {
+        for (index, part) in parts.iter().enumerate() {
             match part {
                 Part::Text(text) if self.has_room(text, context) => out.push_str(text),
                 Part::Text(_) => failed = true,
                 Part::Reference(reference) => match self.reference(reference, context) {
-                    Ok(value) if self.has_room(&value, context) => out.push_str(&value),
+                    Ok(value) if self.has_room(&value, context) => {
+                        if is_password(&out, parts.get(index + 1)) && !value.is_empty() {
+                            self.secrets.add(&value);
+                            context.sources.secret = true;
+                        }
+                        out.push_str(&value);
+                    }
                     Ok(_) | Err(Failed) => failed = true,
                 },
             }
@@ -208,19 +217,18 @@ impl Loader<'_> {
 
     fn taken(&mut self, name: &str, value: String, context: &mut Context<'_>) -> String {
         let field = name.strip_prefix("item.").unwrap_or(name);
-        let secret = is_secret_name(field) || self.declarations.is_secret(name);
+        let is_named = is_secret_name(field) || self.declarations.is_secret(name);
+        let secret = is_named || self.secrets.has(&value);
         if secret {
             context.sources.secret = true;
-            if !value.is_empty() {
-                self.secrets.insert(value.clone());
-            }
+            self.secrets.add(&value);
         }
         let shown = match context.items {
             Items::Set(item) if name.starts_with("item.") => format!("`{field}` of {}", item.shown),
             _ => format!("`{name}`"),
         };
         if context.sources.origins.len() < MOST_ORIGINS {
-            let cut = || value.chars().take(LONGEST_SHOWN).collect();
+            let cut = || without_passwords(&value).chars().take(LONGEST_SHOWN).collect();
             context.sources.origins.push(Origin { name: shown, value: (!secret).then(cut) });
         }
         value
@@ -238,12 +246,15 @@ impl Loader<'_> {
             from.and_then(|file| self.document.sources.get(file)).map_or("", |source| source.path.as_str());
         let path = beside(from, path.trim());
         match self.tree.read(&path) {
+            Ok(text) if text.len() > limits::SECRET_BYTES => {
+                let most = limits::SECRET_BYTES >> 10;
+                let message = format!("cannot read {}: it is larger than {most} KiB", self.tree.shown(&path));
+                Err(self.fail(reference, context, message, None))
+            }
             Ok(text) => {
                 context.sources.secret = true;
                 let value = text.trim_end_matches(['\n', '\r']).to_owned();
-                if !value.is_empty() {
-                    self.secrets.insert(value.clone());
-                }
+                self.secrets.add(&value);
                 Ok(value)
             }
             Err(error) => {
@@ -324,6 +335,13 @@ impl Loader<'_> {
             None => whole,
         })
     }
+}
+
+/// Whether what comes between is the password of an address, whatever characters it has: `x://user:` before, `@` behind.
+fn is_password(before: &str, next: Option<&Part>) -> bool {
+    let of_user = |(_, user): (&str, &str)| user.ends_with(':') && !user.contains('/');
+    let is_host = matches!(next, Some(Part::Text(text)) if text.starts_with('@'));
+    is_host && before.rsplit_once("://").is_some_and(of_user)
 }
 
 /// The scalar that is being resolved.

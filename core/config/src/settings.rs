@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::hidden::Hidden;
-use crate::secret::{REDACTED, is_secret_name, redact};
+use crate::redact::{REDACTED, redact, userinfos, without};
+use crate::secret::is_secret_name;
 use crate::{Environment, Variable};
 
 /// Of a value with more secrets in it there is nothing to show.
@@ -28,22 +29,22 @@ fn shown(variable: &Variable, value: &str, hidden: &Hidden<'_>) -> Value {
     if value.is_empty() {
         return Value::from("");
     }
-    if variable.secret {
-        return Value::from(REDACTED);
-    }
     let secrets = hidden.within(value);
-    if secrets.len() > MOST_SECRETS {
+    // Too short to be looked for in longer texts, it is a secret still.
+    let is_one = secrets.iter().any(|secret| secret == value || secret == value.trim());
+    if variable.secret || is_one || secrets.len() > MOST_SECRETS {
         return Value::from(REDACTED);
     }
-    let value = without_userinfo(&redact(value, &secrets));
     // A list of things may have secrets of its own.
-    match serde_json::from_str(&value) {
+    let text = match serde_json::from_str(value) {
         Ok(mut structure @ (Value::Array(_) | Value::Object(_))) => {
             hide(&mut structure);
-            Value::from(structure.to_string())
+            structure.to_string()
         }
-        _ => Value::from(value),
-    }
+        _ => value.to_owned(),
+    };
+    // A name before the `@` may be a token: what is stored is there for ever.
+    Value::from(redact(&without(&text, &userinfos(&text)), &secrets))
 }
 
 fn hide(value: &mut Value) {
@@ -59,17 +60,6 @@ fn hide(value: &mut Value) {
             }
         }
         _ => {}
-    }
-}
-
-/// `postgres://user:secret@host` without what stands before the `@`.
-fn without_userinfo(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{REDACTED}@{host}{path}"),
-        None => text.to_owned(),
     }
 }
 
@@ -127,8 +117,12 @@ mod tests {
             ("a@b", "a@b"),
             ("x://u@h", "x://***@h"),
             ("x://u:p@ss@h?q", "x://***@h?q"),
+            ("x://u:p@h y://v:q@i", "x://***@h y://***@i"),
+            ("host=a password=geheim", "host=a password=***"),
+            ("ab", "***"),
         ] {
-            assert_eq!(without_userinfo(text), expected);
+            let variable = Variable { name: "X".to_owned(), ..Variable::default() };
+            assert_eq!(shown(&variable, text, &Hidden::new(&["ab".to_owned()])), expected);
         }
     }
 }

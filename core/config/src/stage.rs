@@ -13,8 +13,8 @@ use crate::each::Items;
 use crate::keys::{read, schema_of};
 use crate::loader::Loader;
 use crate::names::short;
+use crate::redact::REDACTED;
 use crate::role::Role;
-use crate::secret::REDACTED;
 use crate::{NodeId, StageDecl};
 
 /// A stage's part of the file, typed.

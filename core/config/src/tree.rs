@@ -1,11 +1,11 @@
 //! Where files come from: a folder on disk, the copies in the binary, or one behind the other.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use smiles_stage::Files;
+use smiles_stage::{Files, read_limited};
 
 /// More than any configuration; keeps a device file or a database from being read as YAML.
 const MAX_FILE_BYTES: u64 = 8 << 20;
@@ -67,12 +67,7 @@ impl<A: Tree, B: Tree> Layered<A, B> {
 
 impl Tree for Folder {
     fn read(&self, path: &str) -> io::Result<String> {
-        let mut text = String::new();
-        let read = std::fs::File::open(self.0.join(path))?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
-        if u64::try_from(read).is_ok_and(|read| read >= MAX_FILE_BYTES) {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 8 MiB"));
-        }
-        Ok(text)
+        read_limited(&self.0.join(path), MAX_FILE_BYTES)
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -205,7 +200,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder, not a file".to_owned(),
         io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
         _ => error.to_string(),
     }
@@ -266,6 +261,6 @@ mod tests {
         std::fs::write(folder.path().join("raw"), [0xff, 0xfe, 0x00]).unwrap();
         let tree = Folder::new(folder.path());
         assert_eq!(reason(&tree.read("raw").unwrap_err()), "it is not UTF-8 text");
-        assert_eq!(reason(&tree.read(".").unwrap_err()), "it is a folder");
+        assert_eq!(reason(&tree.read(".").unwrap_err()), "it is a folder, not a file");
     }
 }

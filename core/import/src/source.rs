@@ -97,6 +97,11 @@ impl Kind {
             return Ok(Self::Postgres(Box::new(server)));
         }
         let path = Path::new(argument);
+        // A pipe would be waited for, and cannot be read twice.
+        if path.exists() && !path.is_file() {
+            let message = format!("`{argument}` is a folder, a pipe or a device, not a file");
+            return Err(ImportError::Refused(message));
+        }
         let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
         if is_csv {
             let table = table.ok_or_else(|| {
@@ -105,8 +110,10 @@ impl Kind {
             return Ok(Self::Csv(CsvFile::open(path, table)?));
         }
         if !path.is_file() {
+            // An address of another kind may have a password in it.
+            let shown = argument.split_once("://").map_or(argument, |(scheme, _)| scheme);
             return Err(ImportError::failed(format!(
-                "there is no file `{argument}`; a database server is named as postgres://USER@HOST/DATABASE"
+                "there is no file `{shown}`; a database server is named as postgres://USER@HOST/DATABASE"
             )));
         }
         Ok(Self::Sqlite(smiles_sink_sqlite::Extract::open(path).map_err(told)?))

@@ -1,7 +1,7 @@
 //! The contract between stages: what a source, a transform, a sink and a store do, and how each is declared, planned,
 //! wired and opened. Every other crate of the workspace depends on this one, but those that plugins link, and it
 //! depends on none of them. It does no
-//! I/O and starts no task.
+//! I/O, but for the one reader of files that users name ([`read_limited`]), and starts no task.
 //!
 //! # The story of a batch
 //! A pipeline file names stages by their `type:`. The [`Registry`] knows a [`Factory`] for each; an author writes a
@@ -67,7 +67,7 @@ pub use dated::{Misdated, mark_misdated, misdated};
 pub use decimal::{product, widened};
 pub use error::{Action, Rejection, StageError};
 pub use factory::{Factory, Registry, Stage};
-pub use files::Files;
+pub use files::{Files, read_limited};
 pub use fingerprint::fingerprint;
 pub use health::{Health, HealthView, JournalHealth, SinkHealth, SinkState, SourceHealth, SourceState};
 pub use host::is_host;

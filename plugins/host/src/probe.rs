@@ -32,7 +32,7 @@ pub struct Prober {
 }
 
 /// What the child is asked.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Question {
     pub(crate) path: PathBuf,
     pub(crate) metadata: Metadata,
@@ -42,8 +42,8 @@ pub(crate) struct Question {
     pub(crate) plan: Option<PlanQuestion>,
 }
 
-/// Whether a stage's options are sound, and the columns that leave it.
-#[derive(Debug, Serialize, Deserialize)]
+/// Whether a stage's options, which may have passwords in clear, are sound, and the columns that leave it.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct PlanQuestion {
     /// The stage's place in the metadata.
     pub(crate) stage: usize,

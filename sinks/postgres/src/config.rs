@@ -1,5 +1,6 @@
 //! The options of the sink.
 
+use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -24,7 +25,7 @@ pub struct PostgresConfig {
     pub user: String,
     /// Its password.
     #[serde(default)]
-    pub password: String,
+    pub password: Password,
     /// A file whose first line is the password; read at every connect, so that a changed one is taken up.
     #[serde(default)]
     pub password_file: String,
@@ -71,6 +72,18 @@ pub struct PostgresConfig {
     pub timeout: Period,
 }
 
+/// A text that is never printed.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "***" })
+    }
+}
+
 /// libpq's `sslmode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -112,4 +125,18 @@ fn ten_seconds() -> Period {
 
 fn two_minutes() -> Period {
     Period(Duration::from_secs(120))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_debug_print_has_the_password() {
+        let options = serde_json::json!({ "database": "a", "user": "b", "password": "geheim", "tables": {} });
+        let config: PostgresConfig = serde_json::from_value(options).unwrap();
+        for text in [format!("{config:?}"), format!("{config:#?}")] {
+            assert!(text.contains("***") && !text.contains("geheim"), "{text}");
+        }
+    }
 }

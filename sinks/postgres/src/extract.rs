@@ -196,7 +196,7 @@ mod tests {
     fn an_address_has_every_part() {
         let config = parse("postgres://solar:s%40cret@db.lan:5433/hoy?sslmode=verify-full").unwrap();
         assert_eq!((config.host.as_str(), config.port, config.database.as_str()), ("db.lan", 5433, "hoy"));
-        assert_eq!((config.user.as_str(), config.password.as_str()), ("solar", "s@cret"));
+        assert_eq!((config.user.as_str(), config.password.0.as_str()), ("solar", "s@cret"));
         assert_eq!(config.sslmode, crate::SslMode::VerifyFull);
         assert_eq!(parse("postgresql://solar@db/hoy").unwrap().port, 5432);
     }

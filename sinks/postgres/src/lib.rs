@@ -39,6 +39,6 @@ mod watermark;
 mod write;
 mod writer;
 
-pub use config::{PostgresConfig, SslMode};
+pub use config::{Password, PostgresConfig, SslMode};
 pub use extract::{Extract, TextRow};
 pub use plan::Postgres;

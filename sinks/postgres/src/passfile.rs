@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use smiles_stage::StageError;
+use smiles_stage::{StageError, read_limited};
 
 use crate::config::PostgresConfig;
+
+/// More than any list of passwords.
+const MAX_FILE_BYTES: u64 = 64 << 10;
 
 /// The password to log in with; `None`: the server may not ask for one.
 ///
 /// # Errors
 /// Halt: a file that was named cannot be read.
 pub(crate) fn password(config: &PostgresConfig) -> Result<Option<String>, StageError> {
-    if !config.password.is_empty() {
-        return Ok(Some(config.password.clone()));
+    if !config.password.0.is_empty() {
+        return Ok(Some(config.password.0.clone()));
     }
     if !config.password_file.is_empty() {
         let text = read(Path::new(&config.password_file))?;
@@ -21,7 +24,7 @@ pub(crate) fn password(config: &PostgresConfig) -> Result<Option<String>, StageE
     let text = match (config.passfile.as_str(), default_passfile()) {
         ("", None) => return Ok(None),
         // Nobody named it: one that is not there, or is another user's, is no mistake.
-        ("", Some(path)) => std::fs::read_to_string(path).unwrap_or_default(),
+        ("", Some(path)) => read_limited(&path, MAX_FILE_BYTES).unwrap_or_default(),
         (path, _) => read(Path::new(path))?,
     };
     Ok(find(&text, [&config.host, &config.port.to_string(), &config.database, &config.user]))
@@ -32,7 +35,7 @@ fn default_passfile() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<String, StageError> {
-    std::fs::read_to_string(path).map_err(|error| {
+    read_limited(path, MAX_FILE_BYTES).map_err(|error| {
         let message = format!("cannot read the password file {}", path.display());
         StageError::halt(message).because(error)
     })
@@ -68,6 +71,16 @@ fn split(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_is_refused_and_not_read() {
+        let error = read(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.chain(), "cannot read the password file /dev/zero: it is a device, not a file");
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("large");
+        std::fs::write(&large, vec![b'x'; (64 << 10) + 1]).unwrap();
+        assert!(read(&large).unwrap_err().chain().ends_with("it is larger than 64 KiB"));
+    }
 
     #[test]
     fn the_first_line_that_fits_has_the_password() {

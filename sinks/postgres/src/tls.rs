@@ -10,12 +10,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use smiles_stage::StageError;
+use smiles_stage::{StageError, read_limited};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::{PostgresConfig, SslMode};
 
 const ABSENT: &str = "the server has no TLS: switch it on there, or choose another `sslmode`";
+const MAX_KEY_BYTES: u64 = 64 << 10;
+/// A bundle of every authority of the world has some 300 KiB.
+const MAX_CERTIFICATES_BYTES: u64 = 8 << 20;
 
 /// What to connect with. Files are read anew each time, so that a renewed certificate is taken up.
 ///
@@ -65,24 +68,28 @@ fn identity(config: &PostgresConfig) -> Result<Option<Identity>, StageError> {
         return Ok(None);
     }
     let chain = certificates("sslcert", &config.sslcert)?;
-    let key = PrivateKeyDer::from_pem_file(&config.sslkey)
-        .map_err(|error| unreadable("sslkey", &config.sslkey, error))?;
+    let pem = read("sslkey", &config.sslkey, MAX_KEY_BYTES)?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&pem).map_err(|error| unreadable("sslkey", &config.sslkey, error))?;
     Ok(Some((chain, key)))
 }
 
 fn certificates(option: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, StageError> {
-    let unreadable = |error| unreadable(option, path, error);
-    let found: Vec<_> = CertificateDer::pem_file_iter(Path::new(path))
-        .map_err(unreadable)?
+    let pem = read(option, path, MAX_CERTIFICATES_BYTES)?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
-        .map_err(unreadable)?;
+        .map_err(|error| unreadable(option, path, error))?;
     if found.is_empty() {
         return Err(StageError::halt(format!("`{option}`: there is no certificate in {path}")));
     }
     Ok(found)
 }
 
-fn unreadable(option: &str, path: &str, error: rustls::pki_types::pem::Error) -> StageError {
+fn read(option: &str, path: &str, limit: u64) -> Result<Vec<u8>, StageError> {
+    read_limited(Path::new(path), limit).map_err(|error| unreadable(option, path, error))
+}
+
+fn unreadable(option: &str, path: &str, error: impl std::error::Error + Send + Sync + 'static) -> StageError {
     StageError::halt(format!("`{option}`: cannot read {path}")).because(error)
 }
 

@@ -59,7 +59,7 @@ fn what_is_no_plugin_is_refused() {
     refused(place, "notes.so", "it is not a shared library", "5");
     refused(place, "none.so", "there is no such file", "5");
     fs::create_dir(place.join("folder.so")).unwrap();
-    refused(place, "folder.so", "it is not a file", "5");
+    refused(place, "folder.so", "it is a folder, not a file", "5");
     fs::write(place.join("other.c"), "int something;").unwrap();
     let made = Command::new("cc")
         .args(["-shared", "-o", "other.so", "other.c"])

@@ -7,6 +7,7 @@ use smiles_stage::option::{DURATION_FORMAT, SIZE_FORMAT};
 use crate::NodeId;
 use crate::check::checker::Check;
 use crate::document::Kind;
+use crate::redact::without_passwords;
 
 impl Check<'_> {
     /// `a whole number`, `one of ...`, `a list or text`.
@@ -64,7 +65,8 @@ impl Check<'_> {
                 "nothing".to_owned()
             }
             Kind::Scalar(scalar) if scalar.text.is_empty() => "an empty text".to_owned(),
-            Kind::Scalar(scalar) => quoted(&scalar.text),
+            // Before it is cut: of a part nobody could tell where its password is.
+            Kind::Scalar(scalar) => quoted(&without_passwords(&scalar.text)),
             Kind::Include(_) | Kind::Broken => "nothing".to_owned(),
         }
     }

@@ -4,4 +4,5 @@ mod broken;
 mod good;
 mod never_panics;
 mod plugins;
+mod secrets;
 mod stages;

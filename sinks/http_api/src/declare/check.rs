@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use smiles_stage::{Path, Problem, Problems, time_zone};
 
+use crate::declare::config::access::Secret;
 use crate::declare::config::api::{Config, Limits, Resources, duration};
 use crate::declare::config::discovery::Discovery;
 use crate::declare::frames::Frames;
@@ -111,11 +112,11 @@ pub(crate) fn check(config: &Config, pages: &[&str]) -> Result<Checked, Problems
         problems.push(problem.help("keep one of them"));
     }
     if !config.token_file.is_empty()
-        && let Err(error) = std::fs::File::open(&config.token_file)
+        && let Err(error) = Secret::read(&config.token_file)
     {
         let message = format!("cannot read the token from {}: {error}", config.token_file);
         let problem = Problem::error(root.key("token_file"), message);
-        problems.push(problem.help("name a file that this user may read"));
+        problems.push(problem.help("name a file with the token in it that this user may read"));
     }
     if let Some(discovery) = &config.discovery {
         check_discovery(discovery, &root.key("discovery"), &mut problems);

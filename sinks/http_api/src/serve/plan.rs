@@ -100,13 +100,10 @@ impl AccessOptions {
     fn open(&self) -> Result<Access, StageError> {
         let mut token = self.token.clone();
         if !self.token_file.is_empty() {
-            let cannot = || format!("cannot read the token of the API from {}", self.token_file);
-            let text = std::fs::read_to_string(&self.token_file)
-                .map_err(|error| StageError::halt(cannot()).because(error))?;
-            token = Secret(text.trim().to_owned());
-            if token.0.is_empty() {
-                return Err(StageError::halt(format!("{}: the file is empty", cannot())));
-            }
+            token = Secret::read(&self.token_file).map_err(|error| {
+                let cannot = format!("cannot read the token of the API from {}", self.token_file);
+                StageError::halt(cannot).because(error)
+            })?;
         }
         let token = Some(token).filter(|token| !token.0.is_empty());
         let (origins, hosts, frames) = (self.origins.clone(), self.hosts.clone(), self.frames.clone());

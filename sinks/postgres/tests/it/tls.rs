@@ -164,6 +164,12 @@ async fn a_server_without_tls_and_files_that_are_none_are_named() {
         (json!({ "sslmode": "verify-ca", "sslrootcert": nothing }), "`sslrootcert`: cannot read"),
         (json!({ "sslmode": "verify-ca", "sslrootcert": key }), "`sslrootcert`: there is no certificate in"),
         (json!({ "sslmode": "require", "sslcert": ca, "sslkey": nothing }), "`sslkey`: cannot read"),
+        (json!({ "sslmode": "verify-ca", "sslrootcert": "/dev/zero" }), "it is a device, not a file"),
+        (
+            json!({ "sslmode": "require", "sslcert": "/dev/zero", "sslkey": key }),
+            "it is a device, not a file",
+        ),
+        (json!({ "sslmode": "require", "sslcert": ca, "sslkey": "/dev/zero" }), "it is a device, not a file"),
         (json!({ "sslmode": "require", "sslcert": ca, "sslkey": key }), "do not belong together"),
     ];
     for (options, says) in cases {
