@@ -123,8 +123,11 @@ async fn connection(
 ) {
     let closed = ticket.closed.clone();
     let ticket = Arc::new(ticket);
+    let begun = CancellationToken::new();
+    let begins = begun.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, ticket) = (router.clone(), Arc::clone(&ticket));
+        begins.cancel();
         async move {
             ticket.set_busy(true);
             let response = respond(request, router, bounds.answer).await;
@@ -143,8 +146,14 @@ async fn connection(
         ended = connection.as_mut() => ended,
         () = closed.cancelled() => return,
         () = ending.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            // One that nothing came on yet would be closed, and its request may be on its way.
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = begun.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     if let Err(error) = ended {
