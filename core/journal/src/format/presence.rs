@@ -80,17 +80,17 @@ impl Presence {
         None
     }
 
+    /// Whether the journal is at its path, and this one.
+    pub(crate) fn is_at_its_path(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|found| identity(&found) == self.journal)
+    }
+
     /// Remembers what the files hold after something was written.
     pub(crate) fn wrote(&mut self) {
         if let Ok(log) = fs::metadata(beside(&self.path, "-wal")) {
             self.log_bytes = log.len();
         }
     }
-}
-
-/// Whether the file is at its path, and this one.
-pub(crate) fn is_at(path: &Path, presence: &Presence) -> bool {
-    fs::metadata(path).is_ok_and(|found| identity(&found) == presence.journal)
 }
 
 fn identity(file: &fs::Metadata) -> Identity {

@@ -36,9 +36,10 @@ fn now(connection: &Connection) -> Result<Status, Failure> {
     }
     let mut statement = connection.prepare("SELECT sentence FROM repairs ORDER BY at, rowid")?;
     let repairs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let dead_letters = dead_letter_room::found(connection)?;
     Ok(Status {
         size_bytes: size(connection)?,
-        dead_letter_bytes: dead_letter_room::size(connection)?,
+        dead_letter_bytes: dead_letters.bytes,
         batches: one("SELECT count(*) FROM batches INDEXED BY sizes")?,
         rows: one("SELECT coalesce(sum(rows), 0) FROM batches INDEXED BY sizes")?,
         runs: runs
@@ -49,7 +50,7 @@ fn now(connection: &Connection) -> Result<Status, Failure> {
         transforms: SinkRow::transforms(connection)?.into_iter().map(|row| of(row, (0, 0))).collect(),
         replay_requests: rejected::waiting(connection)?,
         losses: losses(connection)?,
-        dead_letters: one("SELECT count(*) FROM dead_letters WHERE dropped = 0")?,
+        dead_letters: dead_letters.kept,
         repairs,
     })
 }

@@ -78,11 +78,9 @@ impl JournalFile {
         let Some(first) = self.hot.first() else { return Ok(()) };
         let sinks = SinkRow::all(&self.connection)?;
         let mut done = 0;
-        for run in Run::all(&self.connection)?.into_iter().filter(|run| run.base + run.last >= first) {
-            let mut floor = run.last;
-            for sink in sinks.iter().filter(|sink| sink.in_use) {
-                floor = floor.min(CursorRow::load(&self.connection, &sink.name, run.id)?.floor());
-            }
+        let runs = Run::retained(&self.connection)?;
+        for run in runs.iter().filter(|run| run.base + run.last >= first) {
+            let floor = done_by_all(&self.connection, &sinks, run)?;
             done = run.base + floor;
             if floor < run.last {
                 break;
@@ -109,6 +107,15 @@ impl JournalFile {
     pub(crate) fn acknowledge(&mut self) -> Result<u64, Failure> {
         acknowledge(&self.connection).map(|noted| noted.losses)
     }
+}
+
+/// Up to which batch of a run no sink in use waits for any.
+pub(crate) fn done_by_all(connection: &Connection, sinks: &[SinkRow], run: &Run) -> Result<u64, Failure> {
+    let mut floor = run.last;
+    for sink in sinks.iter().filter(|sink| sink.in_use) {
+        floor = floor.min(CursorRow::load(connection, &sink.name, run.id)?.floor());
+    }
+    Ok(floor)
 }
 
 /// Takes note of everything that was lost, dropped or repaired.

@@ -34,23 +34,26 @@ impl RecentBatches {
         self.bytes += bytes;
         self.batches.insert(ordinal, Recent { batch, encoded, bytes });
         while self.batches.len() > 1 && (self.batches.len() > BATCHES_MAX || self.bytes > BYTES_MAX) {
-            if let Some((ordinal, recent)) = self.batches.pop_first() {
-                self.bytes -= recent.bytes;
-                self.evicted = ordinal;
-            }
+            self.evicted = self.pop_first().unwrap_or(self.evicted);
         }
     }
 
     /// Forgets what no sink waits for: everything up to here.
     pub(crate) fn trim(&mut self, upto: u64) {
-        let keep = self.batches.split_off(&upto.saturating_add(1));
-        self.bytes = keep.values().map(|recent| recent.bytes).sum();
-        self.batches = keep;
+        while self.first().is_some_and(|first| first <= upto) {
+            self.pop_first();
+        }
+    }
+
+    fn pop_first(&mut self) -> Option<u64> {
+        let (ordinal, recent) = self.batches.pop_first()?;
+        self.bytes -= recent.bytes;
+        Some(ordinal)
     }
 
     /// The lowest ordinal here.
     pub(crate) fn first(&self) -> Option<u64> {
-        self.batches.keys().next().copied()
+        self.batches.first_key_value().map(|(ordinal, _)| *ordinal)
     }
 
     /// All that is here, oldest first.

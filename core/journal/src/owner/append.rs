@@ -17,9 +17,7 @@ impl JournalFile {
         let state: usize = entry.state.iter().map(|change| change.key.len() + change.value.len()).sum();
         let rejected = rejected::encoded(&entry.aside.rejected)?;
         let dead_letters: Vec<usize> = rejected.iter().map(|(_, values)| values.payload().len()).collect();
-        if !dead_letters.is_empty() {
-            self.make_dead_letter_room(&dead_letters)?;
-        }
+        self.make_dead_letter_room(&dead_letters)?;
         let dropped_rows = self.make_room(encoded.payload().len() + state)?;
         self.keep_schema(encoded)?;
         let rows = rows_of(&entry.records);

@@ -9,6 +9,7 @@ use crate::format::failure::Failure;
 use crate::format::records::{CursorRow, Run, SinkRow, add_gap, count, db};
 use crate::ledger::dead_letters;
 use crate::ledger::pruning::{self, REMEMBERED};
+use crate::ledger::row_counts::done_by_all;
 use crate::log::store::JournalFile;
 
 /// Delivered batches are deleted early above this share of `max_size`: the first number, of the second.
@@ -66,6 +67,8 @@ impl JournalFile {
     pub(crate) fn tidy(&mut self, now: Timestamp) -> Result<usize, Failure> {
         self.now = self.now.max(now);
         self.trim_recent()?;
+        // An operator's command may have removed some.
+        self.dead_letter_bytes = None;
         let retain = i64::try_from(self.options.retain.as_micros()).unwrap_or(i64::MAX);
         let cutoff = now.as_microsecond().saturating_sub(retain);
         let mut old = self.delivered_batches(STEP)?;
@@ -161,10 +164,7 @@ impl JournalFile {
         let sinks = SinkRow::all(&self.connection)?;
         let mut found = Vec::new();
         for run in Run::retained(&self.connection)? {
-            let mut floor = run.last;
-            for sink in sinks.iter().filter(|sink| sink.in_use) {
-                floor = floor.min(CursorRow::load(&self.connection, &sink.name, run.id)?.floor());
-            }
+            let floor = done_by_all(&self.connection, &sinks, &run)?;
             found.extend(self.batches_between(run.base, run.base + floor, limit - found.len())?);
             if found.len() >= limit {
                 break;

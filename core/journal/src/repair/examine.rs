@@ -18,7 +18,7 @@ use crate::format::{layout, wal};
 use crate::ledger::row_counts::present;
 use crate::log::store::JournalFile;
 use crate::repair::salvage;
-use crate::repair::salvage::salvage;
+use crate::repair::salvage::{Add, salvage};
 use crate::repair::settle::missing_of;
 
 const REPAIRED: &str = ".repaired";
@@ -54,7 +54,7 @@ pub(crate) fn repair_if_damaged(
 ) -> Result<(), Failure> {
     if beside(path, REPAIRED).exists() {
         // A repair was interrupted between its renames.
-        replace(path, &aside(path, now))?;
+        replace(path, &free_name(path, "damaged", now))?;
     }
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(Failure::Refused(format!("{} is no file: move it away", path.display())));
@@ -65,14 +65,21 @@ pub(crate) fn repair_if_damaged(
         Verdict::TornLog => TORN_LOG.to_owned(),
         Verdict::Damaged(why) => why,
     };
-    repair(path, pipeline, now, &why)
+    repair(path, pipeline, now, &why, &mut |_| Ok(()))
 }
 
-/// Moves what is readable to a new file and sets the old one aside.
-pub(crate) fn repair(path: &Path, pipeline: &str, now: Timestamp, why: &str) -> Result<(), Failure> {
-    let aside = aside(path, now);
+/// Moves what is readable to a new file and sets the old one aside. `add`: puts what is known beside it into the new one, before
+/// anything is taken for missing.
+pub(crate) fn repair(
+    path: &Path,
+    pipeline: &str,
+    now: Timestamp,
+    why: &str,
+    add: Add<'_>,
+) -> Result<(), Failure> {
+    let aside = free_name(path, "damaged", now);
     tracing::error!(journal = %path.display(), why, "the journal is damaged; recovering what is readable");
-    let new = salvage(path, pipeline, now, why, &aside)?;
+    let new = salvage(path, pipeline, (now, why, &aside), add)?;
     fs::rename(new, beside(path, REPAIRED))?;
     replace(path, &aside)?;
     limit_set_aside(path, &aside, SET_ASIDE_MAX)
@@ -305,12 +312,12 @@ pub(crate) fn damaged_rows(connection: &Connection, table: &layout::Table) -> Re
 }
 
 /// `journal.db.damaged-20261123T231500Z`, with a number where that is taken.
-fn aside(path: &Path, now: Timestamp) -> PathBuf {
+pub(crate) fn free_name(path: &Path, what: &str, now: Timestamp) -> PathBuf {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-    let mut candidate = beside(path, &format!(".damaged-{stamp}"));
+    let mut candidate = beside(path, &format!(".{what}-{stamp}"));
     let mut number = 2;
     while candidate.exists() || beside(&candidate, "-wal").exists() {
-        candidate = beside(path, &format!(".damaged-{stamp}-{number}"));
+        candidate = beside(path, &format!(".{what}-{stamp}-{number}"));
         number += 1;
     }
     candidate

@@ -4,29 +4,37 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ToSql};
 use smiles_stage::Batch;
 
 use crate::api::error::JournalError;
+use crate::api::journal::Cursor;
 use crate::format::codec::Encoded;
 use crate::format::failure::Failure;
 use crate::format::layout;
 use crate::format::lock::{Lock, beside};
-use crate::format::presence::{Absence, is_at};
-use crate::format::records::{CursorRow, Run, SinkRow, add_gap, db, extend};
+use crate::format::presence::{Absence, Presence};
+use crate::format::records::{CursorRow, Run, add_gap, db};
 use crate::format::seal::put;
-use crate::ledger::row_counts::{NOBODY, lose_for_all, note_repair};
+use crate::ledger::row_counts::{NOBODY, note_repair};
 use crate::log::store::{JournalFile, rows_of};
-use crate::repair::examine::{repair, sync_folder};
+use crate::repair::examine::{free_name, repair, sync_folder};
 use crate::repair::salvage::remove;
 
 const RESCUED: &str = ".rescued";
 
 /// Mends what `absence` says; nothing may be written before that has succeeded.
 pub(crate) fn rescue(store: &mut JournalFile, absence: Absence) -> Result<(), Failure> {
+    let what = absence.what();
+    let saved = save(store, absence);
+    saved.map_err(|failure| {
+        Failure::Other(format!("it {what} while it was in use, and cannot be saved: {failure}").into())
+    })
+}
+
+fn save(store: &mut JournalFile, absence: Absence) -> Result<(), Failure> {
     let Some(path) = store.options.path.clone() else { return Ok(()) };
     let what = absence.what();
-    tracing::error!(journal = %path.display(), "the journal {what} while it was in use; saving what is left");
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder)?;
     }
@@ -95,17 +103,11 @@ fn copy(from: &Connection, new: &Path) -> Result<(), Failure> {
 
 /// A file of somebody else in the journal's place is kept under another name.
 fn set_aside_others(store: &JournalFile, path: &Path) -> Result<Option<String>, Failure> {
-    let ours = store.presence.as_ref().is_some_and(|presence| is_at(path, presence));
+    let ours = store.presence.as_ref().is_some_and(Presence::is_at_its_path);
     if ours || !path.exists() {
         return Ok(None);
     }
-    let stamp = store.now.strftime("%Y%m%dT%H%M%SZ");
-    let mut aside = beside(path, &format!(".found-{stamp}"));
-    let mut number = 2;
-    while aside.exists() {
-        aside = beside(path, &format!(".found-{stamp}-{number}"));
-        number += 1;
-    }
+    let aside = free_name(path, "found", store.now);
     let renamed = |suffix: &str| -> (PathBuf, PathBuf) { (beside(path, suffix), beside(&aside, suffix)) };
     for (from, to) in [renamed("-wal"), renamed("")] {
         if from.exists() {
@@ -117,74 +119,76 @@ fn set_aside_others(store: &JournalFile, path: &Path) -> Result<Option<String>, 
 
 /// What the files still hold, and the batches in memory.
 fn from_cut_file(store: &mut JournalFile, path: &Path, what: &str) -> Result<String, Failure> {
-    let recent = store.hot.all();
-    let evicted = store.hot.evicted();
+    let recent = Recent { batches: store.hot.all(), evicted: store.hot.evicted(), sinks: &store.enlisted };
     drop(std::mem::replace(&mut store.connection, Connection::open_in_memory()?));
-    repair(path, &store.options.pipeline.clone(), store.now, &format!("it {what}"))?;
+    let mut back = 0_usize;
+    let mut add = |salvaged: &Connection| {
+        back = recent.put_back(salvaged)?;
+        Ok(())
+    };
+    repair(path, &store.options.pipeline, store.now, &format!("it {what}"), &mut add)?;
     store.reconnect()?;
     store.enlist_again()?;
-    let mut back = 0_usize;
-    for (ordinal, batch) in &recent {
-        back += usize::from(put_back(&store.connection, *ordinal, batch, evicted)?);
-    }
     Ok(format!(
         "what was left was saved, {back} batches of it from memory; what no sink had yet may be missing"
     ))
 }
 
-/// Puts a batch of memory back in its place, if the file has lost it.
-fn put_back(connection: &Connection, ordinal: u64, batch: &Batch, evicted: u64) -> Result<bool, Failure> {
-    let (id, seq) = (batch.position.run, batch.position.seq.0);
-    let here: bool = connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM batches WHERE ordinal = ?1)",
-        [db(ordinal)],
-        |row| row.get(0),
-    )?;
-    let at = batch.accepted_at.as_microsecond();
-    let new = Run { base: ordinal - seq, first_at: at, ..Run::new(id) };
-    let mut run = Run::load(connection, id)?.unwrap_or(new);
-    if here || seq <= run.deleted {
-        return Ok(false);
-    }
-    let missing = (run.last + 1, seq - 1);
-    (run.last, run.last_at) = (run.last.max(seq), at);
-    run.save(connection)?;
-    if missing.0 <= missing.1 {
-        pass_over(connection, &run, missing, evicted)?;
-    }
-    let encoded = Encoded::of(&batch.records, batch.complete)?;
-    for table in ["schemas", "schema_copies"] {
-        put(connection, table, &[&encoded.schema, &encoded.prefix()])?;
-    }
-    let rows = rows_of(&batch.records);
-    put(
-        connection,
-        "batches",
-        &[&db(ordinal), &id.0, &db(seq), &encoded.schema, &db(rows), &at, &encoded.payload()],
-    )?;
-    extend(connection, id, seq, rows)?;
-    for mut sink in SinkRow::all(connection)? {
-        sink.accepted += rows;
-        sink.save(connection)?;
-    }
-    Ok(true)
+/// The batches in memory: those that a sink of the file waits for.
+struct Recent<'a> {
+    batches: Vec<(u64, Batch)>,
+    /// The highest ordinal of those that had no room, although a sink may wait for them.
+    evicted: u64,
+    sinks: &'a [Cursor],
 }
 
-/// Batches before the oldest in memory are not there because every sink in use has them, unless there were too many.
-fn pass_over(
-    connection: &Connection,
-    run: &Run,
-    (first, last): (u64, u64),
-    evicted: u64,
-) -> Result<(), Failure> {
-    if run.base + first <= evicted {
-        return lose_for_all(connection, run, (first, last));
+impl Recent<'_> {
+    /// Adds those that the file has lost to what was gathered of it; how many.
+    fn put_back(&self, salvaged: &Connection) -> Result<usize, Failure> {
+        let mut back = 0;
+        for (ordinal, batch) in &self.batches {
+            let (id, seq) = (batch.position.run, batch.position.seq.0);
+            let at = batch.accepted_at.as_microsecond();
+            let new = || Run { base: ordinal - seq, first_at: at, ..Run::new(id) };
+            let run = Run::load(salvaged, id)?.unwrap_or_else(new);
+            let find = "SELECT EXISTS (SELECT 1 FROM batches WHERE ordinal = ?1)";
+            let here: bool = salvaged.query_row(find, [db(*ordinal)], |row| row.get(0))?;
+            if here || seq <= run.deleted {
+                continue;
+            }
+            self.pass_over(salvaged, &run, seq)?;
+            Run { last: run.last.max(seq), last_at: at, ..run }.save(salvaged)?;
+            insert(salvaged, *ordinal, batch)?;
+            back += 1;
+        }
+        Ok(back)
     }
-    add_gap(connection, NOBODY, run.id, (first, last))?;
-    for sink in SinkRow::all(connection)?.into_iter().filter(|sink| sink.in_use) {
-        let place = CursorRow::load(connection, &sink.name, run.id)?;
-        let place = CursorRow { delivered: place.delivered.max(last), ..place };
-        place.save(connection, &sink.name, run.id)?;
+
+    /// Batches between what the file knew and this one are not there because every sink of the file has them, unless there were
+    /// too many: those are found missing.
+    fn pass_over(&self, salvaged: &Connection, run: &Run, seq: u64) -> Result<(), Failure> {
+        let first = run.last.max(self.evicted.saturating_sub(run.base)) + 1;
+        if first >= seq {
+            return Ok(());
+        }
+        add_gap(salvaged, NOBODY, run.id, (first, seq - 1))?;
+        for Cursor { sink, .. } in self.sinks {
+            let place = CursorRow::load(salvaged, sink, run.id)?;
+            let place = CursorRow { delivered: place.delivered.max(seq - 1), ..place };
+            place.save(salvaged, sink, run.id)?;
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+fn insert(salvaged: &Connection, ordinal: u64, batch: &Batch) -> Result<(), Failure> {
+    let Batch { position, complete, accepted_at, records } = batch;
+    let encoded = Encoded::of(records, *complete)?;
+    for table in ["schemas", "schema_copies"] {
+        put(salvaged, table, &[&encoded.schema, &encoded.prefix()])?;
+    }
+    let (seq, rows, at) = (db(position.seq.0), db(rows_of(records)), accepted_at.as_microsecond());
+    let values: [&dyn ToSql; 7] =
+        [&db(ordinal), &position.run.0, &seq, &encoded.schema, &rows, &at, &encoded.payload()];
+    put(salvaged, "batches", &values)
 }

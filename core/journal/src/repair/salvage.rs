@@ -37,13 +37,15 @@ const IMAGES: [Image; 4] = [
     Image { log: false, first_page: true },
 ];
 
+/// Adds to what was gathered.
+pub(crate) type Add<'a> = &'a mut dyn FnMut(&Connection) -> Result<(), Failure>;
+
 /// Gathers what is readable into a new file beside the damaged one, books what is missing, and names the new file.
 pub(crate) fn salvage(
     path: &Path,
     pipeline: &str,
-    now: Timestamp,
-    why: &str,
-    aside: &Path,
+    (now, why, aside): (Timestamp, &str, &Path),
+    add: Add<'_>,
 ) -> Result<PathBuf, Failure> {
     let (new, copy) = (beside(path, ".salvage"), beside(path, ".copy"));
     remove(&new)?;
@@ -57,6 +59,7 @@ pub(crate) fn salvage(
         return Err(failure);
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
+    add(&connection)?;
     settle::settle(&connection, now, why, aside)?;
     connection.execute_batch("COMMIT")?;
     connection.close().map_err(|(_, error)| error)?;

@@ -211,3 +211,27 @@ async fn a_large_file_is_examined_while_it_is_in_use() {
     let left = usize::try_from(119 * ROWS + 1).unwrap();
     assert_eq!(drain(&journal, "store").await.len(), left);
 }
+
+#[tokio::test]
+async fn what_half_a_journal_lost_comes_back_from_memory_and_is_no_loss() {
+    let mut place = Place::new();
+    // So small that the log goes into the file all the time.
+    place.options.max_size = 1 << 20;
+    let journal = place.open().await;
+    enlist(&journal, &["store"]).await;
+    for id in 0..30 {
+        append(&journal, id * 100..(id + 1) * 100, id).await;
+    }
+    let file = OpenOptions::new().write(true).open(place.file()).unwrap();
+    let size = file.metadata().unwrap().len();
+    assert!(size > 10 * 4096, "{size}");
+    file.set_len(size / 2).unwrap();
+    append(&journal, 3_000..3_100, 30).await;
+    assert_eq!(drain(&journal, "store").await, (0..3_100).collect::<Vec<_>>());
+    let books = row_counts(&journal, "store").await;
+    assert_eq!((books.accepted, books.delivered, books.lost), (3_100, 3_100, 0));
+    let said = journal.status().await.unwrap().repairs;
+    drop(journal);
+    let journal = place.open().await;
+    assert_eq!(journal.status().await.unwrap().repairs, said, "the new file is sound");
+}
