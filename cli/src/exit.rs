@@ -22,10 +22,7 @@ impl Failure {
 
     /// What it says first: of a complaint about a file, the first mistake.
     pub(crate) fn first_line(&self) -> String {
-        let text = match self {
-            Self::Configuration(text) | Self::Incomplete(text) => text.clone(),
-            Self::Runtime(error) => format!("{error:#}"),
-        };
+        let (text, _) = self.told();
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         first.trim_start_matches("error: ").to_owned()
     }

@@ -32,14 +32,3 @@ impl CasesError {
         Self::Failed { said, source }
     }
 }
-
-/// An error and every cause below it, joined by `: `.
-pub(crate) fn chain(error: &Cause) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}

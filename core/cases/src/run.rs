@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
-use smiles_runtime::StageOutput;
+use smiles_runtime::{StageOutput, with_causes};
 use smiles_stage::Problems;
 
 use crate::bench::{Bench, UnderTest};
 use crate::compare::{Difference, Judge, first_difference};
-use crate::error::{CasesError, Cause, chain};
+use crate::error::{CasesError, Cause};
 use crate::file::{Case, Table};
 use crate::read::{Comes, Ready, ReadyStep, read};
 use crate::suite::Suite;
@@ -73,12 +73,13 @@ async fn one(bench: &mut Bench, suite: &Suite, ready: &Ready<'_>) -> Outcome {
     let judge = Judge { times: &ready.times, tolerance: case.tolerance.or(suite.file.tolerance) };
     let mut all = Rows::new();
     if let Err(error) = straight(bench, suite, ready, &judge, &mut all, &mut outcome).await {
-        outcome.errors.push(chain(&error));
+        outcome.errors.push(with_causes(error.as_ref()));
     } else {
         outcome.judge(&judge, &case.expect, &ready.at.key("expect"), &all);
         if !case.gives_registers() {
             let again = restarting(bench, ready).await;
-            let said = again.map_or_else(|error| Some(chain(&error)), |again| changed(&all, &again));
+            let said =
+                again.map_or_else(|error| Some(with_causes(error.as_ref())), |again| changed(&all, &again));
             outcome.errors.extend(said);
         }
     }

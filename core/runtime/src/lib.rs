@@ -12,6 +12,7 @@ mod observe;
 mod time;
 mod wire;
 
+pub use call::causes::with_causes;
 pub use ingest::corrected::corrected;
 pub use ingest::staged_state::StagedState;
 pub use lifecycle::ahead::RunningStages;

@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use smiles_config::Environment;
 use smiles_journal::Journal;
-use smiles_runtime::{Exit, Handle, OpenError, Prepared, RunOptions, Running, RunningStages, run_all};
+use smiles_runtime::{
+    Exit, Handle, OpenError, Prepared, RunOptions, Running, RunningStages, run_all, with_causes,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -64,18 +66,18 @@ impl Bridge<'_> {
             () = self.signals.stop.cancelled() => return Ok(()),
         };
         loop {
-            let stands_in = round.handles.iter().any(|handle| handle.journal().is_none());
+            let stands_in = round.waiting() > 0;
             let next = tokio::select! {
                 exits = &mut round.runs => return ended(exits.context("the pipelines ended")?),
                 () = self.signals.reload.notified() => {
-                    let next = self.prepare(&round, Told::default()).await;
+                    let next = self.load(Some(&round), Told::default()).await;
                     let next = next.map_err(|failure| round.refuse(&failure)).ok();
                     next.inspect(|_| tracing::info!("reloading the pipeline files"))
                 }
                 () = tokio::time::sleep(round.again), if stands_in => {
                     round.again = (round.again * 2).min(AGAIN.1);
                     // Said already, or another matter than the journals.
-                    let next = self.prepare(&round, round.told.clone()).await.ok();
+                    let next = self.load(Some(&round), round.told.clone()).await.ok();
                     let next = next.filter(|next| next.waiting() < round.waiting());
                     next.inspect(|_| tracing::info!("a journal can be opened now; starting its pipeline"))
                 }
@@ -87,29 +89,24 @@ impl Bridge<'_> {
     }
 
     async fn start(&self) -> Result<Round, Failure> {
-        let mut told = Told::default();
-        let projects = load::load(self.entries, self.environment, &mut told)?;
-        data_folder::prepare(self.data_dir)?;
-        let options = load::options(&projects, self.data_dir)?;
-        let mut pipelines = Vec::new();
-        for project in projects {
-            let shown = project.shown.clone();
-            let next = next(project, None, &options).await;
-            pipelines.push(next.with_context(|| format!("cannot start {shown}"))?);
-        }
-        self.begin(NextRound { pipelines, options, told }).await
+        let next = self.load(None, Told::default()).await?;
+        self.begin(next).await
     }
 
-    /// What the files say now, as far as it can be opened beside what runs.
-    async fn prepare(&self, round: &Round, mut told: Told) -> Result<NextRound, Failure> {
+    /// What the files say, as far as it can be opened: beside what runs, or alone.
+    async fn load(&self, round: Option<&Round>, mut told: Told) -> Result<NextRound, Failure> {
         let projects = load::load(self.entries, self.environment, &mut told)?;
+        if round.is_none() {
+            data_folder::prepare(self.data_dir)?;
+        }
         let options = load::options(&projects, self.data_dir)?;
         let mut pipelines = Vec::new();
         for project in projects {
             let shown = project.shown.clone();
-            let running = round.handles.iter().find(|handle| handle.name() == project.wired.name());
-            let next = next(project, Some(running), &options).await;
-            pipelines.push(next.with_context(|| format!("cannot open {shown}"))?);
+            let running = round.map(|round| round.of(project.wired.name()));
+            let doing = if round.is_none() { "start" } else { "open" };
+            let next = next(project, running, &options).await;
+            pipelines.push(next.with_context(|| format!("cannot {doing} {shown}"))?);
         }
         Ok(NextRound { pipelines, options, told })
     }
@@ -164,6 +161,10 @@ impl Bridge<'_> {
 }
 
 impl Round {
+    fn of(&self, pipeline: &str) -> Option<&Handle> {
+        self.handles.iter().find(|handle| handle.name() == pipeline)
+    }
+
     /// How many pipelines wait for their journals.
     fn waiting(&self) -> usize {
         self.handles.iter().filter(|handle| handle.journal().is_none()).count()
@@ -221,7 +222,7 @@ async fn next(
 
 /// Only says why the pipeline cannot run.
 async fn stand_in(project: Project, options: &RunOptions, why: &OpenError) -> Result<Running, Failure> {
-    let (pipeline, error) = (project.wired.name().to_owned(), why.chain());
+    let (pipeline, error) = (project.wired.name().to_owned(), with_causes(why));
     tracing::error!(pipeline, error, "the pipeline cannot start; it is tried again, and all else goes on");
     let stand_in = project.wired.stand_in(options.clone(), why).await;
     Ok(stand_in.with_context(|| format!("cannot start {}", project.shown))?)

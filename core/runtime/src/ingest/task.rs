@@ -12,6 +12,7 @@ use smiles_stage::prometheus::Histogram;
 use smiles_stage::{Batch, Clock, HealthView, PassInfo, RunId, SourcePasses, SourceState, mark_misdated};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
+use crate::call::causes::with_causes;
 use crate::call::retry::{Backoff, Verdict};
 use crate::ingest::chain::{Chain, ChainError};
 use crate::ingest::corrected::published;
@@ -245,7 +246,7 @@ impl IngestTask {
         if matches!(error, JournalError::Closed) {
             return Err(error);
         }
-        let text = chain_of(&error);
+        let text = with_causes(&error);
         self.health_board.appended(Some((text.clone(), full)));
         if !std::mem::replace(trouble, true) {
             let pipeline = self.pipeline.as_str();
@@ -300,15 +301,4 @@ impl IngestTask {
         let _ = self.live.send(batch);
         self.health_board.dirty.notify_one();
     }
-}
-
-fn chain_of(error: &JournalError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use smiles_config::{OnFull, SinkDecl, StartFrom};
-use smiles_journal::{Cursor, Journal, Options, ReadLimit, SqliteJournal};
+use smiles_journal::{Cursor, Journal, Options, ReadLimit, SqliteJournal, StateChange};
 use smiles_stage::Delivery as Promise;
 use tokio::sync::{Notify, broadcast};
 
+use crate::call::causes::with_causes;
 use crate::call::stop::Stop;
 use crate::deliver::delivery::DeliveryTask;
 use crate::deliver::late_store::LateStore;
@@ -34,8 +35,8 @@ pub struct Prepared {
     /// Per sink, the store it offers.
     stores: Vec<Option<Arc<LateStore>>>,
     ahead: Ahead,
-    /// Whether another pipeline used this journal before.
-    takes_over: bool,
+    /// What the transforms remember; `None`: whoever uses the journal until then may still change it.
+    memory: Option<(Vec<StateChange>, Trusted)>,
 }
 
 impl Wired {
@@ -115,7 +116,8 @@ impl Wired {
         let mut state = journal.load_state().await.map_err(failed)?;
         let newest = journal.newest(ReadLimit { rows: 1, bytes: 1 }).await.map_err(failed)?;
         let accepted = newest.last().map(|batch| batch.accepted_at);
-        let known = Trusted::take(&mut state).known().and_accepted(accepted);
+        let trusted = Trusted::take(&mut state);
+        let known = trusted.known().and_accepted(accepted);
         let common = self.common(journal, options, known);
         let offer = |node: &SinkNode, decl: &SinkDecl| {
             node.sink.offer().is_some().then(|| LateStore::of(&decl.stage.name))
@@ -126,7 +128,8 @@ impl Wired {
             Some(running) => Ahead::open(&self, &common, &stores, running).await?,
             None => Ahead::nothing(&self),
         };
-        Ok(Prepared { wired: self, common, stores, ahead, takes_over: running.is_some() })
+        let memory = running.is_none().then_some((state, trusted));
+        Ok(Prepared { wired: self, common, stores, ahead, memory })
     }
 
     fn common(&self, journal: Arc<dyn Journal>, options: RunOptions, known: Known) -> Common {
@@ -156,7 +159,7 @@ impl Wired {
         let opened = SqliteJournal::open(self.journal_options(None), options.clock.now()).await;
         let journal = Arc::new(opened.map_err(|source| OpenError::Journal { pipeline, source })?);
         let common = self.common(journal, options, Known::default());
-        common.health_board.appended(Some((why.chain(), false)));
+        common.health_board.appended(Some((with_causes(why), false)));
         common.options.meters.show(&common.health_board);
         let opened = self.sinks.iter().map(|_| None).collect();
         let (_, lives, _) = sink_tasks(&common, &self.pipeline, self.sinks, (&[], opened));
@@ -209,17 +212,23 @@ impl Prepared {
     /// # Errors
     /// The journal cannot be read or written.
     pub async fn start(self) -> Result<Running, OpenError> {
-        let Self { wired, common, stores, ahead, takes_over } = self;
+        let Self { wired, common, stores, ahead, memory } = self;
         let journal = Arc::clone(&common.journal);
         let failed = |source| OpenError::Journal { pipeline: common.pipeline.clone(), source };
-        if takes_over {
+        if memory.is_none() {
             let now = common.clock_trust.now(common.options.clock.as_ref());
             journal.begin_run(now).await.map_err(failed)?;
             journal.bound(wired.journal_options(None)).await.map_err(failed)?;
         }
         journal.enlist(&wired.cursors()).await.map_err(failed)?;
-        let mut state = journal.load_state().await.map_err(failed)?;
-        let trusted = Trusted::take(&mut state);
+        let (state, trusted) = match memory {
+            Some(memory) => memory,
+            None => {
+                let mut state = journal.load_state().await.map_err(failed)?;
+                let trusted = Trusted::take(&mut state);
+                (state, trusted)
+            }
+        };
         let settled = wired.settle(&state);
         if !settled.changes.is_empty() {
             journal.keep_state(settled.changes.clone()).await.map_err(failed)?;

@@ -55,18 +55,6 @@ impl OpenError {
             Self::Stage { .. } => false,
         }
     }
-
-    /// With its causes, in one line.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
-    }
 }
 
 /// Why a pipeline does not start.

@@ -31,22 +31,29 @@ struct State {
     /// Why the last append failed.
     broken: Option<String>,
     losses: Vec<Loss>,
-    /// Per sink, rows dropped that nobody took note of.
-    dropped: Vec<u64>,
-    /// Per sink, the last batch of each run that it is done with.
-    done: Vec<Vec<Position>>,
-    /// Per sink, for which reasons it sets rows aside.
-    aside: Vec<Vec<String>>,
-    /// Per sink, whether its target became another one while it ran.
-    exchanged: Vec<bool>,
-    /// Per sink, how many rows its target did not keep, by table.
-    swallowed: Vec<Vec<(String, u64)>>,
+    /// Per sink.
+    sinks: Vec<SinkNotes>,
     repairs: Vec<String>,
     /// Per transform that has dead letters, how many.
     rejected: Vec<(String, u64)>,
     clock_trust: Option<Arc<ClockTrust>>,
     /// What whoever runs the pipeline has to say.
     note: Option<String>,
+}
+
+/// What is known of a sink beside its health.
+#[derive(Default)]
+struct SinkNotes {
+    /// Rows dropped that nobody took note of.
+    dropped: u64,
+    /// The last batch of each run that it is done with.
+    done: Vec<Position>,
+    /// For which reasons it sets rows aside.
+    aside: Vec<String>,
+    /// Its target became another one while it ran.
+    exchanged: bool,
+    /// How many rows its target did not keep, by table.
+    swallowed: Vec<(String, u64)>,
 }
 
 impl HealthBoard {
@@ -57,10 +64,8 @@ impl HealthBoard {
         sources: Vec<SourceHealth>,
         sinks: Vec<SinkHealth>,
     ) -> Arc<Self> {
-        let (heard, dropped) = (vec![None; sources.len()], vec![0; sinks.len()]);
-        let done = vec![Vec::new(); sinks.len()];
-        let (aside, swallowed) = (vec![Vec::new(); sinks.len()], vec![Vec::new(); sinks.len()]);
-        let exchanged = vec![false; sinks.len()];
+        let heard = vec![None; sources.len()];
+        let notes = sinks.iter().map(|_| SinkNotes::default()).collect();
         let health = Health {
             pipeline: pipeline.to_owned(),
             started: clock.now(),
@@ -77,11 +82,7 @@ impl HealthBoard {
             heard,
             broken: None,
             losses,
-            dropped,
-            done,
-            aside,
-            exchanged,
-            swallowed,
+            sinks: notes,
             repairs,
             rejected,
             clock_trust,
@@ -132,22 +133,22 @@ impl HealthBoard {
 
     /// The reasons for which a sink sets rows aside, as sentences.
     pub(crate) fn aside(&self, sink: usize, reasons: Vec<String>) {
-        if let Some(known) = self.state().aside.get_mut(sink) {
-            *known = reasons;
-        }
+        self.note_of(sink, |known| known.aside = reasons);
     }
 
     /// A sink's target is not the one it spoke to before.
     pub(crate) fn exchanged(&self, sink: usize) {
-        if let Some(known) = self.state().exchanged.get_mut(sink) {
-            *known = true;
-        }
+        self.note_of(sink, |known| known.exchanged = true);
     }
 
     /// The rows that a sink's target did not keep, by table.
     pub(crate) fn swallowed(&self, sink: usize, tables: Vec<(String, u64)>) {
-        if let Some(known) = self.state().swallowed.get_mut(sink) {
-            *known = tables;
+        self.note_of(sink, |known| known.swallowed = tables);
+    }
+
+    fn note_of(&self, sink: usize, note: impl FnOnce(&mut SinkNotes)) {
+        if let Some(known) = self.state().sinks.get_mut(sink) {
+            note(known);
         }
     }
 
@@ -187,15 +188,15 @@ impl HealthBoard {
         // Dead letters have a share of their own.
         state.health.journal.size_bytes = status.size_bytes.saturating_sub(status.dead_letter_bytes);
         for row_counts in &status.row_counts {
-            let State { health, dropped, done, .. } = &mut *state;
+            let State { health, sinks, .. } = &mut *state;
             let Some(place) = health.sinks.iter().position(|sink| sink.name == row_counts.sink) else {
                 continue;
             };
             if row_counts.in_use {
                 copy_books(row_counts, &mut health.sinks[place], now);
-                dropped[place] = row_counts.dropped.saturating_sub(row_counts.noted);
+                sinks[place].dropped = row_counts.dropped.saturating_sub(row_counts.noted);
                 let marks = row_counts.watermarks.iter().filter(|(_, seq)| *seq > Seq::ZERO);
-                done[place] = marks.map(|&(run, seq)| Position { run, seq }).collect();
+                sinks[place].done = marks.map(|&(run, seq)| Position { run, seq }).collect();
             }
         }
         let of_transform = |row_counts: &RowCounts| {
@@ -236,7 +237,7 @@ impl HealthView for HealthBoard {
     fn done(&self, sink: &str) -> Vec<Position> {
         let state = self.state();
         let place = state.health.sinks.iter().position(|known| known.name == sink);
-        place.map_or_else(Vec::new, |place| state.done[place].clone())
+        place.map_or_else(Vec::new, |place| state.sinks[place].done.clone())
     }
 }
 
@@ -312,7 +313,8 @@ fn warnings(state: &State) -> Vec<String> {
         let Loss { sink, rows, reason, .. } = loss;
         all.push(format!("`{sink}` lost {rows} rows ({reason}); `smiles journal ack` acknowledges it"));
     }
-    for (sink, rows) in state.health.sinks.iter().zip(&state.dropped).filter(|(_, rows)| **rows > 0) {
+    let sinks = || state.health.sinks.iter().zip(&state.sinks);
+    for (sink, SinkNotes { dropped: rows, .. }) in sinks().filter(|(_, known)| known.dropped > 0) {
         all.push(format!(
             "`{}` never got {rows} rows: the journal was full and `on_full: drop_oldest`; `smiles journal ack` \
              acknowledges it",
@@ -327,23 +329,22 @@ fn warnings(state: &State) -> Vec<String> {
         let why = sink.last_error.as_ref().map_or("", |(_, why)| why.as_str());
         all.push(format!("`{}` cannot deliver, and is retried: {why}", sink.name));
     }
-    let sinks = state.health.sinks.iter().zip(&state.aside);
-    for (sink, reasons) in sinks.filter(|(sink, _)| sink.dead_lettered > 0) {
+    for (sink, SinkNotes { aside, .. }) in sinks().filter(|(sink, _)| sink.dead_lettered > 0) {
         let (rows, name) = (sink.dead_lettered, &sink.name);
-        let reasons: String = reasons.iter().map(|reason| format!("; {reason}")).collect();
+        let reasons: String = aside.iter().map(|reason| format!("; {reason}")).collect();
         all.push(format!(
             "{rows} rows of `{name}` are dead letters: `smiles journal dead-letter list` says why{reasons}"
         ));
     }
-    for (sink, _) in state.health.sinks.iter().zip(&state.exchanged).filter(|(_, exchanged)| **exchanged) {
+    for (sink, _) in sinks().filter(|(_, known)| known.exchanged) {
         all.push(format!(
             "`{}` has another target than before (deleted or exchanged while the bridge ran?): it got what the journal \
              retains, and older rows are not in it; this stands here until the next restart",
             sink.name
         ));
     }
-    for (sink, tables) in state.health.sinks.iter().zip(&state.swallowed) {
-        all.extend(tables.iter().map(|(table, rows)| {
+    for (sink, SinkNotes { swallowed, .. }) in sinks() {
+        all.extend(swallowed.iter().map(|(table, rows)| {
             let name = &sink.name;
             format!(
                 "`{name}`: the table `{table}` did not keep {rows} of the rows that it took since the start: a trigger or \

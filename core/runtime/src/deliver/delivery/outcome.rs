@@ -44,6 +44,9 @@ impl DeliveryTask {
         let Some(sink) = self.sink.as_ref() else { return };
         let tables = sink.swallowed();
         let rows: u64 = tables.iter().map(|(_, rows)| rows).sum();
+        if rows == self.memory.swallowed {
+            return;
+        }
         // A sink that was made anew counts from 0.
         self.meters.swallowed.inc_by(rows.saturating_sub(self.memory.swallowed));
         self.memory.swallowed = rows;
