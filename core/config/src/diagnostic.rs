@@ -176,8 +176,7 @@ impl Diagnostics {
 
     /// Keeps the order and says nothing twice.
     fn add(&mut self, mut diagnostic: Diagnostic) {
-        let longest = self.secrets.iter().map(String::len).max().unwrap_or(0);
-        let hide = |text: &mut String| *text = shown(text, &self.secrets, longest);
+        let hide = |text: &mut String| *text = shown(text, &self.secrets);
         hide(&mut diagnostic.message);
         diagnostic.help.iter_mut().for_each(hide);
         diagnostic.notes.iter_mut().for_each(hide);
@@ -212,11 +211,14 @@ impl Diagnostics {
 }
 
 /// A text without secrets, and no more of it than anybody reads. To look for every secret in all of a long one takes too long;
-/// of one that is cut first, the end may be half a secret of this length.
-fn shown(text: &str, secrets: &[String], longest: usize) -> String {
+/// of one that is cut first, the end may be half a secret.
+fn shown(text: &str, secrets: &[String]) -> String {
     let looked_at = start_of(text, 8 * LONGEST);
     let mut shown = redact::redact(looked_at, secrets);
-    let most = if looked_at.len() < text.len() { shown.len().saturating_sub(longest) } else { shown.len() };
+    let mut most = shown.len();
+    if looked_at.len() < text.len() {
+        most = most.saturating_sub(secrets.iter().map(String::len).max().unwrap_or(0));
+    }
     let kept = start_of(&shown, most.min(LONGEST)).len();
     if kept < shown.len() || looked_at.len() < text.len() {
         shown.truncate(kept);

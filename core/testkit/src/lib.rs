@@ -9,6 +9,7 @@ mod collecting_sink;
 mod context;
 mod eventually;
 mod files;
+pub mod left_out;
 mod plans;
 pub mod postgres;
 mod rows;

@@ -122,8 +122,13 @@ impl Context {
     /// Before a call: nothing is left of the one before. It lasts until the mark is dropped.
     pub(crate) fn begin(&self, call: &str, rows_time: Option<i64>, memory: Option<ApplyState>) -> CallMark {
         *self.call() = Call { rows_time, memory, ..Call::default() };
+        last_words::begin(one_line(&self.place(call)))
+    }
+
+    /// Whose call it is, and which.
+    pub(crate) fn place(&self, call: &str) -> String {
         let Self { plugin, stage, .. } = self;
-        last_words::begin(one_line(&format!("plugin `{plugin}`, stage `{stage}`, in `{call}`")))
+        format!("plugin `{plugin}`, stage `{stage}`, in `{call}`")
     }
 
     /// After a call: the rows it named.

@@ -363,8 +363,7 @@ impl InstanceHandle {
     }
 
     fn text(&self, call: &str, cause: &str) -> String {
-        let Context { plugin, stage, .. } = self.context.as_ref();
-        format!("plugin `{plugin}`, stage `{stage}`, in `{call}`: {cause}")
+        format!("{}: {cause}", self.context.place(call))
     }
 }
 

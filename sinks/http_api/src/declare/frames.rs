@@ -2,6 +2,8 @@
 
 use http::HeaderValue;
 
+use crate::declare::listed::listed;
+
 /// What a page may load: itself.
 const LOADS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                      base-uri 'none'; form-action 'none'";
@@ -25,7 +27,7 @@ impl Frames {
     /// # Errors
     /// The text that is none of these.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let words: Vec<&str> = text.split([',', ' ']).map(str::trim).filter(|it| !it.is_empty()).collect();
+        let words = listed(text);
         let mut sources = Vec::new();
         for word in &words {
             match word.trim_matches('\'') {

@@ -9,6 +9,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use http::header::HOST;
 use http::{HeaderMap, Uri};
 
+use crate::declare::listed::listed;
+
 /// Ends of names that exist in local networks only (RFC 6761, 6762, 8375; `.internal` and `.home` by ICANN; `.lan` and
 /// `.localdomain` by custom), and the one that the maker of many routers gives to what is behind them.
 const LOCAL: [&str; 8] =
@@ -34,7 +36,7 @@ impl Hosts {
     /// # Errors
     /// The text that is no name.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let names: Vec<&str> = text.split([',', ' ']).map(str::trim).filter(|it| !it.is_empty()).collect();
+        let names = listed(text);
         if names.contains(&"*") {
             return Ok(Self::Any);
         }

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod frames;
 pub(crate) mod hosts;
+pub(crate) mod listed;
 pub(crate) mod origins;
 pub(crate) mod paging;
 pub(crate) mod params;

@@ -6,6 +6,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
+use crate::declare::listed::listed;
+
 /// Origins of pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Origins {
@@ -24,9 +26,8 @@ impl Origins {
     /// # Errors
     /// The text that is no origin.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let origins: Vec<String> =
-            text.split([',', ' ']).map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
-        if origins.iter().any(|origin| origin == "*") {
+        let origins = listed(text);
+        if origins.contains(&"*") {
             return Ok(Self::Any);
         }
         let is_origin = |origin: &str| {
@@ -36,8 +37,9 @@ impl Origins {
             })
         };
         if let Some(bad) = origins.iter().find(|origin| !is_origin(origin)) {
-            return Err(bad.clone());
+            return Err((*bad).to_owned());
         }
+        let origins: Vec<String> = origins.into_iter().map(str::to_owned).collect();
         Ok(if origins.is_empty() { Self::Own } else { Self::These(origins) })
     }
 

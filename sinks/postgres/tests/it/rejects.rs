@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::json;
-use smiles_stage::{Action, Seq, Sink, StageError, time_field};
+use smiles_stage::{Action, Batch, Seq, Sink, StageError, time_field};
+use smiles_testkit::left_out;
 
 use crate::fixture::{Fixture, RUN, batch};
 
@@ -201,6 +202,13 @@ fn swallowing(names: serde_json::Value, sql: &str) -> Fixture {
 
 const READINGS: &str = "CREATE TABLE readings (name text, value bigint CHECK (value <> 66));";
 
+fn named(seq: u64, given: &[(&str, Option<u32>)]) -> Batch {
+    batch(
+        seq,
+        &rows(&given.iter().map(|(name, value)| (Some(*name), value.map(i64::from))).collect::<Vec<_>>()),
+    )
+}
+
 #[tokio::test]
 async fn rows_that_a_trigger_leaves_out_are_counted_by_table() {
     let columns = json!({ "name": "name", "value": "value" });
@@ -211,21 +219,8 @@ async fn rows_that_a_trigger_leaves_out_are_counted_by_table() {
     for names in upserts {
         let fixture = swallowing(names.clone(), READINGS);
         let mut sink = fixture.connected().await;
-        let good = rows(&[(Some("a"), Some(20)), (Some("b"), Some(1))]);
-        let bad = rows(&[(Some("c"), Some(13)), (Some("b"), Some(13))]);
-        for (seq, records) in [(1, &good), (2, &bad)] {
-            sink.write(&batch(seq, records)).await.unwrap();
-            sink.flush().await.unwrap();
-        }
-        let left_out = [("names".to_owned(), 2), ("readings".to_owned(), 2)];
-        assert_eq!(sink.swallowed(), left_out, "{names}");
+        left_out::are_counted(sink.as_mut(), &named, "23514", &names.to_string()).await;
         assert_eq!(fixture.rows("SELECT name, value FROM names ORDER BY name"), ["a|20", "b|1"]);
-        // What is found row by row because another one is refused is counted once.
-        let mixed = rows(&[(Some("d"), Some(13)), (Some("d"), Some(66))]);
-        sink.write(&batch(3, &mixed)).await.unwrap();
-        let error = sink.flush().await.unwrap_err();
-        assert_eq!(rejected(&error), [(0, 1, "23514")]);
-        assert_eq!(sink.swallowed(), left_out, "nothing of it is stored");
     }
 }
 
@@ -239,13 +234,7 @@ async fn rows_that_rightly_change_nothing_are_not_counted() {
     for names in upserts {
         let fixture = swallowing(names.clone(), READINGS);
         let mut sink = fixture.connected().await;
-        let newer = rows(&[(Some("a"), Some(20)), (Some("b"), Some(5))]);
-        let older = rows(&[(Some("a"), Some(3)), (Some("b"), None)]);
-        for (seq, records) in [(1, &newer), (2, &older), (3, &newer)] {
-            sink.write(&batch(seq, records)).await.unwrap();
-            sink.flush().await.unwrap();
-        }
-        assert_eq!(sink.swallowed(), [], "{names}");
+        left_out::are_not_those_that_change_nothing(sink.as_mut(), &named, &names.to_string()).await;
     }
 }
 
