@@ -47,6 +47,11 @@ pub trait SourcePlan: Send + Sync {
     /// What it talks to, for people: `tcp://10.0.0.5:502 unit 1`.
     fn address(&self) -> String;
 
+    /// What one pass asks of it, a line each, for people (`smiles check --explain`).
+    fn explain(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes the source. Connecting is part of its first pass.
     ///
     /// # Errors
