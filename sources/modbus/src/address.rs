@@ -85,6 +85,13 @@ fn is_host(host: &str, bracketed: bool) -> bool {
     if bracketed { host.contains(':') && smiles_stage::is_host(host) } else { smiles_stage::is_host(host) }
 }
 
+impl Address {
+    /// What sources share a line by.
+    pub(crate) fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {

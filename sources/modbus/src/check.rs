@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use smiles_stage::unit::Unit;
 use smiles_stage::{ParseError, Path, Problem, Problems, SOURCE, TIME};
 
+use crate::check_list::check_list;
 use crate::columns::finest;
-use crate::device::block::{Block, Repeat};
+use crate::device::block::Block;
 use crate::device::field::{Field, Order, Type, Variant};
 use crate::device::{Device, MAX_COILS, MAX_REGISTERS, Sentinel};
 use crate::device_warnings::sentinels;
+use crate::split::{extent, limit};
 
 /// The most bytes a `bcd` number may have: its digits must fit 64 bits.
 const BCD_MAX: u16 = 9;
@@ -39,19 +41,8 @@ pub(crate) fn check(device: &Device, at: &Path) -> Problems {
     for (name, block) in device.blocks.iter() {
         check_block(device, block, &blocks.key(name), &mut problems);
     }
-    check_one_list(device, &blocks, &mut problems);
     check_names(device, &blocks, &mut problems);
     problems
-}
-
-fn check_one_list(device: &Device, at: &Path, problems: &mut Problems) {
-    let mut lists = device.blocks.iter().filter(|(_, block)| block.repeat.is_some());
-    let Some((first, _)) = lists.next() else { return };
-    for (name, _) in lists {
-        let message = format!("blocks `{first}` and `{name}` both repeat, and only one list can be the rows");
-        let help = "make two pipelines of them, with a device file each";
-        problems.push(Problem::error(at.key(name).key("repeat"), message).help(help));
-    }
 }
 
 fn check_names(device: &Device, at: &Path, problems: &mut Problems) {
@@ -90,52 +81,59 @@ fn is_name(name: &str) -> bool {
 }
 
 fn check_block(device: &Device, block: &Block, at: &Path, problems: &mut Problems) {
-    let limit = if block.read.is_bits() { MAX_COILS } else { device.max_registers.clamp(1, MAX_REGISTERS) };
-    if !(1..=limit).contains(&block.count) {
-        let message = format!("one request asks for 1 to {limit}, not {}", block.count);
-        problems.push(Problem::error(at.key("count"), message).help("split the block"));
-    }
-    if u32::from(block.address) + u32::from(block.count) > 0x1_0000 {
-        let message = format!("the block ends beyond address 65535 ({} + {})", block.address, block.count);
-        problems.push(Problem::error(at.key("count"), message));
-    }
+    check_size(device, block, at, problems);
     if block.fields.0.is_empty() {
         problems.push(
             Problem::error(at.key("fields"), "the block has no fields").help("name at least one column"),
         );
     }
+    check_periods(block, at, problems);
     if let Some(repeat) = &block.repeat {
-        check_repeat(block, repeat, at, problems);
+        check_list(device, block, repeat, at, problems);
     }
     for (name, field) in block.fields.iter() {
         check_field(device.order, block, field, &at.key("fields").key(name), problems);
     }
 }
 
-fn check_repeat(block: &Block, repeat: &Repeat, block_at: &Path, problems: &mut Problems) {
-    let at = block_at.key("repeat");
-    for (set, key) in [(block.once, "once"), (block.optional, "optional")] {
-        if set {
-            let message = format!("a block that repeats cannot be `{key}`: its records are the rows");
-            problems.push(Problem::error(block_at.key(key), message));
+/// A block may be longer than a request, if each value fits one; a record of a list may not.
+fn check_size(device: &Device, block: &Block, at: &Path, problems: &mut Problems) {
+    let limit = limit(device, block).clamp(1, if block.read.is_bits() { MAX_COILS } else { MAX_REGISTERS });
+    if block.count == 0 {
+        problems.push(Problem::error(at.key("count"), "a block has at least 1 register (or coil), not 0"));
+    } else if block.count > limit && block.repeat.is_some() {
+        let message = format!("one request asks for 1 to {limit}, not {}", block.count);
+        problems.push(Problem::error(at.key("count"), message).help("a record of a list is read in one"));
+    }
+    if u32::from(block.address) + u32::from(block.count) > 0x1_0000 {
+        let message = format!("the block ends beyond address 65535 ({} + {})", block.address, block.count);
+        problems.push(Problem::error(at.key("count"), message));
+    }
+    for (name, field) in block.fields.iter().filter(|_| block.count > limit && block.repeat.is_none()) {
+        let (first, last) = extent(block, field);
+        if last - first >= limit {
+            let message = format!(
+                "the value, with what its variants ask, takes {} registers, and one request asks for at most {limit}",
+                u32::from(last - first) + 1
+            );
+            problems.push(Problem::error(at.key("fields").key(name), message));
         }
     }
-    for (value, key) in [(repeat.stride, "stride"), (repeat.max, "max")] {
-        if value == 0 {
-            problems.push(Problem::error(at.key(key), format!("`{key}` is at least 1")));
-        }
+}
+
+fn check_periods(block: &Block, at: &Path, problems: &mut Problems) {
+    if block.every.is_some_and(|every| every.0.is_zero()) {
+        let message = "a period of 0 is none";
+        problems
+            .push(Problem::error(at.key("every"), message).help("leave `every` out to read at every pass"));
     }
-    let last = u32::from(repeat.stride) * u32::from(repeat.max.saturating_sub(1));
-    if u32::from(block.address) + last > 0xFFFF {
-        let message = format!("record {} would be beyond address 65535", repeat.max.saturating_sub(1));
-        problems.push(Problem::error(at.key("max"), message));
+    if block.once && block.every.is_some() {
+        let message = "a block that is read `once` has no period";
+        problems.push(Problem::error(at.key("every"), message).help("remove one of them"));
     }
-    if let Some(until) = &repeat.until
-        && block.fields.get(&until.zero).is_none()
-    {
-        let message = format!("the block has no field `{}`", until.zero);
-        let place = at.key("until").key("zero");
-        problems.push(Problem::error(place, message).suggest(&until.zero, block.fields.names()));
+    if block.repeat.is_some() && block.between.is_some() {
+        let message = "the records of a list are rows, and no row is repeated";
+        problems.push(Problem::error(at.key("between"), message).help("remove it"));
     }
 }
 
@@ -295,14 +293,13 @@ mod tests {
         };
         let rows = [
             ("address: 0, count: 0, fields: {f: {at: 0, type: u8}}".to_owned(),
-             "device.blocks.b.count: one request asks for 1 to 125, not 0\n\
+             "device.blocks.b.count: a block has at least 1 register (or coil), not 0\n\
               device.blocks.b.fields.f.at: the field ends at 1 and the block has 0 bytes"),
             ("address: 65535, count: 2, fields: {}".to_owned(),
              "device.blocks.b.count: the block ends beyond address 65535 (65535 + 2)\n\
               device.blocks.b.fields: the block has no fields"),
             ("address: 0, count: 2001, read: discrete, fields: {f: {at: 0, type: u8}}".to_owned(),
-             "device.blocks.b.count: one request asks for 1 to 2000, not 2001\n\
-              device.blocks.b.fields.f.type: coils and discrete inputs are `bool`"),
+             "device.blocks.b.fields.f.type: coils and discrete inputs are `bool`"),
             ("address: 0, count: 4, once: true, optional: true, repeat: {stride: 0, max: 0, until: {zero: g}}, fields: {f: {at: 0, type: u8}}".to_owned(),
              "device.blocks.b.once: a block that repeats cannot be `once`: its records are the rows\n\
               device.blocks.b.optional: a block that repeats cannot be `optional`: its records are the rows\n\
@@ -356,7 +353,6 @@ mod tests {
         let text = format!("max_registers: 126\nblocks:\n{}{}", block("a", repeat), block("b", repeat));
         let expected = [
             "device.max_registers: a request asks for 1 to 125 registers, not 126",
-            "device.blocks.b.repeat: blocks `a` and `b` both repeat, and only one list can be the rows",
             "device.blocks.b.fields.f: column `f` stands in block `a` already",
         ];
         assert_eq!(complaints(&text), expected);

@@ -1,5 +1,7 @@
 //! The columns a device file stands for: types wide enough for every record, one unit each.
 
+use std::collections::BTreeSet;
+
 use arrow_schema::{DataType, Field as ArrowField};
 use smiles_stage::ColumnMeta;
 use smiles_stage::unit::Unit;
@@ -34,15 +36,22 @@ pub(crate) struct Scale {
 
 /// The columns of a checked device, in the order of the file.
 pub(crate) fn columns(device: &Device) -> Vec<Column> {
-    let blocks = device.blocks.iter().enumerate();
-    blocks
-        .flat_map(|(place, (_, block))| {
-            block.fields.iter().map(move |(name, field)| column(device.order, place, block, name, field))
-        })
-        .collect()
+    let lists = device.blocks.iter().filter(|(_, block)| block.repeat.is_some()).count();
+    // A field that is asked by others stands in each piece of a block that was divided, and is one column.
+    let mut seen = BTreeSet::new();
+    let mut columns = Vec::new();
+    for (place, (_, block)) in device.blocks.iter().enumerate() {
+        for (name, field) in block.fields.iter() {
+            if seen.insert(name) {
+                let nullable = lists > 1 || nullable(block, field);
+                columns.push(column(device.order, place, block, name, field, nullable));
+            }
+        }
+    }
+    columns
 }
 
-fn column(order: Order, place: usize, block: &Block, name: &str, field: &Field) -> Column {
+fn column(order: Order, place: usize, block: &Block, name: &str, field: &Field, nullable: bool) -> Column {
     let (unit, factors) = finest(field).unwrap_or_default();
     let factor_of = |index: usize| factors.get(index).copied().unwrap_or(1);
     let scale = |(index, variant): (usize, &Variant)| {
@@ -50,7 +59,7 @@ fn column(order: Order, place: usize, block: &Block, name: &str, field: &Field) 
         Some(Scale { when: variant.when.clone(), asked, factor: factor_of(index + 1) })
     };
     let data_type = data_type(field, factors.iter().copied().max().unwrap_or(1));
-    let mut arrow = ArrowField::new(name, data_type, nullable(block, field));
+    let mut arrow = ArrowField::new(name, data_type, nullable);
     if let Some(unit) = unit {
         arrow = arrow.with_unit(&unit);
     }

@@ -27,7 +27,8 @@ pub fn decode_records(device: &Device, records: &[&[u8]]) -> Result<RecordBatch,
     let schema = Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
     let list = device.blocks.iter().position(|(_, block)| block.repeat.is_some());
     let blocks = vec![None; device.blocks.0.len()];
-    rows(&schema, &columns, PollData { blocks: &blocks, list, records })
+    let lists: Vec<_> = list.map(|list| (list, records.to_vec())).into_iter().collect();
+    rows(&schema, &columns, PollData { blocks: &blocks, lists: &lists })
 }
 
 /// The data of one poll.
@@ -35,15 +36,13 @@ pub fn decode_records(device: &Device, records: &[&[u8]]) -> Result<RecordBatch,
 pub(crate) struct PollData<'a> {
     /// Data per block of the device; `None` for a block that was not received, and for the list.
     pub(crate) blocks: &'a [Option<Vec<u8>>],
-    /// Which block the records belong to.
-    pub(crate) list: Option<usize>,
-    /// Data per record, each a row; without a list there is one row.
-    pub(crate) records: &'a [&'a [u8]],
+    /// Per list its block and the data of each record, a row each; without a list there is one row.
+    pub(crate) lists: &'a [(usize, Vec<&'a [u8]>)],
 }
 
 impl PollData<'_> {
     fn rows(&self) -> usize {
-        if self.list.is_some() { self.records.len() } else { 1 }
+        if self.lists.is_empty() { 1 } else { self.lists.iter().map(|(_, records)| records.len()).sum() }
     }
 }
 
@@ -62,8 +61,13 @@ pub(crate) fn rows(
 }
 
 fn array(column: &Column, data: PollData<'_>) -> ArrayRef {
-    if data.list == Some(column.block) {
-        return build(column, data.records.iter().map(|record| value(column, record)));
+    if data.lists.iter().any(|(block, _)| *block == column.block) {
+        // Rows of other lists have no such value.
+        let values = data.lists.iter().flat_map(|(block, records)| {
+            let own = *block == column.block;
+            records.iter().map(move |record| if own { value(column, record) } else { None })
+        });
+        return build(column, values);
     }
     match data.blocks.get(column.block).and_then(Option::as_deref) {
         Some(block) => build(column, repeat_n(value(column, block), data.rows())),
@@ -165,7 +169,7 @@ mod tests {
         let columns = columns(&device);
         let schema =
             Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
-        let data = PollData { blocks: &[Some(data.to_vec())], list: None, records: &[] };
+        let data = PollData { blocks: &[Some(data.to_vec())], lists: &[] };
         let batch = rows(&schema, &columns, data).unwrap();
         assert_eq!(batch.num_rows(), 1);
         shown(batch.column(0))
@@ -274,11 +278,7 @@ mod tests {
             let schema =
                 Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
             let data = [factor.to_be_bytes(), 50_i16.to_be_bytes()].concat();
-            shown(
-                rows(&schema, &columns, PollData { blocks: &[Some(data)], list: None, records: &[] })
-                    .unwrap()
-                    .column(1),
-            )
+            shown(rows(&schema, &columns, PollData { blocks: &[Some(data)], lists: &[] }).unwrap().column(1))
         };
         for (otherwise, sentinel) in [("", ""), (", otherwise: unit", ""), (", otherwise: null", "")] {
             assert_eq!(stored(otherwise, -1, sentinel), "50");
@@ -301,12 +301,13 @@ mod tests {
         let schema =
             Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
         let blocks = [Some(vec![0, 7]), None, None];
-        let data = PollData { blocks: &blocks, list: Some(2), records: &[&[0, 1], &[0, 2]] };
+        let lists = [(2, vec![&[0, 1][..], &[0, 2]])];
+        let data = PollData { blocks: &blocks, lists: &lists };
         let batch = rows(&schema, &columns, data).unwrap();
         assert_eq!(batch.column(0).as_primitive::<UInt16Type>().values().as_ref(), &[7, 7]);
         assert_eq!(batch.column(1).null_count(), 2);
         assert_eq!(batch.column(2).as_primitive::<UInt16Type>().values().as_ref(), &[1, 2]);
-        let none = rows(&schema, &columns, PollData { records: &[], ..data }).unwrap();
+        let none = rows(&schema, &columns, PollData { lists: &[(2, vec![])], ..data }).unwrap();
         assert_eq!(none.num_rows(), 0);
     }
 }

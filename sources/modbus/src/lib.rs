@@ -1,26 +1,27 @@
 //! Polls Modbus devices described by a device file.
 //!
-//! From the file to rows: [`device`] is the file's own shape, `check` finds what is wrong with it, `columns` and `plan`
-//! say which columns and which requests it stands for. `poll` sends these over a `connection`, whose `transport`
-//! repairs frames (`frame_repair`) below tokio-modbus; `list_scan` finds where lists of records end; `decode` makes
-//! Arrow columns of the bytes.
+//! From the file to rows: [`device`] is the file's own shape, `check` finds what is wrong with it, `split` divides blocks
+//! that are too long for one request, `columns` and `plan` say which columns and which requests it stands for. `pass`
+//! makes one poll of these requests over a `line`, which sources of the same address share; `wire` knows the frames.
+//! `decode` makes Arrow columns of the bytes.
 
 mod address;
 mod check;
+mod check_list;
 mod columns;
-mod connection;
 mod decode;
 pub mod device;
 mod device_warnings;
-mod frame_repair;
-mod list_scan;
+mod explain;
+mod line;
 mod options;
+mod pass;
 mod plan;
-mod poll;
 mod source;
+mod split;
 #[cfg(test)]
 mod testing;
-mod transport;
+mod wire;
 
 pub use decode::decode_records;
-pub use options::{Connection, Modbus, ModbusOptions};
+pub use options::{Connection, LineOptions, Modbus, ModbusOptions};

@@ -16,39 +16,63 @@ use smiles_stage::{
 use crate::address::Address;
 use crate::check::check;
 use crate::columns::{Column, columns};
-use crate::connection::{ConnectionOptions, DeviceConnection};
 use crate::device::Device;
-use crate::device::field::Field;
 use crate::device_warnings::device_warnings;
+use crate::explain::explain;
+use crate::line::{Client, Settings, UnitOptions, Wishes, line};
+use crate::pass::{BlockShape, PollMemory, PollPlan};
 use crate::plan::request_plan;
-use crate::poll::{BlockShape, PollMemory, PollPlan};
 use crate::source::Poller;
+use crate::split::split;
 
 /// A poll may take at least this long, however often it is due.
 const PASS_MIN: Duration = Duration::from_secs(60);
 
-/// Polls a device over Modbus TCP.
+/// The least time between an answer and the next question, unless said.
+const MIN_DELAY: Duration = Duration::from_millis(50);
+
+/// Polls a device over Modbus.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Options")]
 pub struct ModbusOptions {
-    /// Where the device listens: `tcp://host:port`; the port is 502 unless said.
+    /// Where the device listens: `tcp://host:port`; the port is 502 unless said. Sources with the same address share one
+    /// connection and take turns.
     #[schemars(example = &"tcp://192.168.1.50:502")]
-    pub address: String,
+    pub address: Option<String>,
+    /// In place of `address`: the name of an entry of `lines:` in the pipeline file.
+    #[schemars(with = "Option<String>")]
+    pub line: Option<LineOptions>,
     /// The unit asked, 1 to 255; 0 where a gateway wants it.
     #[serde(default = "unit_id")]
     pub unit_id: u8,
     /// How long to wait for a connection and for each answer.
     #[serde(default = "timeout")]
     pub timeout: Period,
-    /// The least time between one answer and the next request.
-    #[serde(default = "min_delay")]
-    pub min_delay: Period,
+    /// How long to leave the device alone after connecting: some ignore what comes at once. Unset: 0.
+    pub connect_delay: Option<Period>,
+    /// The least time between one answer and the next request. Unset: 50ms. Of several sources on a line the longest
+    /// holds for all.
+    pub min_delay: Option<Period>,
     /// What becomes of the connection after a pass.
     #[serde(default)]
     pub connection: Connection,
     /// The device: blocks of registers and their fields. Usually `!include` of a device file.
     pub device: Device,
+}
+
+/// A line, as `lines:` of the pipeline file says it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineOptions {
+    /// Its name.
+    pub name: String,
+    /// Where it leads.
+    pub address: Option<String>,
+    /// As that of a source.
+    pub connect_delay: Option<Period>,
+    /// As that of a source.
+    pub min_delay: Option<Period>,
 }
 
 /// What becomes of the connection after a pass.
@@ -57,6 +81,7 @@ pub struct ModbusOptions {
 pub enum Connection {
     /// A fresh one for each pass, closed after it: the safest for fragile devices.
     #[default]
+    #[serde(alias = "pass")]
     PerPass,
     /// Kept open as long as the device lets it.
     Keep,
@@ -70,10 +95,6 @@ fn timeout() -> Period {
     Period(Duration::from_secs(3))
 }
 
-fn min_delay() -> Period {
-    Period(Duration::from_millis(50))
-}
-
 /// The `modbus` source type.
 pub struct Modbus;
 
@@ -81,21 +102,17 @@ impl Stage for Modbus {
     type Plan = dyn SourcePlan;
     type Config = ModbusOptions;
     const NAME: &'static str = "modbus";
-    const ABOUT: &'static str = "polls a device over Modbus TCP by its device file";
+    const ABOUT: &'static str = "polls a device over Modbus TCP or RTU by its device file";
 
     fn plan(config: ModbusOptions, _context: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
         let mut problems = check(&config.device, &Path::root().key("device"));
-        let address = config.address.parse::<Address>();
-        if let Err(error) = &address {
-            let help = "write `tcp://host:port`, for example `tcp://192.168.1.50:502`";
-            problems.push(Problem::error(Path::root().key("address"), error.to_string()).help(help));
-        }
+        let address = config.address(&mut problems);
         if config.timeout.0.is_zero() {
             let message = "a time limit of 0 leaves no time for an answer";
             problems.push(Problem::error(Path::root().key("timeout"), message).help("for example `3s`"));
         }
         match address {
-            Ok(address) if !problems.iter().any(|problem| problem.severity == Severity::Error) => {
+            Some(address) if !problems.iter().any(|problem| problem.severity == Severity::Error) => {
                 Ok(Box::new(ModbusPlan::new(config, address)))
             }
             _ => Err(problems),
@@ -103,9 +120,64 @@ impl Stage for Modbus {
     }
 }
 
+impl ModbusOptions {
+    /// The address, of the source or of its line.
+    fn address(&self, problems: &mut Problems) -> Option<Address> {
+        let root = Path::root;
+        let of_line = self.line.as_ref().map(|line| (&line.address, &line.name));
+        let (text, at) = match (&self.address, of_line) {
+            (Some(_), Some((Some(_), name))) => {
+                let message = format!("line `{name}` says the address already");
+                problems.push(Problem::error(root().key("address"), message).help("remove one of them"));
+                return None;
+            }
+            (Some(text), _) => (text, root().key("address")),
+            (None, Some((Some(text), _))) => (text, root().key("line").key("address")),
+            (None, Some((None, name))) => {
+                let message = format!("neither the source nor line `{name}` has an address");
+                let help = "add `address: tcp://host:port` to the line";
+                problems.push(Problem::error(root().key("line"), message).help(help));
+                return None;
+            }
+            (None, None) => {
+                let help = "add `address: tcp://host:port`, or `line:` with the name of an entry of `lines:`";
+                problems.push(Problem::error(root(), "where the device listens is not said").help(help));
+                return None;
+            }
+        };
+        match text.parse::<Address>() {
+            Ok(address) => Some(address),
+            Err(error) => {
+                let help = "write `tcp://host:port`, for example `tcp://192.168.1.50:502`";
+                problems.push(Problem::error(at, error.to_string()).help(help));
+                None
+            }
+        }
+    }
+
+    /// How the line is to be treated: of what source and line say, the gentler.
+    fn settings(&self) -> Settings {
+        let line = self.line.as_ref();
+        let gentler = |own: Option<Period>, line: Option<Period>, default: Duration| {
+            own.into_iter().chain(line).map(|period| period.0).max().unwrap_or(default)
+        };
+        Settings {
+            connect_delay: gentler(
+                self.connect_delay,
+                line.and_then(|line| line.connect_delay),
+                Duration::ZERO,
+            ),
+            min_delay: gentler(self.min_delay, line.and_then(|line| line.min_delay), MIN_DELAY),
+            keep: self.connection == Connection::Keep,
+        }
+    }
+}
+
 /// The plan of a source: valid options, and the columns of its device.
 struct ModbusPlan {
     options: ModbusOptions,
+    /// The device with its long blocks divided.
+    device: Device,
     address: Address,
     columns: Vec<Column>,
     schema: SchemaRef,
@@ -113,35 +185,27 @@ struct ModbusPlan {
 
 impl ModbusPlan {
     fn new(options: ModbusOptions, address: Address) -> Self {
-        let columns = columns(&options.device);
+        let device = split(&options.device);
+        let columns = columns(&device);
         let fields: Vec<_> = columns.iter().map(|column| column.arrow.clone()).collect();
-        Self { options, address, columns, schema: Arc::new(Schema::new(fields)) }
+        Self { options, device, address, columns, schema: Arc::new(Schema::new(fields)) }
     }
 
-    fn poll_plan(&self, every: Option<Duration>) -> PollPlan {
-        let device = &self.options.device;
+    fn poll_plan(&self, source: &str, every: Option<Duration>) -> PollPlan {
         let shape = |(name, block): (&str, &crate::device::block::Block)| BlockShape {
             name: name.to_owned(),
             bytes: block.data_bytes(),
             bits: block.read.is_bits(),
+            keep: block.between.map(|between| between.keep.0),
         };
         PollPlan {
-            requests: request_plan(device),
-            blocks: device.blocks.iter().map(shape).collect(),
-            zero: zero(device),
-            order: device.order,
+            source: source.to_owned(),
+            requests: request_plan(&self.device),
+            blocks: self.device.blocks.iter().map(shape).collect(),
+            order: self.device.order,
             limit: every.unwrap_or_default().max(PASS_MIN),
         }
     }
-}
-
-/// The field that ends the list.
-fn zero(device: &Device) -> Option<Field> {
-    let mut blocks = device.blocks.iter().map(|(_, block)| block);
-    blocks.find_map(|block| {
-        let until = block.repeat.as_ref()?.until.as_ref()?;
-        block.fields.get(&until.zero).map(|field| block.located(field))
-    })
 }
 
 #[async_trait]
@@ -162,19 +226,27 @@ impl SourcePlan for ModbusPlan {
         format!("{} unit {}", self.address, self.options.unit_id)
     }
 
+    fn explain(&self) -> Vec<String> {
+        explain(&self.device)
+    }
+
     async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError> {
-        let connection = DeviceConnection::new(ConnectionOptions {
-            address: self.address.clone(),
+        let name = format!("{} at {}", context.stage, self.address());
+        let wishes = Wishes {
+            source: format!("{}/{}", context.pipeline, context.stage),
+            settings: self.options.settings(),
+        };
+        let (line, membership) =
+            line(&self.address, wishes).map_err(|why| StageError::halt(format!("{name}: {why}")))?;
+        let unit = UnitOptions {
             unit: self.options.unit_id,
             timeout: self.options.timeout.0,
-            min_delay: self.options.min_delay.0,
-            tolerate: self.options.device.tolerate.as_slice().into(),
-        });
+            tolerate: self.device.tolerate.clone(),
+        };
         Ok(Box::new(Poller {
-            name: format!("{} at {}", context.stage, self.address()),
-            connection,
-            keep: self.options.connection == Connection::Keep,
-            plan: self.poll_plan(context.every),
+            client: Client::new(line, membership, unit),
+            plan: self.poll_plan(&context.stage, context.every),
+            name,
             memory: PollMemory::default(),
             columns: self.columns.clone(),
             schema: Arc::clone(&self.schema),

@@ -1,6 +1,11 @@
 //! Which requests a poll makes: a pure function of the device file.
 
-use crate::device::block::{Block, Repeat, Table};
+use std::time::Duration;
+
+use serde_json::Number;
+
+use crate::device::block::{Block, Repeat, Table, Until};
+use crate::device::field::Field;
 use crate::device::{Device, MAX_COILS};
 
 /// One read request.
@@ -11,6 +16,16 @@ pub(crate) struct ReadRequest {
     pub(crate) count: u16,
 }
 
+impl std::fmt::Display for ReadRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (table, first) = (self.table.name(), self.address);
+        match u32::from(first) + u32::from(self.count.max(1)) - 1 {
+            last if last == u32::from(first) => write!(f, "{table} {first}"),
+            last => write!(f, "{table} {first} to {last}"),
+        }
+    }
+}
+
 /// A request and the blocks its answer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Read {
@@ -18,6 +33,8 @@ pub(crate) struct Read {
     pub(crate) parts: Vec<Part>,
     pub(crate) once: bool,
     pub(crate) optional: bool,
+    /// How often it is asked; `None`: at every pass.
+    pub(crate) every: Option<Duration>,
 }
 
 /// Where a block lies in an answer.
@@ -29,44 +46,70 @@ pub(crate) struct Part {
     pub(crate) skip: u16,
 }
 
-/// The repeating block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A repeating block.
+#[derive(Clone, Debug)]
 pub(crate) struct List {
     pub(crate) block: usize,
     pub(crate) name: String,
     first: ReadRequest,
     stride: u16,
     pub(crate) max: u16,
+    pub(crate) every: Option<Duration>,
+    /// How many records one request may ask for.
+    pub(crate) together: u16,
+    pub(crate) end: ListEnd,
 }
 
-/// All requests of a poll: first the reads, then the list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What ends a list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ListEnd {
+    /// A field and what it holds behind the last record; `None`: zero throughout.
+    pub(crate) mark: Option<(Field, Option<Number>)>,
+    /// Exceptions that end it, whatever comes behind.
+    pub(crate) exceptions: Vec<u8>,
+    /// The block and the field that say how many records there are.
+    pub(crate) count: Option<(usize, Field)>,
+}
+
+/// All requests of a poll: first the reads, then the lists.
+#[derive(Clone, Debug)]
 pub(crate) struct RequestPlan {
     pub(crate) reads: Vec<Read>,
-    pub(crate) list: Option<List>,
+    /// The same, a block each: what is asked in place of a read that joins blocks and is refused.
+    pub(crate) alone: Vec<Read>,
+    pub(crate) lists: Vec<List>,
 }
 
 impl List {
-    /// The request for record `index`; `None` beyond the address space (a checked file has no such record).
-    pub(crate) fn request(&self, index: u16) -> Option<ReadRequest> {
+    /// The request for so many records from `index` on; `None` beyond the address space (a checked file has no such
+    /// record).
+    pub(crate) fn request(&self, index: u16, records: u16) -> Option<ReadRequest> {
         let address = index.checked_mul(self.stride)?.checked_add(self.first.address)?;
-        Some(ReadRequest { address, ..self.first })
+        let count = records.saturating_sub(1).checked_mul(self.stride)?.checked_add(self.first.count)?;
+        Some(ReadRequest { address, count, ..self.first })
+    }
+
+    /// The bytes of one of several records in an answer.
+    pub(crate) fn record<'a>(&self, data: &'a [u8], number: u16) -> &'a [u8] {
+        let start = usize::from(number) * usize::from(self.stride) * 2;
+        let end = start + usize::from(self.first.count) * 2;
+        data.get(start..end.min(data.len())).unwrap_or_default()
     }
 }
 
-/// Plans the requests of a checked device.
+/// Plans the requests of a checked device whose blocks fit one request each.
 pub(crate) fn request_plan(device: &Device) -> RequestPlan {
-    let mut plan = RequestPlan { reads: Vec::new(), list: None };
-    for (place, (name, block)) in device.blocks.iter().enumerate() {
-        match &block.repeat {
-            Some(repeat) => plan.list = Some(list(place, name, block, repeat)),
-            None => plan.reads.push(read(place, block)),
-        }
-    }
-    if let Some(gap) = device.gap {
-        plan.reads = merged(plan.reads, gap, device.max_registers);
-    }
-    plan
+    let blocks = || device.blocks.iter().enumerate();
+    let reads = blocks().filter(|(_, (_, block))| block.repeat.is_none());
+    let alone: Vec<Read> = reads.map(|(place, (_, block))| read(place, block)).collect();
+    let lists = blocks().filter_map(|(place, (name, block))| {
+        block.repeat.as_ref().map(|repeat| list(device, place, name, block, repeat))
+    });
+    let reads = match device.gap {
+        Some(gap) => merged(alone.clone(), gap, device.max_registers),
+        None => alone.clone(),
+    };
+    RequestPlan { reads, alone, lists: lists.collect() }
 }
 
 fn request(block: &Block) -> ReadRequest {
@@ -75,11 +118,41 @@ fn request(block: &Block) -> ReadRequest {
 
 fn read(block: usize, from: &Block) -> Read {
     let parts = vec![Part { block, skip: 0 }];
-    Read { request: request(from), parts, once: from.once, optional: from.optional }
+    let every = from.every.map(|every| every.0);
+    Read { request: request(from), parts, once: from.once, optional: from.optional, every }
 }
 
-fn list(block: usize, name: &str, from: &Block, repeat: &Repeat) -> List {
-    List { block, name: name.to_owned(), first: request(from), stride: repeat.stride, max: repeat.max }
+fn list(device: &Device, block: usize, name: &str, from: &Block, repeat: &Repeat) -> List {
+    let fit = device.max_registers.saturating_sub(from.count) / repeat.stride.max(1) + 1;
+    let together = match repeat.records_per_request {
+        Some(records) if !from.read.is_bits() && repeat.stride >= from.count => records.min(fit).max(1),
+        _ => 1,
+    };
+    List {
+        block,
+        name: name.to_owned(),
+        first: request(from),
+        stride: repeat.stride,
+        max: repeat.max,
+        every: from.every.map(|every| every.0),
+        together,
+        end: list_end(device, from, repeat.until.as_ref()),
+    }
+}
+
+fn list_end(device: &Device, block: &Block, until: Option<&Until>) -> ListEnd {
+    let Some(until) = until else {
+        // Most devices that have no end of their own refuse what is behind it.
+        return ListEnd { exceptions: vec![2, 3], ..ListEnd::default() };
+    };
+    let located = |name: &String| block.fields.get(name).map(|field| block.located(field));
+    let zero = until.zero.as_ref().and_then(located).map(|field| (field, None));
+    let equals = until.field.as_ref().and_then(located).map(|field| (field, until.equals.clone()));
+    let count = until.count.as_ref().and_then(|name| {
+        let mut blocks = device.blocks.iter().enumerate();
+        blocks.find_map(|(place, (_, block))| Some((place, block.located(block.fields.get(name)?))))
+    });
+    ListEnd { mark: zero.or(equals), exceptions: until.exception.clone().unwrap_or_default(), count }
 }
 
 /// Neighbours joined; a joined request stands where its first block stood in the file.
@@ -89,13 +162,8 @@ fn merged(reads: Vec<Read>, gap: u16, max_registers: u16) -> Vec<Read> {
     let mut joined: Vec<(usize, Read)> = Vec::new();
     for (place, read) in order {
         let limit = if read.request.table.is_bits() { MAX_COILS } else { max_registers };
-        let open = joined
-            .iter_mut()
-            .rev()
-            .find(|(_, open)| open.plain() && open.request.table == read.request.table);
-        let home = open
-            .filter(|_| read.plain())
-            .and_then(|(first, open)| join(open, &read, gap, limit).then_some(first));
+        let open = joined.iter_mut().rev().find(|(_, open)| open.goes_with(&read));
+        let home = open.and_then(|(first, open)| join(open, &read, gap, limit).then_some(first));
         match home {
             Some(first) => *first = place.min(*first),
             None => joined.push((place, read)),
@@ -106,6 +174,12 @@ fn merged(reads: Vec<Read>, gap: u16, max_registers: u16) -> Vec<Read> {
 }
 
 impl Read {
+    /// Whether both may share a request, but for where they are.
+    fn goes_with(&self, other: &Self) -> bool {
+        let (one, two) = (self.request.table, other.request.table);
+        self.plain() && other.plain() && one == two && self.every == other.every
+    }
+
     /// Whether it may share a request: a device that refuses one of these must not take others with it.
     fn plain(&self) -> bool {
         !self.once && !self.optional
@@ -191,8 +265,8 @@ mod tests {
     fn records_follow_each_other_by_the_stride() {
         let text = "blocks:\n  r: {address: 0x1000, count: 20, repeat: {stride: 40, max: 99}, \
                     fields: {f: {at: 0, type: u8}}}";
-        let list = request_plan(&device(text)).list.unwrap();
-        let at = |index| list.request(index).map(|request| (request.address, request.count));
+        let list = request_plan(&device(text)).lists.remove(0);
+        let at = |index| list.request(index, 1).map(|request| (request.address, request.count));
         assert_eq!(at(0), Some((0x1000, 20)));
         assert_eq!(at(5), Some((0x10c8, 20)));
         assert_eq!(at(98), Some((0x1f50, 20)));

@@ -1,20 +1,20 @@
 //! The source: polls the device and decodes the answers.
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use smiles_stage::{Pass, Source, StageError};
 
 use crate::columns::Column;
-use crate::connection::DeviceConnection;
 use crate::decode::{PollData, rows};
-use crate::poll::{PollMemory, PollOutcome, PollPlan, run};
+use crate::line::Client;
+use crate::pass::{PollMemory, PollOutcome, PollPlan, run};
 
 /// One device, polled.
 pub(crate) struct Poller {
     /// The source and its address, for messages.
     pub(crate) name: String,
-    pub(crate) connection: DeviceConnection,
-    pub(crate) keep: bool,
+    pub(crate) client: Client,
     pub(crate) plan: PollPlan,
     pub(crate) memory: PollMemory,
     pub(crate) columns: Vec<Column>,
@@ -24,36 +24,43 @@ pub(crate) struct Poller {
 #[async_trait]
 impl Source for Poller {
     async fn next(&mut self) -> Result<Option<Pass>, StageError> {
-        let outcome = run(&mut self.connection, &self.plan, &mut self.memory).await;
-        if self.keep {
-            self.connection.keep();
-        } else {
-            self.connection.close().await;
-        }
+        let outcome = run(&mut self.client, &self.plan, &mut self.memory).await;
         self.pass(outcome).map(Some)
     }
 }
 
 impl Poller {
     fn pass(&mut self, outcome: PollOutcome) -> Result<Pass, StageError> {
-        let list = self.plan.requests.list.as_ref().map(|list| list.block);
-        let nothing = if list.is_some() { outcome.records.is_empty() } else { !self.has_data(&outcome) };
-        if nothing {
+        let rows = if self.has_rows(&outcome) {
+            let lists = self.plan.requests.lists.iter().zip(&outcome.lists);
+            let lists: Vec<_> = lists
+                .map(|(list, records)| (list.block, records.values().map(Vec::as_slice).collect()))
+                .collect();
+            let data = PollData { blocks: &outcome.blocks, lists: &lists };
+            rows(&self.schema, &self.columns, data).map_err(|error| {
+                StageError::halt(format!("{}: cannot make rows of the answers", self.name)).because(error)
+            })?
+        } else if self.was_due(&outcome) {
             self.memory.read_all_again();
             let cause = outcome.cause.as_deref().unwrap_or("no record could be read");
             return Err(StageError::retry(format!("{}: {cause}", self.name)));
-        }
-        let records: Vec<&[u8]> = outcome.records.values().map(Vec::as_slice).collect();
-        let data = PollData { blocks: &outcome.blocks, list, records: &records };
-        let rows = rows(&self.schema, &self.columns, data).map_err(|error| {
-            StageError::halt(format!("{}: cannot make rows of the answers", self.name)).because(error)
-        })?;
+        } else {
+            RecordBatch::new_empty(SchemaRef::clone(&self.schema))
+        };
         Ok(Pass { rows, faults: outcome.faults, complete: outcome.complete })
     }
 
-    /// Whether any data came that make a row of a device without a list.
-    fn has_data(&self, outcome: &PollOutcome) -> bool {
+    /// Whether anything came that makes a row: a record, or, of a device without a list, a block that was asked now.
+    fn has_rows(&self, outcome: &PollOutcome) -> bool {
+        if !outcome.lists.is_empty() {
+            return outcome.lists.iter().any(|records| !records.is_empty());
+        }
         let only_once = self.plan.requests.reads.iter().all(|read| read.once);
         outcome.fresh || only_once && outcome.blocks.iter().any(Option::is_some)
+    }
+
+    /// Whether rows were to be expected of this pass: blocks may have periods of their own.
+    fn was_due(&self, outcome: &PollOutcome) -> bool {
+        if outcome.lists.is_empty() { outcome.due } else { outcome.lists_due }
     }
 }

@@ -2,6 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Number;
+use smiles_stage::option::Period;
 
 use crate::device::field::Field;
 use crate::device::named::Named;
@@ -14,6 +16,11 @@ pub enum Tolerance {
     WrongByteCount,
     /// More data than asked for: the first bytes count.
     SurplusData,
+    /// The answer names another transaction than the question: 0, one ahead, its bytes swapped. The next answer is taken
+    /// for the question's own, and after a silence nothing is asked until no late answer can come any more.
+    WrongTransaction,
+    /// The answer names another unit than the question, always or now and then. Taken as with `wrong_transaction`.
+    WrongUnit,
 }
 
 /// Registers that are read together.
@@ -27,7 +34,8 @@ pub struct Block {
     pub read: Table,
     /// The address in the request, from 0.
     pub address: u16,
-    /// How many registers (or coils) to ask for.
+    /// How many registers (or coils) it has. More than one request may ask for (`max_registers`) are read in several,
+    /// never through a value.
     pub count: u16,
     /// Read once and remembered, and read again after the device was away. Otherwise read on every pass.
     #[serde(default)]
@@ -35,6 +43,11 @@ pub struct Block {
     /// The device may lack it: it may answer with an exception or not at all, and the columns are null then.
     #[serde(default)]
     pub optional: bool,
+    /// How often it is read, where that is less often than `every` of the source: at the first pass at or after it.
+    /// Between, its columns are null.
+    pub every: Option<Period>,
+    /// What its columns hold between, and where it could not be read.
+    pub between: Option<Between>,
     /// The block is the first of a list of records of the same layout; each is a row.
     pub repeat: Option<Repeat>,
     /// The columns it holds.
@@ -59,6 +72,14 @@ impl Block {
     pub fn data_bytes(&self) -> usize {
         if self.read.is_bits() { usize::from(self.count).div_ceil(8) } else { usize::from(self.count) * 2 }
     }
+}
+
+/// What the columns of a block hold while it is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Between {
+    /// The last values, no longer than this after they were read.
+    pub keep: Period,
 }
 
 /// Bytes of a simulated device that are no column.
@@ -87,6 +108,16 @@ pub enum Table {
 }
 
 impl Table {
+    /// As the device file writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Holding => "holding",
+            Self::Input => "input",
+            Self::Coils => "coils",
+            Self::Discrete => "discrete",
+        }
+    }
+
     /// Whether it holds single bits.
     pub fn is_bits(self) -> bool {
         matches!(self, Self::Coils | Self::Discrete)
@@ -101,14 +132,25 @@ pub struct Repeat {
     pub stride: u16,
     /// The most records there can be.
     pub max: u16,
-    /// The record that ends the list and is no row itself.
+    /// The record that ends the list and is no row itself, or what else says how long it is.
     pub until: Option<Until>,
+    /// How many neighbouring records one request asks for, as far as `max_registers` lets it. The addresses must count
+    /// registers, and those between two records must be readable.
+    pub records_per_request: Option<u16>,
 }
 
-/// How the end of a list looks.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+/// What ends a list: exactly one of `zero`, `field` with `equals`, `exception` and `count`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Until {
     /// A field of the block: the first record whose bytes there are all zero ends the list.
-    pub zero: String,
+    pub zero: Option<String>,
+    /// A field of the block: the first record in which it is `equals` ends the list.
+    pub field: Option<String>,
+    /// The raw number of `field` behind the last record, as number or bit pattern.
+    pub equals: Option<Number>,
+    /// Exception codes: the first record that is refused with one of these ends the list.
+    pub exception: Option<Vec<u8>>,
+    /// A field of another block (without `repeat`): it says how many records there are.
+    pub count: Option<String>,
 }

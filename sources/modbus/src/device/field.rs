@@ -120,6 +120,11 @@ impl Type {
         }
     }
 
+    /// Whether its values are whole numbers.
+    pub fn is_whole(self) -> bool {
+        !self.is_text() && !matches!(self, Self::F32 | Self::F64 | Self::Bool)
+    }
+
     /// Whether it is text rather than a number or a bit.
     pub fn is_text(self) -> bool {
         matches!(self, Self::Hex | Self::Ascii)

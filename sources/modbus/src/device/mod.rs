@@ -11,7 +11,7 @@ pub(crate) mod sentinel;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use block::{Block, Fill, Repeat, Table, Tolerance, Until};
+pub use block::{Between, Block, Fill, Repeat, Table, Tolerance, Until};
 pub use field::{Field, Kind, Order, Otherwise, Sentinel, Simulate, Type, Variant, When};
 pub use named::Named;
 
@@ -34,13 +34,14 @@ pub struct Device {
     #[serde(default)]
     pub tolerate: Vec<Tolerance>,
     /// Lets neighbouring blocks be read in one request when at most this many registers lie between them.
-    /// Unset: one request per block. Blocks that are read once or optional stay alone.
+    /// Unset: one request per block. Blocks that are read once or optional stay alone, and those of another `every` apart.
+    /// Blocks that the device refuses together are read alone from then on.
     pub gap: Option<u16>,
     /// The most registers asked for in one request (the protocol allows 125).
     #[serde(default = "max_registers")]
     pub max_registers: u16,
-    /// Blocks in the order they are read. At most one of them has a `repeat`: its records are the rows, and the
-    /// columns of all others stand beside each of them. Without one, a pass is a single row.
+    /// Blocks in the order they are read. The records of those with a `repeat` are the rows, and the columns of all
+    /// others stand beside each of them. Without such a list, a pass is a single row.
     pub blocks: Named<Block>,
 }
 

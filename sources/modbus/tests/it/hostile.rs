@@ -80,7 +80,11 @@ async fn what_a_strict_file_refuses_a_tolerant_one_mends() {
 async fn every_failure_has_its_own_cause() {
     type Script = fn(Asked) -> Reply;
     let rows: Vec<(Script, &str)> = vec![
-        (|_| Reply::Silence, "timed out after 3s"),
+        (
+            |_| Reply::Silence,
+            "timed out after 3s (nothing was heard yet: is `unit_id` right? a device that ignores what comes right after \
+             connecting needs `connect_delay: 2s`)",
+        ),
         (|_| Reply::Exception(1), "the device answered exception 1: illegal function"),
         (|_| Reply::Exception(0x55), "the device answered exception 85: not a standard code"),
         (|_| Reply::Data(vec![]), "the device answered with no data: nothing is mapped yet"),
@@ -101,11 +105,12 @@ async fn every_failure_has_its_own_cause() {
         ),
         (
             |asked| Reply::Bytes(answer(Asked { unit: 5, ..asked }, 4, &[7, 0, 0, 1])),
-            "timed out after 3s (it answered for unit 5 where 1 was asked)",
+            "timed out after 3s (it answered for unit 5 where 1 was asked; `tolerate: [wrong_unit]` would take it)",
         ),
         (
             |asked| Reply::Bytes(answer(Asked { transaction: 999, ..asked }, 4, &[7, 0, 0, 1])),
-            "timed out after 3s (it answered transaction 999 where 0 was asked)",
+            "timed out after 3s (it answered transaction 999 where 0 was asked; `tolerate: [wrong_transaction]` would \
+             take it)",
         ),
         (
             |asked| Reply::Bytes(answer(Asked { function: 4, ..asked }, 4, &[7, 0, 0, 1])),
@@ -150,7 +155,8 @@ async fn a_hung_device_is_asked_twice_and_left_alone() {
     let mut source = open(&server, DEVICE).await;
     let began = Instant::now();
     assert!(source.next().await.is_err());
-    assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
+    // Between the two it is waited for a late answer, as long as for the answer itself.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(server.take_addresses(), [0, 2], "the record is not asked again in this pass");
     assert_eq!(server.connections(), 2, "reopened once");
 

@@ -88,19 +88,31 @@ async fn blocks_that_are_refused_silence_none_behind_them() {
         _ => meter(asked),
     })
     .await;
-    for _ in 0..3 {
-        let said = pass(source.as_mut()).await;
-        assert!(
-            said.starts_with("- - - - true true M-1 -1 false energy+phase: the device answered exc"),
-            "{said}"
-        );
+    let refused = |block: &str, asked: &str| {
+        format!("{block}: the device answered exception 2: illegal data address (asked: {asked})")
+    };
+    let faults =
+        [refused("energy", "input 10 to 13"), refused("phase", "input 16"), refused("relay", "coils 5 to 7")];
+    let expected = format!("- - - - true true M-1 -1 false {}", faults.join(", "));
+    // Joined blocks are taken apart, and what is refused is asked after 1, 2, 4 ... polls.
+    let asked: [&[u16]; 5] =
+        [&[10, 10, 16, 5, 7, 100, 200], &[7, 200], &[10, 16, 5, 7, 200], &[7, 200], &[7, 200]];
+    for asked in asked {
+        assert_eq!(pass(source.as_mut()).await, expected);
+        assert_eq!(server.take_addresses(), asked);
     }
     // A gateway that says so of the device itself is as good as silence.
     server.become_(|_| Reply::Exception(11));
     server.take_addresses();
     let said = pass(source.as_mut()).await;
     assert_eq!(said, "the device answered exception 11: gateway target does not respond");
-    assert_eq!(server.take_addresses().len(), 2);
+    assert_eq!(
+        server.take_addresses(),
+        [10, 10, 10, 16, 16, 16],
+        "each is asked again, for it answered before"
+    );
+    assert_eq!(pass(source.as_mut()).await, said);
+    assert_eq!(server.take_addresses().len(), 2, "and not again while the device is away");
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,11 +123,16 @@ async fn blocks_that_never_answer_silence_none_behind_them_for_long() {
     })
     .await;
     let said = pass(source.as_mut()).await;
-    assert_eq!(said, "timed out after 3s", "two in a row: the device may be gone");
+    assert!(said.starts_with("timed out after 3s"), "{said}: two in a row: the device may be gone");
     server.take_addresses();
     let said = pass(source.as_mut()).await;
+    assert!(said.starts_with("- - - - true true - - false"), "{said}");
+    assert_eq!(server.take_addresses(), [7, 10, 5], "it goes on where it gave up, with readings first");
+    let said = pass(source.as_mut()).await;
+    assert!(said.starts_with("- - - - - - M-1 -1 false"), "{said}");
+    assert_eq!(server.take_addresses(), [100, 200, 10, 5]);
+    let said = pass(source.as_mut()).await;
     assert!(said.starts_with("- - - - true true M-1 -1 false"), "{said}");
-    assert_eq!(server.take_addresses(), [7, 100, 200, 10, 5], "it goes on where it gave up");
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,9 +76,8 @@ fn every_option_is_described_and_nothing_else_allowed() {
     undescribed("options", &schema, &mut found);
     assert_eq!(found, Vec::<String>::new());
     assert_eq!(schema["additionalProperties"], false);
-    assert_eq!(schema["required"], serde_json::json!(["address", "device"]));
+    assert_eq!(schema["required"], serde_json::json!(["device"]));
     assert_eq!(schema["properties"]["timeout"]["default"], "3s");
-    assert_eq!(schema["properties"]["min_delay"]["default"], "50ms");
     for name in ["Device", "Block", "Field", "Repeat", "Until", "Variant", "When"] {
         assert_eq!(schema["$defs"][name]["additionalProperties"], false, "{name}");
     }

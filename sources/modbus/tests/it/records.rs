@@ -74,7 +74,7 @@ async fn a_device_that_was_away_long_is_read_whole_at_once() {
     let mut source = source(&format!("address: {}", server.address), STOCK, Duration::from_secs(60)).await;
     for _ in 0..9 {
         let error = source.next().await.unwrap_err().chain();
-        assert!(error.ends_with("unit 1: timed out after 3s"), "{error}");
+        assert!(error.contains("unit 1: timed out after 3s"), "{error}");
     }
     server.become_(|asked| match (asked.address - 0x1000) % 40 {
         0 if asked.address < 0x10c8 => golden(asked),

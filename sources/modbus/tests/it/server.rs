@@ -16,6 +16,10 @@ pub(crate) struct Asked {
     pub(crate) function: u8,
     pub(crate) address: u16,
     pub(crate) count: u16,
+    /// Which connection, from 1, which question on it, from 1, and how long after it was made.
+    pub(crate) connection: usize,
+    pub(crate) number: usize,
+    pub(crate) after: Duration,
 }
 
 /// What the device does about a request.
@@ -30,6 +34,12 @@ pub(crate) enum Reply {
     Dribble(Vec<u8>),
     /// These bytes, and then the connection is closed.
     Last(Vec<u8>),
+    /// The reply, after this time.
+    Late(Duration, Box<Reply>),
+    /// A sound answer, and then the connection is closed.
+    LastData(Vec<u8>),
+    /// Nothing, and the connection is closed.
+    HangUp,
     /// Nothing.
     Silence,
 }
@@ -114,7 +124,7 @@ async fn serve(
     script: Arc<Mutex<Script>>,
     min_delay: Duration,
 ) {
-    {
+    let number = {
         let mut seen = seen.lock().unwrap();
         seen.connections += 1;
         seen.open += 1;
@@ -122,26 +132,33 @@ async fn serve(
             let open = seen.open;
             seen.complaints.push(format!("{open} connections at once"));
         }
-    }
+        seen.connections
+    };
     stream.set_nodelay(true).unwrap();
-    converse(&mut stream, &seen, &script, min_delay).await.ok();
+    converse(&mut stream, number, &seen, &script, min_delay).await.ok();
     stream.shutdown().await.ok();
     seen.lock().unwrap().open -= 1;
 }
 
 async fn converse(
     stream: &mut TcpStream,
+    connection: usize,
     seen: &Mutex<Seen>,
     script: &Mutex<Script>,
     min_delay: Duration,
 ) -> std::io::Result<()> {
-    loop {
+    let began = Instant::now();
+    for number in 1.. {
         let mut frame = [0; 12];
         stream.read_exact(&mut frame).await?;
-        let asked = parse(frame);
+        let asked = Asked { connection, number, after: began.elapsed(), ..parse(frame) };
         note(&mut seen.lock().unwrap(), asked, min_delay);
-        let reply = script.lock().unwrap()(asked);
-        if !matches!(reply, Reply::Silence) {
+        let mut reply = script.lock().unwrap()(asked);
+        if let Reply::Late(delay, later) = reply {
+            tokio::time::sleep(delay).await;
+            reply = *later;
+        }
+        if !matches!(reply, Reply::Silence | Reply::HangUp) {
             let mut more = [0; 1];
             if let Ok(1..) = stream.try_read(&mut more) {
                 seen.lock().unwrap().complaints.push("asked again before it answered".into());
@@ -157,10 +174,11 @@ async fn converse(
             stream.write_all(&bytes).await?;
         }
         seen.lock().unwrap().answered = Some(Instant::now());
-        if matches!(reply, Reply::Last(_)) {
+        if matches!(reply, Reply::Last(_) | Reply::LastData(_) | Reply::HangUp) {
             return Ok(());
         }
     }
+    Ok(())
 }
 
 fn note(seen: &mut Seen, asked: Asked, min_delay: Duration) {
@@ -177,15 +195,18 @@ fn parse(frame: [u8; 12]) -> Asked {
         panic!("not a request: {frame:02x?}")
     };
     let word = |high, low| u16::from_be_bytes([high, low]);
-    Asked { transaction: word(t1, t2), unit, function, address: word(a1, a2), count: word(c1, c2) }
+    let (address, count) = (word(a1, a2), word(c1, c2));
+    let (connection, number, after) = (0, 0, Duration::ZERO);
+    Asked { transaction: word(t1, t2), unit, function, address, count, connection, number, after }
 }
 
 fn bytes(asked: Asked, reply: &Reply) -> Vec<u8> {
     match reply {
-        Reply::Data(data) => answer(asked, u8::try_from(data.len()).unwrap(), data),
+        Reply::Data(data) | Reply::LastData(data) => answer(asked, u8::try_from(data.len()).unwrap(), data),
         Reply::Exception(code) => framed(asked.transaction, asked.unit, &[asked.function | 0x80, *code]),
         Reply::Bytes(bytes) | Reply::Dribble(bytes) | Reply::Last(bytes) => bytes.clone(),
-        Reply::Silence => Vec::new(),
+        Reply::Late(_, reply) => bytes(asked, reply),
+        Reply::Silence | Reply::HangUp => Vec::new(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Where a list of records begins and ends: which record to ask next within a poll, and what to remember until the
 //! next one. Pure; it is told what each record was.
 
+use crate::pass::patience::{History, Patience};
+
 /// Polls after which a shorter list is accepted.
 const ACCEPTED_AFTER: u8 = 3;
 
@@ -13,17 +15,21 @@ pub(crate) struct ListMemory {
     pub(crate) start: u16,
     /// An end seen earlier than expected, and in how many polls in a row.
     early: Option<(u16, u8)>,
+    /// When each record was heard.
+    histories: Vec<History>,
+    /// Records are asked one by one: the device refused several at once.
+    pub(crate) apart: bool,
 }
 
-/// One scan of the list: every record once, from the start to the end and then up to the start.
-#[derive(Clone, Debug)]
+/// One scan of the list: every record once, from the start to the end and then up to the start; or, while the device
+/// hardly answers, first who was not heard for the longest time.
+#[derive(Debug)]
 pub(crate) struct ListScan<'a> {
-    memory: &'a ListMemory,
+    memory: &'a mut ListMemory,
     max: u16,
     start: u16,
-    next: u16,
-    /// Past the end, and now before the start.
-    wrapped: bool,
+    /// Whether each record was asked.
+    asked: Vec<bool>,
     end: Option<u16>,
     /// The earliest end that was not accepted.
     early: Option<u16>,
@@ -32,22 +38,25 @@ pub(crate) struct ListScan<'a> {
     refused: Option<u16>,
     /// Whether the record where an early end was seen before was really there.
     refuted: bool,
+    /// Past the end, and now before the start.
+    wrapped: bool,
 }
 
 impl ListMemory {
-    pub(crate) fn scan(&self, max: u16) -> ListScan<'_> {
+    pub(crate) fn scan(&mut self, max: u16) -> ListScan<'_> {
         let start = if self.start < max { self.start } else { 0 };
+        self.histories.resize(max.into(), History::default());
         ListScan {
             memory: self,
             max,
             start,
-            next: start,
-            wrapped: false,
+            asked: vec![false; max.into()],
             end: None,
             early: None,
             failed: false,
             refused: None,
             refuted: false,
+            wrapped: false,
         }
     }
 
@@ -59,22 +68,78 @@ impl ListMemory {
 }
 
 impl ListScan<'_> {
-    /// The record to ask next; `None` when all were.
-    pub(crate) fn next(&mut self) -> Option<u16> {
-        if !self.wrapped && self.next >= self.end.unwrap_or(self.max) {
-            self.close(self.max);
-            self.wrapped = true;
-            self.next = 0;
-        }
-        let stop = self.end.map_or(self.start, |end| end.min(self.start));
-        (!self.wrapped || self.next < stop).then_some(self.next)
+    /// The device says how many records there are.
+    pub(crate) fn ends_at(&mut self, count: u16) {
+        self.end = Some(count.min(self.max));
     }
 
-    /// The record `next` was a row.
-    pub(crate) fn found(&mut self) {
-        self.refuted |= self.memory.early.is_some_and(|(index, _)| index == self.next);
+    /// The record to ask next; `None` when all were.
+    pub(crate) fn next(&mut self, patience: &Patience) -> Option<u16> {
+        if patience.picks() { self.pick(patience) } else { self.in_turn() }
+    }
+
+    fn in_turn(&mut self) -> Option<u16> {
+        let unasked = |scan: &Self, from: u16, to: u16| (from..to).find(|index| !scan.is_asked(*index));
+        if !self.wrapped {
+            if let Some(index) = unasked(self, self.start, self.end.unwrap_or(self.max)) {
+                return Some(index);
+            }
+            self.close(self.max);
+            self.wrapped = true;
+        }
+        let stop = self.end.map_or(self.start, |end| end.min(self.start));
+        unasked(self, 0, stop)
+    }
+
+    /// Who was not heard for the longest time, up to one behind all that were ever asked.
+    fn pick(&mut self, patience: &Patience) -> Option<u16> {
+        let known = self.memory.histories.iter().rposition(|history| *history != History::default());
+        let frontier = known.map_or(0, |index| u16::try_from(index + 1).unwrap_or(u16::MAX));
+        let length = self.memory.length.unwrap_or(frontier);
+        let stop = self.end.unwrap_or(self.max).min(length.max(frontier).saturating_add(1));
+        let records = (0..stop).filter(|index| !self.is_asked(*index));
+        records.min_by_key(|index| (patience.rank(self.history(*index)), *index))
+    }
+
+    fn is_asked(&self, index: u16) -> bool {
+        self.asked.get(usize::from(index)).copied().unwrap_or(true)
+    }
+
+    fn history(&self, index: u16) -> History {
+        self.memory.histories.get(usize::from(index)).copied().unwrap_or_default()
+    }
+
+    fn mark(&mut self, index: u16) -> Option<&mut History> {
+        if let Some(asked) = self.asked.get_mut(usize::from(index)) {
+            *asked = true;
+        }
+        self.memory.histories.get_mut(usize::from(index))
+    }
+
+    /// So many neighbours from `index` on may be asked at once: none that was asked, and none beyond what is known.
+    pub(crate) fn neighbours(&self, index: u16, most: u16) -> u16 {
+        let known = self.end.or(self.memory.length.filter(|length| index < *length));
+        let stop = index.saturating_add(most).min(known.unwrap_or(self.max));
+        let free = (index..stop).take_while(|index| !self.is_asked(*index)).count();
+        u16::try_from(free).unwrap_or(1).max(1)
+    }
+
+    /// The device takes no several records at once.
+    pub(crate) fn take_apart(&mut self) {
+        self.memory.apart = true;
+    }
+
+    pub(crate) fn is_apart(&self) -> bool {
+        self.memory.apart
+    }
+
+    /// The record was a row.
+    pub(crate) fn found(&mut self, index: u16, patience: &mut Patience) {
+        if let Some(history) = self.mark(index) {
+            patience.heard(history);
+        }
+        self.refuted |= self.memory.early.is_some_and(|(early, _)| early == index);
         self.not_the_end();
-        self.next += 1;
     }
 
     /// The list ends at `end`, or where the device began to say that it has no more, if that is accepted.
@@ -95,43 +160,51 @@ impl ListScan<'_> {
         self.failed |= self.refused.take().is_some();
     }
 
-    /// The device says that there is no record `next`. Where it has no other way to end its list (`ends`), and beyond
+    /// The device says that there is no such record. Where it has no other way to end its list (`ends`), and beyond
     /// the known length, that is the end; else it is one only if no other record comes behind it. True if it is the
     /// end and accepted.
-    pub(crate) fn refused(&mut self, ends: bool) -> bool {
+    pub(crate) fn refused(&mut self, index: u16, ends: bool, patience: &mut Patience) -> bool {
         if ends {
-            return self.ended();
+            return self.ended(index, patience);
         }
-        let beyond = !self.wrapped && self.memory.length.is_some_and(|length| self.next >= length);
+        let beyond = !self.wrapped && self.memory.length.is_some_and(|length| index >= length);
         if beyond {
-            self.close(self.next);
+            self.close(index);
         } else {
-            self.refused.get_or_insert(self.next);
+            self.refused.get_or_insert(index);
         }
-        self.next += 1;
+        if let Some(history) = self.mark(index) {
+            patience.heard(history);
+        }
         beyond
     }
 
-    /// The record `next` says that the list ends before it. True if that is accepted.
-    pub(crate) fn ended(&mut self) -> bool {
-        let accepted = self.memory.accepts_end(self.next);
+    /// The record says that the list ends before it. True if that is accepted.
+    pub(crate) fn ended(&mut self, index: u16, patience: &mut Patience) -> bool {
+        let accepted = self.memory.accepts_end(index);
         if accepted {
-            self.end = Some(self.end.map_or(self.next, |end| end.min(self.next)));
+            self.end = Some(self.end.map_or(index, |end| end.min(index)));
         } else {
-            self.early = Some(self.early.map_or(self.next, |early| early.min(self.next)));
+            self.early = Some(self.early.map_or(index, |early| early.min(index)));
         }
-        self.next += 1;
+        if let Some(history) = self.mark(index) {
+            patience.heard(history);
+        }
         accepted
     }
 
-    /// The record `next` could not be read. Beyond the known length that is the end.
-    pub(crate) fn failed(&mut self) {
+    /// The record could not be read: by silence, or by an answer of no use. Beyond the known length that is the end.
+    pub(crate) fn failed(&mut self, index: u16, silent: bool, patience: &mut Patience) {
         match self.memory.length {
-            Some(length) if self.next >= length && !self.wrapped => self.end = Some(self.next),
+            Some(length) if index >= length && !self.wrapped => {
+                self.end = Some(self.end.map_or(index, |end| end.min(index)));
+            }
             _ => self.failed = true,
         }
         self.not_the_end();
-        self.next += 1;
+        if let Some(history) = self.mark(index) {
+            if silent { patience.silent(history) } else { patience.heard(history) }
+        }
     }
 
     /// The earliest end that was not accepted, with the length it contradicts.
@@ -139,9 +212,9 @@ impl ListScan<'_> {
         self.early.zip(self.memory.length)
     }
 
-    /// What to remember, and whether every record was read.
-    pub(crate) fn finish(mut self) -> (ListMemory, bool) {
-        let rest = self.next();
+    /// Remembers what the next poll needs; whether every record was read.
+    pub(crate) fn finish(mut self) -> bool {
+        let rest = self.in_turn();
         self.not_the_end();
         let complete = rest.is_none() && !self.failed && self.early.is_none();
         let early = match (self.early, self.memory.early) {
@@ -150,8 +223,12 @@ impl ListScan<'_> {
             (None, kept) if !self.refuted && !complete => kept,
             (None, _) => None,
         };
-        let length = if complete { self.end } else { self.memory.length };
-        (ListMemory { length, start: rest.unwrap_or(0), early }, complete)
+        if complete {
+            self.memory.length = self.end;
+        }
+        self.memory.start = rest.unwrap_or(0);
+        self.memory.early = early;
+        complete
     }
 }
 
@@ -163,23 +240,22 @@ mod tests {
     /// that ends otherwise, `N` in one that ends so, `x` the pass is cut before it; beyond the text: `e`. Gives the order asked and whether it was complete.
     fn pass(memory: &mut ListMemory, list: &str) -> (Vec<u16>, bool) {
         let mut asked = Vec::new();
+        let mut patience = Patience::default();
         let mut scan = memory.scan(9);
-        while let Some(index) = scan.next() {
+        while let Some(index) = scan.next(&patience) {
             match list.as_bytes().get(usize::from(index)) {
                 Some(b'x') => break,
-                Some(b'r') => scan.found(),
-                Some(b'f') => scan.failed(),
-                Some(b'n') => _ = scan.refused(false),
-                Some(b'N') => _ = scan.refused(true),
+                Some(b'r') => scan.found(index, &mut patience),
+                Some(b'f') => scan.failed(index, true, &mut patience),
+                Some(b'n') => _ = scan.refused(index, false, &mut patience),
+                Some(b'N') => _ = scan.refused(index, true, &mut patience),
                 _ => {
-                    scan.ended();
+                    scan.ended(index, &mut patience);
                 }
             }
             asked.push(index);
         }
-        let (next, complete) = scan.finish();
-        *memory = next;
-        (asked, complete)
+        (asked, scan.finish())
     }
 
     fn check(passes: &[(&str, &[u16], bool)]) -> ListMemory {

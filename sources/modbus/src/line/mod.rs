@@ -1,0 +1,146 @@
+//! Lines: what reaches one address shares one connection and takes turns on it, one question at a time.
+//!
+//! A gateway with three meters behind it, or a DTU that two pipelines ask, is one line. Connection, pauses and
+//! reconnects belong to the line; time limit and patience to the unit. [`Client`] is one source's end of it.
+
+mod error;
+mod link;
+mod port;
+mod shared;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smiles_stage::option::Period;
+use tokio::time::{Instant, sleep, sleep_until};
+
+pub(crate) use error::RequestError;
+pub(crate) use link::UnitOptions;
+pub(crate) use shared::{Settings, Wishes, line};
+
+use crate::line::shared::{Line, Membership};
+use crate::plan::ReadRequest;
+
+/// How often a question is repeated that the device was too busy for, and the pause before the first repetition; the
+/// next pause is twice as long.
+const REPEATS: u32 = 2;
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether a late answer has come.
+const LATE_SLICE: Duration = Duration::from_millis(50);
+
+/// One source on a line.
+pub(crate) struct Client {
+    line: Arc<Line>,
+    _membership: Membership,
+    unit: UnitOptions,
+    /// Whether the unit answered since it was last found silent for a whole pass.
+    heard: bool,
+    pass: Option<PassGuard>,
+}
+
+/// A pass under way on a line; ends when dropped.
+struct PassGuard(Arc<Line>);
+
+impl Drop for PassGuard {
+    fn drop(&mut self) {
+        self.0.passes_less();
+    }
+}
+
+impl Client {
+    pub(crate) fn new(line: Arc<Line>, membership: Membership, unit: UnitOptions) -> Self {
+        Self { line, _membership: membership, unit, heard: false, pass: None }
+    }
+
+    /// Whether others are on the line, and would wait for this unit.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.line.members() > 1
+    }
+
+    /// Whether the unit may be trusted to answer: it did when it was last asked.
+    pub(crate) fn was_heard(&self) -> bool {
+        self.heard
+    }
+
+    /// A pass begins: the connection stays open until the last pass on the line has ended.
+    pub(crate) fn begin(&mut self) {
+        self.line.passes_more();
+        self.pass = Some(PassGuard(Arc::clone(&self.line)));
+    }
+
+    /// A pass has ended; `heard`: the unit answered at least once.
+    pub(crate) async fn end(&mut self, heard: bool) {
+        self.heard = heard;
+        self.pass = None;
+        self.line.rest().await;
+    }
+
+    /// The data of the answer: as many bytes as asked for, or none.
+    pub(crate) async fn ask(&mut self, request: ReadRequest) -> Result<Vec<u8>, RequestError> {
+        let mut pause = BUSY_PAUSE;
+        let mut repeats = 0;
+        loop {
+            let answer = self.ask_once(request).await;
+            let Err(error) = &answer else {
+                self.heard = true;
+                return answer;
+            };
+            self.heard |= error.is_answer();
+            // What a gateway says of a unit that never answered is as true a moment later.
+            let worth = error.passes_by() && (error.is_answer() || self.heard);
+            if !worth || repeats == REPEATS {
+                return answer;
+            }
+            repeats += 1;
+            sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    /// Asks, and once more where the connection turned out to be dead.
+    async fn ask_once(&mut self, request: ReadRequest) -> Result<Vec<u8>, RequestError> {
+        for _ in 0..2 {
+            self.drained().await;
+            let waits_since = Instant::now();
+            let mut state = self.line.lock().await;
+            if let Some(error) = state.refused_since(waits_since) {
+                return Err(error);
+            }
+            let asked = state.ask(&self.line, &self.unit, request).await;
+            match asked {
+                state::Asking::Answered(result) => return self.hinted(result),
+                state::Asking::DeadConnection => {}
+            }
+        }
+        Err(RequestError::Lost("closed again before an answer".to_owned()))
+    }
+
+    /// After a silence: waits for the late answer, or until none can be expected, so that it is taken for no other's. Others
+    /// on the line need not wait: an answer names its unit.
+    async fn drained(&self) {
+        loop {
+            let until = self.line.lock().await.drained(&self.unit).await;
+            let Some(until) = until else { return };
+            sleep_until(until.min(Instant::now() + LATE_SLICE)).await;
+        }
+    }
+
+    /// A time limit that was reached before anything was ever heard may mean more than one thing.
+    fn hinted(&self, result: Result<Vec<u8>, RequestError>) -> Result<Vec<u8>, RequestError> {
+        let Err(RequestError::Timeout { after, unexpected: None }) = result else { return result };
+        if self.line.ever_heard() {
+            return Err(RequestError::Timeout { after, unexpected: None });
+        }
+        let delay = self.line.settings().connect_delay;
+        let hint = if delay.is_zero() {
+            "nothing was heard yet: is `unit_id` right? a device that ignores what comes right after connecting needs \
+             `connect_delay: 2s`"
+                .to_owned()
+        } else {
+            format!("nothing was heard yet, with a `connect_delay` of {}: is `unit_id` right?", Period(delay))
+        };
+        Err(RequestError::Timeout { after, unexpected: Some(hint) })
+    }
+}

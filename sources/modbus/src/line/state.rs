@@ -1,0 +1,187 @@
+//! A line in use: its connection, when it was last used, and whose late answers may still come.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use smiles_stage::option::Period;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::line::error::{RequestError, io_message};
+use crate::line::link::{Link, UnitOptions};
+use crate::line::port::Port;
+use crate::line::shared::Line;
+use crate::plan::ReadRequest;
+
+/// The pause before a refused reconnect is tried again: a box with one place for a client needs a moment to see that
+/// the last one has left.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// A line in use. While a question is under way it holds no connection: a future that is dropped in between drops the
+/// connection too.
+#[derive(Default)]
+pub(crate) struct LineState {
+    link: Option<Link>,
+    /// When something was last sent, received or waited for in vain.
+    last: Option<Instant>,
+    /// Until when a late answer of a unit may come.
+    doubts: BTreeMap<u8, Instant>,
+    /// The last connect that failed.
+    refused: Option<(Instant, RequestError)>,
+}
+
+/// What became of a question.
+pub(crate) enum Asking {
+    Answered(Result<Vec<u8>, RequestError>),
+    /// It met a connection that had ended before, so it was never heard: it may be asked again.
+    DeadConnection,
+}
+
+impl LineState {
+    /// The failure of a connect that others made while one waited: there is no need to fail once more.
+    pub(crate) fn refused_since(&self, since: Instant) -> Option<RequestError> {
+        self.refused.as_ref().filter(|(at, _)| *at > since).map(|(_, error)| error.clone())
+    }
+
+    /// Takes late answers that have come; when to look again, if one may still come.
+    pub(crate) async fn drained(&mut self, unit: &UnitOptions) -> Option<Instant> {
+        if self.doubts.is_empty() {
+            return None;
+        }
+        if let Some(mut link) = self.link.take()
+            && link.read_late().await
+        {
+            self.settle(&mut link);
+            self.link = Some(link);
+        }
+        let now = Instant::now();
+        self.doubts.retain(|_, until| *until > now);
+        let awaited = |(other, until): (&u8, &Instant)| {
+            (unit.takes_strangers() || *other == unit.unit).then_some(*until)
+        };
+        let until = self.doubts.iter().filter_map(awaited).max();
+        if until.is_none()
+            && let Some(link) = &mut self.link
+        {
+            link.forget_unanswered(unit.unit);
+        }
+        until
+    }
+
+    /// Units whose late answers have all come are not waited for.
+    fn settle(&mut self, link: &mut Link) {
+        for unit in link.take_settled() {
+            self.doubts.remove(&unit);
+        }
+    }
+
+    /// Asks once, on a new connection if need be.
+    pub(crate) async fn ask(&mut self, line: &Line, unit: &UnitOptions, request: ReadRequest) -> Asking {
+        let mut link = match self.usable(unit).await {
+            Some(link) => link,
+            None => match self.connect(line, unit.timeout).await {
+                Ok(link) => link,
+                Err(error) => return Asking::Answered(Err(error)),
+            },
+        };
+        self.pace(line).await;
+        let (idle, heard) = (std::mem::take(&mut link.idle), link.heard);
+        self.last = Some(Instant::now());
+        let result = link.ask(unit, request).await;
+        self.last = Some(Instant::now());
+        self.settle(&mut link);
+        match &result {
+            Ok(_) | Err(RequestError::Exception(_)) => {
+                line.was_heard();
+                self.link = Some(link);
+            }
+            Err(RequestError::Timeout { .. }) => {
+                self.doubts.insert(unit.unit, Instant::now() + unit.timeout);
+                if idle {
+                    self.hang_up(link).await;
+                    return Asking::DeadConnection;
+                }
+                self.link = Some(link);
+            }
+            Err(error) => {
+                let dead = error.is_dead_connection() && (idle || heard);
+                self.hang_up(link).await;
+                if dead {
+                    return Asking::DeadConnection;
+                }
+            }
+        }
+        Asking::Answered(result)
+    }
+
+    /// The connection, unless it is doubtful: after a silence only another unit is asked on it, and only once, and only
+    /// if it was ever good for an answer.
+    async fn usable(&mut self, unit: &UnitOptions) -> Option<Link> {
+        let link = self.link.take()?;
+        let good = match link.silence {
+            None => true,
+            Some((silent, times)) => link.heard && silent != unit.unit && times == 1,
+        };
+        if good {
+            return Some(link);
+        }
+        self.hang_up(link).await;
+        None
+    }
+
+    async fn hang_up(&mut self, link: Link) {
+        link.close().await;
+        self.last = Some(Instant::now());
+    }
+
+    /// Waits until the device may be asked again.
+    async fn pace(&self, line: &Line) {
+        if let Some(until) = self.last.map(|last| last + line.settings().min_delay)
+            // A timer that has run out already still costs a millisecond.
+            && until > Instant::now()
+        {
+            sleep_until(until).await;
+        }
+    }
+
+    async fn connect(&mut self, line: &Line, limit: Duration) -> Result<Link, RequestError> {
+        self.pace(line).await;
+        let mut port = open(line, limit).await;
+        if matches!(port, Err(RequestError::Connect(_))) && line.ever_heard() {
+            sleep(RECONNECT_PAUSE).await;
+            port = open(line, limit).await;
+        }
+        match port {
+            Ok(port) => {
+                self.refused = None;
+                let delay = line.settings().connect_delay;
+                if !delay.is_zero() {
+                    sleep(delay).await;
+                }
+                Ok(Link::new(port))
+            }
+            Err(error) => {
+                self.last = Some(Instant::now());
+                self.refused = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Nobody asks for a while.
+    pub(crate) async fn rest(&mut self, keep: bool) {
+        match &mut self.link {
+            Some(link) if keep => link.idle = true,
+            _ => {
+                if let Some(link) = self.link.take() {
+                    link.close().await;
+                }
+            }
+        }
+    }
+}
+
+async fn open(line: &Line, limit: Duration) -> Result<Port, RequestError> {
+    let opened = timeout(limit, Port::open(&line.address)).await;
+    let opened = opened.map_err(|_| RequestError::ConnectTimeout(Period(limit)))?;
+    opened.map_err(|error| RequestError::Connect(io_message(&error)))
+}
