@@ -41,7 +41,7 @@ pub struct ModbusOptions {
     #[schemars(example = &"tcp://192.168.1.50:502")]
     pub address: Option<String>,
     /// In place of `address`: the name of an entry of `lines:` in the pipeline file.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "line"))]
     pub line: Option<LineOptions>,
     /// The unit asked, 1 to 255; 0 where a gateway wants it.
     #[serde(default = "unit_id")]

@@ -101,20 +101,20 @@ impl Client {
 
     /// Asks, and once more where the connection turned out to be dead.
     async fn ask_once(&mut self, request: ReadRequest) -> Result<Vec<u8>, RequestError> {
-        for _ in 0..2 {
+        let mut dead = None;
+        loop {
             self.drained().await;
             let waits_since = Instant::now();
             let mut state = self.line.lock().await;
             if let Some(error) = state.refused_since(waits_since) {
                 return Err(error);
             }
-            let asked = state.ask(&self.line, &self.unit, request).await;
-            match asked {
-                state::Asking::Answered(result) => return self.hinted(result),
-                state::Asking::DeadConnection => {}
+            match (state.ask(&self.line, &self.unit, request).await, &dead) {
+                (state::Asking::Answered(result), _) => return self.hinted(result),
+                (state::Asking::DeadConnection(error), None) => dead = Some(error),
+                (state::Asking::DeadConnection(error), Some(_)) => return Err(error),
             }
         }
-        Err(RequestError::Lost("closed again before an answer".to_owned()))
     }
 
     /// After a silence: waits for the late answer, or until none can be expected, so that it is taken for no other's. Others

@@ -33,7 +33,7 @@ pub(crate) struct LineState {
 pub(crate) enum Asking {
     Answered(Result<Vec<u8>, RequestError>),
     /// It met a connection that had ended before, so it was never heard: it may be asked again.
-    DeadConnection,
+    DeadConnection(RequestError),
 }
 
 impl LineState {
@@ -94,19 +94,22 @@ impl LineState {
                 line.was_heard();
                 self.link = Some(link);
             }
-            Err(RequestError::Timeout { .. }) => {
+            Err(error @ RequestError::Timeout { .. }) => {
                 self.doubts.insert(unit.unit, Instant::now() + unit.timeout);
                 if idle {
                     self.hang_up(link).await;
-                    return Asking::DeadConnection;
+                    return Asking::DeadConnection(error.clone());
                 }
                 self.link = Some(link);
             }
             Err(error) => {
-                let dead = error.is_dead_connection() && (idle || heard);
                 self.hang_up(link).await;
-                if dead {
-                    return Asking::DeadConnection;
+                if error.is_dead_connection() && line.ever_heard() {
+                    if !idle && !heard {
+                        // Let in and sent away: as good as refused.
+                        sleep(RECONNECT_PAUSE).await;
+                    }
+                    return Asking::DeadConnection(error.clone());
                 }
             }
         }

@@ -17,6 +17,8 @@ pub(crate) struct ListMemory {
     early: Option<(u16, u8)>,
     /// When each record was heard.
     histories: Vec<History>,
+    /// Where the list was seen to end in a poll that did not reach every record.
+    seen_end: Option<u16>,
     /// Records are asked one by one: the device refused several at once.
     pub(crate) apart: bool,
 }
@@ -78,10 +80,16 @@ impl ListScan<'_> {
         if patience.picks() { self.pick(patience) } else { self.in_turn() }
     }
 
+    /// No record behind this one is asked: the list ends here, or was seen to.
+    fn stop(&self) -> u16 {
+        let seen = self.memory.seen_end.map_or(self.max, |end| end.saturating_add(1));
+        self.end.unwrap_or(seen.min(self.max))
+    }
+
     fn in_turn(&mut self) -> Option<u16> {
         let unasked = |scan: &Self, from: u16, to: u16| (from..to).find(|index| !scan.is_asked(*index));
         if !self.wrapped {
-            if let Some(index) = unasked(self, self.start, self.end.unwrap_or(self.max)) {
+            if let Some(index) = unasked(self, self.start, self.stop()) {
                 return Some(index);
             }
             self.close(self.max);
@@ -96,7 +104,7 @@ impl ListScan<'_> {
         let known = self.memory.histories.iter().rposition(|history| *history != History::default());
         let frontier = known.map_or(0, |index| u16::try_from(index + 1).unwrap_or(u16::MAX));
         let length = self.memory.length.unwrap_or(frontier);
-        let stop = self.end.unwrap_or(self.max).min(length.max(frontier).saturating_add(1));
+        let stop = self.stop().min(length.max(frontier).saturating_add(1));
         let records = (0..stop).filter(|index| !self.is_asked(*index));
         records.min_by_key(|index| (patience.rank(self.history(*index)), *index))
     }
@@ -137,6 +145,9 @@ impl ListScan<'_> {
     pub(crate) fn found(&mut self, index: u16, patience: &mut Patience) {
         if let Some(history) = self.mark(index) {
             patience.heard(history);
+        }
+        if self.memory.seen_end.is_some_and(|end| end <= index) {
+            self.memory.seen_end = None;
         }
         self.refuted |= self.memory.early.is_some_and(|(early, _)| early == index);
         self.not_the_end();
@@ -225,6 +236,9 @@ impl ListScan<'_> {
         };
         if complete {
             self.memory.length = self.end;
+            self.memory.seen_end = None;
+        } else if let Some(end) = self.end.filter(|end| *end < self.max && self.memory.length.is_none()) {
+            self.memory.seen_end = Some(self.memory.seen_end.map_or(end, |seen| seen.min(end)));
         }
         self.memory.start = rest.unwrap_or(0);
         self.memory.early = early;

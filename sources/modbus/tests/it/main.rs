@@ -3,12 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod conformance;
+mod connections;
+mod gateways;
 mod harness;
 mod hostile;
+mod late;
+mod list_ends;
 mod lists;
 mod meters;
 mod options;
+mod patience;
 mod peer;
+mod periods;
 mod records;
 mod roundtrip;
 mod server;
