@@ -78,8 +78,9 @@ Stop with Ctrl-C (twice: at once). What was read is safe in the journal either w
 SIGHUP reloads the files; if they have a mistake or something new in them cannot be opened, that is printed, and the running
 pipelines continue.
 
-With --once the exit code is 0 if every source was read and every row delivered; else 1, and the last lines say which source
-or sink it was and why. What is not delivered stays in the journal, and the next run delivers it. HTTP APIs are not started.")]
+With --once the exit code is 0 if every source was read and every row delivered; else 1, and the last lines
+say which source or sink it was and why. What is not delivered stays in the journal, and the next run delivers
+it. HTTP APIs are not started.")]
 pub(crate) struct RunArgs {
     /// Pipeline files; none: the stock pipeline
     #[arg(value_name = "FILE")]
