@@ -1,5 +1,6 @@
 //! `smiles check`: everything that can be known without a network.
 
+mod explain;
 mod remembered;
 mod renamed;
 
@@ -38,6 +39,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
             print(&format!("{between}{}", project.loaded.resolved_yaml()))?;
         } else {
             print(&summary(project))?;
+            if args.explain {
+                print(&explain::text(&project.wired))?;
+            }
         }
     }
     Ok(())
@@ -70,6 +74,7 @@ fn summary(project: &Project) -> String {
   smiles check                                 the stock pipeline with the variables as they are set now
   smiles check my-meter.yaml                   a pipeline of your own
   smiles check --resolved my-meter.yaml        print it with every variable and include in place, secrets hidden
+  smiles check --explain my-meter.yaml         say what one pass asks of each source
 
 Where DATA_DIR has a journal of the pipeline, a sink that seems to have been renamed is pointed out, and so is a
 transform whose memory there cannot be found again.
@@ -81,6 +86,9 @@ pub(crate) struct CheckArgs {
     /// Print the file as it is once variables and includes are in place; secrets are hidden
     #[arg(long)]
     pub(crate) resolved: bool,
+    /// Say what one pass asks of each source, such as its requests
+    #[arg(long, conflicts_with = "resolved")]
+    pub(crate) explain: bool,
     #[command(flatten)]
     pub(crate) data: DataDir,
 }

@@ -62,6 +62,11 @@ const EDITS: &[Edit] = &[
     edit("not_yaml", "sources:\n", "sources: [}\n"),
     edit("bad_indentation", "    type: modbus", "   type: modbus"),
     edit("unknown_time_zone", "timezone: ${TIMEZONE:-UTC}", "timezone: Europe/Berln"),
+    edit(
+        "bad_line",
+        "sources:\n",
+        "lines:\n  gateway: {adress: tcp://192.0.2.1, min_delay: 100}\n  roof: tcp://192.0.2.2\nsources:\n",
+    ),
     edit("several_at_once", "type: modbus", "type: modbus\n    tiemout: 3s\n    min_dely: 1s"),
     variables("no_device_configured", &[]),
     variables("variable_out_of_range", &[("DTU_HOST", "192.0.2.1"), ("QUERY_PERIOD", "1")]),

@@ -24,6 +24,7 @@ mod memory;
 mod monitoring;
 mod named_files;
 mod numbers;
+mod once;
 mod operator;
 mod plugins;
 mod postgres;

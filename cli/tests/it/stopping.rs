@@ -85,9 +85,11 @@ fn a_command_that_waits_for_a_hung_database_ends_with_the_second_signal_at_the_l
     let folder = folder(&port);
     let address = format!("postgres://u:p@127.0.0.1:{port}/d");
     let url = format!("http://127.0.0.1:{port}/ready");
-    let rows: [(&[&str], usize, i32); 9] = [
+    let rows: [(&[&str], usize, i32); 10] = [
         // Its journal is what others ask the target about.
         (&["run", "p.yaml"], 1, 0),
+        // Not all that was read is delivered.
+        (&["run", "--once", "p.yaml"], 1, 1),
         (&["journal", "verify", "p.yaml"], 1, 130),
         (&["journal", "rename-sink", "s", "r", "renamed.yaml"], 1, 130),
         (&["migrate"], 1, 130),

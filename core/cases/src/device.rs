@@ -48,14 +48,22 @@ impl Device {
 
     /// Makes a source with these options ask this device, without the pauses a real one needs.
     pub(crate) fn redirect(&self, options: &mut Value) {
-        options["address"] = self.address.as_str().into();
-        options["min_delay"] = "0s".into();
+        redirect(&self.address, options);
     }
 
     /// Has these registers from now on.
     pub(crate) fn show(&self, registers: &Registers) {
         self.handle.set_image(registers.image.clone());
         self.handle.set_faults(registers.faults.clone());
+    }
+}
+
+fn redirect(address: &str, options: &mut Value) {
+    options["address"] = address.into();
+    options["min_delay"] = "0s".into();
+    if let Some(options) = options.as_object_mut() {
+        // It has an address of its own too, and leads to the real device.
+        options.remove("line");
     }
 }
 
@@ -90,6 +98,15 @@ impl Registers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_case_reaches_a_real_device() {
+        let line = serde_json::json!({"name": "gateway", "address": "tcp://192.0.2.1"});
+        let mut options = serde_json::json!({"address": "tcp://192.0.2.2", "unit_id": 2, "line": line});
+        redirect("tcp://127.0.0.1:1", &mut options);
+        let expected = serde_json::json!({"address": "tcp://127.0.0.1:1", "unit_id": 2, "min_delay": "0s"});
+        assert_eq!(options, expected);
+    }
 
     #[test]
     fn registers_and_quirks_are_read_or_explained() {

@@ -50,6 +50,10 @@ impl Loader<'_> {
         if !plugins.is_null() {
             resolved.insert("plugins".to_owned(), plugins);
         }
+        let lines = self.lines(root);
+        if !lines.is_null() {
+            resolved.insert("lines".to_owned(), lines);
+        }
         let mut names = Names::default();
         let sources = self.sources(root, registry, &mut names);
         resolved.insert("sources".to_owned(), Value::Object(sources.shown));
@@ -98,9 +102,10 @@ impl Loader<'_> {
         if let Some(name) = schema["properties"]["pipeline"].as_object_mut() {
             name.remove("pattern");
         }
-        // These two have been checked on their own.
-        schema["properties"]["variables"] = Value::Bool(true);
-        schema["properties"]["plugins"] = Value::Bool(true);
+        // These are checked on their own.
+        for key in ["variables", "plugins", "lines"] {
+            schema["properties"][key] = Value::Bool(true);
+        }
         let typed = check(&self.document, head, &schema, &[]);
         for fault in typed.faults {
             self.out.push(fault.diagnostic(&self.document));

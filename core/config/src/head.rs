@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use smiles_stage::option::{Period, Size};
 
 use crate::keys::read;
+use crate::line::LineKeys;
 use crate::plugins::PluginKeys;
 use crate::variables::VariableKeys;
 use crate::{JournalDecl, OnFull};
@@ -29,6 +30,8 @@ pub(crate) struct FileKeys {
     variables: Option<BTreeMap<String, VariableKeys>>,
     /// libraries that add stage types
     plugins: Option<Vec<PluginKeys>>,
+    /// what several sources share to reach their devices, by the name that their `line` says
+    lines: Option<BTreeMap<String, LineKeys>>,
     /// where rows come from, by name
     sources: Map<String, Value>,
     /// what happens to every row, in order

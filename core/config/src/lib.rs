@@ -2,7 +2,7 @@
 //!
 //! The steps: [`load`] reads the file and its includes to a tree that knows every place (`compose`, `loader`), replaces
 //! `${}` in its scalars (`expression`, `resolve`, `items`), types it by the JSON Schemas of the stages (`check`) and
-//! takes it apart (`assemble`, `sources`, `stage`); `plugins` adds stage types before that. All complaints are collected as [`Diagnostics`] and shown at once.
+//! takes it apart (`assemble`, `sources`, `lines`, `stage`); `plugins` adds stage types before that. All complaints are collected as [`Diagnostics`] and shown at once.
 
 mod assemble;
 mod check;
@@ -21,6 +21,8 @@ mod hidden;
 mod items;
 mod keys;
 mod limits;
+mod line;
+mod lines;
 mod load;
 mod loader;
 mod measure;

@@ -13,6 +13,7 @@ use crate::declarations::Declarations;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Document, Entry, FileId, Kind, MERGE, Node, Source, Span};
 use crate::each::Items;
+use crate::line::Lines;
 use crate::measure::{Measures, extra, measure};
 use crate::redact::Secrets;
 use crate::role::Role;
@@ -37,6 +38,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) declarations: Declarations,
     /// Values that must not be printed.
     pub(crate) secrets: Secrets,
+    /// What sources may name by `line:`.
+    pub(crate) lines: Lines,
     /// What the tree comes to; nothing, where it is more than may be.
     pub(crate) measures: Measures,
     /// How many bytes all files have.
@@ -63,6 +66,7 @@ impl<'a> Loader<'a> {
             out: Complaints::default(),
             declarations: Declarations::default(),
             secrets: Secrets::default(),
+            lines: Lines::default(),
             measures: Measures::default(),
             read: 0,
             merged: 0,

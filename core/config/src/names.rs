@@ -15,10 +15,7 @@ pub(crate) struct Names(BTreeMap<String, (Span, String)>);
 impl Names {
     /// What is wrong with a source's name, which is any text of one line; `origin` is the item it comes from.
     pub(crate) fn source(&mut self, name: &str, span: Span, origin: Option<&str>) -> Option<Diagnostic> {
-        if name.chars().any(char::is_control) || name.trim().is_empty() || name.len() > LONGEST {
-            let message = format!("`{}` cannot be the name of a source", short(name));
-            let diagnostic =
-                Diagnostic::error(span, message).help(format!("one line of text, {LONGEST} bytes at most"));
+        if let Some(diagnostic) = not_one_line(name, span, "source") {
             return Some(
                 origin.iter().fold(diagnostic, |diagnostic, origin| {
                     diagnostic.note(format!("it comes from {origin}"))
@@ -57,6 +54,20 @@ impl Names {
         };
         Some(diagnostic.help(help.to_owned()))
     }
+}
+
+/// What is wrong with a name of `lines:`, which is any text of one line.
+pub(crate) fn line(name: &str, span: Span) -> Option<Diagnostic> {
+    not_one_line(name, span, "line")
+}
+
+fn not_one_line(name: &str, span: Span, word: &str) -> Option<Diagnostic> {
+    if name.chars().any(char::is_control) || name.trim().is_empty() || name.len() > LONGEST {
+        let message = format!("`{}` cannot be the name of a {word}", short(name));
+        let help = format!("one line of text, {LONGEST} bytes at most");
+        return Some(Diagnostic::error(span, message).help(help));
+    }
+    None
 }
 
 /// A name for a message: no more of it than tells which.

@@ -38,7 +38,7 @@ pub fn schema(registry: &Registry) -> Value {
         };
         add_role(role, stages, &mut definitions);
     }
-    for key in ["enabled", "journal", "variables", "plugins"] {
+    for key in ["enabled", "journal", "variables", "plugins", "lines"] {
         loosened(&mut file["properties"][key]);
     }
     let stage = |role: Role| {

@@ -30,6 +30,7 @@ impl Loader<'_> {
                 break;
             }
             if self.is_off(entry.value) {
+                self.keeps_its_line(entry.value);
                 sources.shown.insert(entry.key, json!({ "enabled": false }));
                 continue;
             }
@@ -52,6 +53,7 @@ impl Loader<'_> {
             }
         }
         self.at_least_one("source", &all, off);
+        self.unused_lines();
         sources
     }
 

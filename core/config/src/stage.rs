@@ -55,7 +55,7 @@ impl Loader<'_> {
         let mut read: K = read(&typed);
         let type_name = read.type_name()?;
         let schema = self.options_schema(common, role, &type_name, registry)?;
-        let options = check(&self.document, own, &schema, &known);
+        let mut options = check(&self.document, own, &schema, &known);
         for fault in options.faults {
             self.out.push(fault.diagnostic(&self.document));
         }
@@ -66,6 +66,10 @@ impl Loader<'_> {
                 shown.extend(part);
             }
         }
+        let node = match role {
+            Role::Source => self.with_line(node, &schema, &mut options.value),
+            Role::Transform | Role::Sink => node,
+        };
         Some(Stage { node, type_name, common: read, options: options.value, shown: Value::Object(shown) })
     }
 
@@ -174,7 +178,7 @@ fn type_names(role: Role, registry: &Registry) -> Vec<&str> {
 }
 
 /// The typed value with every secret in it hidden.
-fn shown_value(document: &Document, node: NodeId, value: &Value) -> Value {
+pub(crate) fn shown_value(document: &Document, node: NodeId, value: &Value) -> Value {
     match (document.kind(node), value) {
         (Kind::Scalar(scalar), value) if scalar.secret && !value.is_null() && value != "" => json!(REDACTED),
         (Kind::List(items), Value::Array(values)) => {

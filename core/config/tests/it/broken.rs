@@ -197,6 +197,92 @@ const CASES: &[Case] = &[
     edit("a list for for_each", &[("main.yaml", "${json:DTU_CONFIGS:-}", "[{host: a, name: x}, 7]")]),
     edit("for_each of something else", &[("main.yaml", "${json:DTU_CONFIGS:-}", "${DTU_CONFIGS:-}")]),
     edit("bad declaration", &[("variables.yaml", "type: integer, minimum: 0", "type: int, min: 0")]),
+    // Lines.
+    edit(
+        "unknown line",
+        &[(
+            "main.yaml",
+            "sources:\n",
+            "lines:\n  gateway: {address: a}\n  barn: {address: b}\nsources:\n  B: {type: bus, line: gatway}\n",
+        )],
+    ),
+    edit(
+        "no lines to name",
+        &[("main.yaml", "sources:\n", "lines:\n  {}\nsources:\n  B: {type: bus, line: gateway}\n")],
+    ),
+    edit(
+        "a line for a source that takes none",
+        &[(
+            "main.yaml",
+            "sources:\n",
+            "lines:\n  gateway: {}\nsources:\n  B: {type: meter, address: x, line: gateway}\n",
+        )],
+    ),
+    edit(
+        "no source uses a line",
+        &[(
+            "main.yaml",
+            "sources:\n",
+            "lines:\n  gateway: {}\n  barn: {address: b}\nsources:\n  B: {type: bus, line: gateway}\n",
+        )],
+    ),
+    edit(
+        "lines that are none",
+        &[(
+            "main.yaml",
+            "sources:\n",
+            "lines:\n  gateway: tcp://a:502\n  barn:\nsources:\n  B: {type: bus, line: gateway}\n",
+        )],
+    ),
+    edit(
+        "bad keys of a line",
+        &[(
+            "main.yaml",
+            "sources:\n",
+            "lines:\n  gateway: {adress: a, min_delay: 100, unit_id: 1}\nsources:\n  B: {type: bus, line: gateway}\n",
+        )],
+    ),
+    edit(
+        "bad name of a line",
+        &[(
+            "main.yaml",
+            "sources:\n",
+            "lines:\n  gateway: {}\n  \" \": {}\nsources:\n  B: {type: bus, line: gateway}\n",
+        )],
+    ),
+    edit(
+        "a list of lines",
+        &[("main.yaml", "sources:\n", "lines:\n  - gateway\nsources:\n  B: {type: bus, line: gateway}\n")],
+    ),
+    edit(
+        "a line that is no name",
+        &[(
+            "main.yaml",
+            "sources:\n",
+            "lines:\n  gateway: {}\nsources:\n  B: {type: bus, line: {name: gateway}}\n",
+        )],
+    ),
+    edit(
+        "an unset variable in a line",
+        &[(
+            "main.yaml",
+            "sources:\n",
+            "lines:\n  gateway: {address: \"${GW}\"}\nsources:\n  B: {type: bus, line: gateway}\n",
+        )],
+    ),
+    Case {
+        name: "an unknown line of a variable",
+        edits: &[(
+            "main.yaml",
+            "sources:\n",
+            "lines: {roof: {}}\nsources:\n  B: {type: bus, line: \"${UNIT}\"}\n",
+        )],
+        environment: &[("DTU_HOST", "a"), ("UNIT", "rof")],
+    },
+    edit(
+        "an item in a line",
+        &[("main.yaml", "sources:\n", "lines: {roof: {address: \"${item.host}\"}}\nsources:\n")],
+    ),
     // Secrets.
     edit("a secret in the file", &[("main.yaml", "password: ${DB_PASSWORD:-}", "password: [hunter22]")]),
     Case {

@@ -281,3 +281,72 @@ fn settings_and_fingerprint_tell_two_configurations_apart_and_no_secret() {
     assert_ne!(loaded.fingerprint(), load("hunter22", "6").fingerprint());
     assert_eq!(loaded.fingerprint().len(), 16);
 }
+
+const LINES: &str = "\
+pipeline: plant
+lines:
+  gateway: {address: \"tcp://me:${PW}@${HOST}:502\", connect_delay: 1s}
+  barn: !include barn.yaml
+  auth: {}
+sources:
+  A: {type: bus, line: gateway}
+  B:
+    for_each: ${json:LIST:-}
+    type: bus
+    line: ${item.line:-barn}
+  C: {type: bus, line: auth, enabled: false}
+  D: {type: bus, address: x}
+sinks:
+  store: {type: tables}
+";
+
+#[test]
+fn a_source_gets_the_line_that_it_names_and_complaints_of_it_stand_there() {
+    let files = [("main.yaml", LINES.to_owned()), ("barn.yaml", "min_delay: 100ms\n".to_owned())];
+    let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let list = r#"[{"name": "x", "line": "gateway"}, {"name": "y"}]"#;
+    let mut loaded = load_texts(&files, &[("PW", "hunter22"), ("HOST", "10.0.0.5"), ("LIST", list)]);
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics.render(false));
+    let sources = loaded.pipeline.as_ref().unwrap().sources.clone();
+    let gateway =
+        json!({"name": "gateway", "address": "tcp://me:hunter22@10.0.0.5:502", "connect_delay": "1s"});
+    let barn = json!({"name": "barn", "min_delay": "100ms"});
+    let lines: Vec<&Value> = sources.iter().map(|source| &source.stage.options["line"]).collect();
+    assert_eq!(lines, [&gateway, &gateway, &barn, &Value::Null]);
+    // For people the file is as it was written, without secrets.
+    assert_eq!(loaded.resolved()["sources"]["y"]["line"], "barn");
+    assert_eq!(loaded.resolved()["lines"]["gateway"]["address"], "***");
+    assert!(!loaded.resolved_yaml().contains("hunter22"));
+    let rows = [
+        (0, "address", ("main.yaml", 3, 22)),
+        (1, "connect_delay", ("main.yaml", 3, 67)),
+        (0, "min_delay", ("main.yaml", 3, 3)),
+        (0, "name", ("main.yaml", 7, 24)),
+        (2, "min_delay", ("barn.yaml", 1, 12)),
+        (2, "address", ("barn.yaml", 1, 1)),
+        (2, "name", ("main.yaml", 11, 11)),
+    ];
+    for (source, key, expected) in rows {
+        let message = format!("wrong: {key} of {source}, and not hunter22");
+        let at = Path::root().key("line").key(key);
+        loaded.diagnostics.problem(sources[source].stage.node, Problem::error(at, message));
+        let said = format!("wrong: {key} of {source}, and not ***");
+        let diagnostic = loaded.diagnostics.iter().find(|diagnostic| diagnostic.message == said).unwrap();
+        let place = loaded.diagnostics.place(diagnostic).unwrap();
+        assert_eq!((place.file.as_str(), place.line, place.column), expected, "{key} of {source}");
+    }
+    assert!(!loaded.diagnostics.render(false).contains("hunter22"));
+}
+
+#[test]
+fn the_schema_has_lines_and_who_may_name_one() {
+    let schema = schema(&registry());
+    let line = &schema["properties"]["lines"]["anyOf"][0]["additionalProperties"]["anyOf"][0];
+    let keys: Vec<&str> = line["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        (keys, &line["additionalProperties"]),
+        (vec!["address", "connect_delay", "min_delay"], &json!(false))
+    );
+    let named = &schema["$defs"]["source.bus"]["properties"]["line"]["anyOf"][0];
+    assert_eq!(named["format"], "line", "{named}");
+}

@@ -8,12 +8,14 @@ const SEED: &str = "\
 pipeline: plant
 variables: {A: {type: integer, maximum: 9}}
 journal: {max_size: 64MiB}
+lines: {g: &g {address: '${A:-b}', min_delay: 1s}, h: *g}
 sources:
   DTU:
     for_each: ${json:LIST:-}
     type: meter
     address: 'tcp://${item.host:-${A:?why}}:502'
     device: !include map.yaml
+  bus: {type: bus, line: g}
 transforms:
   - {type: scale, factor: {power: 0.1, °C: 1e3}}
   - &x {type: scale, hour: ${A:-23}}

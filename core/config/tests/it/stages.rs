@@ -47,7 +47,7 @@ pub(crate) fn load_file(files: &[(&str, &str)], file: &str, environment: &[(&str
 }
 
 pub(crate) fn registry() -> Registry {
-    Registry::new().source::<Meter>().transform::<Scale>().sink::<Tables>().sink::<Api>()
+    Registry::new().source::<Meter>().source::<Bus>().transform::<Scale>().sink::<Tables>().sink::<Api>()
 }
 
 /// A source.
@@ -113,6 +113,42 @@ impl Stage for Meter {
     const ABOUT: &'static str = "reads a meter";
 
     fn plan(_: MeterOptions, _: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
+        Ok(Box::new(Nothing))
+    }
+}
+
+/// A source that may share a line.
+struct Bus;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the schema alone")]
+struct BusOptions {
+    /// what to connect to
+    #[serde(default)]
+    address: Option<String>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>", extend("format" = "line"))]
+    line: Option<BusLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only whether it can be read is looked at")]
+struct BusLine {
+    name: String,
+    address: Option<String>,
+    connect_delay: Option<Period>,
+    min_delay: Option<Period>,
+}
+
+impl Stage for Bus {
+    type Plan = dyn SourcePlan;
+    type Config = BusOptions;
+    const NAME: &'static str = "bus";
+    const ABOUT: &'static str = "reads devices on a line";
+
+    fn plan(_: BusOptions, _: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
         Ok(Box::new(Nothing))
     }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Poll {
     pub(crate) stop: Stop,
     pub(crate) report: SourceReport,
     pub(crate) backoff: Backoff,
+    /// It is asked for one pass alone, however that ends.
+    pub(crate) once: bool,
     /// Passes handed over, and how many of them were committed.
     pub(crate) sent: u64,
     pub(crate) committed: u64,
@@ -96,6 +98,9 @@ pub(crate) async fn poll(mut poll: Poll) {
             }
             Visit::Failed(failure) => poll.failed(&failure, took),
             Visit::Ended | Visit::GivenUp => break,
+        }
+        if poll.once {
+            break;
         }
     }
     poll.last_commit().await;

@@ -115,6 +115,17 @@ impl Running {
         Arc::<HealthBoard>::clone(&self.health_board)
     }
 
+    /// Makes it end by itself: each source is asked for one pass, and what that brought is delivered. Live sinks are left
+    /// out, because whoever looks at them would look in vain the next moment.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.lives.clear();
+        for poll in &mut self.polls {
+            (poll.once, poll.report.once) = (true, true);
+        }
+        self
+    }
+
     /// Runs until every source has ended or `stop` asks for the end. `force` ends at once: what is durable stays,
     /// the rest of the deliveries is postponed.
     pub async fn run(self, stop: CancellationToken, force: CancellationToken) -> Exit {

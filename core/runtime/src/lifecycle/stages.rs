@@ -204,6 +204,7 @@ pub(crate) fn source_tasks(
             stop: common.stop.clone(),
             report: SourceReport::new(index, &common.pipeline, name, address, &common.health_board, meters),
             backoff: common.backoff(name),
+            once: false,
             sent: 0,
             committed: 0,
             not_before: Duration::ZERO,

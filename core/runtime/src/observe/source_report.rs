@@ -28,6 +28,8 @@ pub(crate) struct SourceReport {
     health_board: Arc<HealthBoard>,
     meters: SourceMeters,
     condition: Condition,
+    /// Nothing comes after this pass.
+    pub(crate) once: bool,
 }
 
 impl SourceReport {
@@ -40,7 +42,8 @@ impl SourceReport {
         meters: SourceMeters,
     ) -> Self {
         let (pipeline, name, health_board) = (pipeline.to_owned(), name.to_owned(), Arc::clone(health_board));
-        Self { index, pipeline, name, address, health_board, meters, condition: Condition::Unknown }
+        let condition = Condition::Unknown;
+        Self { index, pipeline, name, address, health_board, meters, condition, once: false }
     }
 
     /// A pass ended without an error of its own.
@@ -88,9 +91,10 @@ impl SourceReport {
         let error = failure.error.chain();
         self.health_board.passed(self.index, false, Some(&error), stretched);
         let changed = self.becomes(Condition::Error);
-        let Self { pipeline, name: source, address, .. } = self;
+        let Self { pipeline, name: source, address, .. } = &*self;
         if changed {
             let advice = match verdict {
+                _ if self.once => "this was its only pass",
                 Verdict::Halted(_) => "a person must act; it is tried again every 5 minutes",
                 Verdict::Again(_) | Verdict::SetAside => "it is asked again",
             };

@@ -76,6 +76,12 @@ impl Wired {
         })
     }
 
+    /// What one pass asks of each source: its name, its address and a line for each question; none where it does not say.
+    pub fn explains(&self) -> impl Iterator<Item = (&str, String, Vec<String>)> {
+        let sources = self.pipeline.sources.iter().zip(&self.sources);
+        sources.map(|(decl, plan)| (decl.stage.name.as_str(), plan.address(), plan.explain()))
+    }
+
     /// The pipeline as a Mermaid flowchart.
     pub fn mermaid(&self) -> String {
         let mut text = String::from("flowchart LR\n");

@@ -124,6 +124,14 @@ impl Bench {
         self.run(running, meters)
     }
 
+    /// One pass of every source.
+    pub(crate) async fn start_once(&self, yaml: &str) -> Started {
+        let options = self.options();
+        let meters = options.meters.registry().clone();
+        let wired = self.wire(yaml).unwrap_or_else(|said| panic!("{said:#?}"));
+        self.run(wired.open(options).await.unwrap().once(), meters)
+    }
+
     /// Starts over the journal in another folder.
     pub(crate) async fn open_in(&self, yaml: &str, folder: &Path) -> Result<Started, OpenError> {
         let options = RunOptions { data_dir: folder.to_owned(), ..self.options() };

@@ -11,8 +11,10 @@ use smiles_journal::{
 };
 use smiles_runtime::{Exit, run_all};
 use smiles_stage::prometheus::TextEncoder;
-use smiles_stage::{Batch, Clock, Position, RunId, Seq, TargetId};
-use smiles_testkit::{ManualClock, MemoryTarget, Script, ScriptStep, TargetFault, TargetFaults, numbered};
+use smiles_stage::{Batch, Clock, Delivery, Position, RunId, Seq, SinkState, SourceState, TargetId};
+use smiles_testkit::{
+    CollectingSink, ManualClock, MemoryTarget, Script, ScriptStep, TargetFault, TargetFaults, numbered,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +41,38 @@ async fn a_finite_run_ends_when_everything_is_delivered_however_long_that_takes(
     mishaps.set_down(false);
     assert_eq!(started.ended().await, Exit::Finished);
     assert_eq!(target.ids(), [1, 2]);
+}
+
+#[tokio::test]
+async fn of_one_pass_everything_is_delivered_and_no_live_sink_is_opened() {
+    let down = || ScriptStep::Fail("no route to it".to_owned());
+    let (good, bad) = (Script::counting(), Script::counting().then(down()));
+    let stream = Script::counting();
+    let (target, mishaps) = (MemoryTarget::new(1), TargetFaults::none());
+    let view = CollectingSink::new(&TargetFaults::none());
+    let bench = Bench::new().polled("good", &good).polled("bad", &bad).streamed("stream", &stream);
+    let bench = bench.target("target", &target, &mishaps).collecting("view", &view, Delivery::Live);
+    let yaml = "
+pipeline: test
+sources:
+  a: { type: good, every: 60s }
+  b: { type: bad, every: 60s }
+  c: { type: stream }
+sinks: { store: { type: target }, live: { type: view } }
+";
+    mishaps.set_down(true);
+    let started = bench.start_once(yaml).await;
+    let health = Arc::clone(&started.health);
+    passing(&started.clock, || mishaps.attempts() > 3).await;
+    assert!(!started.task.is_finished(), "rows are still owed");
+    mishaps.set_down(false);
+    assert_eq!(started.ended().await, Exit::Finished);
+    assert_eq!((good.asked().len(), bad.asked().len(), stream.asked().len()), (1, 1, 1));
+    assert_eq!(target.ids().len(), 2);
+    let health = health.health();
+    let states: Vec<_> = health.sources.iter().map(|source| source.state).collect();
+    assert_eq!(states, [SourceState::Online, SourceState::Error, SourceState::Online]);
+    assert_eq!((health.sinks[0].waiting, health.sinks[1].state), (0, SinkState::Starting));
 }
 
 #[tokio::test]
