@@ -12,6 +12,7 @@ use crate::command::import::ImportArgs;
 use crate::command::journal::JournalCommand;
 use crate::command::migrate::MigrateArgs;
 use crate::command::plugin::PluginCommand;
+use crate::command::read::ReadArgs;
 use crate::command::run::RunArgs;
 use crate::command::schema::SchemaArgs;
 use crate::command::simulate::SimulateArgs;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Serve a simulated device over Modbus TCP
     Simulate(SimulateArgs),
+    /// Read a device once and show what it says: the fields of a pipeline, or registers of an address
+    Read(ReadArgs),
     /// Run the test cases declared beside a pipeline, with no network
     Test(TestArgs),
     /// Print the JSON Schema of pipeline files (or of test cases), for editors
@@ -84,6 +87,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Check(args) => command::check::run(&args),
         Command::Demo(args) => command::demo::run(&args),
         Command::Simulate(args) => command::simulate::run(&args),
+        Command::Read(args) => command::read::run(&args),
         Command::Test(args) => command::test::run(&args),
         Command::Schema(args) => command::schema::run(&args),
         Command::Graph(args) => command::graph::run(&args),

@@ -11,6 +11,7 @@ pub(crate) mod journal;
 pub(crate) mod migrate;
 pub(crate) mod one_off;
 pub(crate) mod plugin;
+pub(crate) mod read;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod simulate;

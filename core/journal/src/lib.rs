@@ -21,6 +21,7 @@ pub use api::error::JournalError;
 pub use api::journal::{Cursor, From, Journal, OnFull, Options, ReadLimit};
 pub use api::pending_correction::PendingCorrection;
 pub use api::status::{Acknowledged, Loss, Maintained, Reconciled, RowCounts, Status};
+pub use format::lock::in_use;
 pub use ledger::correction::{CorrectableState, Correction};
 pub use ledger::old_copy::{OldBatches, OldCopy};
 pub use ledger::selection::{DeadLetterName, NotADeadLetterName, Selection, StoredDeadLetter};

@@ -13,6 +13,9 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
+use smiles_stage::ColumnMeta;
+use smiles_stage::unit::{Conversion, Unit};
+
 use crate::columns::{Column, Scale, columns};
 use crate::device::field::Otherwise;
 use crate::device::{Device, Raw, narrowed};
@@ -96,6 +99,27 @@ fn value(column: &Column, data: &[u8]) -> Option<Scaled> {
         Raw::Bool(on) => Scaled::Bool(on),
         Raw::Missing => return None,
     })
+}
+
+/// A value for people, with the scale of its unit in place, and the unit without it.
+pub(crate) fn shown(column: &Column, data: &[u8]) -> (Option<String>, String) {
+    let unit = column.arrow.unit().and_then(|unit| unit.parse::<Unit>().ok());
+    let conversion = unit.as_ref().and_then(|unit| unit.to(&unit.base()));
+    let scaled = |number: f64| match &conversion {
+        Some(conversion) => conversion.apply(number).to_string(),
+        None => number.to_string(),
+    };
+    let text = value(column, data).map(|value| match value {
+        // Beyond 53 bits a scale would round.
+        Scaled::Whole(number) if conversion.as_ref().is_none_or(Conversion::is_identity) => {
+            number.to_string()
+        }
+        Scaled::Whole(number) => scaled(number as f64),
+        Scaled::Real(number) => scaled(number),
+        Scaled::Text(text) => text,
+        Scaled::Bool(on) => on.to_string(),
+    });
+    (text, unit.map(|unit| unit.base().to_string()).unwrap_or_default())
 }
 
 /// A value in the unit of its column.

@@ -17,6 +17,7 @@ mod line;
 mod options;
 mod pass;
 mod plan;
+mod read;
 mod source;
 mod split;
 #[cfg(test)]
@@ -24,4 +25,6 @@ mod testing;
 mod wire;
 
 pub use decode::decode_records;
+
 pub use options::{Connection, LineOptions, Modbus, ModbusOptions};
+pub use read::{FieldReading, Reading, Registers, read_registers, read_source};

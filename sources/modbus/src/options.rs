@@ -105,18 +105,25 @@ impl Stage for Modbus {
     const ABOUT: &'static str = "polls a device over Modbus TCP or RTU by its device file";
 
     fn plan(config: ModbusOptions, _context: PlanContext<'_>) -> Result<Box<dyn SourcePlan>, Problems> {
-        let mut problems = check(&config.device, &Path::root().key("device"));
-        let address = config.address(&mut problems);
-        if config.timeout.0.is_zero() {
-            let message = "a time limit of 0 leaves no time for an answer";
-            problems.push(Problem::error(Path::root().key("timeout"), message).help("for example `3s`"));
-        }
-        match address {
-            Some(address) if !problems.iter().any(|problem| problem.severity == Severity::Error) => {
-                Ok(Box::new(ModbusPlan::new(config, address)))
-            }
-            _ => Err(problems),
-        }
+        let address = checked(&config)?;
+        Ok(Box::new(ModbusPlan::new(config, address)))
+    }
+}
+
+/// The address of sound options.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(crate) fn checked(config: &ModbusOptions) -> Result<Address, Problems> {
+    let mut problems = check(&config.device, &Path::root().key("device"));
+    let address = config.address(&mut problems);
+    if config.timeout.0.is_zero() {
+        let message = "a time limit of 0 leaves no time for an answer";
+        problems.push(Problem::error(Path::root().key("timeout"), message).help("for example `3s`"));
+    }
+    match address {
+        Some(address) if !problems.iter().any(|problem| problem.severity == Severity::Error) => Ok(address),
+        _ => Err(problems),
     }
 }
 
@@ -174,21 +181,53 @@ impl ModbusOptions {
 }
 
 /// The plan of a source: valid options, and the columns of its device.
-struct ModbusPlan {
+pub(crate) struct ModbusPlan {
     options: ModbusOptions,
     /// The device with its long blocks divided.
-    device: Device,
+    pub(crate) device: Device,
     address: Address,
-    columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     schema: SchemaRef,
 }
 
 impl ModbusPlan {
-    fn new(options: ModbusOptions, address: Address) -> Self {
+    pub(crate) fn new(options: ModbusOptions, address: Address) -> Self {
         let device = split(&options.device);
         let columns = columns(&device);
         let fields: Vec<_> = columns.iter().map(|column| column.arrow.clone()).collect();
         Self { options, device, address, columns, schema: Arc::new(Schema::new(fields)) }
+    }
+
+    /// Address and unit.
+    pub(crate) fn shown_address(&self) -> String {
+        format!("{} unit {}", self.address, self.options.unit_id)
+    }
+
+    /// The source, on its line.
+    ///
+    /// # Errors
+    /// Others speak to the same address in another way.
+    pub(crate) fn poller(
+        &self,
+        stage: &str,
+        source: &str,
+        every: Option<Duration>,
+    ) -> Result<Poller, String> {
+        let wishes = Wishes { source: source.to_owned(), settings: self.options.settings() };
+        let (line, membership) = line(&self.address, wishes)?;
+        let unit = UnitOptions {
+            unit: self.options.unit_id,
+            timeout: self.options.timeout.0,
+            tolerate: self.device.tolerate.clone(),
+        };
+        Ok(Poller {
+            name: format!("{stage} at {}", self.shown_address()),
+            client: Client::new(line, membership, unit),
+            plan: self.poll_plan(stage, every),
+            memory: PollMemory::default(),
+            columns: self.columns.clone(),
+            schema: Arc::clone(&self.schema),
+        })
     }
 
     fn poll_plan(&self, source: &str, every: Option<Duration>) -> PollPlan {
@@ -223,7 +262,7 @@ impl SourcePlan for ModbusPlan {
     }
 
     fn address(&self) -> String {
-        format!("{} unit {}", self.address, self.options.unit_id)
+        self.shown_address()
     }
 
     fn explain(&self) -> Vec<String> {
@@ -231,25 +270,10 @@ impl SourcePlan for ModbusPlan {
     }
 
     async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError> {
-        let name = format!("{} at {}", context.stage, self.address());
-        let wishes = Wishes {
-            source: format!("{}/{}", context.pipeline, context.stage),
-            settings: self.options.settings(),
-        };
-        let (line, membership) =
-            line(&self.address, wishes).map_err(|why| StageError::halt(format!("{name}: {why}")))?;
-        let unit = UnitOptions {
-            unit: self.options.unit_id,
-            timeout: self.options.timeout.0,
-            tolerate: self.device.tolerate.clone(),
-        };
-        Ok(Box::new(Poller {
-            client: Client::new(line, membership, unit),
-            plan: self.poll_plan(&context.stage, context.every),
-            name,
-            memory: PollMemory::default(),
-            columns: self.columns.clone(),
-            schema: Arc::clone(&self.schema),
-        }))
+        let source = format!("{}/{}", context.pipeline, context.stage);
+        match self.poller(&context.stage, &source, context.every) {
+            Ok(poller) => Ok(Box::new(poller)),
+            Err(why) => Err(StageError::halt(format!("{}: {why}", context.stage))),
+        }
     }
 }

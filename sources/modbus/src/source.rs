@@ -24,12 +24,16 @@ pub(crate) struct Poller {
 #[async_trait]
 impl Source for Poller {
     async fn next(&mut self) -> Result<Option<Pass>, StageError> {
-        let outcome = run(&mut self.client, &self.plan, &mut self.memory).await;
+        let outcome = self.poll().await;
         self.pass(outcome).map(Some)
     }
 }
 
 impl Poller {
+    pub(crate) async fn poll(&mut self) -> PollOutcome {
+        run(&mut self.client, &self.plan, &mut self.memory).await
+    }
+
     fn pass(&mut self, outcome: PollOutcome) -> Result<Pass, StageError> {
         let rows = if self.has_rows(&outcome) {
             let lists = self.plan.requests.lists.iter().zip(&outcome.lists);

@@ -70,6 +70,13 @@ impl Lock {
     }
 }
 
+/// Whether a process uses the journal at this moment.
+pub fn in_use(journal: &Path) -> bool {
+    // Looking must not make the file.
+    let found = beside(journal, ".lock").is_file();
+    found && matches!(Lock::take(journal), Err(JournalError::Locked { .. }))
+}
+
 fn open(path: &Path) -> std::io::Result<File> {
     // Whoever put a pipe there must not keep us waiting.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(std::io::Error::other)?;
