@@ -19,7 +19,7 @@ use crate::columns::{Column, columns};
 use crate::device::Device;
 use crate::device_warnings::device_warnings;
 use crate::explain::explain;
-use crate::line::{Client, Settings, UnitOptions, Wishes, line};
+use crate::line::{Client, LineMeters, Settings, UnitOptions, Wishes, line};
 use crate::pass::{BlockShape, PollMemory, PollPlan};
 use crate::plan::request_plan;
 use crate::source::Poller;
@@ -212,6 +212,7 @@ impl ModbusPlan {
         stage: &str,
         source: &str,
         every: Option<Duration>,
+        meters: LineMeters,
     ) -> Result<Poller, String> {
         let wishes = Wishes { source: source.to_owned(), settings: self.options.settings() };
         let (line, membership) = line(&self.address, wishes)?;
@@ -222,7 +223,7 @@ impl ModbusPlan {
         };
         Ok(Poller {
             name: format!("{stage} at {}", self.shown_address()),
-            client: Client::new(line, membership, unit),
+            client: Client::new(line, membership, unit, meters),
             plan: self.poll_plan(stage, every),
             memory: PollMemory::default(),
             columns: self.columns.clone(),
@@ -271,7 +272,7 @@ impl SourcePlan for ModbusPlan {
 
     async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError> {
         let source = format!("{}/{}", context.pipeline, context.stage);
-        match self.poller(&context.stage, &source, context.every) {
+        match self.poller(&context.stage, &source, context.every, LineMeters::register(&context)) {
             Ok(poller) => Ok(Box::new(poller)),
             Err(why) => Err(StageError::halt(format!("{}: {why}", context.stage))),
         }

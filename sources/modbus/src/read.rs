@@ -9,7 +9,7 @@ use crate::columns::Column;
 use crate::decode::shown;
 use crate::device::block::{Block, Table, Tolerance};
 use crate::device::field::Field;
-use crate::line::{Client, Settings, UnitOptions, Wishes, line};
+use crate::line::{Client, LineMeters, Settings, UnitOptions, Wishes, line};
 use crate::options::{ModbusOptions, ModbusPlan, checked};
 use crate::pass::PollOutcome;
 use crate::plan::{List, ReadRequest};
@@ -51,7 +51,7 @@ pub struct FieldReading {
 pub async fn read_source(options: ModbusOptions, name: &str) -> Result<Reading, Problems> {
     let address = checked(&options)?;
     let plan = ModbusPlan::new(options, address);
-    let mut poller = plan.poller(name, name, None).map_err(|said| {
+    let mut poller = plan.poller(name, name, None, LineMeters::default()).map_err(|said| {
         vec![smiles_stage::Problem::error(smiles_stage::Path::root().key("address"), said)]
     })?;
     let outcome = poller.poll().await;
@@ -169,7 +169,7 @@ pub async fn read_registers(registers: &Registers) -> Result<Vec<u8>, String> {
         timeout: registers.timeout,
         tolerate: registers.tolerate.clone(),
     };
-    let mut client = Client::new(line, membership, unit);
+    let mut client = Client::new(line, membership, unit, LineMeters::default());
     let request = ReadRequest { table: registers.table, address: registers.first, count: registers.count };
     client.begin();
     let answer = client.ask(request).await;

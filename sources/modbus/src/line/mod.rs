@@ -5,7 +5,9 @@
 
 mod error;
 mod link;
+mod meters;
 mod port;
+mod settings;
 mod shared;
 mod state;
 
@@ -17,7 +19,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 pub(crate) use error::RequestError;
 pub(crate) use link::UnitOptions;
-pub(crate) use shared::{Settings, Wishes, line};
+pub(crate) use meters::LineMeters;
+pub(crate) use settings::Settings;
+pub(crate) use shared::{Wishes, line};
 
 use crate::line::shared::{Line, Membership};
 use crate::plan::ReadRequest;
@@ -35,6 +39,7 @@ pub(crate) struct Client {
     line: Arc<Line>,
     _membership: Membership,
     unit: UnitOptions,
+    meters: LineMeters,
     /// Whether the unit answered since it was last found silent for a whole pass.
     heard: bool,
     pass: Option<PassGuard>,
@@ -50,8 +55,13 @@ impl Drop for PassGuard {
 }
 
 impl Client {
-    pub(crate) fn new(line: Arc<Line>, membership: Membership, unit: UnitOptions) -> Self {
-        Self { line, _membership: membership, unit, heard: false, pass: None }
+    pub(crate) fn new(
+        line: Arc<Line>,
+        membership: Membership,
+        unit: UnitOptions,
+        meters: LineMeters,
+    ) -> Self {
+        Self { line, _membership: membership, unit, meters, heard: false, pass: None }
     }
 
     /// Whether others are on the line, and would wait for this unit.
@@ -83,6 +93,7 @@ impl Client {
         let mut repeats = 0;
         loop {
             let answer = self.ask_once(request).await;
+            self.meters.answered(&answer);
             let Err(error) = &answer else {
                 self.heard = true;
                 return answer;
@@ -109,8 +120,13 @@ impl Client {
             if let Some(error) = state.refused_since(waits_since) {
                 return Err(error);
             }
-            match (state.ask(&self.line, &self.unit, request).await, &dead) {
-                (state::Asking::Answered(result), _) => return self.hinted(result),
+            match (state.ask(self.line.terms(), &self.unit, request).await, &dead) {
+                (state::Asking::Answered(result), _) => {
+                    if matches!(result, Ok(_) | Err(RequestError::Exception(_))) {
+                        self.line.was_heard();
+                    }
+                    return self.hinted(result);
+                }
                 (state::Asking::DeadConnection(error), None) => dead = Some(error),
                 (state::Asking::DeadConnection(error), Some(_)) => return Err(error),
             }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use smiles_stage::option::Period;
 
 use crate::address::Address;
+use crate::line::settings::{Settings, Terms};
 use crate::line::state::LineState;
 
 /// All lines that a source is on.
@@ -21,20 +21,9 @@ pub(crate) struct Wishes {
     pub(crate) settings: Settings,
 }
 
-/// How a line is treated. Of several wishes the gentlest holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Settings {
-    /// How long the device is left alone after a connection was made.
-    pub(crate) connect_delay: Duration,
-    /// The least time between an answer and the next question.
-    pub(crate) min_delay: Duration,
-    /// Whether the connection stays open between passes.
-    pub(crate) keep: bool,
-}
-
 /// One address.
 pub(crate) struct Line {
-    pub(crate) address: Address,
+    address: Address,
     wishes: Mutex<BTreeMap<u64, Wishes>>,
     passes: AtomicUsize,
     heard: AtomicBool,
@@ -85,7 +74,7 @@ pub(crate) fn line(address: &Address, wishes: Wishes) -> Result<(Arc<Line>, Memb
     // Reloaded pipelines open their sources before the old ones go; the same source is no other.
     let different = all.values().find(|it| it.source != wishes.source && it.settings != wishes.settings);
     if let Some(other) = different {
-        let gentlest = gentlest([other.settings, wishes.settings]);
+        let gentlest = Settings::gentlest([other.settings, wishes.settings]);
         tracing::warn!(
             line = %address, one = other.source, other = wishes.source,
             connect_delay = %Period(gentlest.connect_delay), min_delay = %Period(gentlest.min_delay),
@@ -106,7 +95,12 @@ impl Drop for Membership {
 
 impl Line {
     pub(crate) fn settings(&self) -> Settings {
-        gentlest(locked(&self.wishes).values().map(|it| it.settings))
+        Settings::gentlest(locked(&self.wishes).values().map(|it| it.settings))
+    }
+
+    /// What holds for a question now.
+    pub(crate) fn terms(&self) -> Terms<'_> {
+        Terms { address: &self.address, settings: self.settings(), ever_heard: self.ever_heard() }
     }
 
     /// How many sources are on it.
@@ -146,16 +140,6 @@ impl Line {
             state.rest(self.settings().keep).await;
         }
     }
-}
-
-fn gentlest(settings: impl IntoIterator<Item = Settings>) -> Settings {
-    let all = settings.into_iter();
-    let gentler = |one: Settings, other: Settings| Settings {
-        connect_delay: one.connect_delay.max(other.connect_delay),
-        min_delay: one.min_delay.max(other.min_delay),
-        keep: one.keep && other.keep,
-    };
-    all.reduce(gentler).unwrap_or_default()
 }
 
 /// The value, whatever became of others who held it.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::line::error::{RequestError, io_message};
 use crate::line::link::{Link, UnitOptions};
 use crate::line::port::Port;
-use crate::line::shared::Line;
+use crate::line::settings::Terms;
 use crate::plan::ReadRequest;
 
 /// The pause before a refused reconnect is tried again: a box with one place for a client needs a moment to see that
@@ -75,15 +75,15 @@ impl LineState {
     }
 
     /// Asks once, on a new connection if need be.
-    pub(crate) async fn ask(&mut self, line: &Line, unit: &UnitOptions, request: ReadRequest) -> Asking {
+    pub(crate) async fn ask(&mut self, terms: Terms<'_>, unit: &UnitOptions, request: ReadRequest) -> Asking {
         let mut link = match self.usable(unit).await {
             Some(link) => link,
-            None => match self.connect(line, unit.timeout).await {
+            None => match self.connect(terms, unit.timeout).await {
                 Ok(link) => link,
                 Err(error) => return Asking::Answered(Err(error)),
             },
         };
-        self.pace(line).await;
+        self.pace(terms).await;
         let (idle, heard) = (std::mem::take(&mut link.idle), link.heard);
         self.last = Some(Instant::now());
         let result = link.ask(unit, request).await;
@@ -91,7 +91,6 @@ impl LineState {
         self.settle(&mut link);
         match &result {
             Ok(_) | Err(RequestError::Exception(_)) => {
-                line.was_heard();
                 self.link = Some(link);
             }
             Err(error @ RequestError::Timeout { .. }) => {
@@ -104,7 +103,7 @@ impl LineState {
             }
             Err(error) => {
                 self.hang_up(link).await;
-                if error.is_dead_connection() && line.ever_heard() {
+                if error.is_dead_connection() && terms.ever_heard {
                     if !idle && !heard {
                         // Let in and sent away: as good as refused.
                         sleep(RECONNECT_PAUSE).await;
@@ -137,8 +136,8 @@ impl LineState {
     }
 
     /// Waits until the device may be asked again.
-    async fn pace(&self, line: &Line) {
-        if let Some(until) = self.last.map(|last| last + line.settings().min_delay)
+    async fn pace(&self, terms: Terms<'_>) {
+        if let Some(until) = self.last.map(|last| last + terms.settings.min_delay)
             // A timer that has run out already still costs a millisecond.
             && until > Instant::now()
         {
@@ -146,17 +145,17 @@ impl LineState {
         }
     }
 
-    async fn connect(&mut self, line: &Line, limit: Duration) -> Result<Link, RequestError> {
-        self.pace(line).await;
-        let mut port = open(line, limit).await;
-        if matches!(port, Err(RequestError::Connect(_))) && line.ever_heard() {
+    async fn connect(&mut self, terms: Terms<'_>, limit: Duration) -> Result<Link, RequestError> {
+        self.pace(terms).await;
+        let mut port = open(terms, limit).await;
+        if matches!(port, Err(RequestError::Connect(_))) && terms.ever_heard {
             sleep(RECONNECT_PAUSE).await;
-            port = open(line, limit).await;
+            port = open(terms, limit).await;
         }
         match port {
             Ok(port) => {
                 self.refused = None;
-                let delay = line.settings().connect_delay;
+                let delay = terms.settings.connect_delay;
                 if !delay.is_zero() {
                     sleep(delay).await;
                 }
@@ -183,8 +182,8 @@ impl LineState {
     }
 }
 
-async fn open(line: &Line, limit: Duration) -> Result<Port, RequestError> {
-    let opened = timeout(limit, Port::open(&line.address)).await;
+async fn open(terms: Terms<'_>, limit: Duration) -> Result<Port, RequestError> {
+    let opened = timeout(limit, Port::open(terms.address)).await;
     let opened = opened.map_err(|_| RequestError::ConnectTimeout(Period(limit)))?;
     opened.map_err(|error| RequestError::Connect(io_message(&error)))
 }

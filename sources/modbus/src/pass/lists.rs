@@ -3,9 +3,10 @@
 use crate::device::field::{Field, Order, Type};
 use crate::device::{Raw, Sentinel, decode};
 use crate::line::RequestError;
+use crate::pass::active::{ActivePoll, NO_DATA};
 use crate::pass::memory::PollMemory;
+use crate::pass::patience::Patience;
 use crate::pass::scan::ListScan;
-use crate::pass::{ActivePoll, NO_DATA};
 use crate::plan::{List, ListEnd};
 
 impl ActivePoll<'_> {
@@ -89,7 +90,7 @@ impl ActivePoll<'_> {
         scan: &mut ListScan<'_>,
         index: u16,
         data: Vec<u8>,
-        patience: &mut super::patience::Patience,
+        patience: &mut Patience,
     ) {
         if is_end(&list.end, self.plan.order, &data) {
             if scan.ended(index, patience) && index == 0 {
@@ -111,7 +112,7 @@ impl ActivePoll<'_> {
         index: u16,
         name: &str,
         cause: &RequestError,
-        patience: &mut super::patience::Patience,
+        patience: &mut Patience,
     ) {
         let ends = matches!(cause, RequestError::Exception(code) if list.end.exceptions.contains(code));
         let nothing_there = matches!(cause, RequestError::Exception(2 | 3)) && list.end.count.is_none();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use smiles_stage::Fault;
 
-use crate::pass::PollPlan;
+use crate::pass::poll_plan::PollPlan;
 
 /// The result of one poll.
 #[derive(Debug)]

@@ -1,0 +1,37 @@
+//! How a line is treated.
+
+use std::time::Duration;
+
+use crate::address::Address;
+
+/// How a line is treated. Of several wishes the gentlest holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// How long the device is left alone after a connection was made.
+    pub(crate) connect_delay: Duration,
+    /// The least time between an answer and the next question.
+    pub(crate) min_delay: Duration,
+    /// Whether the connection stays open between passes.
+    pub(crate) keep: bool,
+}
+
+/// What holds for a question at this moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) address: &'a Address,
+    pub(crate) settings: Settings,
+    /// Whether anything was ever heard on the line.
+    pub(crate) ever_heard: bool,
+}
+
+impl Settings {
+    /// The gentlest of several.
+    pub(crate) fn gentlest(all: impl IntoIterator<Item = Self>) -> Self {
+        let gentler = |one: Self, other: Self| Self {
+            connect_delay: one.connect_delay.max(other.connect_delay),
+            min_delay: one.min_delay.max(other.min_delay),
+            keep: one.keep && other.keep,
+        };
+        all.into_iter().reduce(gentler).unwrap_or_default()
+    }
+}

@@ -1,0 +1,115 @@
+//! One read of a poll: a block, or several that are joined.
+
+use crate::line::RequestError;
+use crate::pass::active::{ActivePoll, NO_DATA};
+use crate::pass::memory::{PollMemory, ReadId};
+use crate::pass::poll_plan::BlockShape;
+use crate::plan::Read;
+
+impl ActivePoll<'_> {
+    /// One read; what to read instead, if it was refused because it joins blocks.
+    pub(super) async fn read(&mut self, id: ReadId, memory: &mut PollMemory) -> Vec<ReadId> {
+        let Some(read) = self.plan.requests.read(id) else { return Vec::new() };
+        let name = self.names(read);
+        let Some(answer) = self.ask(read.request, &name).await else { return Vec::new() };
+        match answer {
+            Ok(data) if !data.is_empty() => {
+                self.keep(read, &data, memory);
+                if memory.heard(id, read, self.began) {
+                    let source = &self.plan.source;
+                    tracing::info!(source, block = name, "what the device had refused is answered now");
+                }
+            }
+            Err(cause) if cause.is_refusal() => return self.refused(id, read, &name, &cause, memory),
+            // The device may lack it, and says so.
+            Ok(_) if read.optional => _ = memory.refused(id, NO_DATA),
+            Err(cause) if read.optional && cause.is_answer() => _ = memory.refused(id, &cause.to_string()),
+            Ok(_) => {
+                memory.answered(id);
+                self.outcome.complete = false;
+                self.fail(&name, &NO_DATA);
+            }
+            Err(cause) => {
+                if cause.is_answer() {
+                    memory.answered(id);
+                } else if !cause.is_connect() {
+                    memory.silent(id, read);
+                }
+                if read.optional && !cause.is_connect() {
+                    tracing::debug!(block = name, error = %cause, "an optional block could not be read");
+                } else {
+                    self.outcome.complete = false;
+                    self.fail(&name, &cause);
+                }
+                self.count(&cause);
+            }
+        }
+        Vec::new()
+    }
+
+    /// The device says that it has no such thing.
+    fn refused(
+        &mut self,
+        id: ReadId,
+        read: &Read,
+        name: &str,
+        cause: &RequestError,
+        memory: &mut PollMemory,
+    ) -> Vec<ReadId> {
+        let (source, registers) = (&self.plan.source, read.request);
+        if let ReadId::Joined(place) = id {
+            tracing::warn!(
+                source, blocks = name, %registers, error = %cause,
+                "the device refuses blocks that were joined (`gap`): each is read alone from now on"
+            );
+            return memory.take_apart(&self.plan.requests, place);
+        }
+        let said = format!("{cause} (asked: {registers})");
+        let first = memory.refused(id, &format!("{name}: {said}"));
+        if read.optional {
+            tracing::debug!(source, block = name, %registers, error = %cause, "an optional block was refused");
+            return Vec::new();
+        }
+        if first {
+            tracing::warn!(
+                source, block = name, %registers, error = %cause,
+                hint = "if only some models have it: `optional: true`; else it may stand in another table (`read:`), or \
+                        one register beside (manuals often count from 1)",
+                "the device refuses a block: it is asked less often"
+            );
+        }
+        self.outcome.complete = false;
+        self.fail(name, &said);
+        Vec::new()
+    }
+
+    fn keep(&mut self, read: &Read, data: &[u8], memory: &mut PollMemory) {
+        self.outcome.fresh |= !read.once;
+        for part in &read.parts {
+            let Some(shape) = self.plan.blocks.get(part.block) else { continue };
+            let data = cut(data, usize::from(part.skip), shape);
+            if read.once || shape.keep.is_some() {
+                memory.keep(part.block, data.clone(), read.once, self.began);
+            }
+            if let Some(slot) = self.outcome.blocks.get_mut(part.block) {
+                *slot = Some(data);
+            }
+        }
+    }
+
+    fn names(&self, read: &Read) -> String {
+        let shapes = read.parts.iter().filter_map(|part| self.plan.blocks.get(part.block));
+        shapes.map(|shape| shape.name.as_str()).collect::<Vec<_>>().join("+")
+    }
+}
+
+/// The data of a block that begins `skip` registers (or coils) into an answer.
+fn cut(data: &[u8], skip: usize, shape: &BlockShape) -> Vec<u8> {
+    if !shape.bits {
+        return data.iter().skip(skip * 2).take(shape.bytes).copied().collect();
+    }
+    let (first, shift) = (skip / 8, skip % 8);
+    let byte = |index: usize| data.get(first + index).copied().map_or(0, u16::from);
+    let aligned = |index: usize| (byte(index) | byte(index + 1) << 8) >> shift;
+    (0..shape.bytes).map(|index| aligned(index).to_le_bytes()[0]).collect()
+}
