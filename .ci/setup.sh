@@ -50,6 +50,8 @@ command -v sqlite3 >/dev/null || packages+=(sqlite3)
 command -v c++ >/dev/null || packages+=(g++)
 command -v valgrind >/dev/null || packages+=(valgrind)
 { command -v influxd || [ -x /usr/bin/influxd ]; } >/dev/null || packages+=(influxdb)
+# A Modbus server that is neither ours nor Python's.
+{ ldconfig -p 2>/dev/null || /sbin/ldconfig -p; } | grep -q 'libmodbus\.so\.5' || packages+=(libmodbus5)
 command -v curl >/dev/null || packages+=(curl)
 # Fixtures of an earlier day are read on that day.
 command -v faketime >/dev/null || packages+=(faketime)

@@ -62,17 +62,72 @@ impl Drop for Pymodbus {
     }
 }
 
-#[tokio::test]
-async fn a_server_that_is_not_ours_is_read() {
-    let mut command = script("dtu_pymodbus.py");
+/// Starts a script; the server and its port.
+fn start(name: &str) -> (Pymodbus, String) {
+    let mut command = script(name);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut server = Pymodbus(command.spawn().unwrap());
     let mut said = String::new();
     BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
-    let port = said
-        .trim()
-        .strip_prefix("listening ")
-        .unwrap_or_else(|| panic!("it said {said:?}: run `make setup`"));
+    let port = said.trim().strip_prefix("listening ").map(str::to_owned);
+    (server, port.unwrap_or_else(|| panic!("it said {said:?}: run `make setup`")))
+}
+
+#[tokio::test]
+async fn three_units_of_a_server_that_is_not_ours_are_read_over_one_connection() {
+    let device = "
+gap: 10
+blocks:
+  low: {address: 0, count: 2, fields: {low: {at: 2, type: u16}}}
+  high: {address: 10, count: 1, fields: {high: {at: 0, type: u16}}}
+  none: {address: 200, count: 1, optional: true, fields: {none: {at: 0, type: u16}}}
+";
+    let (_server, port) = start("units_pymodbus.py");
+    let open = async |unit: u8| {
+        let options = format!("address: tcp://127.0.0.1:{port}\nmin_delay: 0s\nunit_id: {unit}");
+        source(&options, device, Duration::from_secs(60)).await
+    };
+    let (mut one, mut two, mut three) = (open(1).await, open(2).await, open(3).await);
+    for _ in 0..20 {
+        let (one, two, three) = tokio::join!(one.next(), two.next(), three.next());
+        for (unit, pass) in [(1, one), (2, two), (3, three)] {
+            let pass = pass.unwrap_or_else(|error| panic!("{}", error.chain())).unwrap();
+            assert!(pass.complete && pass.faults.is_empty(), "{:?}", pass.faults);
+            let cells = ["low", "high", "none"].map(|name| column(&pass.rows, name).concat());
+            assert_eq!(
+                cells,
+                [(1000 * unit + 1).to_string(), (1000 * unit + 10).to_string(), "-".to_owned()]
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_meter_of_libmodbus_is_read_from_all_four_tables() {
+    let device = "
+blocks:
+  holding: {address: 7, count: 1, fields: {holding: {at: 0, type: u16}}}
+  input: {read: input, address: 7, count: 1, fields: {input: {at: 0, type: u16}}}
+  coils: {read: coils, address: 6, count: 2, fields: {even: {at: 0, type: bool}, odd: {at: 1, type: bool}}}
+  discrete: {read: discrete, address: 9, count: 2, fields: {third: {at: 0, type: bool}, other: {at: 1, type: bool}}}
+";
+    let (_server, port) = start("meter_libmodbus.py");
+    for connection in ["pass", "keep"] {
+        let options = format!("address: tcp://127.0.0.1:{port}\nmin_delay: 0s\nconnection: {connection}");
+        let mut source = source(&options, device, Duration::from_secs(60)).await;
+        for _ in 0..20 {
+            let pass = source.next().await.unwrap_or_else(|error| panic!("{}", error.chain())).unwrap();
+            assert!(pass.complete && pass.faults.is_empty(), "{:?}", pass.faults);
+            let cells = ["holding", "input", "even", "odd", "third", "other"]
+                .map(|name| column(&pass.rows, name).concat());
+            assert_eq!(cells, ["7", "1007", "false", "true", "true", "false"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_ours_is_read() {
+    let (_server, port) = start("dtu_pymodbus.py");
     let options = format!("address: tcp://127.0.0.1:{port}\nmin_delay: 0s");
     let pass = source(&options, STOCK, Duration::from_secs(60)).await.next().await.unwrap().unwrap();
     assert!(pass.complete && pass.faults.is_empty(), "{:?}", pass.faults);
