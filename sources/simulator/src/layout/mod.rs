@@ -10,6 +10,7 @@ pub use image::Image;
 use crate::SetupError;
 use crate::world::{Reading, SerialStyle};
 use fill::Filler;
+use image::Piece;
 
 /// The exceptions a device answers with (Modbus Application Protocol V1.1b3, 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,8 +147,11 @@ impl Layout {
         let width = if table.is_bits() { 1 } else { self.width };
         image
             .of(table, &plain)
-            .map(|(address, bytes)| {
-                let bytes = if table.is_bits() { unpacked(bytes) } else { bytes.to_vec() };
+            .map(|(address, piece)| {
+                let bytes = match piece {
+                    Piece::Bytes(bytes) if table.is_bits() => unpacked(bytes),
+                    Piece::Bytes(bytes) | Piece::Bits(bytes) => bytes.clone(),
+                };
                 (u32::from(address) * width, bytes)
             })
             .collect()
