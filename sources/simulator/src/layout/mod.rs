@@ -21,6 +21,8 @@ pub(crate) enum Exception {
     Address,
     /// Illegal data value.
     Value,
+    /// Gateway target failed to respond.
+    NoUnit,
 }
 
 /// What was asked for, as data of the answer.
@@ -121,6 +123,14 @@ impl Layout {
             let (start, length) = self.range(segment.table, address, count);
             table_of(function) == Some(segment.table) && (start..start + length).contains(&segment.start)
         })
+    }
+
+    /// Whether a request reaches one of the addresses from `first` to `last`.
+    pub(crate) fn reaches(&self, function: u8, address: u16, count: u16, (first, last): (u16, u16)) -> bool {
+        let Some(table) = table_of(function) else { return false };
+        let (start, length) = self.range(table, address, count);
+        let width = if table.is_bits() { 1 } else { self.width };
+        start < (u32::from(last) + 1) * width && start + length > u32::from(first) * width
     }
 
     fn range(&self, table: Table, address: u16, count: u16) -> (u32, u32) {
