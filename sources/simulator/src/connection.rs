@@ -58,7 +58,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if !self.serve(frame).await? {
                 return Ok(());
             }
-            self.active = self.inside.clock.monotonic();
         }
     }
 
@@ -79,10 +78,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             } else {
                 self.sleep_until(owed.due).await;
             }
-            if !self.send(owed).await? {
+            let due = waiting.pop_front();
+            if let Some(owed) = due
+                && !self.send(owed).await?
+            {
                 return Ok(false);
             }
-            waiting.pop_front();
         }
         Ok(true)
     }
@@ -91,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let now = self.inside.clock.monotonic();
         let (slow, idle) = self.faults(|faults| (faults.slow_start, faults.silent_idle));
         self.muted |= idle.is_some_and(|idle| now >= self.active + idle);
-        self.asked = true;
+        (self.asked, self.active) = (true, now);
         self.inside.asked(frame, self.muted || now < self.since + slow)
     }
 
@@ -126,22 +127,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Whether the connection goes on.
-    async fn send(&mut self, owed: &Owed) -> io::Result<bool> {
-        let (bytes, goes_on) = match owed.reply(self.framing) {
+    /// Whether the connection goes on. The books are closed before the last byte is sent: who has it may ask again.
+    async fn send(&mut self, owed: Owed) -> io::Result<bool> {
+        let closes = owed.faults().closes_after_answer;
+        let (mut bytes, goes_on) = match owed.reply(self.framing) {
             Reply::Nothing => return Ok(true),
             Reply::HangUp => return Ok(false),
-            Reply::Bytes(bytes) => (bytes, !owed.faults().closes_after_answer),
+            Reply::Bytes(bytes) => (bytes, !closes),
             Reply::BytesThenHangUp(bytes) => (bytes, false),
         };
-        let Some(pause) = owed.faults().dribble else {
-            self.stream.write_all(&bytes).await?;
-            return Ok(goes_on);
-        };
-        for byte in bytes {
-            self.stream.write_all(&[byte]).await?;
-            self.sleep_until(self.inside.clock.monotonic() + pause).await;
+        if let Some(pause) = owed.faults().dribble {
+            let last = bytes.split_off(bytes.len().saturating_sub(1));
+            for byte in bytes {
+                self.stream.write_all(&[byte]).await?;
+                self.sleep_until(self.inside.clock.monotonic() + pause).await;
+            }
+            bytes = last;
         }
+        drop(owed);
+        self.active = self.inside.clock.monotonic();
+        self.stream.write_all(&bytes).await?;
         Ok(goes_on)
     }
 
