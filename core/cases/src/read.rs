@@ -8,7 +8,7 @@ use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::bench::Bench;
 use crate::device::{Registers, TYPE};
-use crate::file::{Case, Step, Table};
+use crate::file::{Case, Recorded, Step, Table};
 use crate::rows::{Given, Reader};
 use crate::suite::Suite;
 use crate::times::Times;
@@ -114,7 +114,7 @@ fn comes(reader: &Reader<'_>, step: &Step, at: &Path) -> Result<Comes, Problems>
 fn registers(
     reader: &Reader<'_>,
     step: &Step,
-    image: &BTreeMap<String, String>,
+    image: &BTreeMap<String, Recorded>,
     at: &Path,
 ) -> Result<Comes, Problems> {
     let Some(time) = &step.time else {

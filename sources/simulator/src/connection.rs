@@ -27,6 +27,8 @@ pub(crate) struct Connection<S> {
     asked: bool,
     /// It was idle too long: nothing is answered any more.
     muted: bool,
+    /// The client has gone.
+    left: bool,
 }
 
 /// What ends waiting.
@@ -40,12 +42,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(stream: S, framing: Framing, inside: Arc<SharedState>) -> Self {
         locked(&inside.log).connected();
         let since = inside.clock.monotonic();
-        Self { stream, framing, inside, buffer: Vec::new(), since, active: since, asked: false, muted: false }
+        Self {
+            stream,
+            framing,
+            inside,
+            buffer: Vec::new(),
+            since,
+            active: since,
+            asked: false,
+            muted: false,
+            left: false,
+        }
     }
 
-    pub(crate) async fn run(mut self) {
+    /// Talks until one of both hangs up; whether it was the device.
+    pub(crate) async fn run(mut self) -> bool {
         // The client hangs up, is cut off, or is no Modbus client: all the same to a device.
-        let _ = self.talk().await;
+        self.talk().await.is_ok() && !self.left
     }
 
     async fn talk(&mut self) -> io::Result<()> {
@@ -120,6 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tokio::select! {
                 biased;
                 read = self.stream.read_buf(&mut self.buffer) => if read? == 0 {
+                    self.left = true;
                     return Ok(Came::End);
                 },
                 () = end => return Ok(Came::Time),

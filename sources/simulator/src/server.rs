@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use smiles_source_modbus::device::Device;
 use smiles_stage::Clock;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -153,6 +154,23 @@ impl Simulator {
             }
         }
         connections.shutdown().await;
+    }
+
+    /// Serves it in RTU frames on a line that is open already, until `stop` or until the line ends.
+    pub async fn serve_line<S>(self, mut line: S, stop: CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        // Nobody can hang up a line: a device that would begins anew.
+        let talks = async {
+            while Connection::new(&mut line, Framing::Rtu, Arc::clone(&self.0)).run().await {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = talks => {}
+            () = stop.cancelled() => {}
+        }
     }
 
     /// Whether it talks to the `number`-th client (from 1) that connects.
