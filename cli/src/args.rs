@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Run the stock pipeline against a simulated device
     Demo(DemoArgs),
-    /// Serve a simulated device over Modbus TCP
+    /// Serve a simulated device over Modbus
     Simulate(SimulateArgs),
     /// Run the test cases declared beside a pipeline, with no network
     Test(TestArgs),

@@ -38,7 +38,8 @@ impl Device {
     pub(crate) async fn serve(options: &Value) -> Result<Self, Cause> {
         let file: DeviceFile = serde_json::from_value(options["device"].clone())?;
         let unit_id = options["unit_id"].as_u64().and_then(|unit| u8::try_from(unit).ok()).unwrap_or(1);
-        let options = Options { unit_ids: vec![unit_id], image: Some(Image::default()), ..Options::default() };
+        let options =
+            Options { unit_ids: vec![unit_id], image: Some(Image::default()), ..Options::default() };
         let simulator = Simulator::new(&file, options, Arc::new(SystemClock::new()))?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("tcp://{}", listener.local_addr()?);
@@ -106,7 +107,8 @@ mod tests {
         let tables: BTreeMap<String, Recorded> = serde_yaml::from_str(tables).unwrap();
         assert_eq!(
             Registers::read(&tables).unwrap().image,
-            Image::parse("{holding 10: '0007', coils 400: true, coils 410: [true, false], discrete 3: '05'}").unwrap()
+            Image::parse("{holding 10: '0007', coils 400: true, coils 410: [true, false], discrete 3: '05'}")
+                .unwrap()
         );
         assert!(Registers::read(&BTreeMap::new()).unwrap_err().contains("empty"));
     }

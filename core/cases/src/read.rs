@@ -34,7 +34,7 @@ pub(crate) enum Comes {
     /// Rows, pass by pass.
     Rows(Vec<Given>),
     /// Whatever the source makes of these registers.
-    Registers(Registers, Timestamp),
+    Registers(Box<Registers>, Timestamp),
     /// Nothing: the step is a restart.
     Nothing,
 }
@@ -127,7 +127,7 @@ fn registers(
     for (place, quirk) in step.quirks.iter().enumerate() {
         registers.add(quirk).map_err(wrong(at.key("quirks").index(place)))?;
     }
-    Ok(Comes::Registers(registers, time))
+    Ok(Comes::Registers(Box::new(registers), time))
 }
 
 /// Stages and columns that are expected exist, and tables are tables.

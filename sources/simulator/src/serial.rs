@@ -9,8 +9,8 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
-/// Opens a terminal device at this speed as a line on which no byte means anything; parity and stop bits stay as they
-/// are set.
+/// Opens a terminal device as a line of this speed with 8 data bits and no parity, on which no byte means anything; stop
+/// bits stay as they are set.
 ///
 /// # Errors
 /// It cannot be opened, is no terminal, or does not know this speed. Needs a runtime that does I/O.
