@@ -44,9 +44,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
             .apply(&mut options);
     }
     if let Some(path) = &args.image {
-        let text = read(path)?;
-        smiles_config::within_limits(&text, &path.display().to_string()).map_err(Failure::configuration)?;
-        let image = Image::parse(&text).map_err(|error| wrong(path, &error))?;
+        let image = Image::parse(&read(path)?).map_err(|error| wrong(path, &error))?;
         options.image = Some(image);
     }
     let units = units::units(args.device.as_deref(), &args.unit_id)?;
@@ -154,8 +152,12 @@ fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Failure {
 fn quirks() -> String {
     let mut text = String::from("Quirks (--quirk NAME or NAME=VALUE):\n");
     for (name, takes, about) in Quirk::all() {
-        let written = if takes.is_empty() { name.to_owned() } else { format!("{name}={takes}") };
-        text.push_str(&format!("  {written:<34} {about}\n"));
+        if takes.is_empty() {
+            text.push_str(&format!("  {name:<26}{about}\n"));
+        } else {
+            let written = format!("{name}=VALUE");
+            text.push_str(&format!("  {written:<26}{about}\n  {:<26}VALUE: {takes}\n", ""));
+        }
     }
     text
 }

@@ -91,6 +91,8 @@ impl Registers {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -103,8 +105,10 @@ mod tests {
         assert!(registers.add("silnt").unwrap_err().contains("did you mean `silent`?"));
         assert!(registers.add("glitch=1").unwrap_err().contains("recorded registers do not change"));
         assert!(Registers::read(&image("zz")).unwrap_err().contains("hexadecimal"));
-        let tables = "{holding: {10: '0007'}, coils: {400: true, 410: [true, false]}, discrete 3: '05'}";
-        let tables: BTreeMap<String, Recorded> = serde_yaml::from_str(tables).unwrap();
+        let tables = json!({
+            "holding": {"10": "0007"}, "coils": {"400": true, "0x19a": [true, false]}, "discrete 3": "05",
+        });
+        let tables: BTreeMap<String, Recorded> = serde_json::from_value(tables).unwrap();
         assert_eq!(
             Registers::read(&tables).unwrap().image,
             Image::parse("{holding 10: '0007', coils 400: true, coils 410: [true, false], discrete 3: '05'}")

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use serde_yaml::Value;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use smiles_config::Environment;
 use smiles_source_modbus::device::Device;
 
@@ -33,23 +34,28 @@ pub(crate) fn units(path: Option<&Path>, asked: &[u8]) -> Result<Vec<(u8, Device
 /// The device file named, else that of the stock pipeline.
 pub(crate) fn device(path: Option<&Path>) -> Result<Device, Failure> {
     let path = path.unwrap_or(Path::new(stock::DEFAULT_DEVICE));
-    serde_yaml::from_str(&text(path)?).map_err(|error| wrong(path, &error))
+    let text = text(path)?;
+    smiles_config::within_limits(&text, &path.display().to_string()).map_err(Failure::configuration)?;
+    serde_yaml::from_str(&text).map_err(|error| wrong(path, &error))
 }
 
 /// The text of a file, or of the stock file of that name where there is none.
 fn text(path: &Path) -> Result<String, Failure> {
     let shown = path.display().to_string();
-    let text = match !path.exists() && stock::has(&shown) {
-        true => stock::text(&shown).to_owned(),
-        false => read(path)?,
-    };
-    smiles_config::within_limits(&text, &shown).map_err(Failure::configuration)?;
-    Ok(text)
+    match !path.exists() && stock::has(&shown) {
+        true => Ok(stock::text(&shown).to_owned()),
+        false => read(path),
+    }
 }
 
 /// A device has no sources. What is no YAML is no pipeline; the reader of device files says what is wrong with it.
 fn is_pipeline(text: &str) -> bool {
-    serde_yaml::from_str::<Value>(text).is_ok_and(|file| file.get("sources").is_some())
+    /// What is below is skipped: no limit holds yet.
+    #[derive(Deserialize)]
+    struct Head {
+        sources: Option<IgnoredAny>,
+    }
+    serde_yaml::from_str::<Head>(text).is_ok_and(|file| file.sources.is_some())
 }
 
 fn of_pipeline(path: &Path) -> Result<Vec<(u8, Device)>, Failure> {
@@ -96,7 +102,7 @@ mod tests {
     }
 
     const DEVICE: &str = "{blocks: {a: {address: 0, count: 1, fields: {x: {at: 0, type: u16}}}}}";
-    const OTHER: &str = "{blocks: {a: {address: 9, count: 1, fields: {y: {at: 0, type: u16}}}}}";
+    const OTHER: &str = "{blocks: {a: {address: 9, count: 1, fields: {x: {at: 0, type: u16}}}}}";
 
     fn pipeline(sources: &[(&str, &str)]) -> String {
         let mut text = String::from("pipeline: p\nsources:\n");
@@ -105,7 +111,19 @@ mod tests {
                 "  s{place}: {{type: modbus, address: 'tcp://h{place}', every: 10s, {unit} device: {device}}}\n"
             ));
         }
-        text + "sinks: {out: {type: sqlite, path: x.db, tables: {}}}\n"
+        text + "sinks: {out: {type: sqlite, path: x.db, tables: {t: {mode: append, create: true, columns: {time: time, x: x}}}}}\n"
+    }
+
+    #[test]
+    fn what_is_included_stands_in_files_of_its_own() {
+        assert!(is_pipeline(stock::text("eastron-sdm120.yaml")) && is_pipeline(stock::text(stock::EMBEDDED)));
+        assert!(!is_pipeline(stock::text(stock::DEFAULT_DEVICE)) && !is_pipeline("- 1"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.yaml");
+        std::fs::write(folder.path().join("d.yaml"), DEVICE).unwrap();
+        std::fs::write(&path, pipeline(&[("unit_id: 9,", "!include d.yaml")])).unwrap();
+        let Ok(units) = units(Some(&path), &[]) else { panic!("not read") };
+        assert_eq!(units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>(), [9]);
     }
 
     #[test]
