@@ -1,10 +1,11 @@
 //! `smiles simulate`: the devices of a file served over Modbus until Ctrl-C.
 
 mod listen;
-mod units;
+mod named_file;
+pub(crate) mod units;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 use smiles_config::Environment;
 use smiles_runtime::SystemClock;
 use smiles_source_simulator::{Framing, Handle, Image, Options, Quirk, Simulator, serial_line};
-use smiles_stage::{Clock, read_limited};
+use smiles_stage::Clock;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -24,10 +25,7 @@ use crate::command::one_off::{block_on, stopped_by_signals};
 use crate::exit::Failure;
 use crate::logging;
 use listen::Listen;
-pub(super) use units::device;
-
-/// More than any device file or image of registers.
-const MAX_FILE_BYTES: u64 = 8 << 20;
+use named_file::{read, wrong};
 
 /// How often the log says what was asked.
 const REPORT: Duration = Duration::from_secs(60);
@@ -139,14 +137,6 @@ pub(super) fn options(
     start: Option<Timestamp>,
 ) -> Options {
     Options { inverters, ports, seed, time_scale, start, ..Options::default() }
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    read_limited(path, MAX_FILE_BYTES).map_err(|error| wrong(path, &error))
-}
-
-fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::configuration(format!("{}: {error}", path.display()))
 }
 
 fn quirks() -> String {

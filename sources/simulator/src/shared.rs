@@ -154,7 +154,8 @@ impl Owed {
         if self.faults.next_id {
             let late = locked(&self.inside.late);
             let mut others = late.iter().filter(|late| late.unit == self.request.unit);
-            if others.any(|late| late.to > self.number) {
+            // One that is taken over keeps its time.
+            if others.any(|late| late.to > self.number && late.due == self.due) {
                 return Reply::Nothing;
             }
         }

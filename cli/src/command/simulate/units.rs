@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use smiles_config::Environment;
 use smiles_source_modbus::device::Device;
 
-use super::{read, wrong};
+use super::named_file::{read, wrong};
 use crate::exit::Failure;
 use crate::{project, registry, stock};
 
