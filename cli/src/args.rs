@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Run the stock pipeline against a simulated device
     Demo(DemoArgs),
-    /// Serve a simulated device over Modbus TCP
+    /// Serve a simulated device over Modbus
     Simulate(SimulateArgs),
     /// Read a device once and show what it says: the fields of a pipeline, or registers of an address
     Read(ReadArgs),

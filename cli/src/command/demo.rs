@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::one_off::block_on;
-use crate::command::simulate;
+use crate::command::simulate::{self, units};
 use crate::exit::Failure;
 use crate::project::DataDir;
 use crate::{logging, project, stock};
@@ -27,7 +27,7 @@ async fn demo(args: &DemoArgs, environment: Environment) -> Result<(), Failure> 
         TcpListener::bind("127.0.0.1:0").await.context("cannot bind a port for the simulated device")?;
     let port = listener.local_addr().context("the simulated device has no address")?.port();
     let stop = CancellationToken::new();
-    let device = simulate::device(None)?;
+    let device = units::device(None)?;
     let options = simulate::options(args.inverters, args.ports, args.seed, args.time_scale, midday());
     let simulator =
         Simulator::new(&device, options, Arc::new(SystemClock::new())).map_err(Failure::configuration)?;

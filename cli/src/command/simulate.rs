@@ -1,7 +1,11 @@
-//! `smiles simulate`: a device file served over Modbus TCP until Ctrl-C.
+//! `smiles simulate`: the devices of a file served over Modbus until Ctrl-C.
+
+mod listen;
+mod named_file;
+pub(crate) mod units;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +14,18 @@ use clap::Args;
 use jiff::Timestamp;
 use smiles_config::Environment;
 use smiles_runtime::SystemClock;
-use smiles_source_modbus::device::Device;
-use smiles_source_simulator::{Image, Options, Quirk, Simulator};
-use smiles_stage::{Clock, read_limited};
+use smiles_source_simulator::{Framing, Handle, Image, Options, Quirk, Simulator, serial_line};
+use smiles_stage::Clock;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::command::console::print;
 use crate::command::one_off::{block_on, stopped_by_signals};
 use crate::exit::Failure;
-use crate::{logging, stock};
-
-/// More than any device file or image of registers.
-const MAX_FILE_BYTES: u64 = 8 << 20;
+use crate::logging;
+use listen::Listen;
+use named_file::{read, wrong};
 
 /// How often the log says what was asked.
 const REPORT: Duration = Duration::from_secs(60);
@@ -32,7 +36,6 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     }
     logging::start(&Environment::from_process())?;
     let mut options = options(args.inverters, args.ports, args.seed, args.time_scale, args.start);
-    options.unit_id = args.unit_id;
     for text in &args.quirk {
         text.parse::<Quirk>()
             .map_err(|error| Failure::configuration(format!("--quirk: {error}")))?
@@ -42,21 +45,65 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         let image = Image::parse(&read(path)?).map_err(|error| wrong(path, &error))?;
         options.image = Some(image);
     }
-    let device = device(args.device.as_deref())?;
+    let units = units::units(args.device.as_deref(), &args.unit_id)?;
+    let devices: Vec<_> = units.iter().map(|(unit, device)| (*unit, device)).collect();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let simulator = Simulator::new(&device, options, Arc::clone(&clock)).map_err(Failure::configuration)?;
-    block_on(serve(args, simulator, clock))
+    let simulator = Simulator::of(&devices, options, Arc::clone(&clock)).map_err(Failure::configuration)?;
+    let ids: Vec<u8> = units.iter().map(|(unit, _)| *unit).collect();
+    block_on(serve(args, &ids, simulator, clock))
 }
 
-async fn serve(args: &SimulateArgs, simulator: Simulator, clock: Arc<dyn Clock>) -> Result<(), Failure> {
-    let listener = TcpListener::bind(args.listen).await.with_context(|| {
-        format!("cannot listen on {}; is another device or bridge running there?", args.listen)
-    })?;
-    let address = listener.local_addr().context("the listener has no address")?;
+async fn serve(
+    args: &SimulateArgs,
+    units: &[u8],
+    simulator: Simulator,
+    clock: Arc<dyn Clock>,
+) -> Result<(), Failure> {
     let handle = simulator.handle();
     let stop = stopped_by_signals()?;
-    let served = simulator.serve(listener, stop.clone());
-    tracing::info!(address = %format_args!("tcp://{address}"), inverters = args.inverters, ports = args.ports, seed = args.seed, "simulated device listening");
+    let (served, place) = open(&args.listen, simulator, stop.clone()).await?;
+    tracing::info!(address = %place, ?units, inverters = args.inverters, ports = args.ports, seed = args.seed, "simulated device listening");
+    watch(served, &handle, clock.as_ref(), &stop).await
+}
+
+/// The device as a task to wait for, and where it is served.
+async fn open(
+    listen: &Listen,
+    simulator: Simulator,
+    stop: CancellationToken,
+) -> Result<(JoinHandle<()>, Listen), Failure> {
+    let bind = async |address: SocketAddr| {
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}; is another device or bridge running there?")
+        })?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        Ok::<_, Failure>((listener, address))
+    };
+    Ok(match listen {
+        Listen::Tcp(address) => {
+            let (listener, address) = bind(*address).await?;
+            (tokio::spawn(simulator.serve(listener, stop)), Listen::Tcp(address))
+        }
+        Listen::RtuOverTcp(address) => {
+            let (listener, address) = bind(*address).await?;
+            let served = simulator.serve_framed(listener, Framing::Rtu, stop);
+            (tokio::spawn(served), Listen::RtuOverTcp(address))
+        }
+        Listen::Serial { path, baud } => {
+            let line = serial_line(path, *baud)
+                .with_context(|| format!("cannot open {} as a serial line", path.display()))?;
+            (tokio::spawn(simulator.serve_line(line, stop)), listen.clone())
+        }
+    })
+}
+
+/// Waits for the end, and says now and then what is asked.
+async fn watch(
+    served: JoinHandle<()>,
+    handle: &Handle,
+    clock: &dyn Clock,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let report = async {
         let mut next = clock.monotonic();
         let mut before = 0;
@@ -70,14 +117,14 @@ async fn serve(args: &SimulateArgs, simulator: Simulator, clock: Arc<dyn Clock>)
     };
     tokio::pin!(served);
     tokio::select! {
-        () = &mut served => {
+        _ = &mut served => {
             let asked = stop.is_cancelled();
             return if asked { Ok(()) } else { Err(anyhow!("the simulated device stopped by itself").into()) };
         }
         () = report => {}
         () = stop.cancelled() => {}
     }
-    served.await;
+    served.await.context("the simulated device failed")?;
     Ok(())
 }
 
@@ -92,29 +139,15 @@ pub(super) fn options(
     Options { inverters, ports, seed, time_scale, start, ..Options::default() }
 }
 
-/// The device file named, else that of the stock pipeline.
-pub(super) fn device(path: Option<&Path>) -> Result<Device, Failure> {
-    let (path, text) = match path {
-        Some(path) => (path, read(path)?),
-        None => (Path::new(stock::DEFAULT_DEVICE), stock::text(stock::DEFAULT_DEVICE).to_owned()),
-    };
-    smiles_config::within_limits(&text, &path.display().to_string()).map_err(Failure::configuration)?;
-    serde_yaml::from_str(&text).map_err(|error| wrong(path, &error))
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    read_limited(path, MAX_FILE_BYTES).map_err(|error| wrong(path, &error))
-}
-
-fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::configuration(format!("{}: {error}", path.display()))
-}
-
 fn quirks() -> String {
     let mut text = String::from("Quirks (--quirk NAME or NAME=VALUE):\n");
     for (name, takes, about) in Quirk::all() {
-        let written = if takes.is_empty() { name.to_owned() } else { format!("{name}={takes}") };
-        text.push_str(&format!("  {written:<34} {about}\n"));
+        if takes.is_empty() {
+            text.push_str(&format!("  {name:<26}{about}\n"));
+        } else {
+            let written = format!("{name}=VALUE");
+            text.push_str(&format!("  {written:<26}{about}\n  {:<26}VALUE: {takes}\n", ""));
+        }
     }
     text
 }
@@ -125,10 +158,13 @@ fn quirks() -> String {
   smiles simulate --inverters 25 --ports 4 --listen 0.0.0.0:502 --seed 7
   smiles simulate --start 2026-06-21T12:00:00Z --time-scale 60 --quirk wrong_byte_count --quirk glitch=0.01
   smiles simulate --image dump.yaml            serve recorded registers
+  smiles simulate --device my-pipeline.yaml    every unit that its modbus sources ask
+  smiles simulate --listen rtu+tcp://127.0.0.1:5020 --quirk echo
 
 Then, in another terminal:  DTU_HOST=127.0.0.1 DTU_PORT=5020 QUERY_PERIOD=5 smiles run")]
 pub(crate) struct SimulateArgs {
-    /// Device file to serve; none: that of the stock pipeline
+    /// Device file to serve, or a pipeline file: the units and devices of its modbus sources; none: the device of the
+    /// stock pipeline
     #[arg(long, value_name = "FILE")]
     pub(crate) device: Option<PathBuf>,
     /// How many devices
@@ -137,12 +173,13 @@ pub(crate) struct SimulateArgs {
     /// How many ports each of them has
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub(crate) ports: u8,
-    /// Modbus unit id that it answers, as the source's `unit_id`
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=255))]
-    pub(crate) unit_id: u8,
-    /// Address to serve on
+    /// Modbus unit id that it answers, as the source's `unit_id`; may be repeated, each is a device of its own
+    /// [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=255))]
+    pub(crate) unit_id: Vec<u8>,
+    /// Where to serve: HOST:PORT, rtu+tcp://HOST:PORT (RTU frames over TCP) or serial:///dev/ttyUSB0?baud=9600
     #[arg(long, default_value = "127.0.0.1:5020", value_name = "ADDR")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Listen,
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -155,7 +192,8 @@ pub(crate) struct SimulateArgs {
     /// A fault of real firmware, NAME or NAME=VALUE; may be repeated; `--quirk help` lists them
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) quirk: Vec<String>,
-    /// Serve recorded registers (YAML: address to hexadecimal bytes) in place of a simulation
+    /// Serve recorded registers in place of a simulation (YAML: address to hexadecimal bytes, or by table:
+    /// `holding`, `input`, `coils`, `discrete`)
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Option<PathBuf>,
 }

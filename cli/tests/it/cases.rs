@@ -193,6 +193,52 @@ fn a_pipeline_that_is_broken_or_lacks_a_variable_is_named_with_its_case() {
     assert!(said.contains("the source always has a value for `port_number`, `pv_voltage`"), "{said}");
 }
 
+const TABLES: &str = "pipeline: p
+sources:
+  meter:
+    type: modbus
+    address: tcp://127.0.0.1:1
+    unit_id: 7
+    every: 1s
+    device:
+      blocks:
+        c: {read: coils, address: 10, count: 3, fields: {x: {at: 0, type: bool}, z: {at: 2, type: bool}}}
+        d: {read: discrete, address: 10, count: 1, fields: {v: {at: 0, type: bool}}}
+        h: {read: holding, address: 10, count: 1, fields: {y: {at: 0, type: u16}}}
+        i: {read: input, address: 10, count: 1, fields: {w: {at: 0, type: u16}}}
+sinks:
+  out: {type: sqlite, path: x.db, tables: {t: {mode: append, create: true, columns: {x: x, y: y}}}}
+";
+
+#[test]
+fn registers_of_a_case_are_told_apart_by_their_table() {
+    let rows = [
+        (
+            "{holding: {10: 0007}, input: {0x0a: 12e4}, coils: {10: [true, false, true]}, discrete: {10: true}}",
+            "{x: true, z: true, v: true, y: 7, w: 4836}",
+        ),
+        (
+            "{holding 10: 0007, input 10: '0010', coils: {10: true, 12: '01'}, discrete 10: false}",
+            "{x: true, z: true, v: false, y: 7, w: 16}",
+        ),
+        ("{10: 0007, coils 10: 04}", "{x: false, z: true, v: false, y: 7, w: 7}"),
+    ];
+    let mut cases = "pipeline: p.yaml\ndate: 2026-06-21\ncases:\n".to_owned();
+    for (image, row) in rows {
+        let given = format!("{{time: '12:00', image: {image}}}");
+        cases.push_str(&format!(
+            "  - {{name: '{}', given: {given}, expect: {{meter: [{row}]}}}}\n",
+            cases.len()
+        ));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("p.yaml"), TABLES).unwrap();
+    fs::write(folder.path().join("tests.yaml"), cases).unwrap();
+    let output = finish(&["test", "tests.yaml"], &[], folder.path());
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.ends_with("3 passed, 0 failed\n"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn the_schema_of_cases_is_for_editors() {
     let folder = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::Cause;
+use crate::file::Recorded;
 
 /// The type of sources that read registers.
 pub(crate) const TYPE: &str = "modbus";
@@ -37,7 +38,8 @@ impl Device {
     pub(crate) async fn serve(options: &Value) -> Result<Self, Cause> {
         let file: DeviceFile = serde_json::from_value(options["device"].clone())?;
         let unit_id = options["unit_id"].as_u64().and_then(|unit| u8::try_from(unit).ok()).unwrap_or(1);
-        let options = Options { unit_id, image: Some(Image::default()), ..Options::default() };
+        let options =
+            Options { unit_ids: vec![unit_id], image: Some(Image::default()), ..Options::default() };
         let simulator = Simulator::new(&file, options, Arc::new(SystemClock::new()))?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("tcp://{}", listener.local_addr()?);
@@ -68,11 +70,11 @@ fn redirect(address: &str, options: &mut Value) {
 }
 
 impl Registers {
-    /// Bytes by address.
+    /// Bytes by address, or by table and address.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub(crate) fn read(image: &BTreeMap<String, String>) -> Result<Self, String> {
+    pub(crate) fn read(image: &BTreeMap<String, Recorded>) -> Result<Self, String> {
         let image = serde_yaml::to_string(image).map_err(|error| error.to_string())?;
         let image = Image::parse(&image).map_err(|error| error.to_string())?;
         Ok(Self { image, faults: Faults::default() })
@@ -97,6 +99,8 @@ impl Registers {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -110,7 +114,7 @@ mod tests {
 
     #[test]
     fn registers_and_quirks_are_read_or_explained() {
-        let image = |bytes: &str| BTreeMap::from([("0x1000".to_owned(), bytes.to_owned())]);
+        let image = |bytes: &str| BTreeMap::from([("0x1000".to_owned(), Recorded::Hex(bytes.to_owned()))]);
         let mut registers = Registers::read(&image("0c 11")).unwrap();
         registers.add("wrong_byte_count=0x50").unwrap();
         registers.add("surplus_data").unwrap();
@@ -118,6 +122,15 @@ mod tests {
         assert!(registers.add("silnt").unwrap_err().contains("did you mean `silent`?"));
         assert!(registers.add("glitch=1").unwrap_err().contains("recorded registers do not change"));
         assert!(Registers::read(&image("zz")).unwrap_err().contains("hexadecimal"));
+        let tables = json!({
+            "holding": {"10": "0007"}, "coils": {"400": true, "0x19a": [true, false]}, "discrete 3": "05",
+        });
+        let tables: BTreeMap<String, Recorded> = serde_json::from_value(tables).unwrap();
+        assert_eq!(
+            Registers::read(&tables).unwrap().image,
+            Image::parse("{holding 10: '0007', coils 400: true, coils 410: [true, false], discrete 3: '05'}")
+                .unwrap()
+        );
         assert!(Registers::read(&BTreeMap::new()).unwrap_err().contains("empty"));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use smiles_stage::{Path, Problem};
 
@@ -84,8 +84,8 @@ pub(crate) struct Step {
     pub(crate) source: Option<String>,
     /// Rows as the source emits them, each with its `time`; rows of the same time are of one pass.
     pub(crate) rows: Option<Table>,
-    /// Registers of the device: address to hexadecimal bytes, as for `smiles simulate --image`.
-    pub(crate) image: Option<BTreeMap<String, String>>,
+    /// Registers of the device: address to hexadecimal bytes, or table to such a map, as for `smiles simulate --image`.
+    pub(crate) image: Option<BTreeMap<String, Recorded>>,
     /// When the pass over these registers begins.
     pub(crate) time: Option<String>,
     /// What the device gets wrong on the wire (`smiles simulate --quirk help`).
@@ -96,6 +96,32 @@ pub(crate) struct Step {
     /// What leaves each stage in this step, by the stage's name.
     #[serde(default)]
     pub(crate) expect: BTreeMap<String, Table>,
+}
+
+/// What is recorded under an address, or of a table.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Recorded {
+    /// Hexadecimal bytes from an address on.
+    Hex(String),
+    /// One coil or discrete input.
+    Bit(bool),
+    /// Several of them from an address on.
+    Bits(Vec<bool>),
+    /// Of one table (`holding`, `input`, `coils`, `discrete`): by address.
+    Table(BTreeMap<String, RecordedInTable>),
+}
+
+/// What is recorded under an address of a table.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum RecordedInTable {
+    /// Hexadecimal bytes from the address on.
+    Hex(String),
+    /// One coil or discrete input.
+    Bit(bool),
+    /// Several of them from the address on.
+    Bits(Vec<bool>),
 }
 
 /// Rows: a list of maps, or a map of columns with a list of values each.

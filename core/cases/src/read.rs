@@ -8,7 +8,7 @@ use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::bench::Bench;
 use crate::device::{Registers, TYPE};
-use crate::file::{Case, Step, Table};
+use crate::file::{Case, Recorded, Step, Table};
 use crate::rows::{Given, Reader};
 use crate::suite::Suite;
 use crate::times::Times;
@@ -34,7 +34,7 @@ pub(crate) enum Comes {
     /// Rows, pass by pass.
     Rows(Vec<Given>),
     /// Whatever the source makes of these registers.
-    Registers(Registers, Timestamp),
+    Registers(Box<Registers>, Timestamp),
     /// Nothing: the step is a restart.
     Nothing,
 }
@@ -114,7 +114,7 @@ fn comes(reader: &Reader<'_>, step: &Step, at: &Path) -> Result<Comes, Problems>
 fn registers(
     reader: &Reader<'_>,
     step: &Step,
-    image: &BTreeMap<String, String>,
+    image: &BTreeMap<String, Recorded>,
     at: &Path,
 ) -> Result<Comes, Problems> {
     let Some(time) = &step.time else {
@@ -127,7 +127,7 @@ fn registers(
     for (place, quirk) in step.quirks.iter().enumerate() {
         registers.add(quirk).map_err(wrong(at.key("quirks").index(place)))?;
     }
-    Ok(Comes::Registers(registers, time))
+    Ok(Comes::Registers(Box::new(registers), time))
 }
 
 /// Stages and columns that are expected exist, and tables are tables.

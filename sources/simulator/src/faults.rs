@@ -1,24 +1,8 @@
 //! What a device can get wrong on the wire, as plain data.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use crate::noise::chance;
-
-/// How often a fault strikes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Rate {
-    /// Not at all.
-    #[default]
-    Never,
-    /// On every request.
-    Always,
-    /// On every n-th request: the third, the sixth ... for 3.
-    Every(u64),
-    /// With this chance on each request, 0 to 1; repeatable by seed.
-    Chance(f64),
-}
+use crate::rate::Rate;
 
 /// Faults of a device. The default has none.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,94 +31,86 @@ pub struct Faults {
     pub wrong_unit: Rate,
     /// Answers for another transaction.
     pub wrong_transaction: Rate,
+    /// Which other transaction.
+    pub other_transaction: OtherTransaction,
+    /// Answers a question with exception 6, "busy", and the same question asked again with data.
+    pub busy: Rate,
+    /// Answers with exception 5, "acknowledge".
+    pub acknowledge: Rate,
+    /// Answers with exception 10, "gateway path unavailable".
+    pub gateway_path: Rate,
+    /// Answers with exception 11, "gateway target failed to respond".
+    pub gateway_target: Rate,
+    /// A gateway: requests for units that are not there get exception 11, and no silence.
+    pub gateway: bool,
+    /// First and last of addresses that do not exist: who asks for one gets exception 2.
+    pub missing: Vec<(u16, u16)>,
+    /// Who asks for more registers at once gets exception 3.
+    pub max_registers: Option<u16>,
     /// Sends byte by byte with this pause in between.
     pub dribble: Option<Duration>,
     /// Once it has taken this many requests, closes every connection at once.
     pub refuse_after: Option<u64>,
+    /// Closes a connection as soon as it is made.
+    pub refuse_connect: Rate,
+    /// Ignores what comes within this time of connecting.
+    pub slow_start: Duration,
+    /// Hangs up if nothing is asked within this time of connecting.
+    pub impatient: Option<Duration>,
+    /// How many clients it takes.
+    pub clients: Clients,
+    /// Drops a request that comes, on whatever connection, while another waits for its answer.
+    pub drops_when_busy: bool,
+    /// Hangs up after each answer.
+    pub closes_after_answer: bool,
+    /// Hangs up on a connection that was idle this long.
+    pub closes_idle: Option<Duration>,
+    /// Answers no more on a connection that was idle this long.
+    pub silent_idle: Option<Duration>,
+    /// Waits a random time from the first to the second before each answer, beside `delay`.
+    pub late: Option<(Duration, Duration)>,
+    /// An answer that is still owed when its unit is asked again, on whatever connection, goes out as the answer to
+    /// the newer question, which gets no other.
+    pub next_id: bool,
+    /// Repeats each request before its answer, as a half-duplex adapter does (RTU only).
+    pub echo: bool,
+    /// Answers with a wrong checksum (RTU only).
+    pub bad_crc: Rate,
 }
 
-impl Rate {
-    /// Whether it strikes the `number`-th request (from 1). `stream` keeps the faults apart.
-    pub(crate) fn strikes(self, number: u64, seed: u64, stream: u64) -> bool {
+/// How many clients a device takes at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clients {
+    /// Many.
+    #[default]
+    Many,
+    /// One; the connections of others are closed at once.
+    One,
+    /// One; others are connected and wait until it leaves.
+    Queue,
+}
+
+/// The transaction of an answer that is for another than it was asked under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherTransaction {
+    /// 4096 ahead.
+    #[default]
+    Far,
+    /// 0.
+    Zero,
+    /// Its two bytes swapped.
+    Swapped,
+    /// One ahead.
+    Ahead,
+}
+
+impl OtherTransaction {
+    pub(crate) fn instead_of(self, transaction: u16) -> u16 {
         match self {
-            Self::Never => false,
-            Self::Always => true,
-            Self::Every(n) => n > 0 && number.is_multiple_of(n),
-            Self::Chance(share) => chance(seed, &[stream, number]) < share,
+            Self::Far => transaction.wrapping_add(0x1000),
+            Self::Zero => 0,
+            Self::Swapped => transaction.swap_bytes(),
+            Self::Ahead => transaction.wrapping_add(1),
         }
-    }
-}
-
-/// Why a text is no rate.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a rate such as `always`, `1/5` (every fifth), `0.2` or `20%` (by chance)")]
-pub struct NotARate(String);
-
-impl FromStr for Rate {
-    type Err = NotARate;
-
-    fn from_str(text: &str) -> Result<Self, NotARate> {
-        let bad = || NotARate(text.to_owned());
-        match text {
-            "always" | "" => return Ok(Self::Always),
-            "never" => return Ok(Self::Never),
-            _ => {}
-        }
-        if let Some(every) = text.strip_prefix("1/") {
-            return every.parse().ok().filter(|n| *n > 0).map(Self::Every).ok_or_else(bad);
-        }
-        let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
-        let share = number.trim().parse::<f64>().map_err(|_| bad())? / scale;
-        if (0.0..=1.0).contains(&share) { Ok(Self::Chance(share)) } else { Err(bad()) }
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Never => f.write_str("never"),
-            Self::Always => f.write_str("always"),
-            Self::Every(n) => write!(f, "1/{n}"),
-            Self::Chance(share) => write!(f, "{share}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_read_as_people_write_them() {
-        let rows = [
-            ("always", Some(Rate::Always)),
-            ("never", Some(Rate::Never)),
-            ("1/5", Some(Rate::Every(5))),
-            ("0.2", Some(Rate::Chance(0.2))),
-            ("20%", Some(Rate::Chance(0.2))),
-            ("1", Some(Rate::Chance(1.0))),
-            ("1/0", None),
-            ("5", None),
-            ("-1", None),
-            ("often", None),
-            ("NaN", None),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(text.parse::<Rate>().ok(), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn rates_strike_as_often_as_they_say() {
-        let rows = [(Rate::Never, 0..1), (Rate::Always, 1000..1001), (Rate::Every(4), 250..251)];
-        for (rate, expected) in rows {
-            let struck = (1..=1000).filter(|n| rate.strikes(*n, 1, 1)).count();
-            assert!(expected.contains(&struck), "{rate}: {struck}");
-        }
-        let struck =
-            |stream| (1..=1000).filter(|n| Rate::Chance(0.3).strikes(*n, 1, stream)).collect::<Vec<_>>();
-        assert!((240..360).contains(&struck(1).len()));
-        assert_ne!(struck(1), struck(2), "faults strike independently");
-        assert_eq!(struck(1), struck(1), "and repeatably");
     }
 }

@@ -1,24 +1,36 @@
-//! A simulated device served over Modbus TCP, and a synthetic row source.
+//! A simulated device served over Modbus, and a synthetic row source.
 //!
 //! The device is whatever a device file of the `modbus` source describes: [`Simulator`] serves the same file that
 //! the source polls. Behind it lies a pure [`World`] of units with ports under one sun.
 
+mod connection;
 mod faults;
+mod framing;
 mod handle;
 mod layout;
+mod lock;
+mod log;
 mod noise;
 mod options;
 mod quirk;
+mod rate;
+mod serial;
 mod server;
+mod shared;
 mod synthetic;
+mod unit;
 mod wire;
 mod world;
 
-pub use faults::{Faults, NotARate, Rate};
-pub use handle::{Counters, Handle, ReceivedRequest};
+pub use faults::{Clients, Faults, OtherTransaction};
+pub use framing::Framing;
+pub use handle::Handle;
 pub use layout::Image;
+pub use log::{Counters, ReceivedRequest};
 pub use options::Options;
 pub use quirk::{Quirk, QuirkError};
+pub use rate::{NotARate, Rate};
+pub use serial::serial_line;
 pub use server::{Simulator, serve};
 pub use synthetic::{Column, ColumnKind, Pattern, Synthetic, SyntheticConfig, ValueType};
 pub use world::{Config, Event, Rates, Reading, SerialStyle, Truth, World};

@@ -23,8 +23,8 @@ pub struct Options {
     pub time_scale: f64,
     /// Simulated time at the start; unset: the clock's.
     pub start: Option<Timestamp>,
-    /// The unit it answers for; requests for others stay unanswered.
-    pub unit_id: u8,
+    /// The units it answers for, each a device of its own; requests for others stay unanswered.
+    pub unit_ids: Vec<u8>,
     /// What it gets wrong on the wire.
     pub faults: Faults,
     /// What goes wrong behind it.
@@ -45,7 +45,7 @@ impl Default for Options {
             longitude: 10.0,
             time_scale: 1.0,
             start: None,
-            unit_id: 1,
+            unit_ids: vec![1],
             faults: Faults::default(),
             rates: Rates::default(),
             events: Vec::new(),

@@ -1,13 +1,10 @@
-//! Modbus/TCP frames of a server, and what its faults make of an answer. Bytes only, no sockets.
+//! What a device and its faults make of a request. Bytes only, no sockets.
 
 use crate::faults::Faults;
+use crate::framing::{Frame, Framing, LENGTH_MAX};
 use crate::layout::{Data, Exception};
 use crate::noise::hash;
-
-/// Bytes of an MBAP header up to and with the unit (Modbus Messaging on TCP/IP V1.0b, 3.1.3).
-pub(crate) const HEADER: usize = 7;
-/// The most bytes a length field may announce: unit and a PDU of 253.
-const LENGTH_MAX: usize = 254;
+use crate::rate::Rate;
 
 const SILENT: u64 = 301;
 const EXCEPTION: u64 = 302;
@@ -16,16 +13,23 @@ const TRUNCATE: u64 = 304;
 const SHORT: u64 = 305;
 const WRONG_UNIT: u64 = 306;
 const WRONG_TRANSACTION: u64 = 307;
+const BUSY: u64 = 308;
+const ACKNOWLEDGE: u64 = 309;
+const GATEWAY_PATH: u64 = 310;
+const GATEWAY_TARGET: u64 = 311;
+const BAD_CRC: u64 = 312;
 
 /// "Device failure" (Modbus Application Protocol V1.1b3, 7).
 const DEVICE_FAILURE: u8 = 4;
+/// "Server device busy".
+const DEVICE_BUSY: u8 = 6;
 
-/// A request as it came.
+/// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
-    pub(crate) transaction: u16,
-    pub(crate) unit: u8,
-    pub(crate) pdu: Vec<u8>,
+pub(crate) enum Answer {
+    Nothing,
+    HangUp,
+    Pdu(Vec<u8>),
 }
 
 /// What goes back.
@@ -37,21 +41,11 @@ pub(crate) enum Reply {
     BytesThenHangUp(Vec<u8>),
 }
 
-/// The stream is not Modbus/TCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotModbus;
-
-/// Takes the first whole frame from `buffer`; `None`: more must come.
-pub(crate) fn take_frame(buffer: &mut Vec<u8>) -> Result<Option<Frame>, NotModbus> {
-    let Some(&[t1, t2, p1, p2, l1, l2, unit]) = buffer.first_chunk::<HEADER>() else { return Ok(None) };
-    let length = usize::from(u16::from_be_bytes([l1, l2]));
-    if (p1, p2) != (0, 0) || !(2..=LENGTH_MAX).contains(&length) {
-        return Err(NotModbus);
+impl Answer {
+    /// Whether it says that the device is busy.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Pdu(pdu) if matches!(**pdu, [0x80..=0xFF, DEVICE_BUSY]))
     }
-    let end = HEADER - 1 + length;
-    let Some(pdu) = buffer.get(HEADER..end).map(<[u8]>::to_vec) else { return Ok(None) };
-    buffer.drain(..end);
-    Ok(Some(Frame { transaction: u16::from_be_bytes([t1, t2]), unit, pdu }))
 }
 
 /// The function, address and count of a read; `None` for anything else.
@@ -64,36 +58,81 @@ pub(crate) fn read_of(pdu: &[u8]) -> Option<(u8, u16, u16)> {
     }
 }
 
-/// The answer to the `number`-th request (from 1), as these faults make it.
-pub(crate) fn reply(
-    frame: &Frame,
+/// The answer to the `number`-th request (from 1), as these faults make it. `again`: it is the question that was answered
+/// by "busy" just before.
+pub(crate) fn answer(
+    request: &Frame,
     number: u64,
+    again: bool,
     faults: &Faults,
     seed: u64,
     read: impl FnOnce() -> Result<Data, Exception>,
-) -> Reply {
+) -> Answer {
     if faults.refuse_after.is_some_and(|after| number > after) {
-        return Reply::HangUp;
+        return Answer::HangUp;
     }
     if faults.silent.strikes(number, seed, SILENT) {
-        return Reply::Nothing;
+        return Answer::Nothing;
     }
-    let function = frame.pdu.first().copied().unwrap_or_default();
-    let pdu = if faults.exception.strikes(number, seed, EXCEPTION) {
-        let code = if faults.exception_code == 0 { DEVICE_FAILURE } else { faults.exception_code };
-        vec![function | 0x80, code]
-    } else {
-        match read() {
-            Ok(data) => data_pdu(function, data, faults, faults.short.strikes(number, seed, SHORT)),
-            Err(exception) => vec![function | 0x80, exception.code()],
+    let function = request.pdu.first().copied().unwrap_or_default();
+    let refused = |code: u8| Answer::Pdu(vec![function | 0x80, code]);
+    if let Some(code) = exception(number, again, faults, seed) {
+        return refused(code);
+    }
+    match read() {
+        Ok(data) => {
+            let short = faults.short.strikes(number, seed, SHORT);
+            Answer::Pdu(data_pdu(function, data, faults, short))
         }
+        Err(exception) => refused(exception.code()),
+    }
+}
+
+/// The code of the exception that strikes.
+fn exception(number: u64, again: bool, faults: &Faults, seed: u64) -> Option<u8> {
+    let code = if faults.exception_code == 0 { DEVICE_FAILURE } else { faults.exception_code };
+    let busy = if again { Rate::Never } else { faults.busy };
+    let rows = [
+        (faults.exception, EXCEPTION, code),
+        (busy, BUSY, DEVICE_BUSY),
+        (faults.acknowledge, ACKNOWLEDGE, 5),
+        (faults.gateway_path, GATEWAY_PATH, 10),
+        (faults.gateway_target, GATEWAY_TARGET, 11),
+    ];
+    rows.into_iter().find(|(rate, stream, _)| rate.strikes(number, seed, *stream)).map(|(.., code)| code)
+}
+
+/// The bytes of an answer to this request, which was the `number`-th.
+pub(crate) fn reply(
+    framing: Framing,
+    request: &Frame,
+    number: u64,
+    answer: &Answer,
+    faults: &Faults,
+    seed: u64,
+) -> Reply {
+    let pdu = match answer {
+        Answer::Nothing => return Reply::Nothing,
+        Answer::HangUp => return Reply::HangUp,
+        Answer::Pdu(pdu) => pdu,
     };
-    let transaction =
-        if faults.wrong_transaction.strikes(number, seed, WRONG_TRANSACTION) { 0x1000 } else { 0 };
+    let transaction = if faults.wrong_transaction.strikes(number, seed, WRONG_TRANSACTION) {
+        faults.other_transaction.instead_of(request.transaction)
+    } else {
+        request.transaction
+    };
     let unit = u8::from(faults.wrong_unit.strikes(number, seed, WRONG_UNIT));
-    let mut bytes = framed(frame.transaction.wrapping_add(transaction), frame.unit.wrapping_add(unit), &pdu);
+    let mut bytes = framing.put(transaction, request.unit.wrapping_add(unit), pdu);
     if faults.garbage.strikes(number, seed, GARBAGE) {
         bytes = noise(number, seed, bytes.len());
+    }
+    if framing == Framing::Rtu {
+        if let Some(last) = bytes.last_mut().filter(|_| faults.bad_crc.strikes(number, seed, BAD_CRC)) {
+            *last ^= 0xFF;
+        }
+        if faults.echo {
+            bytes.splice(..0, framing.put(0, request.unit, &request.pdu));
+        }
     }
     if faults.truncate.strikes(number, seed, TRUNCATE) {
         bytes.truncate(bytes.len() / 2);
@@ -120,17 +159,6 @@ fn data_pdu(function: u8, data: Data, faults: &Faults, short: bool) -> Vec<u8> {
     pdu
 }
 
-fn framed(transaction: u16, unit: u8, pdu: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(pdu.len() + 1).unwrap_or(u16::MAX);
-    let mut bytes = Vec::with_capacity(HEADER + pdu.len());
-    bytes.extend(transaction.to_be_bytes());
-    bytes.extend([0, 0]);
-    bytes.extend(length.to_be_bytes());
-    bytes.push(unit);
-    bytes.extend(pdu);
-    bytes
-}
-
 /// Bytes that are no frame: their protocol is not Modbus.
 fn noise(number: u64, seed: u64, length: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> =
@@ -147,6 +175,7 @@ impl Exception {
             Self::Function => 1,
             Self::Address => 2,
             Self::Value => 3,
+            Self::NoUnit => 11,
         }
     }
 }
@@ -154,7 +183,7 @@ impl Exception {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::Rate;
+    use crate::faults::OtherTransaction;
 
     fn request() -> Frame {
         Frame { transaction: 6, unit: 1, pdu: vec![3, 0x10, 0xC8, 0, 2] }
@@ -165,25 +194,21 @@ mod tests {
     }
 
     fn answered(faults: &Faults, past_end: bool) -> Reply {
-        reply(&request(), 1, faults, 9, || data(past_end))
+        replied(Framing::Tcp, 1, faults, || data(past_end))
+    }
+
+    fn replied(
+        framing: Framing,
+        number: u64,
+        faults: &Faults,
+        read: impl FnOnce() -> Result<Data, Exception>,
+    ) -> Reply {
+        let answer = answer(&request(), number, false, faults, 9, read);
+        reply(framing, &request(), number, &answer, faults, 9)
     }
 
     #[test]
-    fn frames_are_taken_whole_and_one_by_one() {
-        let bytes = [0, 6, 0, 0, 0, 6, 1, 3, 0x10, 0xC8, 0, 2];
-        let mut buffer = Vec::new();
-        for byte in bytes {
-            assert_eq!(take_frame(&mut buffer), Ok(None));
-            buffer.push(byte);
-        }
-        buffer.extend([0, 7]);
-        assert_eq!(take_frame(&mut buffer), Ok(Some(request())));
-        assert_eq!(buffer, [0, 7], "what follows stays");
-        for (place, value) in [(2, 1), (5, 1), (4, 1)] {
-            let mut foreign = bytes.to_vec();
-            foreign[place] = value;
-            assert_eq!(take_frame(&mut foreign), Err(NotModbus), "byte {place} is {value}");
-        }
+    fn reads_are_told_from_the_rest() {
         assert_eq!(read_of(&request().pdu), Some((3, 0x10C8, 2)));
         assert_eq!(read_of(&[5, 0, 0, 0xff, 0]), None);
     }
@@ -256,6 +281,22 @@ mod tests {
                 false,
                 some(&[0x10, 6, 0, 0, 0, 7, 1, 3, 4, 0x0c, 1, 2, 3]),
             ),
+            (
+                "transaction 0",
+                Faults {
+                    wrong_transaction: Rate::Always,
+                    other_transaction: OtherTransaction::Zero,
+                    ..none()
+                },
+                false,
+                some(&[0, 0, 0, 0, 0, 7, 1, 3, 4, 0x0c, 1, 2, 3]),
+            ),
+            (
+                "acknowledge",
+                Faults { acknowledge: Rate::Always, ..none() },
+                false,
+                some(&[0, 6, 0, 0, 0, 3, 1, 0x83, 5]),
+            ),
             ("refuse at once", Faults { refuse_after: Some(0), ..none() }, false, Reply::HangUp),
             (
                 "refuse later",
@@ -273,19 +314,44 @@ mod tests {
     fn garbage_is_no_frame() {
         for number in 1..100 {
             let faults = Faults { garbage: Rate::Always, ..Faults::default() };
-            let Reply::Bytes(mut bytes) = reply(&request(), number, &faults, 9, || data(false)) else {
+            let Reply::Bytes(mut bytes) = replied(Framing::Tcp, number, &faults, || data(false)) else {
                 panic!()
             };
-            assert_eq!(take_frame(&mut bytes), Err(NotModbus));
+            assert!(Framing::Tcp.take(&mut bytes).is_err());
         }
     }
 
     #[test]
     fn refusals_of_the_device_are_exceptions() {
-        let rows = [(Exception::Function, 1), (Exception::Address, 2), (Exception::Value, 3)];
+        let rows = [
+            (Exception::Function, 1),
+            (Exception::Address, 2),
+            (Exception::Value, 3),
+            (Exception::NoUnit, 11),
+        ];
         for (exception, code) in rows {
-            let got = reply(&request(), 1, &Faults::default(), 9, || Err(exception));
+            let got = replied(Framing::Tcp, 1, &Faults::default(), || Err(exception));
             assert_eq!(got, Reply::Bytes(vec![0, 6, 0, 0, 0, 3, 1, 0x83, code]));
         }
+    }
+
+    #[test]
+    fn a_busy_device_answers_the_same_question_the_second_time() {
+        let faults = Faults { busy: Rate::Always, ..Faults::default() };
+        let asked = |again| answer(&request(), 1, again, &faults, 9, || data(false));
+        assert_eq!(asked(false), Answer::Pdu(vec![0x83, 6]));
+        assert!(asked(false).is_busy() && !asked(true).is_busy());
+    }
+
+    #[test]
+    fn rtu_has_faults_of_its_own() {
+        let plain = Framing::Rtu.put(0, 1, &[3, 4, 0x0c, 1, 2, 3]);
+        let rtu = |faults: &Faults| replied(Framing::Rtu, 1, faults, || data(false));
+        assert_eq!(rtu(&Faults::default()), Reply::Bytes(plain.clone()));
+        let echoed = [Framing::Rtu.put(0, 1, &request().pdu), plain.clone()].concat();
+        assert_eq!(rtu(&Faults { echo: true, ..Faults::default() }), Reply::Bytes(echoed));
+        let Reply::Bytes(bad) = rtu(&Faults { bad_crc: Rate::Always, ..Faults::default() }) else { panic!() };
+        assert_eq!(bad[..8], plain[..8]);
+        assert_ne!(bad[8], plain[8], "only the checksum is wrong");
     }
 }

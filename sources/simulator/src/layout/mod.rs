@@ -10,6 +10,7 @@ pub use image::Image;
 use crate::SetupError;
 use crate::world::{Reading, SerialStyle};
 use fill::Filler;
+use image::Piece;
 
 /// The exceptions a device answers with (Modbus Application Protocol V1.1b3, 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) enum Exception {
     Address,
     /// Illegal data value.
     Value,
+    /// Gateway target failed to respond.
+    NoUnit,
 }
 
 /// What was asked for, as data of the answer.
@@ -122,6 +125,14 @@ impl Layout {
         })
     }
 
+    /// Whether a request reaches one of the addresses from `first` to `last`.
+    pub(crate) fn reaches(&self, function: u8, address: u16, count: u16, (first, last): (u16, u16)) -> bool {
+        let Some(table) = table_of(function) else { return false };
+        let (start, length) = self.range(table, address, count);
+        let width = if table.is_bits() { 1 } else { self.width };
+        start < (u32::from(last) + 1) * width && start + length > u32::from(first) * width
+    }
+
     fn range(&self, table: Table, address: u16, count: u16) -> (u32, u32) {
         if table.is_bits() {
             (address.into(), count.into())
@@ -146,8 +157,11 @@ impl Layout {
         let width = if table.is_bits() { 1 } else { self.width };
         image
             .of(table, &plain)
-            .map(|(address, bytes)| {
-                let bytes = if table.is_bits() { unpacked(bytes) } else { bytes.to_vec() };
+            .map(|(address, piece)| {
+                let bytes = match piece {
+                    Piece::Bytes(bytes) if table.is_bits() => unpacked(bytes),
+                    Piece::Bytes(bytes) | Piece::Bits(bytes) => bytes.clone(),
+                };
                 (u32::from(address) * width, bytes)
             })
             .collect()

@@ -173,6 +173,16 @@ fn an_image_names_the_table_it_is_of() {
     assert_eq!(read("{400: '02'}", 1, 400, 2), [2], "where there are coils alone");
     assert_eq!(read("{coils 400: '02', discrete 10: '01'}", 1, 400, 2), [2]);
     assert_eq!(read("{discrete 10: '01'}", 2, 10, 1), [1]);
+    let tables =
+        "{holding: {10: '0008'}, input: {10: '0007'}, coils: {400: [false, true]}, discrete: {10: true}}";
+    for (function, address, bytes) in [(3, 10, vec![0, 8]), (4, 10, vec![0, 7]), (2, 10, vec![1])] {
+        assert_eq!(read(tables, function, address, 1), bytes, "function {function}");
+    }
+    assert_eq!(read(tables, 1, 400, 2), [2]);
+    let image = Image::parse("{coils: {500: [true, false, true]}}").unwrap();
+    let read = |count| layout.read(1, 500, count, Some(&image), &|_| None).map(|data| data.bytes);
+    assert_eq!(read(3), Ok(vec![5]), "also where the device file has nothing");
+    assert_eq!(read(4), Err(Exception::Address), "a list has as many bits as it says");
 }
 
 #[test]

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+mod connecting;
+mod refusing;
 mod rig;
+mod rtu;
 mod served;
 mod setup;
 mod synthetic;
+mod timing;
+mod units;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use smiles_source_modbus::Modbus;
 use smiles_source_modbus::device::Device;
-use smiles_source_simulator::{Handle, Options, Quirk, Simulator};
+use smiles_source_simulator::{Framing, Handle, Options, Quirk, Simulator};
 use smiles_stage::{PlanContext, Registry, Source};
 use smiles_testkit::NoFiles;
 use smiles_testkit::{ManualClock, open_context};
@@ -19,6 +19,24 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const STOCK: &str = include_str!("../../../../pipelines/hoymiles/device.yaml");
 /// Real time a test waits for bytes before it fails.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+/// Where the list begins, and from record to record.
+pub(crate) const LIST: u16 = 0x1000;
+pub(crate) const STRIDE: u16 = 40;
+pub(crate) const REGISTERS: u16 = 20;
+/// Bytes of an answer with one record.
+pub(crate) const ANSWER: usize = 49;
+
+/// Asks for a record of the list.
+pub(crate) fn record(number: u16) -> Vec<u8> {
+    numbered(1, number)
+}
+
+/// The same under this transaction.
+pub(crate) fn numbered(transaction: u16, record: u16) -> Vec<u8> {
+    request(transaction, 1, 3, LIST + STRIDE * record, REGISTERS)
+}
 
 pub(crate) struct Rig {
     pub(crate) handle: Handle,
@@ -49,13 +67,21 @@ pub(crate) fn options(quirks: &[&str]) -> Options {
 
 impl Rig {
     pub(crate) async fn new(options: Options) -> Self {
+        Self::framed(options, Framing::Tcp).await
+    }
+
+    pub(crate) async fn framed(options: Options, framing: Framing) -> Self {
         let clock = ManualClock::new();
         let simulator = Simulator::new(&device(), options, Arc::new(clock.clone())).unwrap();
+        Self::serving(simulator, framing, clock).await
+    }
+
+    pub(crate) async fn serving(simulator: Simulator, framing: Framing, clock: ManualClock) -> Self {
         let handle = simulator.handle();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(simulator.serve(listener, stop.clone()));
+        tokio::spawn(simulator.serve_framed(listener, framing, stop.clone()));
         Self { handle, clock, address, _stop_at_end: stop.clone().drop_guard(), stop }
     }
 
@@ -109,6 +135,11 @@ pub(crate) async fn receive(stream: &mut TcpStream, count: usize) -> Vec<u8> {
         answer.len()
     );
     answer
+}
+
+/// Nothing has come that was not taken.
+pub(crate) fn is_silent(stream: &TcpStream) -> bool {
+    stream.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

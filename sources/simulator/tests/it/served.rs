@@ -8,19 +8,7 @@ use smiles_source_simulator::{Event, Faults, Image, Options, Rate, Reading};
 use smiles_testkit::eventually;
 use tokio::io::AsyncWriteExt;
 
-use crate::rig::{Rig, exchange, hex, options, receive, request};
-
-const SOON: Duration = Duration::from_secs(5);
-/// Where the list begins, and from record to record.
-const LIST: u16 = 0x1000;
-const STRIDE: u16 = 40;
-const REGISTERS: u16 = 20;
-/// Bytes of an answer with one record.
-const ANSWER: usize = 49;
-
-fn record(number: u16) -> Vec<u8> {
-    request(1, 1, 3, LIST + STRIDE * number, REGISTERS)
-}
+use crate::rig::{ANSWER, LIST, REGISTERS, Rig, SOON, exchange, hex, options, receive, record, request};
 
 fn texts<'a>(rows: &'a RecordBatch, name: &str) -> &'a StringArray {
     rows.column_by_name(name).unwrap_or_else(|| panic!("no column {name}")).as_string()

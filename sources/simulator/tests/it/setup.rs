@@ -19,6 +19,8 @@ fn a_device_that_cannot_be_is_refused_with_a_sentence() {
             Options { time_scale: 1e9, ..options(&[]) },
             "the time scale is 1000000000; give a number from 0 to 100000",
         ),
+        (Options { unit_ids: vec![1, 2, 1], ..options(&[]) }, "unit 1 is there twice"),
+        (Options { unit_ids: vec![], ..options(&[]) }, "there is no unit to answer for"),
         (Options { time_scale: -1.0, ..options(&[]) }, "the time scale is -1"),
     ];
     for (options, message) in rows {
