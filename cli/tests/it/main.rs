@@ -20,6 +20,7 @@ mod earlier_clients;
 mod end_to_end;
 mod faults;
 mod import;
+mod lines;
 mod memory;
 mod monitoring;
 mod named_files;

@@ -3,14 +3,29 @@
 use smiles_stage::option::Period;
 
 use crate::device::Device;
-use crate::plan::{List, Read, request_plan};
+use crate::plan::{List, Read, RequestPlan, request_plan};
 
 /// The requests of a pass, in order, and what each carries.
 pub(crate) fn explain(device: &Device) -> Vec<String> {
     let plan = request_plan(device);
     let reads = plan.reads.iter().map(|read| self::read(device, read));
     let lists = plan.lists.iter().map(|list| self::list(device, list));
-    reads.chain(lists).collect()
+    std::iter::once(count(&plan)).chain(reads).chain(lists).collect()
+}
+
+/// How many requests that makes.
+fn count(plan: &RequestPlan) -> String {
+    let reads = match plan.reads.len() {
+        0 => None,
+        1 => Some("1 request".to_owned()),
+        many => Some(format!("{many} requests")),
+    };
+    let lists = match plan.lists.len() {
+        0 => None,
+        1 => Some("the records of a list".to_owned()),
+        many => Some(format!("the records of {many} lists")),
+    };
+    reads.into_iter().chain(lists).collect::<Vec<_>>().join(" and ")
 }
 
 fn read(device: &Device, read: &Read) -> String {

@@ -81,7 +81,8 @@ pub struct LineOptions {
 pub enum Connection {
     /// A fresh one for each pass, closed after it: the safest for fragile devices.
     #[default]
-    #[serde(alias = "pass")]
+    Pass,
+    /// The same, as files of an earlier day call it.
     PerPass,
     /// Kept open as long as the device lets it.
     Keep,

@@ -7,7 +7,7 @@ use smiles_config::Environment;
 use smiles_source_modbus::{FieldReading, ModbusOptions, Reading, read_source};
 
 use crate::command::journal::files;
-use crate::command::read::ReadArgs;
+use crate::command::read::arguments::ReadArgs;
 use crate::exit::Failure;
 use crate::{project, registry};
 

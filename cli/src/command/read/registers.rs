@@ -5,7 +5,7 @@ use serde_json::json;
 use smiles_source_modbus::device::{Field, Order, Raw, Table, decode};
 use smiles_source_modbus::{Registers, read_registers};
 
-use crate::command::read::ReadArgs;
+use crate::command::read::arguments::ReadArgs;
 use crate::exit::Failure;
 
 /// Reads them; a table.
