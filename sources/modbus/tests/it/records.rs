@@ -102,6 +102,9 @@ async fn the_golden_trace_is_asked_and_read() {
     let wanted: Vec<(u16, u16)> = asked.iter().map(|asked| (asked.address, asked.count)).collect();
     let ports = (0..6).map(|port| (0x1000 + 40 * port, 20));
     assert_eq!(wanted, [(0x2000, 3)].into_iter().chain(ports).collect::<Vec<_>>());
+    // Transactions count from 0, so the requests are those of every version, byte for byte.
+    let transactions: Vec<u16> = asked.iter().map(|asked| asked.transaction).collect();
+    assert_eq!(transactions, [0, 1, 2, 3, 4, 5, 6]);
 
     let pass = source.next().await.unwrap().unwrap();
     assert_eq!(column(&pass.rows, "dtu_serial"), ["10f871600831"; 5]);
