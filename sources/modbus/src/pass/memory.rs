@@ -12,6 +12,10 @@ use crate::plan::{Read, RequestPlan};
 /// For how many polls at most a block that a device seems to lack is not asked for.
 const LONGEST_SKIP: u32 = 64;
 
+/// A poll may begin this much before a block is due, and read it all the same: polls are never on time to the millisecond,
+/// and the next may be minutes away.
+const SLACK: Duration = Duration::from_millis(250);
+
 /// A read, in the order of the plan: one that joins blocks, or a block of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ReadId {
@@ -130,17 +134,20 @@ impl PollMemory {
     /// Whether a step is to be made now; counts down how long a read is left alone.
     fn is_due(&mut self, step: Step, plan: &RequestPlan, now: Instant) -> bool {
         let id = match step {
-            Step::List(place) => return self.list_due.get(&place).is_none_or(|due| *due <= now),
+            Step::List(place) => {
+                let every = plan.lists.get(place).and_then(|list| list.every);
+                return self.list_due.get(&place).is_none_or(|due| *due <= now + slack(every));
+            }
             Step::Read(id) => id,
         };
-        let once = plan.read(id).is_some_and(|read| read.once);
+        let (once, every) = plan.read(id).map(|read| (read.once, read.every)).unwrap_or_default();
         let memory = self.reads.entry(id).or_default();
         memory.skipped = memory.skip > 0;
         memory.skip = memory.skip.saturating_sub(1);
         if memory.skipped {
             return false;
         }
-        let period = memory.due.is_none_or(|due| due <= now);
+        let period = memory.due.is_none_or(|due| due <= now + slack(every));
         period && !(once && memory.done)
     }
 
@@ -248,9 +255,14 @@ impl Read {
 /// that follow.
 fn next_due(due: Option<Instant>, every: Duration, now: Instant) -> Instant {
     let mut next = due.unwrap_or(now) + every;
-    if next <= now && !every.is_zero() {
-        let missed = now.duration_since(next).as_nanos() / every.as_nanos() + 1;
+    let by_now = now + slack(Some(every));
+    if next <= by_now && !every.is_zero() {
+        let missed = by_now.duration_since(next).as_nanos() / every.as_nanos() + 1;
         next += every.saturating_mul(u32::try_from(missed).unwrap_or(u32::MAX));
     }
     next
+}
+
+fn slack(every: Option<Duration>) -> Duration {
+    every.map_or(Duration::ZERO, |every| SLACK.min(every / 4))
 }
