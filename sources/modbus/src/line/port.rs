@@ -50,13 +50,16 @@ impl Port {
     /// # Errors
     /// Nobody answers there, or the port is not ours to open.
     pub(crate) async fn open(address: &Address) -> io::Result<Self> {
-        let Address { host, port } = address;
-        let stream = TcpStream::connect((host.as_str(), *port)).await?;
+        let (host, framing) = match address {
+            Address::Tcp(host) => (host, Framing::Mbap),
+            Address::RtuOverTcp(_) | Address::Serial(_) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let stream = TcpStream::connect((host.host.as_str(), host.port)).await?;
         // Questions are tiny and each waits for its answer; a failure only costs time.
         stream.set_nodelay(true).ok();
         let keepalive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive).ok();
-        Ok(Self::Tcp(stream, Framing::Mbap))
+        Ok(Self::Tcp(stream, framing))
     }
 
     pub(crate) fn framing(&self) -> Framing {
