@@ -6,6 +6,7 @@
 mod error;
 mod link;
 mod port;
+mod serial;
 mod shared;
 mod state;
 
@@ -19,6 +20,7 @@ pub(crate) use error::RequestError;
 pub(crate) use link::UnitOptions;
 pub(crate) use shared::{Settings, Wishes, line};
 
+use crate::address::Address;
 use crate::line::shared::{Line, Membership};
 use crate::plan::ReadRequest;
 
@@ -134,7 +136,10 @@ impl Client {
             return Err(RequestError::Timeout { after, unexpected: None });
         }
         let delay = self.line.settings().connect_delay;
-        let hint = if delay.is_zero() {
+        let hint = if matches!(self.line.address, Address::Serial(_)) {
+            "nothing was heard yet: are `unit_id`, baud rate and parity right, and wires A and B not swapped?"
+                .to_owned()
+        } else if delay.is_zero() {
             "nothing was heard yet: is `unit_id` right? a device that ignores what comes right after connecting needs \
              `connect_delay: 2s`"
                 .to_owned()

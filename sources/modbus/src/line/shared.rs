@@ -9,6 +9,7 @@ use smiles_stage::option::Period;
 
 use crate::address::Address;
 use crate::line::state::LineState;
+use crate::wire::rtu;
 
 /// All lines that a source is on.
 static LINES: Mutex<BTreeMap<String, Weak<Line>>> = Mutex::new(BTreeMap::new());
@@ -38,6 +39,8 @@ pub(crate) struct Line {
     wishes: Mutex<BTreeMap<u64, Wishes>>,
     passes: AtomicUsize,
     heard: AtomicBool,
+    /// Answers that were damaged on the way, since the line is in use.
+    crc_faults: AtomicU64,
     /// Those who wait get it in the order they came.
     state: tokio::sync::Mutex<LineState>,
 }
@@ -73,6 +76,7 @@ pub(crate) fn line(address: &Address, wishes: Wishes) -> Result<(Arc<Line>, Memb
                 wishes: Mutex::default(),
                 passes: AtomicUsize::new(0),
                 heard: AtomicBool::new(false),
+                crc_faults: AtomicU64::new(0),
                 state: tokio::sync::Mutex::default(),
             });
             lines.insert(address.key(), Arc::downgrade(&line));
@@ -109,6 +113,15 @@ impl Line {
         gentlest(locked(&self.wishes).values().map(|it| it.settings))
     }
 
+    /// The least time between a byte and the next question.
+    pub(crate) fn pause(&self) -> Duration {
+        let silence = match &self.address {
+            Address::Serial(port) => rtu::silence(port.baud),
+            Address::Tcp(_) | Address::RtuOverTcp(_) => Duration::ZERO,
+        };
+        self.settings().min_delay.max(silence)
+    }
+
     /// How many sources are on it.
     pub(crate) fn members(&self) -> usize {
         locked(&self.wishes).len()
@@ -129,6 +142,14 @@ impl Line {
 
     pub(crate) fn was_heard(&self) {
         self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts answers that were damaged.
+    pub(crate) fn were_damaged(&self, count: u64) {
+        if count > 0 {
+            let crc_faults = self.crc_faults.fetch_add(count, Ordering::Relaxed) + count;
+            tracing::debug!(line = %self.address, crc_faults, "an answer was damaged");
+        }
     }
 
     /// The line for oneself, when one's turn has come.

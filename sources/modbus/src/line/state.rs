@@ -89,6 +89,7 @@ impl LineState {
         let result = link.ask(unit, request).await;
         self.last = Some(Instant::now());
         self.settle(&mut link);
+        line.were_damaged(std::mem::take(&mut link.crc_faults));
         match &result {
             Ok(_) | Err(RequestError::Exception(_)) => {
                 line.was_heard();
@@ -138,7 +139,7 @@ impl LineState {
 
     /// Waits until the device may be asked again.
     async fn pace(&self, line: &Line) {
-        if let Some(until) = self.last.map(|last| last + line.settings().min_delay)
+        if let Some(until) = self.last.map(|last| last + line.pause())
             // A timer that has run out already still costs a millisecond.
             && until > Instant::now()
         {
