@@ -36,9 +36,12 @@ const MIN_DELAY: Duration = Duration::from_millis(50);
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Options")]
 pub struct ModbusOptions {
-    /// Where the device listens: `tcp://host:port`; the port is 502 unless said. Sources with the same address share one
-    /// connection and take turns.
+    /// Where the device listens: `tcp://host:port` (Modbus TCP), `rtu+tcp://host:port` (RTU through a transparent serial
+    /// adapter) or `serial:///dev/ttyUSB0?baud=9600&parity=none&stop_bits=1` (RTU; these values unless said). The port is 502
+    /// unless said. Sources with the same address share one connection and take turns.
     #[schemars(example = &"tcp://192.168.1.50:502")]
+    #[schemars(example = &"rtu+tcp://192.168.1.60:4001")]
+    #[schemars(example = &"serial:///dev/ttyUSB0?baud=9600")]
     pub address: Option<String>,
     /// In place of `address`: the name of an entry of `lines:` in the pipeline file.
     #[schemars(with = "Option<String>", extend("format" = "line"))]
@@ -143,7 +146,7 @@ impl ModbusOptions {
             (None, Some((Some(text), _))) => (text, root().key("line").key("address")),
             (None, Some((None, name))) => {
                 let message = format!("neither the source nor line `{name}` has an address");
-                let help = "add `address: tcp://host:port` to the line";
+                let help = "add `address: tcp://host:port`, or another form of address, to the line";
                 problems.push(Problem::error(root().key("line"), message).help(help));
                 return None;
             }
@@ -156,8 +159,7 @@ impl ModbusOptions {
         match text.parse::<Address>() {
             Ok(address) => Some(address),
             Err(error) => {
-                let help = "write `tcp://host:port`, for example `tcp://192.168.1.50:502`";
-                problems.push(Problem::error(at, error.to_string()).help(help));
+                problems.push(Problem::error(at, error.to_string()).help(error.help));
                 None
             }
         }

@@ -8,10 +8,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::device::block::Tolerance;
 use crate::line::error::{RequestError, io_message};
-use crate::line::port::Port;
+use crate::line::port::{Framing, Port};
 use crate::plan::ReadRequest;
 use crate::wire::answer::{Answer, FrameError, answer};
-use crate::wire::{Asked, Frame, mbap, question};
+use crate::wire::rtu::Awaited;
+use crate::wire::{Asked, Frame, mbap, question, rtu};
 
 /// How long a device may take to close its end; it has nothing to say any more.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(250);
@@ -46,6 +47,8 @@ struct Unanswered {
 pub(crate) struct Link {
     port: Port,
     received: Vec<u8>,
+    /// The last question as it was sent.
+    sent: Vec<u8>,
     /// The next transaction; each connection counts from 0.
     transaction: u16,
     unanswered: Vec<Unanswered>,
@@ -57,6 +60,8 @@ pub(crate) struct Link {
     pub(crate) silence: Option<(u8, u32)>,
     /// Kept from an earlier pass: the device may have closed it since.
     pub(crate) idle: bool,
+    /// Answers that were damaged on the way.
+    pub(crate) crc_faults: u64,
 }
 
 impl Link {
@@ -64,12 +69,14 @@ impl Link {
         Self {
             port,
             received: Vec::new(),
+            sent: Vec::new(),
             transaction: 0,
             unanswered: Vec::new(),
             settled: Vec::new(),
             heard: false,
             silence: None,
             idle: false,
+            crc_faults: 0,
         }
     }
 
@@ -81,6 +88,13 @@ impl Link {
     ) -> Result<Vec<u8>, RequestError> {
         let asked = Asked::new(self.transaction, unit.unit, request);
         self.transaction = self.transaction.wrapping_add(1);
+        if self.port.framing() == Framing::Rtu {
+            // Nothing in an answer says which question it is for; but what has come already is for none that comes now.
+            if !self.read_late().await {
+                return Err(RequestError::Frame(FrameError::Closed));
+            }
+            self.received.clear();
+        }
         let began = Instant::now();
         let mut unexpected = None;
         let answered = timeout_at(began + unit.timeout, self.exchange(asked, unit, request, &mut unexpected));
@@ -88,7 +102,7 @@ impl Link {
             Ok(result) => result,
             Err(_) => {
                 self.unanswered.push(Unanswered { asked, at: began });
-                let unexpected = unexpected.or_else(|| self.stopped_early());
+                let unexpected = self.stopped_early(asked).or(unexpected);
                 Err(RequestError::Timeout { after: Period(unit.timeout), unexpected })
             }
         };
@@ -112,11 +126,11 @@ impl Link {
         request: ReadRequest,
         unexpected: &mut Option<String>,
     ) -> Result<Vec<u8>, RequestError> {
-        let frame = self.port.framing().framed(asked, &question(request));
-        tracing::debug!(sent = %Hex(&frame), "modbus frame");
-        self.port.write_all(&frame).await.map_err(|error| RequestError::Lost(io_message(&error)))?;
+        self.sent = self.port.framing().framed(asked, &question(request));
+        tracing::debug!(sent = %Hex(&self.sent), "modbus frame");
+        self.port.write_all(&self.sent).await.map_err(|error| RequestError::Lost(io_message(&error)))?;
         loop {
-            while let Some(frame) = self.take_frame(asked)? {
+            while let Some(frame) = self.take_frame(asked, unit.tolerates(Tolerance::WrongByteCount))? {
                 if let Some(answer) = self.judge(&frame, asked, unit, unexpected) {
                     return match answer.map_err(RequestError::Frame)? {
                         Answer::Data(data) => Ok(data),
@@ -124,23 +138,24 @@ impl Link {
                     };
                 }
             }
-            self.receive().await?;
+            if self.receive().await? == 0 {
+                return Err(RequestError::Frame(self.closed(asked)));
+            }
         }
     }
 
-    fn take_frame(&mut self, asked: Asked) -> Result<Option<Frame>, RequestError> {
-        let frame = self.port.framing().take_frame(&mut self.received, asked).map_err(RequestError::Frame)?;
-        Ok(frame)
+    fn take_frame(&mut self, asked: Asked, any_count: bool) -> Result<Option<Frame>, RequestError> {
+        let awaited = Awaited { asked, question: &self.sent, any_count };
+        self.port.framing().take_frame(&mut self.received, awaited).map_err(RequestError::Frame)
     }
 
-    /// Waits for more bytes.
-    async fn receive(&mut self) -> Result<(), RequestError> {
+    /// Waits for more bytes; how many came. None: the connection was closed.
+    async fn receive(&mut self) -> Result<usize, RequestError> {
         let before = self.received.len();
         match self.port.read_buf(&mut self.received).await {
-            Ok(0) => Err(RequestError::Frame(self.closed())),
-            Ok(_) => {
+            Ok(count) => {
                 tracing::debug!(received = %Hex(self.received.get(before..).unwrap_or_default()), "modbus frame");
-                Ok(())
+                Ok(count)
             }
             Err(error) => Err(RequestError::Lost(io_message(&error))),
         }
@@ -202,15 +217,15 @@ impl Link {
         loop {
             match timeout(Duration::ZERO, self.receive()).await {
                 Err(_) => return true,
-                Ok(Err(_)) => return false,
-                Ok(Ok(())) => {}
+                Ok(Err(_) | Ok(0)) => return false,
+                Ok(Ok(_)) => {}
             }
             let Some(asked) = self.unanswered.first().map(|it| it.asked) else {
                 self.received.clear();
                 continue;
             };
             loop {
-                match self.take_frame(asked) {
+                match self.take_frame(asked, true) {
                     Ok(Some(frame)) => _ = self.is_late(&frame, true),
                     Ok(None) => break,
                     Err(_) => return false,
@@ -225,25 +240,45 @@ impl Link {
     }
 
     /// The device has nothing more to say.
-    fn closed(&self) -> FrameError {
+    fn closed(&mut self, asked: Asked) -> FrameError {
+        let held = self.received.len();
+        if held == 0 {
+            return FrameError::Closed;
+        }
+        if self.port.framing() == Framing::Rtu {
+            return self.remains(asked).unwrap_or(FrameError::Cut { held, whole: rtu::whole(asked) });
+        }
         match mbap::frame_length(&self.received) {
-            _ if self.received.is_empty() => FrameError::Closed,
-            Ok(Some(whole)) => FrameError::Cut { held: self.received.len(), whole },
-            _ => FrameError::Cut { held: self.received.len(), whole: mbap::HEADER },
+            Ok(Some(whole)) => FrameError::Cut { held, whole },
+            _ => FrameError::Cut { held, whole: mbap::HEADER },
         }
     }
 
-    fn stopped_early(&self) -> Option<String> {
-        match mbap::frame_length(&self.received) {
-            Ok(Some(whole)) if !self.received.is_empty() => {
-                Some(format!("the answer stopped after {} of {whole} bytes", self.received.len()))
-            }
-            _ => None,
-        }
+    fn stopped_early(&mut self, asked: Asked) -> Option<String> {
+        let held = self.received.len();
+        let whole = match self.port.framing() {
+            _ if held == 0 => return None,
+            Framing::Rtu => match self.remains(asked) {
+                Some(error) => return Some(error.to_string()),
+                None => Some(rtu::whole(asked)),
+            },
+            Framing::Mbap => mbap::frame_length(&self.received).ok().flatten(),
+        };
+        whole.map(|whole| format!("the answer stopped after {held} of {whole} bytes"))
+    }
+
+    /// What is to be said of RTU bytes that came and are no answer.
+    fn remains(&mut self, asked: Asked) -> Option<FrameError> {
+        let error = rtu::remains(&self.received, asked);
+        self.crc_faults += u64::from(error == Some(FrameError::Damaged));
+        error
     }
 
     /// Says goodbye and waits for the device to do the same: only then may another connection be opened.
     pub(crate) async fn close(mut self) {
+        if !self.port.says_goodbye() {
+            return;
+        }
         let goodbye = async {
             self.port.shutdown().await?;
             let mut rest = Vec::new();

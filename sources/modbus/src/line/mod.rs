@@ -7,6 +7,7 @@ mod error;
 mod link;
 mod meters;
 mod port;
+mod serial;
 mod settings;
 mod shared;
 mod state;
@@ -23,6 +24,7 @@ pub(crate) use meters::LineMeters;
 pub(crate) use settings::Settings;
 pub(crate) use shared::{Wishes, line};
 
+use crate::address::Address;
 use crate::line::shared::{Line, Membership};
 use crate::plan::ReadRequest;
 
@@ -120,7 +122,9 @@ impl Client {
             if let Some(error) = state.refused_since(waits_since) {
                 return Err(error);
             }
-            match (state.ask(self.line.terms(), &self.unit, request).await, &dead) {
+            let asked = state.ask(self.line.terms(), &self.unit, request).await;
+            self.meters.damaged(state.take_damaged());
+            match (asked, &dead) {
                 (state::Asking::Answered(result), _) => {
                     if matches!(result, Ok(_) | Err(RequestError::Exception(_))) {
                         self.line.was_heard();
@@ -150,7 +154,10 @@ impl Client {
             return Err(RequestError::Timeout { after, unexpected: None });
         }
         let delay = self.line.settings().connect_delay;
-        let hint = if delay.is_zero() {
+        let hint = if matches!(self.line.terms().address, Address::Serial(_)) {
+            "nothing was heard yet: are `unit_id`, baud rate and parity right, and wires A and B not swapped?"
+                .to_owned()
+        } else if delay.is_zero() {
             "nothing was heard yet: is `unit_id` right? a device that ignores what comes right after connecting needs \
              `connect_delay: 2s`"
                 .to_owned()

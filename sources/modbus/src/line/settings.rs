@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::address::Address;
+use crate::wire::rtu;
 
 /// How a line is treated. Of several wishes the gentlest holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,17 @@ pub(crate) struct Terms<'a> {
     pub(crate) settings: Settings,
     /// Whether anything was ever heard on the line.
     pub(crate) ever_heard: bool,
+}
+
+impl Terms<'_> {
+    /// The least time between an answer and the next question: on a serial line frames are told apart by silence.
+    pub(crate) fn pause(&self) -> Duration {
+        let silence = match self.address {
+            Address::Serial(port) => rtu::silence(port.baud),
+            Address::Tcp(_) | Address::RtuOverTcp(_) => Duration::ZERO,
+        };
+        self.settings.min_delay.max(silence)
+    }
 }
 
 impl Settings {

@@ -27,6 +27,8 @@ pub(crate) struct LineState {
     doubts: BTreeMap<u8, Instant>,
     /// The last connect that failed.
     refused: Option<(Instant, RequestError)>,
+    /// Answers that were damaged on the way, not yet counted.
+    damaged: u64,
 }
 
 /// What became of a question.
@@ -40,6 +42,11 @@ impl LineState {
     /// The failure of a connect that others made while one waited: there is no need to fail once more.
     pub(crate) fn refused_since(&self, since: Instant) -> Option<RequestError> {
         self.refused.as_ref().filter(|(at, _)| *at > since).map(|(_, error)| error.clone())
+    }
+
+    /// How many answers were damaged on the way since this was last asked.
+    pub(crate) fn take_damaged(&mut self) -> u64 {
+        std::mem::take(&mut self.damaged)
     }
 
     /// Takes late answers that have come; when to look again, if one may still come.
@@ -89,6 +96,7 @@ impl LineState {
         let result = link.ask(unit, request).await;
         self.last = Some(Instant::now());
         self.settle(&mut link);
+        self.damaged += std::mem::take(&mut link.crc_faults);
         match &result {
             Ok(_) | Err(RequestError::Exception(_)) => {
                 self.link = Some(link);
@@ -137,7 +145,7 @@ impl LineState {
 
     /// Waits until the device may be asked again.
     async fn pace(&self, terms: Terms<'_>) {
-        if let Some(until) = self.last.map(|last| last + terms.settings.min_delay)
+        if let Some(until) = self.last.map(|last| last + terms.pause())
             // A timer that has run out already still costs a millisecond.
             && until > Instant::now()
         {

@@ -26,8 +26,12 @@ pub(crate) enum FrameError {
     Closed,
     #[error("the device closed the connection after {held} of {whole} bytes of the answer")]
     Cut { held: usize, whole: usize },
-    #[error("the answer was damaged on the way (its CRC is wrong)")]
+    #[error("the answer was damaged: its CRC is wrong")]
     Damaged,
+    #[error("{held} bytes came that are no answer: are baud rate and parity of the serial line right?")]
+    Noise { held: usize },
+    #[error("the answer looks like Modbus TCP: write `tcp://` in place of `rtu+tcp://`")]
+    Mbap,
 }
 
 /// A sound answer.

@@ -1,10 +1,11 @@
 //! Frames on the wire: questions to bytes, and bytes to answers that agree with their question. Pure; no sockets.
 //!
-//! [`mbap`] is the framing of Modbus TCP, `rtu` that of serial lines; [`answer`] says what an answer is worth, and mends
+//! [`mbap`] is the framing of Modbus TCP, [`rtu`] that of serial lines; [`answer`] says what an answer is worth, and mends
 //! what the device file tolerates.
 
 pub(crate) mod answer;
 pub(crate) mod mbap;
+pub(crate) mod rtu;
 
 use crate::device::block::Table;
 use crate::plan::ReadRequest;
