@@ -236,13 +236,19 @@ async fn late_answers_of_an_hour_stand_in_no_other_column() {
 
 #[tokio::test(start_paused = true)]
 async fn what_came_before_a_question_is_not_its_answer() {
-    // The device says everything twice, the second time while nobody asks.
-    let twice = |asked: Asked| vec![(SOON, answer(&asked)), (SOON, answer(&asked))];
-    let address = adapter(twice).await;
-    let options = format!("address: {address}\nconnection: keep\nmin_delay: 100ms");
-    let mut source = source(&options, DEVICE, EVERY).await;
-    for _ in 0..3 {
-        assert_eq!(pass(source.as_mut()).await, "1 2 3");
+    // The device says everything twice: in one piece, or the second time while nobody asks.
+    type Script = fn(Asked) -> Pieces;
+    let scripts: [Script; 2] = [
+        |asked| whole(&[&answer(&asked), &answer(&asked)]),
+        |asked| vec![(SOON, answer(&asked)), (SOON, answer(&asked))],
+    ];
+    for script in scripts {
+        let address = adapter(script).await;
+        let options = format!("address: {address}\nconnection: keep\nmin_delay: 100ms");
+        let mut source = source(&options, DEVICE, EVERY).await;
+        for _ in 0..3 {
+            assert_eq!(pass(source.as_mut()).await, "1 2 3");
+        }
     }
 }
 
