@@ -91,7 +91,7 @@ impl Link {
         if self.port.framing() == Framing::Rtu {
             // Nothing in an answer says which question it is for; but what has come already is for none that comes now.
             if !self.read_late().await {
-                return Err(RequestError::Frame(FrameError::Closed));
+                return Err(RequestError::Lost("it ended before anything was asked".to_owned()));
             }
             self.received.clear();
         }

@@ -13,20 +13,20 @@ use crate::harness::{column, source};
 use crate::server::{Asked, Reply, Server, framed};
 
 /// Blocks of one size, whose values say which they are.
-const DEVICE: &str = "
+pub(crate) const DEVICE: &str = "
 blocks:
   one: {address: 1, count: 1, fields: {one: {at: 0, type: u16}}}
   two: {address: 2, count: 1, fields: {two: {at: 0, type: u16}}}
   three: {address: 3, count: 1, fields: {three: {at: 0, type: u16}}}
 ";
-const EVERY: Duration = Duration::from_secs(20);
+pub(crate) const EVERY: Duration = Duration::from_secs(20);
 
 fn answer(asked: Asked) -> Reply {
     Reply::Data(asked.address.to_be_bytes().to_vec())
 }
 
 /// Polls for an hour; how many values came. Each stands in its own column.
-async fn an_hour(source: &mut dyn Source) -> usize {
+pub(crate) async fn an_hour(source: &mut dyn Source) -> usize {
     let began = Instant::now();
     let mut came = 0;
     while began.elapsed() < Duration::from_secs(3600) {
@@ -44,16 +44,10 @@ async fn an_hour(source: &mut dyn Source) -> usize {
     came
 }
 
-/// 1.9 to 2.5 s, repeatably.
-fn latency(number: u64) -> Duration {
-    Duration::from_millis(1900 + number.wrapping_mul(6_364_136_223_846_793_005) >> 33)
-        .min(Duration::from_millis(2500))
-}
-
 /// Pseudo-random, 1.9 to 2.5 s.
-fn slow(number: u64) -> Duration {
+pub(crate) fn slow(number: u64) -> Duration {
     let mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    latency(0).min(Duration::from_millis(1900)) + Duration::from_millis(mixed % 601)
+    Duration::from_millis(1900 + mixed % 601)
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +122,8 @@ async fn a_gateway_that_gives_old_answers_to_new_questions_fools_nobody() {
     for more in ["", "\nconnection: keep"] {
         let address = forgetful_gateway().await;
         let mut source = source(&format!("address: {address}\ntimeout: 2s{more}"), DEVICE, EVERY).await;
-        assert!(an_hour(source.as_mut()).await > 60);
+        let came = an_hour(source.as_mut()).await;
+        assert!(came > 30, "{more}: {came} came");
     }
 }
 

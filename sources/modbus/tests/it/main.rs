@@ -17,4 +17,6 @@ mod peer;
 mod periods;
 mod records;
 mod roundtrip;
+mod rtu;
+mod serial;
 mod server;

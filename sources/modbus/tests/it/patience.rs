@@ -26,7 +26,7 @@ fn deaf(share: u64, seed: u64, asked: Arc<Mutex<(usize, usize)>>) -> impl FnMut(
         state ^= state << 17;
         let number = it.address / 2;
         match it.address {
-            _ if (state >> 20) % share != 0 => Reply::Silence,
+            _ if !(state >> 20).is_multiple_of(share) => Reply::Silence,
             900 => Reply::Data(vec![1; 6]),
             _ if number < PORTS => Reply::Data([7_u16.to_be_bytes(), number.to_be_bytes()].concat()),
             _ => Reply::Data(vec![0; 4]),
@@ -51,8 +51,7 @@ async fn until_all_were_heard(seed: u64) -> (usize, usize) {
     }
     assert_eq!(heard.len(), usize::from(PORTS), "seed {seed}");
     server.was_treated_well();
-    let counts = *asked.lock().unwrap();
-    counts
+    *asked.lock().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,8 +38,6 @@ pub(crate) enum Reply {
     Late(Duration, Box<Reply>),
     /// A sound answer, and then the connection is closed.
     LastData(Vec<u8>),
-    /// Nothing, and the connection is closed.
-    HangUp,
     /// Nothing.
     Silence,
 }
@@ -158,7 +156,7 @@ async fn converse(
             tokio::time::sleep(delay).await;
             reply = *later;
         }
-        if !matches!(reply, Reply::Silence | Reply::HangUp) {
+        if !matches!(reply, Reply::Silence) {
             let mut more = [0; 1];
             if let Ok(1..) = stream.try_read(&mut more) {
                 seen.lock().unwrap().complaints.push("asked again before it answered".into());
@@ -174,7 +172,7 @@ async fn converse(
             stream.write_all(&bytes).await?;
         }
         seen.lock().unwrap().answered = Some(Instant::now());
-        if matches!(reply, Reply::Last(_) | Reply::LastData(_) | Reply::HangUp) {
+        if matches!(reply, Reply::Last(_) | Reply::LastData(_)) {
             return Ok(());
         }
     }
@@ -206,7 +204,7 @@ fn bytes(asked: Asked, reply: &Reply) -> Vec<u8> {
         Reply::Exception(code) => framed(asked.transaction, asked.unit, &[asked.function | 0x80, *code]),
         Reply::Bytes(bytes) | Reply::Dribble(bytes) | Reply::Last(bytes) => bytes.clone(),
         Reply::Late(_, reply) => bytes(asked, reply),
-        Reply::Silence | Reply::HangUp => Vec::new(),
+        Reply::Silence => Vec::new(),
     }
 }
 
