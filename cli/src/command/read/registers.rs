@@ -85,7 +85,7 @@ fn typed(field: &Field, order: Order, first: u16, data: &[u8]) -> String {
         };
         text.push_str(&format!("{register:>5}  0x{register:04x}  {}  {shown}\n", hex(bytes)));
     }
-    if data.len() % width != 0 {
+    if !data.len().is_multiple_of(width) {
         text.push_str(&format!("the last {} bytes make no whole value: see `--count`\n", data.len() % width));
     }
     text

@@ -262,3 +262,34 @@ async fn one_line_has_one_way_to_speak() {
     let said = other.open(context).await.err().unwrap().chain();
     assert!(said.contains("is asked as rtu+tcp://localhost:1 and here as tcp://localhost:1"), "{said}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_late_unit_on_a_shared_line_is_taken_for_no_other() {
+    // Unit 2 answers after its time limit, most of the time while unit 1 is waited for.
+    let address = adapter(|asked| {
+        let [unit, function, _, register, ..] = asked.frame;
+        let late = if unit == 2 { 2050 + asked.number % 3 * 40 } else { 20 };
+        vec![(Duration::from_millis(late), framed(unit, &[function, 2, unit, register]))]
+    })
+    .await;
+    let open = async |unit: u8| {
+        source(&format!("address: {address}\ntimeout: 2s\nunit_id: {unit}"), DEVICE, EVERY).await
+    };
+    let (mut one, mut two) = (open(1).await, open(2).await);
+    let mut heard = 0;
+    for _ in 0..100 {
+        let (first, second) = tokio::join!(one.next(), two.next());
+        for (unit, pass) in [(1_u16, first), (2, second)] {
+            let Ok(pass) = pass else { continue };
+            let rows = pass.unwrap().rows;
+            for (register, name) in (1..).zip(["one", "two", "three"]) {
+                let cell = column(&rows, name).concat();
+                let own = (unit * 256 + register).to_string();
+                assert!(cell == "-" || cell == own, "{name} of unit {unit} is {cell}");
+                heard += usize::from(unit == 1 && cell == own);
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+    assert_eq!(heard, 300, "unit 1 is heard whole");
+}
