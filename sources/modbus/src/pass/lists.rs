@@ -27,7 +27,7 @@ impl ActivePoll<'_> {
             scan.ends_at(count);
         }
         while let Some(index) = scan.next(patience) {
-            let records = if scan.is_apart() { 1 } else { scan.neighbours(index, list.together) };
+            let records = scan.neighbours(index, list.together);
             let Some(request) = list.request(index, records) else { break };
             let name = match records {
                 1 => format!("{}[{index}]", list.name),
@@ -50,12 +50,13 @@ impl ActivePoll<'_> {
                     self.count(&cause);
                     break;
                 }
-                Err(cause) if records > 1 && cause.is_answer() => {
-                    tracing::warn!(
-                        source = self.plan.source, records = name, registers = %request, error = %cause,
-                        "the device refuses several records at once: each is read alone from now on"
-                    );
-                    scan.take_apart();
+                Err(cause) if records > 1 && cause.is_refusal() => {
+                    if scan.take_apart(index, records) {
+                        tracing::warn!(
+                            source = self.plan.source, records = name, registers = %request, error = %cause,
+                            "the device refuses several records at once: each is read alone from now on"
+                        );
+                    }
                 }
                 Err(cause) => self.failed_record(list, &mut scan, index, &name, &cause, patience),
             }

@@ -20,7 +20,7 @@ pub(crate) struct ListMemory {
     /// Where the list was seen to end in a poll that did not reach every record.
     seen_end: Option<u16>,
     /// Records are asked one by one: the device refused several at once.
-    pub(crate) apart: bool,
+    apart: bool,
 }
 
 /// One scan of the list: every record once, from the start to the end and then up to the start; or, while the device
@@ -42,6 +42,8 @@ pub(crate) struct ListScan<'a> {
     refuted: bool,
     /// Past the end, and now before the start.
     wrapped: bool,
+    /// Records before this one are asked one by one.
+    alone_before: u16,
 }
 
 impl ListMemory {
@@ -59,6 +61,7 @@ impl ListMemory {
             refused: None,
             refuted: false,
             wrapped: false,
+            alone_before: 0,
         }
     }
 
@@ -124,20 +127,28 @@ impl ListScan<'_> {
         self.memory.histories.get_mut(usize::from(index))
     }
 
-    /// So many neighbours from `index` on may be asked at once: none that was asked, and none beyond what is known.
+    /// So many neighbours from `index` on may be asked at once: none that was asked, and none beyond what is known. What
+    /// stands behind the last known record is asked alone.
     pub(crate) fn neighbours(&self, index: u16, most: u16) -> u16 {
-        let known = self.end.or(self.memory.length.filter(|length| index < *length));
-        let stop = index.saturating_add(most).min(known.unwrap_or(self.max));
+        let alone = self.memory.apart || index < self.alone_before;
+        let stop = match self.end.or(self.memory.length) {
+            Some(known) if !alone && index < known => index.saturating_add(most).min(known),
+            None if !alone => index.saturating_add(most).min(self.max),
+            _ => return 1,
+        };
         let free = (index..stop).take_while(|index| !self.is_asked(*index)).count();
         u16::try_from(free).unwrap_or(1).max(1)
     }
 
-    /// The device takes no several records at once.
-    pub(crate) fn take_apart(&mut self) {
-        self.memory.apart = true;
-    }
-
-    pub(crate) fn is_apart(&self) -> bool {
+    /// The device refuses these records at once. Within what is known of the list it takes no several at all, true; else
+    /// the list may just end among them, and each is asked alone this time.
+    pub(crate) fn take_apart(&mut self, index: u16, records: u16) -> bool {
+        let end = index.saturating_add(records);
+        if self.end.or(self.memory.length).is_some_and(|known| end <= known) {
+            self.memory.apart = true;
+        } else {
+            self.alone_before = end;
+        }
         self.memory.apart
     }
 
