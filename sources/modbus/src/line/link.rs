@@ -1,5 +1,8 @@
 //! One open connection: a question goes out, and what comes back is the answer, a late one, or a stranger.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use smiles_stage::option::Period;
@@ -88,11 +91,11 @@ impl Link {
     ) -> Result<Vec<u8>, RequestError> {
         let asked = Asked::new(self.transaction, unit.unit, request);
         self.transaction = self.transaction.wrapping_add(1);
+        // What has come already answers no question that is asked now, whatever it says.
+        if !self.read_late().await {
+            return Err(RequestError::Lost("it ended before anything was asked".to_owned()));
+        }
         if self.port.framing() == Framing::Rtu {
-            // Nothing in an answer says which question it is for; but what has come already is for none that comes now.
-            if !self.read_late().await {
-                return Err(RequestError::Lost("it ended before anything was asked".to_owned()));
-            }
             self.received.clear();
         }
         let began = Instant::now();
@@ -215,23 +218,41 @@ impl Link {
     /// Takes what has come meanwhile, without waiting. False: the connection is gone.
     pub(crate) async fn read_late(&mut self) -> bool {
         loop {
-            match timeout(Duration::ZERO, self.receive()).await {
-                Err(_) => return true,
-                Ok(Err(_) | Ok(0)) => return false,
-                Ok(Ok(_)) => {}
+            if !self.drop_frames() {
+                return false;
             }
-            let Some(asked) = self.unanswered.first().map(|it| it.asked) else {
-                self.received.clear();
-                continue;
-            };
-            loop {
-                match self.take_frame(asked, true) {
-                    Ok(Some(frame)) => _ = self.is_late(&frame, true),
-                    Ok(None) => break,
-                    Err(_) => return false,
-                }
+            match self.receive_now().await {
+                None => return true,
+                Some(Err(_) | Ok(0)) => return false,
+                Some(Ok(_)) => {}
             }
         }
+    }
+
+    /// Whole frames that came while nothing was asked are late answers, or nobody's. False: they are no frames.
+    fn drop_frames(&mut self) -> bool {
+        let nobody = Asked { transaction: 0, unit: 0, function: 0, data_bytes: 0 };
+        while !self.received.is_empty() {
+            let asked = self.unanswered.first().map_or(nobody, |it| it.asked);
+            match self.take_frame(asked, true) {
+                Ok(Some(frame)) => _ = self.is_late(&frame, true),
+                Ok(None) => break,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Bytes that are there; `None`: there are none yet.
+    async fn receive_now(&mut self) -> Option<Result<usize, RequestError>> {
+        poll_fn(|cx| {
+            let receiving = pin!(self.receive());
+            Poll::Ready(match receiving.poll(cx) {
+                Poll::Ready(received) => Some(received),
+                Poll::Pending => None,
+            })
+        })
+        .await
     }
 
     /// What was given up is not waited for any longer.

@@ -112,7 +112,7 @@ impl Client {
         }
     }
 
-    /// Asks, and once more where the connection turned out to be dead.
+    /// Asks, and once more where the device may have forgotten the connection.
     async fn ask_once(&mut self, request: ReadRequest) -> Result<Vec<u8>, RequestError> {
         let mut dead = None;
         loop {
@@ -131,8 +131,8 @@ impl Client {
                     }
                     return self.hinted(result);
                 }
-                (state::Asking::DeadConnection(error), None) => dead = Some(error),
-                (state::Asking::DeadConnection(error), Some(_)) => return Err(error),
+                (state::Asking::SilentSinceIdle(error), None) => dead = Some(error),
+                (state::Asking::SilentSinceIdle(error), Some(_)) => return Err(error),
             }
         }
     }

@@ -34,8 +34,8 @@ pub(crate) struct LineState {
 /// What became of a question.
 pub(crate) enum Asking {
     Answered(Result<Vec<u8>, RequestError>),
-    /// It met a connection that had ended before, so it was never heard: it may be asked again.
-    DeadConnection(RequestError),
+    /// Silence, on a connection that nobody had used since an earlier pass: it may have been forgotten.
+    SilentSinceIdle(RequestError),
 }
 
 impl LineState {
@@ -81,46 +81,52 @@ impl LineState {
         }
     }
 
-    /// Asks once, on a new connection if need be.
+    /// Asks once, and once more where the connection was found dead: the device cannot have heard the question. Others on
+    /// the line do not come between, who would leave the next dead connection to a device that hangs up after each answer.
     pub(crate) async fn ask(&mut self, terms: Terms<'_>, unit: &UnitOptions, request: ReadRequest) -> Asking {
-        let mut link = match self.usable(unit).await {
-            Some(link) => link,
-            None => match self.connect(terms, unit.timeout).await {
-                Ok(link) => link,
-                Err(error) => return Asking::Answered(Err(error)),
-            },
-        };
-        self.pace(terms).await;
-        let (idle, heard) = (std::mem::take(&mut link.idle), link.heard);
-        self.last = Some(Instant::now());
-        let result = link.ask(unit, request).await;
-        self.last = Some(Instant::now());
-        self.settle(&mut link);
-        self.damaged += std::mem::take(&mut link.crc_faults);
-        match &result {
-            Ok(_) | Err(RequestError::Exception(_)) => {
-                self.link = Some(link);
-            }
-            Err(error @ RequestError::Timeout { .. }) => {
-                self.doubts.insert(unit.unit, Instant::now() + unit.timeout);
-                if idle {
-                    self.hang_up(link).await;
-                    return Asking::DeadConnection(error.clone());
-                }
-                self.link = Some(link);
-            }
-            Err(error) => {
-                self.hang_up(link).await;
-                if error.is_dead_connection() && terms.ever_heard {
-                    if !idle && !heard {
-                        // Let in and sent away: as good as refused.
-                        sleep(RECONNECT_PAUSE).await;
+        let (mut stale, mut sent_away) = (false, false);
+        loop {
+            let mut link = match self.usable(unit).await {
+                Some(link) => link,
+                None => match self.connect(terms, unit.timeout).await {
+                    Ok(link) => link,
+                    Err(error) => return Asking::Answered(Err(error)),
+                },
+            };
+            self.pace(terms).await;
+            let idle = std::mem::take(&mut link.idle);
+            let used = idle || link.heard;
+            self.last = Some(Instant::now());
+            let result = link.ask(unit, request).await;
+            self.last = Some(Instant::now());
+            self.settle(&mut link);
+            self.damaged += std::mem::take(&mut link.crc_faults);
+            match &result {
+                Ok(_) | Err(RequestError::Exception(_)) => self.link = Some(link),
+                Err(error @ RequestError::Timeout { .. }) => {
+                    self.doubts.insert(unit.unit, Instant::now() + unit.timeout);
+                    if idle {
+                        self.hang_up(link).await;
+                        return Asking::SilentSinceIdle(error.clone());
                     }
-                    return Asking::DeadConnection(error.clone());
+                    self.link = Some(link);
+                }
+                Err(error) => {
+                    self.hang_up(link).await;
+                    if error.is_dead_connection() && terms.ever_heard {
+                        let again = if used { &mut stale } else { &mut sent_away };
+                        if !std::mem::replace(again, true) {
+                            if !used {
+                                // Let in and sent away: as good as refused.
+                                sleep(RECONNECT_PAUSE).await;
+                            }
+                            continue;
+                        }
+                    }
                 }
             }
+            return Asking::Answered(result);
         }
-        Asking::Answered(result)
     }
 
     /// The connection, unless it is doubtful: after a silence only another unit is asked on it, and only once, and only
