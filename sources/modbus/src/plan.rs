@@ -9,7 +9,7 @@ use crate::device::field::Field;
 use crate::device::{Device, MAX_COILS};
 
 /// One read request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ReadRequest {
     pub(crate) table: Table,
     pub(crate) address: u16,

@@ -12,6 +12,7 @@ mod settings;
 mod shared;
 mod state;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,12 @@ pub(crate) struct Client {
     meters: LineMeters,
     /// Whether the unit answered since it was last found silent for a whole pass.
     heard: bool,
+    /// A question that was not answered, whose answer may be kept by a gateway for the next one.
+    open: Option<ReadRequest>,
+    /// Questions that were not answered when they were asked again: their answers are kept by nobody.
+    mute: BTreeSet<ReadRequest>,
+    /// Silences that the last question took.
+    silences: u8,
     pass: Option<PassGuard>,
 }
 
@@ -63,17 +70,32 @@ impl Client {
         unit: UnitOptions,
         meters: LineMeters,
     ) -> Self {
-        Self { line, _membership: membership, unit, meters, heard: false, pass: None }
+        Self {
+            line,
+            _membership: membership,
+            unit,
+            meters,
+            heard: false,
+            open: None,
+            mute: BTreeSet::new(),
+            silences: 0,
+            pass: None,
+        }
     }
 
-    /// Whether others are on the line, and would wait for this unit.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.line.members() > 1
+    /// Whether others are on the line who would wait for this unit, which may well be silent: it was the last time.
+    pub(crate) fn others_wait(&self) -> bool {
+        self.line.members() > 1 && !self.heard
     }
 
-    /// Whether the unit may be trusted to answer: it did when it was last asked.
+    /// Whether the unit answered in its last pass.
     pub(crate) fn was_heard(&self) -> bool {
         self.heard
+    }
+
+    /// How many silences the last question took, where it was not answered.
+    pub(crate) fn silences(&self) -> u8 {
+        self.silences
     }
 
     /// A pass begins: the connection stays open until the last pass on the line has ended.
@@ -90,7 +112,40 @@ impl Client {
     }
 
     /// The data of the answer: as many bytes as asked for, or none.
+    ///
+    /// There are gateways that keep an answer which came too late, and give it to the next question as its own. So what
+    /// was not answered is asked once more before anything else: an old answer is the right one then, and none is left.
     pub(crate) async fn ask(&mut self, request: ReadRequest) -> Result<Vec<u8>, RequestError> {
+        if let Some(open) = self.open.take().filter(|open| *open != request) {
+            // Whatever it says: with the answer nothing is kept any more. Silence is that of the unit.
+            if let Err(error @ RequestError::Timeout { .. }) = self.ask_patiently(open).await {
+                self.mute.insert(open);
+                return Err(error);
+            }
+        }
+        let answer = self.ask_patiently(request).await;
+        self.silences = 1;
+        if !matches!(answer, Err(RequestError::Timeout { .. })) {
+            self.mute.remove(&request);
+            return answer;
+        }
+        if self.mute.contains(&request) {
+            return answer;
+        }
+        if self.others_wait() {
+            self.open = Some(request);
+            return answer;
+        }
+        let again = self.ask_patiently(request).await;
+        if matches!(again, Err(RequestError::Timeout { .. })) {
+            self.silences = 2;
+            self.mute.insert(request);
+        }
+        again
+    }
+
+    /// Asks, and again where the device was too busy.
+    async fn ask_patiently(&mut self, request: ReadRequest) -> Result<Vec<u8>, RequestError> {
         let mut pause = BUSY_PAUSE;
         let mut repeats = 0;
         loop {

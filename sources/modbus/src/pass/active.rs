@@ -18,6 +18,8 @@ pub(super) struct ActivePoll<'a> {
     pub(super) began: Instant,
     /// Silences in a row that end the poll.
     pub(super) patience: u8,
+    /// Whether the device answered in this poll or the last: a question that is repeated in vain is one silence then, else two.
+    pub(super) trusted: bool,
     /// Silences in a row.
     pub(super) silences: u8,
     /// Nothing more is asked.
@@ -46,6 +48,7 @@ impl ActivePoll<'_> {
         let answer = self.client.ask(request).await;
         if answer.as_ref().err().is_none_or(RequestError::is_answer) {
             self.silences = 0;
+            self.trusted = true;
             self.outcome.heard = true;
         }
         Some(answer)
@@ -62,7 +65,7 @@ impl ActivePoll<'_> {
         if cause.is_answer() {
             return;
         }
-        self.silences += 1;
+        self.silences += if self.trusted { 1 } else { self.client.silences() };
         self.over |= cause.is_connect() || self.silences >= self.patience;
         if self.over
             && !cause.is_connect()

@@ -36,6 +36,7 @@ impl ActivePoll<'_> {
                     memory.silent(id, read);
                 }
                 if read.optional && !cause.is_connect() {
+                    self.outcome.cause.get_or_insert_with(|| cause.to_string());
                     tracing::debug!(block = name, error = %cause, "an optional block could not be read");
                 } else {
                     self.outcome.complete = false;

@@ -18,11 +18,21 @@ const MAX_SILENCES: u8 = 2;
 pub(crate) async fn run(client: &mut Client, plan: &PollPlan, memory: &mut PollMemory) -> PollOutcome {
     let began = Instant::now();
     // Others on the line wait for a unit that is silent no longer than one time limit a pass.
-    let patience = if client.is_shared() && !client.was_heard() { 1 } else { MAX_SILENCES };
+    let patience = if client.others_wait() { 1 } else { MAX_SILENCES };
+    let trusted = client.was_heard();
     client.begin();
     let outcome = PollOutcome::new(plan);
-    let mut poll =
-        ActivePoll { client, plan, began, patience, silences: 0, over: false, asked: false, outcome };
+    let mut poll = ActivePoll {
+        client,
+        plan,
+        began,
+        patience,
+        trusted,
+        silences: 0,
+        over: false,
+        asked: false,
+        outcome,
+    };
     poll.steps(memory).await;
     let ActivePoll { client, mut outcome, .. } = poll;
     memory.nothing_heard = !outcome.heard;

@@ -151,17 +151,18 @@ async fn answers_are_read_whatever_stands_around_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_damaged_answer_is_named_and_the_next_is_believed() {
+async fn a_damaged_answer_is_asked_for_again_and_named_where_it_stays_so() {
     let address = adapter(|asked| {
         let mut answer = answer(&asked);
-        answer[4] ^= u8::from(asked.number == 2);
+        answer[4] ^= u8::from([2, 6, 7].contains(&asked.number));
         whole(&[&answer])
     })
     .await;
     let mut source = source(&format!("address: {address}\nconnection: keep"), DEVICE, EVERY).await;
     let damaged = "1 - 3 two: timed out after 3s (the answer was damaged: its CRC is wrong)";
-    assert_eq!(pass(source.as_mut()).await, damaged);
-    assert_eq!(pass(source.as_mut()).await, "1 2 3");
+    for expected in ["1 2 3", damaged, "1 2 3"] {
+        assert_eq!(pass(source.as_mut()).await, expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]
