@@ -1,7 +1,5 @@
 //! What one poll of 25 devices with 4 ports costs, and what a thousand of them leave in memory.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 
 use smiles_runtime::SystemClock;
@@ -10,10 +8,13 @@ use smiles_source_simulator::{Handle, Options, Simulator};
 use tokio_util::sync::CancellationToken;
 
 use crate::Row;
+use crate::exchange::{RECORDS, in_own_process};
 use crate::machine::{cpu, interrupt, memory_kib, ratio, smiles, until};
 
-const PASSES: u64 = 1_000;
-const RECORDS: u16 = 100;
+/// The stock device file.
+pub(crate) const DEVICE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/hoymiles/device.yaml");
+
+const PASSES: u32 = 1_000;
 
 pub(crate) fn cost() -> Vec<Row> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -36,7 +37,7 @@ pub(crate) fn cost() -> Vec<Row> {
     let pid = bridge.id();
     until("the first passes", || handle.counters().passes >= 20);
     let (before, began) = (handle.counters(), cpu(pid));
-    until("a thousand passes", || handle.counters().passes >= before.passes + PASSES);
+    until("a thousand passes", || handle.counters().passes >= before.passes + u64::from(PASSES));
     let (after, spent) = (handle.counters(), cpu(pid) - began);
     let (rss, anonymous) = (memory_kib(pid, "VmRSS"), memory_kib(pid, "RssAnon"));
     interrupt(bridge);
@@ -44,12 +45,8 @@ pub(crate) fn cost() -> Vec<Row> {
     let ours = spent.as_secs_f64() * 1e3 / passes;
     let requests = (after.requests - before.requests) as f64 / passes;
 
-    let bare = std::process::Command::new(std::env::current_exe().expect("this program has a path"))
-        .args(["bare-exchange", &port_text, &PASSES.to_string()])
-        .output()
-        .expect("the bare exchange runs");
+    let bare = in_own_process("bare-exchange", port, PASSES);
     stop.cancel();
-    let bare: f64 = String::from_utf8_lossy(&bare.stdout).trim().parse().expect("it prints milliseconds");
     vec![
         Row {
             what: "CPU ms per poll of 25 × 4 ports (poll, transforms, durable journal, SQLite)".to_owned(),
@@ -76,9 +73,9 @@ pub(crate) fn cost() -> Vec<Row> {
     ]
 }
 
-fn device(runtime: &tokio::runtime::Runtime, stop: &CancellationToken) -> (Handle, u16) {
-    let text =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/hoymiles/device.yaml"));
+/// Served by this process: the handle and the port.
+pub(crate) fn device(runtime: &tokio::runtime::Runtime, stop: &CancellationToken) -> (Handle, u16) {
+    let text = std::fs::read_to_string(DEVICE);
     let device: Device = serde_yaml::from_str(&text.expect("the stock device file")).expect("a device file");
     let start = Some("2026-06-21T12:00:00Z".parse().expect("a time"));
     let options = Options { inverters: 25, ports: 4, seed: 1, start, ..Options::default() };
@@ -88,23 +85,4 @@ fn device(runtime: &tokio::runtime::Runtime, stop: &CancellationToken) -> (Handl
     let port = listener.local_addr().expect("an address").port();
     runtime.spawn(simulator.serve(listener, stop.clone()));
     (handle, port)
-}
-
-/// `bare-exchange PORT PASSES`: the requests of so many polls and nothing else; prints CPU ms per poll.
-pub(crate) fn bare_exchange(args: &[String]) {
-    let (port, passes): (u16, u16) = (args[0].parse().expect("a port"), args[1].parse().expect("a number"));
-    let before = cpu(std::process::id());
-    for _ in 0..passes {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the device listens");
-        stream.set_nodelay(true).expect("a socket option");
-        for record in 0..RECORDS {
-            let address = (0x1000 + 40 * record).to_be_bytes();
-            stream
-                .write_all(&[0, 1, 0, 0, 0, 6, 1, 3, address[0], address[1], 0, 20])
-                .expect("the device reads");
-            let mut reply = [0_u8; 49];
-            stream.read_exact(&mut reply).expect("the device answers");
-        }
-    }
-    println!("{}", (cpu(std::process::id()) - before).as_secs_f64() * 1e3 / f64::from(passes));
 }

@@ -4,6 +4,9 @@
 #![allow(clippy::print_stdout, reason = "the table is the product")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures by the real clock")]
 
+mod exchange;
+mod fleet;
+mod fleet_devices;
 mod machine;
 mod plugin;
 mod poll;
@@ -23,21 +26,32 @@ struct Row {
 
 type Measure = fn() -> Vec<Row>;
 
+/// What runs as a process of its own, with its arguments.
+type Part = fn(&[String]);
+
 fn main() {
-    // The bare counterparts run as processes of their own, so that their CPU time can be read.
+    // The bare counterparts, and what is measured alone, run as processes of their own, so that their CPU time can be
+    // read.
     let args: Vec<String> = std::env::args().collect();
-    if let Some(place) = args.iter().position(|arg| arg == "bare-exchange") {
-        return poll::bare_exchange(&args[place + 1..]);
-    }
-    if let Some(place) = args.iter().position(|arg| arg == "bare-server") {
-        return serve::bare_server(&args[place + 1..]);
+    let parts: [(&str, Part); 4] = [
+        ("bare-exchange", exchange::bare),
+        ("source-exchange", exchange::source),
+        ("fleet-devices", |_| fleet_devices::serve()),
+        ("bare-server", serve::bare_server),
+    ];
+    for (name, part) in parts {
+        if let Some(place) = args.iter().position(|arg| arg == name) {
+            return part(&args[place + 1..]);
+        }
     }
     println!("| what | S-Miles | beside | ratio |\n|---|---|---|---|");
-    let all: [(&str, Measure); 9] = [
+    let all: [(&str, Measure); 11] = [
         ("sqlite", throughput::rows_per_second),
         ("transforms", transforms::rows_per_second),
         ("journal", throughput::journal),
         ("poll", poll::cost),
+        ("exchange", exchange::cost),
+        ("fleet", fleet::cost),
         ("plugin", plugin::cost),
         ("start", start::times),
         ("postgres", postgres::backlog),

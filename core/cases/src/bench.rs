@@ -171,7 +171,7 @@ async fn serve(pipeline: &mut Pipeline, case: &Case) -> Result<Vec<Option<Device
             let device = Device::serve(&stage.options).await;
             let said = || format!("cannot serve a device for `{}`", stage.name);
             let device = device.map_err(|cause| CasesError::failed(said(), cause))?;
-            device.redirect(&mut stage.options);
+            device.redirect(Arc::make_mut(&mut stage.options));
             Some(device)
         } else {
             None

@@ -1,6 +1,7 @@
 //! The typed declaration of a pipeline: what the file says, resolved, nothing planned yet.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -68,8 +69,9 @@ pub struct StageDecl {
     pub name: String,
     /// `type:`; known to the registry.
     pub type_name: String,
-    /// The options left when the common ones are taken out; valid by the type's JSON Schema.
-    pub options: Value,
+    /// The options left when the common ones are taken out; valid by the type's JSON Schema. Shared, since whoever runs
+    /// a pipeline keeps its declaration, and a device file makes them long.
+    pub options: Arc<Value>,
     /// The stage's node.
     pub node: NodeId,
 }

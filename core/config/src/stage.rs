@@ -30,7 +30,7 @@ pub(crate) struct Stage<K> {
 
 impl<K> Stage<K> {
     pub(crate) fn decl(self, name: String) -> StageDecl {
-        StageDecl { name, type_name: self.type_name, options: self.options, node: self.node }
+        StageDecl { name, type_name: self.type_name, options: Arc::new(self.options), node: self.node }
     }
 }
 

@@ -82,7 +82,7 @@ impl StageFactory {
     ) -> Result<Target, ImportError> {
         let store = self.store()?;
         let at = format!("step `{}`, into `{}`", step.table, store.name);
-        let mut options = store.options.clone();
+        let mut options = store.options.as_ref().clone();
         if let Some(options) = options.as_object_mut() {
             options.insert("tables".to_owned(), step.into.clone());
         }

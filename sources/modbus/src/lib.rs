@@ -11,6 +11,7 @@ mod check_list;
 mod columns;
 mod decode;
 pub mod device;
+mod device_plan;
 mod device_warnings;
 mod explain;
 mod line;

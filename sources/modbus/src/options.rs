@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,15 +15,13 @@ use smiles_stage::{
 
 use crate::address::Address;
 use crate::check::check;
-use crate::columns::{Column, columns};
 use crate::device::Device;
+use crate::device_plan::{DevicePlan, device_plan};
 use crate::device_warnings::device_warnings;
 use crate::explain::explain;
 use crate::line::{Client, LineMeters, Settings, UnitOptions, Wishes, line};
-use crate::pass::{BlockShape, PollMemory, PollPlan};
-use crate::plan::request_plan;
+use crate::pass::{PollMemory, PollPlan};
 use crate::source::Poller;
-use crate::split::split;
 
 /// A poll may take at least this long, however often it is due.
 const PASS_MIN: Duration = Duration::from_secs(60);
@@ -183,27 +181,24 @@ impl ModbusOptions {
     }
 }
 
-/// The plan of a source: valid options, and the columns of its device.
+/// The plan of a source: valid options, and what follows from its device.
 pub(crate) struct ModbusPlan {
-    options: ModbusOptions,
-    /// The device with its long blocks divided.
-    pub(crate) device: Device,
     address: Address,
-    pub(crate) columns: Vec<Column>,
-    schema: SchemaRef,
+    unit: u8,
+    timeout: Duration,
+    settings: Settings,
+    pub(crate) device: Arc<DevicePlan>,
 }
 
 impl ModbusPlan {
     pub(crate) fn new(options: ModbusOptions, address: Address) -> Self {
-        let device = split(&options.device);
-        let columns = columns(&device);
-        let fields: Vec<_> = columns.iter().map(|column| column.arrow.clone()).collect();
-        Self { options, device, address, columns, schema: Arc::new(Schema::new(fields)) }
+        let (unit, timeout, settings) = (options.unit_id, options.timeout.0, options.settings());
+        Self { address, unit, timeout, settings, device: device_plan(options.device) }
     }
 
     /// Address and unit.
     pub(crate) fn shown_address(&self) -> String {
-        format!("{} unit {}", self.address, self.options.unit_id)
+        format!("{} unit {}", self.address, self.unit)
     }
 
     /// The source, on its line.
@@ -217,44 +212,30 @@ impl ModbusPlan {
         every: Option<Duration>,
         meters: LineMeters,
     ) -> Result<Poller, String> {
-        let wishes = Wishes { source: source.to_owned(), settings: self.options.settings() };
+        let wishes = Wishes { source: source.to_owned(), settings: self.settings };
         let (line, membership) = line(&self.address, wishes)?;
         let unit = UnitOptions {
-            unit: self.options.unit_id,
-            timeout: self.options.timeout.0,
-            tolerate: self.device.tolerate.clone(),
+            unit: self.unit,
+            timeout: self.timeout,
+            tolerate: self.device.split.tolerate.clone(),
         };
         Ok(Poller {
             name: format!("{stage} at {}", self.shown_address()),
             client: Client::new(line, membership, unit, meters),
-            plan: self.poll_plan(stage, every),
+            plan: PollPlan {
+                source: stage.to_owned(),
+                device: Arc::clone(&self.device),
+                limit: every.unwrap_or_default().max(PASS_MIN),
+            },
             memory: PollMemory::default(),
-            columns: self.columns.clone(),
-            schema: Arc::clone(&self.schema),
         })
-    }
-
-    fn poll_plan(&self, source: &str, every: Option<Duration>) -> PollPlan {
-        let shape = |(name, block): (&str, &crate::device::block::Block)| BlockShape {
-            name: name.to_owned(),
-            bytes: block.data_bytes(),
-            bits: block.read.is_bits(),
-            keep: block.between.map(|between| between.keep.0),
-        };
-        PollPlan {
-            source: source.to_owned(),
-            requests: request_plan(&self.device),
-            blocks: self.device.blocks.iter().map(shape).collect(),
-            order: self.device.order,
-            limit: every.unwrap_or_default().max(PASS_MIN),
-        }
     }
 }
 
 #[async_trait]
 impl SourcePlan for ModbusPlan {
     fn output(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(&self.device.schema)
     }
 
     fn cadence(&self) -> Cadence {
@@ -262,7 +243,7 @@ impl SourcePlan for ModbusPlan {
     }
 
     fn warnings(&self) -> Problems {
-        device_warnings(&self.options.device, &Path::root().key("device"))
+        device_warnings(&self.device.given, &Path::root().key("device"))
     }
 
     fn address(&self) -> String {
@@ -270,7 +251,7 @@ impl SourcePlan for ModbusPlan {
     }
 
     fn explain(&self) -> Vec<String> {
-        explain(&self.device)
+        explain(&self.device.split)
     }
 
     async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError> {

@@ -55,11 +55,12 @@ pub async fn read_source(options: ModbusOptions, name: &str) -> Result<Reading, 
         vec![smiles_stage::Problem::error(smiles_stage::Path::root().key("address"), said)]
     })?;
     let outcome = poller.poll().await;
-    let blocks = || plan.device.blocks.iter().enumerate();
+    let blocks = || plan.device.split.blocks.iter().enumerate();
     let mut values = Vec::new();
     for (place, (name, block)) in blocks() {
-        let columns: Vec<&Column> = plan.columns.iter().filter(|column| column.block == place).collect();
-        for Part { record, data } in parts(&poller.plan.requests.lists, &outcome, place) {
+        let columns: Vec<&Column> =
+            plan.device.columns.iter().filter(|column| column.block == place).collect();
+        for Part { record, data } in parts(&plan.device.requests.lists, &outcome, place) {
             let of = Of { name, block, record };
             values.extend(columns.iter().map(|column| of.reading(column, data)));
         }

@@ -5,7 +5,6 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use smiles_stage::{Pass, Source, StageError};
 
-use crate::columns::Column;
 use crate::decode::{PollData, rows};
 use crate::line::Client;
 use crate::pass::{PollMemory, PollOutcome, PollPlan, run};
@@ -17,8 +16,6 @@ pub(crate) struct Poller {
     pub(crate) client: Client,
     pub(crate) plan: PollPlan,
     pub(crate) memory: PollMemory,
-    pub(crate) columns: Vec<Column>,
-    pub(crate) schema: SchemaRef,
 }
 
 #[async_trait]
@@ -36,12 +33,12 @@ impl Poller {
 
     fn pass(&mut self, outcome: PollOutcome) -> Result<Pass, StageError> {
         let rows = if self.has_rows(&outcome) {
-            let lists = self.plan.requests.lists.iter().zip(&outcome.lists);
+            let lists = self.plan.device.requests.lists.iter().zip(&outcome.lists);
             let lists: Vec<_> = lists
                 .map(|(list, records)| (list.block, records.values().map(Vec::as_slice).collect()))
                 .collect();
             let data = PollData { blocks: &outcome.blocks, lists: &lists };
-            rows(&self.schema, &self.columns, data).map_err(|error| {
+            rows(&self.plan.device.schema, &self.plan.device.columns, data).map_err(|error| {
                 StageError::halt(format!("{}: cannot make rows of the answers", self.name)).because(error)
             })?
         } else if self.was_due(&outcome) {
@@ -49,7 +46,7 @@ impl Poller {
             let cause = outcome.cause.as_deref().unwrap_or("no record could be read");
             return Err(StageError::retry(format!("{}: {cause}", self.name)));
         } else {
-            RecordBatch::new_empty(SchemaRef::clone(&self.schema))
+            RecordBatch::new_empty(SchemaRef::clone(&self.plan.device.schema))
         };
         Ok(Pass { rows, faults: outcome.faults, complete: outcome.complete })
     }
@@ -59,7 +56,7 @@ impl Poller {
         if !outcome.lists.is_empty() {
             return outcome.lists.iter().any(|records| !records.is_empty());
         }
-        let only_once = self.plan.requests.reads.iter().all(|read| read.once);
+        let only_once = self.plan.device.requests.reads.iter().all(|read| read.once);
         outcome.fresh || only_once && outcome.blocks.iter().any(Option::is_some)
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::anyhow;
+use serde::Deserialize;
 use smiles_config::Environment;
 use smiles_source_modbus::{FieldReading, ModbusOptions, Reading, read_source};
 
@@ -33,7 +34,7 @@ pub(super) fn sources(
     }
     let declared = project.loaded.pipeline.into_iter().flat_map(|pipeline| pipeline.sources);
     let modbus = declared.map(|source| source.stage).filter(|stage| stage.type_name == TYPE);
-    let typed = modbus.map(|stage| match serde_json::from_value(stage.options) {
+    let typed = modbus.map(|stage| match ModbusOptions::deserialize(stage.options.as_ref()) {
         Ok(options) => Ok((stage.name, options)),
         Err(error) => Err(Failure::configuration(format!("source `{}`: {error}", stage.name))),
     });

@@ -69,7 +69,7 @@ fn the_whole_file_becomes_a_declaration() {
     let source = &pipeline.sources[0];
     assert_eq!((source.stage.name.as_str(), source.every), ("DTU", Some(Duration::from_secs(5))));
     assert_eq!(
-        source.stage.options,
+        *source.stage.options,
         json!({
             "address": "tcp://10.0.0.5:502",
             "unit_id": 1,
@@ -82,7 +82,7 @@ fn the_whole_file_becomes_a_declaration() {
     );
     let names: Vec<&str> = pipeline.transforms.iter().map(|one| one.stage.name.as_str()).collect();
     assert_eq!(names, ["scale", "scale-2"]);
-    assert_eq!(pipeline.transforms[1].stage.options, json!({"hour": 23}));
+    assert_eq!(*pipeline.transforms[1].stage.options, json!({"hour": 23}));
     assert_eq!(pipeline.sinks.len(), 1, "the api is disabled, and what it needs is not asked for");
     let store = &pipeline.sinks[0];
     assert_eq!((store.from, store.max_rows), (StartFrom::Oldest, 5));

@@ -24,7 +24,7 @@ pub enum Tolerance {
 }
 
 /// Registers that are read together.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
     /// What the block is, for people.
@@ -83,7 +83,7 @@ pub struct Between {
 }
 
 /// Bytes of a simulated device that are no column.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fill {
     /// Bytes from the start of the block's data.
@@ -125,7 +125,7 @@ impl Table {
 }
 
 /// A list of records.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
     /// From the address of one record to that of the next, in the addresses the device counts.
@@ -140,7 +140,7 @@ pub struct Repeat {
 }
 
 /// What ends a list: exactly one of `zero`, `field` with `equals`, `exception` and `count`.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Until {
     /// A field of the block: the first record whose bytes there are all zero ends the list.

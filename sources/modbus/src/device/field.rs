@@ -21,7 +21,7 @@ pub enum Order {
 }
 
 /// One column.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-instead" = {
     "scale": "the scale is part of the unit: `unit: 0.1 V`, or `unit: 0.1 1` where there is none",
@@ -144,7 +144,7 @@ pub enum Kind {
 }
 
 /// Another unit for some records.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
     /// Which records.
@@ -164,7 +164,7 @@ pub enum Otherwise {
 }
 
 /// A condition on another field of the same record. Exactly one of `prefix` and `equals`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct When {
     /// The field asked.

@@ -22,7 +22,7 @@ pub use raw::{Raw, RawError, decode, encode};
 pub use record::{RecordError, encode_record, unit_of};
 
 /// A device: blocks of registers, and what its firmware gets wrong.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// What the device is, for people.

@@ -72,10 +72,11 @@ impl ActivePoll<'_> {
     /// How many records the device says that it has; an error if it should say so and was not heard.
     fn record_count(&self, list: &List) -> Result<Option<u16>, String> {
         let Some((block, field)) = &list.end.count else { return Ok(None) };
-        let name = self.plan.blocks.get(*block).map(|shape| shape.name.as_str()).unwrap_or_default();
+        let name = self.plan.device.blocks.get(*block).map(|shape| shape.name.as_str()).unwrap_or_default();
         let data = self.outcome.blocks.get(*block).and_then(Option::as_deref);
         let unknown = || format!("block `{name}`, which says how many records there are, was not heard");
-        let raw = data.and_then(|data| field.value_in(self.plan.order, data)).ok_or_else(unknown)?;
+        let raw =
+            data.and_then(|data| field.value_in(self.plan.device.split.order, data)).ok_or_else(unknown)?;
         let count = match raw {
             Raw::Unsigned(count) => u16::try_from(count).unwrap_or(u16::MAX),
             Raw::Signed(count) => u16::try_from(count.max(0)).unwrap_or(u16::MAX),
@@ -93,7 +94,7 @@ impl ActivePoll<'_> {
         data: Vec<u8>,
         patience: &mut Patience,
     ) {
-        if is_end(&list.end, self.plan.order, &data) {
+        if is_end(&list.end, self.plan.device.split.order, &data) {
             if scan.ended(index, patience) && index == 0 {
                 let said = if data.is_empty() { NO_DATA } else { "the list of the device is empty" };
                 self.outcome.cause.get_or_insert(format!("{said}: nothing is mapped yet"));

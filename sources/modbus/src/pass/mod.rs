@@ -14,5 +14,5 @@ mod scan;
 
 pub(crate) use memory::PollMemory;
 pub(crate) use outcome::PollOutcome;
-pub(crate) use poll_plan::{BlockShape, PollPlan};
+pub(crate) use poll_plan::PollPlan;
 pub(crate) use run::run;

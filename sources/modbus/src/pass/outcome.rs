@@ -30,8 +30,8 @@ pub(crate) struct PollOutcome {
 impl PollOutcome {
     pub(crate) fn new(plan: &PollPlan) -> Self {
         Self {
-            blocks: vec![None; plan.blocks.len()],
-            lists: vec![BTreeMap::new(); plan.requests.lists.len()],
+            blocks: vec![None; plan.device.blocks.len()],
+            lists: vec![BTreeMap::new(); plan.device.requests.lists.len()],
             faults: Vec::new(),
             complete: true,
             fresh: false,

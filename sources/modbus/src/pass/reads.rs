@@ -1,15 +1,15 @@
 //! One read of a poll: a block, or several that are joined.
 
+use crate::device_plan::BlockShape;
 use crate::line::RequestError;
 use crate::pass::active::{ActivePoll, NO_DATA};
 use crate::pass::memory::{PollMemory, ReadId};
-use crate::pass::poll_plan::BlockShape;
 use crate::plan::Read;
 
 impl ActivePoll<'_> {
     /// One read; what to read instead, if it was refused because it joins blocks.
     pub(super) async fn read(&mut self, id: ReadId, memory: &mut PollMemory) -> Vec<ReadId> {
-        let Some(read) = self.plan.requests.read(id) else { return Vec::new() };
+        let Some(read) = self.plan.device.requests.read(id) else { return Vec::new() };
         let name = self.names(read);
         let Some(answer) = self.ask(read.request, &name).await else { return Vec::new() };
         match answer {
@@ -63,7 +63,7 @@ impl ActivePoll<'_> {
                 source, blocks = name, %registers, error = %cause,
                 "the device refuses blocks that were joined (`gap`): each is read alone from now on"
             );
-            return memory.take_apart(&self.plan.requests, place);
+            return memory.take_apart(&self.plan.device.requests, place);
         }
         let said = format!("{cause} (asked: {registers})");
         let first = memory.refused(id, &format!("{name}: {said}"));
@@ -87,7 +87,7 @@ impl ActivePoll<'_> {
     fn keep(&mut self, read: &Read, data: &[u8], memory: &mut PollMemory) {
         self.outcome.fresh |= !read.once;
         for part in &read.parts {
-            let Some(shape) = self.plan.blocks.get(part.block) else { continue };
+            let Some(shape) = self.plan.device.blocks.get(part.block) else { continue };
             let data = cut(data, usize::from(part.skip), shape);
             if read.once || shape.keep.is_some() {
                 memory.keep(part.block, data.clone(), read.once, self.began);
@@ -99,7 +99,7 @@ impl ActivePoll<'_> {
     }
 
     fn names(&self, read: &Read) -> String {
-        let shapes = read.parts.iter().filter_map(|part| self.plan.blocks.get(part.block));
+        let shapes = read.parts.iter().filter_map(|part| self.plan.device.blocks.get(part.block));
         shapes.map(|shape| shape.name.as_str()).collect::<Vec<_>>().join("+")
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn run(client: &mut Client, plan: &PollPlan, memory: &mut PollM
     let ActivePoll { client, mut outcome, .. } = poll;
     memory.nothing_heard = !outcome.heard;
     client.end(outcome.heard).await;
-    for (block, shape) in plan.blocks.iter().enumerate() {
+    for (block, shape) in plan.device.blocks.iter().enumerate() {
         if let Some(slot @ None) = outcome.blocks.get_mut(block) {
             *slot = memory.kept(block, shape.keep, began).map(<[u8]>::to_vec);
         }
@@ -49,7 +49,7 @@ impl ActivePoll<'_> {
     /// The reads and behind them the lists, once round from where the last poll gave up: what does not answer must not
     /// silence for ever what stands behind it.
     async fn steps(&mut self, memory: &mut PollMemory) {
-        let plan = &self.plan.requests;
+        let plan = &self.plan.device.requests;
         let mut steps: VecDeque<Step> = memory.steps(plan, self.began).into();
         let only_once = plan.reads.iter().all(|read| read.once);
         self.outcome.due = steps.iter().any(|step| match step {
