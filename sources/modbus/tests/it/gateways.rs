@@ -168,3 +168,19 @@ async fn a_line_that_nobody_answers_is_tried_once_for_all_who_wait() {
         assert!(failed.unwrap_err().chain().ends_with("cannot connect: connection refused"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn units_of_a_gateway_that_hangs_up_after_each_answer_are_read_whole() {
+    let server = Server::start(Duration::from_millis(50), |asked| match answer(asked) {
+        Reply::Data(data) => Reply::LastData(data),
+        other => other,
+    })
+    .await;
+    let mut units = [unit(&server, 1, "").await, unit(&server, 2, "").await, unit(&server, 3, "").await];
+    let [one, two, three] = &mut units;
+    for _ in 0..5 {
+        let read = tokio::join!(pass(one.as_mut()), pass(two.as_mut()), pass(three.as_mut()));
+        assert_eq!(read, (whole(1), whole(2), whole(3)));
+    }
+    server.was_treated_well();
+}

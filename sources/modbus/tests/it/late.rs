@@ -151,6 +151,34 @@ async fn a_gateway_that_keeps_old_answers_for_new_questions_fools_nobody() {
     }
 }
 
+/// Frames before and behind the answer, under the transactions of other questions, the next one too.
+#[tokio::test(start_paused = true)]
+async fn what_came_before_a_question_does_not_answer_it() {
+    for tolerate in ["", "tolerate: [wrong_transaction]\n"] {
+        let server = Server::start(Duration::ZERO, move |asked| {
+            let own = framed(
+                asked.transaction,
+                asked.unit,
+                &[asked.function, 2, 0, asked.address.to_be_bytes()[1]],
+            );
+            let stray = |transaction| framed(transaction, asked.unit, &[asked.function, 2, 9, 9]);
+            let mut bytes = [own, stray(asked.transaction.wrapping_add(1))].concat();
+            if tolerate.is_empty() {
+                bytes = [stray(asked.transaction.wrapping_sub(1)), bytes].concat();
+            }
+            Reply::Bytes(bytes)
+        })
+        .await;
+        let options = format!("address: {}\nconnection: keep", server.address);
+        let mut source = source(&options, &format!("{tolerate}{DEVICE}"), EVERY).await;
+        for _ in 0..5 {
+            let pass = source.next().await.unwrap().unwrap();
+            let cells = ["one", "two", "three"].map(|name| column(&pass.rows, name).concat());
+            assert_eq!(cells, ["1", "2", "3"], "{tolerate}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn answers_that_name_another_transaction_or_unit_are_taken_where_the_file_says_so() {
     let named = |transaction: fn(u16) -> u16, unit: fn(u16) -> u8| {
