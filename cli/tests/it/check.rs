@@ -49,6 +49,11 @@ const EDITS: &[Edit] = &[
     edit("unknown_unit", "- type: unit_conversion", "- type: unit_conversion\n    to: {pv_voltage: Volt}"),
     edit("text_for_a_number", "unit_id: ${item.unit_id:-${MODBUS_UNIT_ID:-1}}", "unit_id: one"),
     edit("number_out_of_range", "unit_id: ${item.unit_id:-${MODBUS_UNIT_ID:-1}}", "unit_id: 300"),
+    edit(
+        "text_for_a_map",
+        "device: !include hoymiles/device.yaml",
+        "device: {blocks: {a: {address: 1, count: 1, between: 15m, fields: {a: {at: 0, type: u16}}}}}",
+    ),
     edit("list_for_a_map", "device: !include hoymiles/device.yaml", "device: [1, 2]"),
     edit("bad_address", "address: tcp://", "address: serial://"),
     edit("unknown_store", "    store: store\n", "    store: stroe\n"),

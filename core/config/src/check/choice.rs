@@ -47,7 +47,7 @@ impl<'a> Check<'a> {
                 || typed.faults.iter().any(|fault| fault.weight >= WRONG_TYPE)
         };
         let words = real.len() > 1 && outcomes.iter().any(other);
-        if outcomes.is_empty() || (scalar && (concrete > 1 || words)) {
+        if outcomes.is_empty() || (scalar && (concrete != 1 || words)) {
             return (self.none_fits(node, &all), &Value::Null);
         }
         let weight =

@@ -25,6 +25,9 @@ impl ActivePoll<'_> {
         let mut scan = known.scan(list.max);
         if let Some(count) = count {
             scan.ends_at(count);
+            if count == 0 {
+                self.outcome.cause.get_or_insert("the device says that its list is empty".to_owned());
+            }
         }
         while let Some(index) = scan.next(patience) {
             let records = scan.neighbours(index, list.together);
