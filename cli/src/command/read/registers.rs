@@ -128,7 +128,7 @@ fn show(raw: &Raw) -> String {
     match raw {
         Raw::Unsigned(number) => number.to_string(),
         Raw::Signed(number) => number.to_string(),
-        Raw::Float(number) => number.to_string(),
+        Raw::Float(number) => format!("{number:?}"),
         Raw::Text(text) => format!("{text:?}"),
         Raw::Bool(on) => on.to_string(),
         Raw::Missing => "null".to_owned(),

@@ -12,7 +12,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use smiles_source_modbus::Modbus;
 use smiles_source_modbus::device::Device;
-use smiles_stage::{PlanContext, Problems, Registry, Source, SourcePlan};
+use smiles_stage::{PlanContext, Problems, Registry, Source, SourcePlan, prometheus};
 use smiles_testkit::NoFiles;
 use smiles_testkit::{ManualClock, open_context};
 
@@ -35,13 +35,37 @@ pub(crate) fn plan(options: &str, device: &str) -> Result<Box<dyn SourcePlan>, P
 
 /// An open source.
 pub(crate) async fn source(options: &str, device: &str, every: Duration) -> Box<dyn Source> {
+    metered(options, device, every).await.0
+}
+
+/// An open source, and where its series are.
+pub(crate) async fn metered(
+    options: &str,
+    device: &str,
+    every: Duration,
+) -> (Box<dyn Source>, prometheus::Registry) {
     let plan = plan(options, device).unwrap_or_else(|problems| panic!("{problems:?}"));
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::default());
     let mut context = open_context(folder.path(), clock);
     context.stage = "meter".into();
     context.every = Some(every);
-    plan.open(context).await.unwrap()
+    let meters = context.meters.clone();
+    (plan.open(context).await.unwrap(), meters)
+}
+
+/// The series of a registry as `name outcome value`, those that are not zero.
+pub(crate) fn counted(meters: &prometheus::Registry) -> Vec<String> {
+    let families = meters.gather();
+    let lines = families.iter().flat_map(|family| {
+        family.get_metric().iter().filter_map(move |metric| {
+            let value = metric.get_counter().get_value();
+            let outcome = metric.get_label().iter().find(|label| label.name() == "outcome");
+            let outcome = outcome.map(|label| label.value()).unwrap_or_default();
+            (value > 0.0).then(|| format!("{} {outcome} {value}", family.name()))
+        })
+    });
+    lines.collect()
 }
 
 /// A column as text, null as `-`.

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
-use crate::harness::{column, plan, source};
+use crate::harness::{column, counted, metered, plan, source};
 use crate::late::{DEVICE, EVERY, an_hour, slow};
 
 /// A question as it came, and which it is, from 1.
@@ -158,11 +158,18 @@ async fn a_damaged_answer_is_asked_for_again_and_named_where_it_stays_so() {
         whole(&[&answer])
     })
     .await;
-    let mut source = source(&format!("address: {address}\nconnection: keep"), DEVICE, EVERY).await;
+    let options = format!("address: {address}\nconnection: keep");
+    let (mut source, meters) = metered(&options, DEVICE, EVERY).await;
     let damaged = "1 - 3 two: timed out after 3s (the answer was damaged: its CRC is wrong)";
     for expected in ["1 2 3", damaged, "1 2 3"] {
         assert_eq!(pass(source.as_mut()).await, expected);
     }
+    let expected = [
+        "smiles_modbus_crc_errors_total  3",
+        "smiles_modbus_requests_total heard 8",
+        "smiles_modbus_requests_total silence 3",
+    ];
+    assert_eq!(counted(&meters), expected);
 }
 
 #[tokio::test(start_paused = true)]
