@@ -134,7 +134,7 @@ impl Link {
         self.port.write_all(&self.sent).await.map_err(|error| RequestError::Lost(io_message(&error)))?;
         loop {
             while let Some(frame) = self.take_frame(asked, unit.tolerates(Tolerance::WrongByteCount))? {
-                if let Some(answer) = self.judge(&frame, asked, unit, unexpected) {
+                if let Some(answer) = self.judge(frame, asked, unit, unexpected) {
                     return match answer.map_err(RequestError::Frame)? {
                         Answer::Data(data) => Ok(data),
                         Answer::Exception(code) => Err(RequestError::Exception(code)),
@@ -167,27 +167,28 @@ impl Link {
     /// The answer to `asked`, if this frame is one.
     fn judge(
         &mut self,
-        frame: &Frame,
+        frame: Frame,
         asked: Asked,
         unit: &UnitOptions,
         unexpected: &mut Option<String>,
     ) -> Option<Result<Answer, FrameError>> {
         let own_transaction = frame.transaction.is_none_or(|transaction| transaction == asked.transaction);
         if own_transaction && frame.unit == asked.unit {
-            return Some(answer(&frame.pdu, asked, &unit.tolerate));
+            return Some(answer(frame.pdu, asked, &unit.tolerate));
         }
-        if self.is_late(frame, false) {
+        if self.is_late(&frame, false) {
             return None;
         }
         let taken = (own_transaction || unit.tolerates(Tolerance::WrongTransaction))
             && (frame.unit == asked.unit || unit.tolerates(Tolerance::WrongUnit));
+        let stranger = stranger(&frame, asked);
         if taken
-            && let Ok(answer) = answer(&frame.pdu, asked, &unit.tolerate)
+            && let Ok(answer) = answer(frame.pdu, asked, &unit.tolerate)
             && answer != Answer::Data(Vec::new())
         {
             return Some(Ok(answer));
         }
-        *unexpected = Some(stranger(frame, asked));
+        *unexpected = Some(stranger);
         None
     }
 

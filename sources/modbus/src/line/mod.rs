@@ -171,9 +171,15 @@ impl Client {
     async fn ask_once(&mut self, request: ReadRequest) -> Result<Vec<u8>, RequestError> {
         let mut dead = None;
         loop {
-            self.drained().await;
             let waits_since = Instant::now();
             let mut state = self.line.lock().await;
+            // After a silence its late answer is waited for, or until none can be expected, so that it is taken for no
+            // other's. Others on the line need not wait: an answer names its unit.
+            if let Some(until) = state.drained(&self.unit).await {
+                drop(state);
+                sleep_until(until.min(Instant::now() + LATE_SLICE)).await;
+                continue;
+            }
             if let Some(error) = state.refused_since(waits_since) {
                 return Err(error);
             }
@@ -189,16 +195,6 @@ impl Client {
                 (state::Asking::SilentSinceIdle(error), None) => dead = Some(error),
                 (state::Asking::SilentSinceIdle(error), Some(_)) => return Err(error),
             }
-        }
-    }
-
-    /// After a silence: waits for the late answer, or until none can be expected, so that it is taken for no other's. Others
-    /// on the line need not wait: an answer names its unit.
-    async fn drained(&self) {
-        loop {
-            let until = self.line.lock().await.drained(&self.unit).await;
-            let Some(until) = until else { return };
-            sleep_until(until.min(Instant::now() + LATE_SLICE)).await;
         }
     }
 

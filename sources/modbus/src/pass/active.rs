@@ -30,15 +30,15 @@ pub(super) struct ActivePoll<'a> {
 }
 
 impl ActivePoll<'_> {
-    /// The answer; `None` if the poll is over, or takes too long.
+    /// The answer; `None` if the poll is over, or takes too long. `name` is asked only where there is something to say.
     pub(super) async fn ask(
         &mut self,
         request: ReadRequest,
-        name: &str,
+        name: impl FnOnce() -> String,
     ) -> Option<Result<Vec<u8>, RequestError>> {
         if !self.over && self.began.elapsed() > self.plan.limit {
             self.over = true;
-            self.fail(name, &format!("not reached within {}", Period(self.plan.limit)));
+            self.fail(&name(), &format!("not reached within {}", Period(self.plan.limit)));
         }
         if self.over {
             self.outcome.complete = false;

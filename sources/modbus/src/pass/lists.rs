@@ -32,11 +32,11 @@ impl ActivePoll<'_> {
         while let Some(index) = scan.next(patience) {
             let records = scan.neighbours(index, list.together);
             let Some(request) = list.request(index, records) else { break };
-            let name = match records {
+            let name = || match records {
                 1 => format!("{}[{index}]", list.name),
                 _ => format!("{}[{index}..{}]", list.name, index + records - 1),
             };
-            let Some(answer) = self.ask(request, &name).await else { break };
+            let Some(answer) = self.ask(request, name).await else { break };
             match answer {
                 Ok(data) if records == 1 || data.is_empty() => {
                     self.record(place, list, &mut scan, index, data, patience)
@@ -49,19 +49,19 @@ impl ActivePoll<'_> {
                 }
                 Err(cause) if cause.is_connect() => {
                     // Not asked at all.
-                    self.fail(&name, &cause);
+                    self.fail(&name(), &cause);
                     self.count(&cause);
                     break;
                 }
                 Err(cause) if records > 1 && cause.is_refusal() => {
                     if scan.take_apart(index, records) {
                         tracing::warn!(
-                            source = self.plan.source, records = name, registers = %request, error = %cause,
+                            source = self.plan.source, records = name(), registers = %request, error = %cause,
                             "the device refuses several records at once: each is read alone from now on"
                         );
                     }
                 }
-                Err(cause) => self.failed_record(list, &mut scan, index, &name, &cause, patience),
+                Err(cause) => self.failed_record(list, &mut scan, index, &name(), &cause, patience),
             }
         }
         self.report_early_end(list, &scan);

@@ -4,30 +4,32 @@ use crate::device_plan::BlockShape;
 use crate::line::RequestError;
 use crate::pass::active::{ActivePoll, NO_DATA};
 use crate::pass::memory::{PollMemory, ReadId};
+use crate::pass::poll_plan::PollPlan;
 use crate::plan::Read;
 
 impl ActivePoll<'_> {
     /// One read; what to read instead, if it was refused because it joins blocks.
     pub(super) async fn read(&mut self, id: ReadId, memory: &mut PollMemory) -> Vec<ReadId> {
-        let Some(read) = self.plan.device.requests.read(id) else { return Vec::new() };
-        let name = self.names(read);
-        let Some(answer) = self.ask(read.request, &name).await else { return Vec::new() };
+        let plan = self.plan;
+        let Some(read) = plan.device.requests.read(id) else { return Vec::new() };
+        let name = || names(plan, read);
+        let Some(answer) = self.ask(read.request, name).await else { return Vec::new() };
         match answer {
             Ok(data) if !data.is_empty() => {
                 self.keep(read, &data, memory);
                 if memory.heard(id, read, self.began) {
                     let source = &self.plan.source;
-                    tracing::info!(source, block = name, "what the device had refused is answered now");
+                    tracing::info!(source, block = name(), "what the device had refused is answered now");
                 }
             }
-            Err(cause) if cause.is_refusal() => return self.refused(id, read, &name, &cause, memory),
+            Err(cause) if cause.is_refusal() => return self.refused(id, read, &name(), &cause, memory),
             // The device may lack it, and says so.
             Ok(_) if read.optional => _ = memory.refused(id, NO_DATA),
             Err(cause) if read.optional && cause.is_answer() => _ = memory.refused(id, &cause.to_string()),
             Ok(_) => {
                 memory.answered(id);
                 self.outcome.complete = false;
-                self.fail(&name, &NO_DATA);
+                self.fail(&name(), &NO_DATA);
             }
             Err(cause) => {
                 if cause.is_answer() {
@@ -37,10 +39,10 @@ impl ActivePoll<'_> {
                 }
                 if read.optional && !cause.is_connect() {
                     self.outcome.cause.get_or_insert_with(|| cause.to_string());
-                    tracing::debug!(block = name, error = %cause, "an optional block could not be read");
+                    tracing::debug!(block = name(), error = %cause, "an optional block could not be read");
                 } else {
                     self.outcome.complete = false;
-                    self.fail(&name, &cause);
+                    self.fail(&name(), &cause);
                 }
                 self.count(&cause);
             }
@@ -97,11 +99,12 @@ impl ActivePoll<'_> {
             }
         }
     }
+}
 
-    fn names(&self, read: &Read) -> String {
-        let shapes = read.parts.iter().filter_map(|part| self.plan.device.blocks.get(part.block));
-        shapes.map(|shape| shape.name.as_str()).collect::<Vec<_>>().join("+")
-    }
+/// The blocks of a read.
+fn names(plan: &PollPlan, read: &Read) -> String {
+    let shapes = read.parts.iter().filter_map(|part| plan.device.blocks.get(part.block));
+    shapes.map(|shape| shape.name.as_str()).collect::<Vec<_>>().join("+")
 }
 
 /// The data of a block that begins `skip` registers (or coils) into an answer.

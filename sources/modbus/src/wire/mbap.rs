@@ -44,10 +44,14 @@ pub(crate) fn frame_length(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
 /// The bytes are not the beginning of a frame.
 pub(crate) fn take_frame(bytes: &mut Vec<u8>) -> Result<Option<Frame>, FrameError> {
     let Some(whole) = frame_length(bytes)?.filter(|whole| *whole <= bytes.len()) else { return Ok(None) };
-    let rest = bytes.split_off(whole);
-    let frame = std::mem::replace(bytes, rest);
-    let [high, low, _, _, _, _, unit, pdu @ ..] = frame.as_slice() else { return Ok(None) };
-    Ok(Some(Frame { transaction: Some(u16::from_be_bytes([*high, *low])), unit: *unit, pdu: pdu.to_vec() }))
+    let frame = match bytes.get(..whole) {
+        Some([high, low, _, _, _, _, unit, pdu @ ..]) => {
+            Frame { transaction: Some(u16::from_be_bytes([*high, *low])), unit: *unit, pdu: pdu.to_vec() }
+        }
+        _ => return Ok(None),
+    };
+    bytes.drain(..whole);
+    Ok(Some(frame))
 }
 
 /// Bytes that begin as an RTU answer would (a unit, a read function or its exception) are told as such.
