@@ -29,10 +29,10 @@ use crate::address::Address;
 use crate::line::shared::{Line, Membership};
 use crate::plan::ReadRequest;
 
-/// How often a question is repeated that the device was too busy for, and the pause before the first repetition; the
-/// next pause is twice as long.
+/// How often a question is repeated that the device was too busy for, and the respite before the first repetition, in
+/// pauses between questions; the next is twice as long.
 const REPEATS: u32 = 2;
-const BUSY_PAUSE: Duration = Duration::from_millis(500);
+const BUSY_RESPITE: u32 = 10;
 
 /// How often it is looked whether a late answer has come.
 const LATE_SLICE: Duration = Duration::from_millis(50);
@@ -146,7 +146,7 @@ impl Client {
 
     /// Asks, and again where the device was too busy.
     async fn ask_patiently(&mut self, request: ReadRequest) -> Result<Vec<u8>, RequestError> {
-        let mut pause = BUSY_PAUSE;
+        let mut respite = BUSY_RESPITE;
         let mut repeats = 0;
         loop {
             let answer = self.ask_once(request).await;
@@ -162,8 +162,8 @@ impl Client {
                 return answer;
             }
             repeats += 1;
-            sleep(pause).await;
-            pause *= 2;
+            sleep(self.line.settings().respite(respite)).await;
+            respite *= 2;
         }
     }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::wire::rtu;
 
+/// A device that needs longer to come round is asked again by the next poll.
+const LONGEST_RESPITE: Duration = Duration::from_secs(1);
+
 /// How a line is treated. Of several wishes the gentlest holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -37,6 +40,12 @@ impl Terms<'_> {
 }
 
 impl Settings {
+    /// How long a device gets to come round, that was too busy or had no place for a client: so many times the pause
+    /// between questions, by which the line says how hasty it may be.
+    pub(crate) fn respite(&self, times: u32) -> Duration {
+        self.min_delay.saturating_mul(times).min(LONGEST_RESPITE)
+    }
+
     /// The gentlest of several.
     pub(crate) fn gentlest(all: impl IntoIterator<Item = Self>) -> Self {
         let gentler = |one: Self, other: Self| Self {

@@ -12,9 +12,9 @@ use crate::line::port::Port;
 use crate::line::settings::Terms;
 use crate::plan::ReadRequest;
 
-/// The pause before a refused reconnect is tried again: a box with one place for a client needs a moment to see that
-/// the last one has left.
-const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// The respite before a refused reconnect is tried again, in pauses between questions: a box with one place for a client
+/// needs a moment to see that the last one has left.
+const RECONNECT_RESPITE: u32 = 20;
 
 /// A line in use. While a question is under way it holds no connection: a future that is dropped in between drops the
 /// connection too.
@@ -27,6 +27,8 @@ pub(crate) struct LineState {
     doubts: BTreeMap<u8, Instant>,
     /// The last connect that failed.
     refused: Option<(Instant, RequestError)>,
+    /// A refused reconnect was tried again in vain: until the device is heard it is not tried twice in a poll.
+    in_vain: bool,
     /// Answers that were damaged on the way, not yet counted.
     damaged: u64,
 }
@@ -102,7 +104,10 @@ impl LineState {
             self.settle(&mut link);
             self.damaged += std::mem::take(&mut link.crc_faults);
             match &result {
-                Ok(_) | Err(RequestError::Exception(_)) => self.link = Some(link),
+                Ok(_) | Err(RequestError::Exception(_)) => {
+                    self.in_vain = false;
+                    self.link = Some(link);
+                }
                 Err(error @ RequestError::Timeout { .. }) => {
                     self.doubts.insert(unit.unit, Instant::now() + unit.timeout);
                     if idle {
@@ -115,10 +120,12 @@ impl LineState {
                     self.hang_up(link).await;
                     if error.is_dead_connection() && terms.ever_heard {
                         let again = if used { &mut stale } else { &mut sent_away };
-                        if !std::mem::replace(again, true) {
+                        let again = !std::mem::replace(again, true);
+                        self.in_vain |= !used && !again;
+                        if again && (used || !self.in_vain) {
                             if !used {
                                 // Let in and sent away: as good as refused.
-                                sleep(RECONNECT_PAUSE).await;
+                                sleep(terms.settings.respite(RECONNECT_RESPITE)).await;
                             }
                             continue;
                         }
@@ -162,9 +169,10 @@ impl LineState {
     async fn connect(&mut self, terms: Terms<'_>, limit: Duration) -> Result<Link, RequestError> {
         self.pace(terms).await;
         let mut port = open(terms, limit).await;
-        if matches!(port, Err(RequestError::Connect(_))) && terms.ever_heard {
-            sleep(RECONNECT_PAUSE).await;
+        if matches!(port, Err(RequestError::Connect(_))) && terms.ever_heard && !self.in_vain {
+            sleep(terms.settings.respite(RECONNECT_RESPITE)).await;
             port = open(terms, limit).await;
+            self.in_vain = port.is_err();
         }
         match port {
             Ok(port) => {
