@@ -2,6 +2,8 @@
 
 use arrow_schema::{DataType, Field, TimeUnit};
 
+use crate::labels::Labels;
+
 /// When the row's poll began: `timestamp[us, UTC]`, never null.
 pub const TIME: &str = "time";
 /// The name of the source in the pipeline file: text, never null.
@@ -11,6 +13,7 @@ const UNIT: &str = "unit";
 const KIND: &str = "kind";
 const RESOLUTION: &str = "resolution";
 const COPY_OF: &str = "copy_of";
+const LABELS: &str = "labels";
 const EXTENSION: &str = "ARROW:extension:name";
 const JSON: &str = "arrow.json";
 
@@ -66,6 +69,13 @@ pub trait ColumnMeta: Sized {
     #[must_use]
     fn with_kind(self, kind: Kind) -> Self;
 
+    /// The words that people say for its codes, if its device file has any.
+    fn labels(&self) -> Option<Labels>;
+
+    /// With these words in place of any other.
+    #[must_use]
+    fn with_labels(self, labels: &Labels) -> Self;
+
     /// As a copy of what was read into another, which keeps its raw unit on purpose.
     #[must_use]
     fn copy_of(self, original: &str) -> Self;
@@ -111,6 +121,14 @@ impl ColumnMeta for Field {
             Kind::State => "state",
         };
         with_metadata(self, KIND, text)
+    }
+
+    fn labels(&self) -> Option<Labels> {
+        Labels::from_text(self.metadata().get(LABELS)?)
+    }
+
+    fn with_labels(self, labels: &Labels) -> Self {
+        with_metadata(self, LABELS, &labels.to_text())
     }
 
     fn copy_of(self, original: &str) -> Self {

@@ -206,6 +206,12 @@ impl Unit {
         Some(Conversion { numerator, denominator, before, after })
     }
 
+    /// As [`to`](Self::to), for a difference: 5 °C more are 9 °F more, whatever their zero points.
+    pub fn step_to(&self, target: &Unit) -> Option<Conversion> {
+        let without_zero = |unit: &Unit| Unit { offset: 0.0, ..unit.clone() };
+        without_zero(self).to(&without_zero(target))
+    }
+
     /// Every symbol and alias, for "did you mean".
     pub(crate) fn symbols() -> impl Iterator<Item = &'static str> {
         TABLE.iter().map(|row| row.0).chain(ALIASES.iter().map(|alias| alias.0))
@@ -344,6 +350,18 @@ mod tests {
         for scale in ["x", "-1", "0", "0.0", "1e3"] {
             assert_eq!(Unit::read(&format!("{scale} V")), Err(NotAUnit::Scale(scale.into())));
         }
+    }
+
+    #[test]
+    fn a_difference_knows_no_zero_point() {
+        let step = |value: f64, from: &str, to: &str| {
+            let (from, to): (Unit, Unit) = (from.parse().unwrap(), to.parse().unwrap());
+            from.step_to(&to).map(|conversion| conversion.apply(value))
+        };
+        assert_eq!(step(-100.0, "°C", "0.1 °C"), Some(-1000.0));
+        assert_eq!(step(5.0, "°C", "K"), Some(5.0));
+        assert_eq!(step(5.0, "°C", "°F"), Some(9.0));
+        assert_eq!(step(5.0, "°C", "V"), None);
     }
 
     #[test]
