@@ -23,6 +23,17 @@ pub fn product(value: f64, factor: f64) -> f64 {
     exact().unwrap_or(value * factor)
 }
 
+/// A number multiplied with `factor` and a power of ten, and `offset` more, in decimal where all have one: 2301 times 1
+/// times 10 to the power of -1 are 230.1.
+pub fn linear(value: f64, factor: f64, power: i32, offset: f64) -> f64 {
+    let exact = || {
+        let scaled = Decimal::of(value)?.times(Decimal::of(factor)?)?;
+        let scaled = Decimal { exponent: scaled.exponent.checked_add(power)?, ..scaled };
+        scaled.plus(Decimal::of(offset)?)?.value()
+    };
+    exact().unwrap_or_else(|| value * factor * 10_f64.powi(power) + offset)
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "to the nearest single is what is meant")]
 fn narrowed(wide: f64) -> f32 {
     wide as f32
@@ -77,6 +88,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_scaled_number_is_what_paper_says() {
+        assert_eq!(linear(2301.0, 1.0, -1, 0.0), 230.1);
+        assert_eq!(linear(5.0, 0.1, 0, -40.2), -39.7);
+        assert_eq!(linear(-50.0, 1.0, 2, 0.0), -5000.0);
+        assert_eq!(linear(0.1 + 0.2, 1.0, 0, 1.0), 0.1 + 0.2 + 1.0, "more digits than were ever written");
+        assert_eq!(linear(1.0, 1.0, i32::MAX, 1.0), f64::INFINITY);
+    }
 
     #[test]
     fn a_single_keeps_its_digits() {

@@ -65,7 +65,7 @@ pub use batch::Batch;
 pub use clock::Clock;
 pub use column::{ColumnMeta, Kind, SOURCE, TIME, json_field, source_field, time_field};
 pub use dated::{Misdated, mark_misdated, misdated};
-pub use decimal::{product, widened};
+pub use decimal::{linear, product, widened};
 pub use error::{Action, Rejection, StageError};
 pub use factory::{Factory, Registry, Stage};
 pub use files::{Files, read_limited};

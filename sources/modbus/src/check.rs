@@ -2,19 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use smiles_stage::unit::Unit;
-use smiles_stage::{ParseError, Path, Problem, Problems, SOURCE, TIME};
+use smiles_stage::{Path, Problem, Problems, SOURCE, TIME, time_zone};
 
 use crate::check_list::check_list;
-use crate::columns::finest;
+use crate::check_meaning::check_meaning;
+use crate::check_place::check_place;
+use crate::check_point::{check_period, check_point};
 use crate::device::block::Block;
-use crate::device::field::{Field, Order, Type, Variant};
-use crate::device::{Device, MAX_COILS, MAX_REGISTERS, Sentinel};
-use crate::device_warnings::sentinels;
+use crate::device::{Device, MAX_COILS, MAX_REGISTERS};
 use crate::split::{extent, limit};
-
-/// The most bytes a `bcd` number may have: its digits must fit 64 bits.
-const BCD_MAX: u16 = 9;
 
 /// More columns than any database takes; comparing all fields with each other takes the square of their number.
 const MOST_FIELDS: usize = 5_000;
@@ -23,50 +19,77 @@ const MOST_FIELDS: usize = 5_000;
 pub(crate) fn check(device: &Device, at: &Path) -> Problems {
     let mut problems = Vec::new();
     let fields: usize = device.blocks.iter().map(|(_, block)| block.fields.0.len().max(1)).sum();
+    let fields = fields + device.points.0.len();
     if fields > MOST_FIELDS {
         let message = format!("{fields} fields are more than the {MOST_FIELDS} that a device may have");
         let help = "divide them among several pipelines";
-        return vec![Problem::error(at.key("blocks"), message).help(help)];
+        let place = if device.points.0.is_empty() { "blocks" } else { "points" };
+        return vec![Problem::error(at.key(place), message).help(help)];
     }
+    check_device(device, at, &mut problems);
+    let laid = device.with_blocks();
+    for (name, point) in device.points.iter() {
+        check_point((device, &laid), name, point, &at.key("points").key(name), &mut problems);
+    }
+    for (name, block) in device.blocks.iter() {
+        check_block(&laid, block, &at.key("blocks").key(name), &mut problems);
+    }
+    check_names(device, at, &mut problems);
+    problems
+}
+
+fn check_device(device: &Device, at: &Path, problems: &mut Problems) {
     if !(1..=MAX_REGISTERS).contains(&device.max_registers) {
         let message =
             format!("a request asks for 1 to {MAX_REGISTERS} registers, not {}", device.max_registers);
         problems.push(Problem::error(at.key("max_registers"), message));
     }
-    let blocks = at.key("blocks");
-    if device.blocks.0.is_empty() {
-        problems
-            .push(Problem::error(blocks.clone(), "the device has no blocks").help("add at least one block"));
+    if device.order.is_of_64_bits() {
+        let message = format!("`{}` is an order of numbers of 64 bits alone", device.order.name());
+        let help = "say it at the values that have it; here one of `abcd`, `cdab`, `badc` and `dcba`";
+        problems.push(Problem::error(at.key("order"), message).help(help));
     }
-    for (name, block) in device.blocks.iter() {
-        check_block(device, block, &blocks.key(name), &mut problems);
+    if let Some(name) = &device.timezone {
+        problems.extend(time_zone(name, at.key("timezone")).err());
     }
-    check_names(device, &blocks, &mut problems);
-    problems
+    if device.blocks.0.is_empty() && device.points.0.is_empty() {
+        let help = "name at least one register: `points: {power: {register: 0, type: u16}}`";
+        problems.push(Problem::error(at.key("blocks"), "the device has no blocks and no points").help(help));
+    }
 }
 
 fn check_names(device: &Device, at: &Path, problems: &mut Problems) {
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-    for (block, fields) in device.blocks.iter().map(|(name, block)| (name, &block.fields)) {
-        for name in fields.names() {
-            let place = at.key(block).key("fields").key(name);
-            if [TIME, SOURCE].contains(&name) {
-                let message = format!("`{name}` is a column that every row has already");
-                problems.push(Problem::error(place.clone(), message).help("choose another name"));
-            }
-            if !is_name(name) {
-                let message = format!("`{name}` is not a column name");
-                let help = "use lower-case letters, digits and `_`, and begin with a letter";
-                problems.push(Problem::error(place.clone(), message).help(help));
-            }
-            match seen.get(name) {
-                Some(other) => {
-                    let message = format!("column `{name}` stands in block `{other}` already");
-                    problems
-                        .push(Problem::error(place, message).help("columns of all blocks stand in one row"));
+    let mut seen: BTreeMap<String, Option<&str>> = BTreeMap::new();
+    let points =
+        device.points.iter().map(|(name, point)| (None, name, point.raw, at.key("points").key(name)));
+    let fields = device.blocks.iter().flat_map(|(block, it)| {
+        let at = at.key("blocks").key(block).key("fields");
+        it.fields.iter().map(move |(name, field)| (Some(block), name, field.raw, at.key(name)))
+    });
+    for (block, name, raw, place) in points.chain(fields) {
+        if [TIME, SOURCE].contains(&name) {
+            let message = format!("`{name}` is a column that every row has already");
+            problems.push(Problem::error(place.clone(), message).help("choose another name"));
+        }
+        if !is_name(name) {
+            let message = format!("`{name}` is not a column name");
+            let help = "use lower-case letters, digits and `_`, and begin with a letter";
+            problems.push(Problem::error(place.clone(), message).help(help));
+        }
+        let names = std::iter::once(name.to_owned()).chain(raw.then(|| format!("raw_{name}")));
+        for column in names {
+            match seen.get(&column) {
+                Some(Some(other)) => {
+                    let message = format!("column `{column}` stands in block `{other}` already");
+                    let help = "columns of all blocks stand in one row";
+                    problems.push(Problem::error(place.clone(), message).help(help));
+                }
+                Some(None) => {
+                    let message = format!("column `{column}` is one of the `points` already");
+                    problems.push(Problem::error(place.clone(), message).help("choose another name"));
                 }
                 None => {
-                    seen.insert(name, block);
+                    seen.insert(column, block);
                 }
             }
         }
@@ -87,12 +110,18 @@ fn check_block(device: &Device, block: &Block, at: &Path, problems: &mut Problem
             Problem::error(at.key("fields"), "the block has no fields").help("name at least one column"),
         );
     }
-    check_periods(block, at, problems);
+    check_period("block", block.every, block.once, at, problems);
+    if block.repeat.is_some() && block.between.is_some() {
+        let message = "the records of a list are rows, and no row is repeated";
+        problems.push(Problem::error(at.key("between"), message).help("remove it"));
+    }
     if let Some(repeat) = &block.repeat {
         check_list(device, block, repeat, at, problems);
     }
     for (name, field) in block.fields.iter() {
-        check_field(device.order, block, field, &at.key("fields").key(name), problems);
+        let at = at.key("fields").key(name);
+        check_place(device.order, block, field, &at, problems);
+        check_meaning(device, block, (name, field), &at, problems);
     }
 }
 
@@ -110,7 +139,7 @@ fn check_size(device: &Device, block: &Block, at: &Path, problems: &mut Problems
         problems.push(Problem::error(at.key("count"), message));
     }
     for (name, field) in block.fields.iter().filter(|_| block.count > limit && block.repeat.is_none()) {
-        let (first, last) = extent(block, field);
+        let (first, last) = extent(block, field, limit);
         if last - first >= limit {
             let message = format!(
                 "the value, with what its variants ask, takes {} registers, and one request asks for at most {limit}",
@@ -118,146 +147,6 @@ fn check_size(device: &Device, block: &Block, at: &Path, problems: &mut Problems
             );
             problems.push(Problem::error(at.key("fields").key(name), message));
         }
-    }
-}
-
-fn check_periods(block: &Block, at: &Path, problems: &mut Problems) {
-    if block.every.is_some_and(|every| every.0.is_zero()) {
-        let message = "a period of 0 is none";
-        problems
-            .push(Problem::error(at.key("every"), message).help("leave `every` out to read at every pass"));
-    }
-    if block.once && block.every.is_some() {
-        let message = "a block that is read `once` has no period";
-        problems.push(Problem::error(at.key("every"), message).help("remove one of them"));
-    }
-    if block.repeat.is_some() && block.between.is_some() {
-        let message = "the records of a list are rows, and no row is repeated";
-        problems.push(Problem::error(at.key("between"), message).help("remove it"));
-    }
-}
-
-fn check_field(order: Order, block: &Block, field: &Field, at: &Path, problems: &mut Problems) {
-    check_place(order, block, field, at, problems);
-    check_bit(block, field, at, problems);
-    problems.extend(sentinels(field, at));
-    if field.variants.is_empty() && field.otherwise.is_some() {
-        let message = "`otherwise` is for records that are none of the `variants`, and there are none";
-        problems.push(Problem::error(at.key("otherwise"), message).help("remove it"));
-    }
-    let number = !field.kind_of_value.is_text() && field.kind_of_value != Type::Bool;
-    if !number {
-        let extras = [(field.unit.is_some(), "unit"), (!field.variants.is_empty(), "variants")];
-        for (_, key) in extras.iter().filter(|(set, _)| *set) {
-            problems.push(Problem::error(at.key(*key), format!("only a number has `{key}`")));
-        }
-        return;
-    }
-    check_units(field, at, problems);
-    for (index, variant) in field.variants.iter().enumerate() {
-        check_when(block, variant, &at.key("variants").index(index).key("when"), problems);
-    }
-}
-
-/// Length, and whether the field lies within the block.
-fn check_place(order: Order, block: &Block, field: &Field, at: &Path, problems: &mut Problems) {
-    let sized = field.kind_of_value.width().is_none();
-    match field.length {
-        None if sized => {
-            let message = "this type needs a `length` in bytes";
-            return problems.push(Problem::error(at.clone(), message).help("add `length:`"));
-        }
-        Some(_) if !sized && field.kind_of_value != Type::Bits => {
-            problems
-                .push(Problem::error(at.key("length"), "this type knows its own length").help("remove it"));
-        }
-        Some(0) => problems.push(Problem::error(at.key("length"), "`length` is at least 1")),
-        Some(length) if field.kind_of_value == Type::Bcd && length > BCD_MAX => {
-            let message = format!("a `bcd` number has at most {BCD_MAX} bytes");
-            problems.push(Problem::error(at.key("length"), message).help("`hex` gives the digits as text"));
-        }
-        _ => {}
-    }
-    let (end, size, what) = if block.read.is_bits() {
-        (usize::from(field.at) + 1, usize::from(block.count), "coils")
-    } else {
-        (usize::from(field.at) + usize::from(field.width()), block.data_bytes(), "bytes")
-    };
-    if end > size {
-        let message = format!("the field ends at {end} and the block has {size} {what}");
-        problems.push(
-            Problem::error(at.key("at"), message).help("`at` counts from the start of the block, from 0"),
-        );
-    }
-    if field.order_within(order) != Order::Abcd && field.width() > 1 && field.width() % 2 == 1 {
-        let message = "bytes swap in pairs, and the field has an odd number of them";
-        problems.push(Problem::error(at.clone(), message).help("set `order: abcd` for this field"));
-    }
-}
-
-fn check_bit(block: &Block, field: &Field, at: &Path, problems: &mut Problems) {
-    let problem = match (field.kind_of_value, field.bit) {
-        (Type::Bool, Some(_)) if block.read.is_bits() => {
-            Some("a coil is a single bit already: `at` counts coils")
-        }
-        (Type::Bool, Some(8..)) => Some("a byte has bits 0 to 7"),
-        (Type::Bits, bit) if u16::from(bit.unwrap_or(0)) + field.length.unwrap_or(1) > 16 => {
-            Some("a register has bits 0 to 15")
-        }
-        (Type::Bool | Type::Bits, _) | (_, None) => None,
-        (_, Some(_)) => Some("only `bool` and `bits` have a `bit`"),
-    };
-    problems.extend(problem.map(|message| Problem::error(at.key("bit"), message)));
-    if block.read.is_bits() && field.kind_of_value != Type::Bool {
-        problems.push(Problem::error(at.key("type"), "coils and discrete inputs are `bool`"));
-    }
-}
-
-fn check_units(field: &Field, at: &Path, problems: &mut Problems) {
-    let before = problems.len();
-    let own = field.unit.as_ref().map(|unit| (at.key("unit"), unit));
-    let others = field.variants.iter().enumerate();
-    let others = others.map(|(index, other)| (at.key("variants").index(index).key("unit"), &other.unit));
-    for (place, text) in own.into_iter().chain(others) {
-        if let Err(ParseError { message, help }) = text.parse::<Unit>() {
-            problems.push(Problem { help, ..Problem::error(place, message) });
-        }
-    }
-    if field.unit.is_none() && !field.variants.is_empty() {
-        let message = "variants differ from the field's own unit, and it has none";
-        problems.push(Problem::error(at.key("variants"), message).help("add `unit:`"));
-    } else if problems.len() == before && finest(field).is_none() {
-        let message = "the units of the variants do not go together";
-        let help = "all must measure the same and be whole multiples of the finest: `0.1 A` and `0.01 A`";
-        problems.push(Problem::error(at.key("variants"), message).help(help));
-    }
-}
-
-fn check_when(block: &Block, variant: &Variant, at: &Path, problems: &mut Problems) {
-    let when = &variant.when;
-    let Some(asked) = block.fields.get(&when.field) else {
-        let message = format!("the block has no field `{}`", when.field);
-        return problems
-            .push(Problem::error(at.key("field"), message).suggest(&when.field, block.fields.names()));
-    };
-    let text = asked.kind_of_value.is_text();
-    match (&when.prefix, &when.equals) {
-        (Some(_), Some(_)) | (None, None) => {
-            problems.push(Problem::error(at.clone(), "give exactly one of `prefix` and `equals`"));
-        }
-        (Some(_), None) if !text => {
-            let message = format!("`{}` is a number, and only text has a prefix", when.field);
-            problems.push(Problem::error(at.key("prefix"), message).help("use `equals`"));
-        }
-        (None, Some(_)) if text => {
-            let message = format!("`{}` is text, and `equals` compares numbers", when.field);
-            problems.push(Problem::error(at.key("equals"), message).help("use `prefix`"));
-        }
-        (None, Some(number)) => {
-            let never = Sentinel::Number(number.clone()).complaint(asked);
-            problems.extend(never.map(|message| Problem::error(at.key("equals"), message)));
-        }
-        _ => {}
     }
 }
 
@@ -356,6 +245,6 @@ mod tests {
             "device.blocks.b.fields.f: column `f` stands in block `a` already",
         ];
         assert_eq!(complaints(&text), expected);
-        assert_eq!(complaints("blocks: {}"), ["device.blocks: the device has no blocks"]);
+        assert_eq!(complaints("blocks: {}"), ["device.blocks: the device has no blocks and no points"]);
     }
 }

@@ -4,21 +4,19 @@ use std::iter::repeat_n;
 use std::sync::Arc;
 
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
     ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray,
     new_null_array,
 };
-use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 
-use smiles_stage::ColumnMeta;
-use smiles_stage::unit::{Conversion, Unit};
-
-use crate::columns::{Column, Scale, columns};
-use crate::device::field::Otherwise;
-use crate::device::{Device, Raw, narrowed};
+use crate::columns::Column;
+use crate::device::{Device, narrowed};
+use crate::device_plan::DevicePlan;
+use crate::value::{Scaled, value};
 
 /// Rows of recorded answers to the repeating block of a checked device, as the source would make them; the columns
 /// of all other blocks are null.
@@ -26,12 +24,30 @@ use crate::device::{Device, Raw, narrowed};
 /// # Errors
 /// A record is shorter than the block.
 pub fn decode_records(device: &Device, records: &[&[u8]]) -> Result<RecordBatch, ArrowError> {
-    let columns = columns(device);
-    let schema = Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
-    let list = device.blocks.iter().position(|(_, block)| block.repeat.is_some());
-    let blocks = vec![None; device.blocks.0.len()];
-    let lists: Vec<_> = list.map(|list| (list, records.to_vec())).into_iter().collect();
-    rows(&schema, &columns, PollData { blocks: &blocks, lists: &lists })
+    Decoder::new(device).records(records)
+}
+
+/// The decoder of a device, for many answers.
+#[derive(Debug)]
+pub struct Decoder(DevicePlan);
+
+impl Decoder {
+    /// The decoder of a checked device.
+    pub fn new(device: &Device) -> Self {
+        Self(DevicePlan::new(device.clone()))
+    }
+
+    /// Rows of answers to the repeating block, as the source would make them; the columns of all other blocks are null.
+    ///
+    /// # Errors
+    /// A record is shorter than the block.
+    pub fn records(&self, records: &[&[u8]]) -> Result<RecordBatch, ArrowError> {
+        let plan = &self.0;
+        let list = plan.split.blocks.iter().position(|(_, block)| block.repeat.is_some());
+        let blocks = vec![None; plan.split.blocks.0.len()];
+        let lists: Vec<_> = list.map(|list| (list, records.to_vec())).into_iter().collect();
+        rows(&plan.schema, &plan.columns, PollData { blocks: &blocks, lists: &lists }, &mut Vec::new())
+    }
 }
 
 /// The data of one poll.
@@ -49,86 +65,74 @@ impl PollData<'_> {
     }
 }
 
-/// The rows.
+/// The rows. `refused` gets a column for each value that is not among its `valid`.
 ///
 /// # Errors
 /// The columns do not make the schema, which planning rules out.
-pub(crate) fn rows(
+pub(crate) fn rows<'a>(
     schema: &SchemaRef,
-    columns: &[Column],
+    columns: &'a [Column],
     data: PollData<'_>,
+    refused: &mut Vec<&'a Column>,
 ) -> Result<RecordBatch, ArrowError> {
-    let arrays = columns.iter().map(|column| array(column, data)).collect();
+    let arrays = columns.iter().map(|column| array(column, data, refused)).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(data.rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
 }
 
-fn array(column: &Column, data: PollData<'_>) -> ArrayRef {
+fn array<'a>(column: &'a Column, data: PollData<'_>, refused: &mut Vec<&'a Column>) -> ArrayRef {
+    if let [(block, records)] = data.lists
+        && *block == column.block
+    {
+        return of_records(column, records.iter().map(|record| Some(*record)), refused);
+    }
     if data.lists.iter().any(|(block, _)| *block == column.block) {
         // Rows of other lists have no such value.
-        let values = data.lists.iter().flat_map(|(block, records)| {
+        let records = data.lists.iter().flat_map(|(block, records)| {
             let own = *block == column.block;
-            records.iter().map(move |record| if own { value(column, record) } else { None })
+            records.iter().map(move |record| own.then_some(*record))
         });
-        return build(column, values);
+        return of_records(column, records, refused);
     }
     match data.blocks.get(column.block).and_then(Option::as_deref) {
-        Some(block) => build(column, repeat_n(value(column, block), data.rows())),
+        Some(block) if data.rows() == 1 => of_records(column, std::iter::once(Some(block)), refused),
+        Some(block) => {
+            let mut keep = |_: &Scaled| refused.push(column);
+            build(column, repeat_n(value(column, block, &mut keep), data.rows()))
+        }
         None => new_null_array(column.arrow.data_type(), data.rows()),
     }
 }
 
-/// A raw value in the unit of its column; `None` where the device has none.
-fn value(column: &Column, data: &[u8]) -> Option<Scaled> {
-    let raw = column.field.value_in(column.order, data)?;
-    let holds = |scale: &&Scale| scale.when.holds(&scale.asked, column.order, data);
-    let factor = match column.variants.iter().find(holds) {
-        Some(scale) => scale.factor,
-        // Without the answer nobody knows the unit.
-        None if column.variants.iter().any(|it| it.asked.value_in(column.order, data).is_none()) => {
-            return None;
-        }
-        None if column.field.otherwise == Some(Otherwise::Null) => return None,
-        None => column.factor,
+fn of_records<'a, 'd>(
+    column: &'a Column,
+    records: impl Iterator<Item = Option<&'d [u8]>>,
+    refused: &mut Vec<&'a Column>,
+) -> ArrayRef {
+    let Some(quick) = &column.quick else {
+        let mut keep = |_: &Scaled| refused.push(column);
+        return build(column, records.map(|record| value(column, record?, &mut keep)));
     };
-    Some(match raw {
-        Raw::Unsigned(number) => Scaled::Whole(i128::from(number) * i128::from(factor)),
-        Raw::Signed(number) => Scaled::Whole(i128::from(number) * i128::from(factor)),
-        Raw::Float(number) => Scaled::Real(smiles_stage::product(number, factor.into())),
-        Raw::Text(text) => Scaled::Text(text),
-        Raw::Bool(on) => Scaled::Bool(on),
-        Raw::Missing => return None,
-    })
+    let numbers = records.map(|record| quick.number(record?));
+    match column.arrow.data_type() {
+        DataType::UInt8 => numbered::<UInt8Type>(numbers),
+        DataType::UInt16 => numbered::<UInt16Type>(numbers),
+        DataType::UInt32 => numbered::<UInt32Type>(numbers),
+        DataType::UInt64 => numbered::<UInt64Type>(numbers),
+        DataType::Int8 => numbered::<Int8Type>(numbers),
+        DataType::Int16 => numbered::<Int16Type>(numbers),
+        DataType::Int32 => numbered::<Int32Type>(numbers),
+        _ => numbered::<Int64Type>(numbers),
+    }
 }
 
-/// A value for people, with the scale of its unit in place, and the unit without it.
-pub(crate) fn shown(column: &Column, data: &[u8]) -> (Option<String>, String) {
-    let unit = column.arrow.unit().and_then(|unit| unit.parse::<Unit>().ok());
-    let conversion = unit.as_ref().and_then(|unit| unit.to(&unit.base()));
-    let scaled = |number: f64| match &conversion {
-        Some(conversion) => conversion.apply(number).to_string(),
-        None => number.to_string(),
-    };
-    let text = value(column, data).map(|value| match value {
-        // Beyond 53 bits a scale would round.
-        Scaled::Whole(number) if conversion.as_ref().is_none_or(Conversion::is_identity) => {
-            number.to_string()
-        }
-        Scaled::Whole(number) => scaled(number as f64),
-        Scaled::Real(number) => scaled(number),
-        Scaled::Text(text) => text,
-        Scaled::Bool(on) => on.to_string(),
-    });
-    (text, unit.map(|unit| unit.base().to_string()).unwrap_or_default())
-}
-
-/// A value in the unit of its column.
-#[derive(Clone)]
-enum Scaled {
-    Whole(i128),
-    Real(f64),
-    Text(String),
-    Bool(bool),
+/// Numbers beyond the column's type (a factor on 64 bits) become null rather than wrong.
+fn numbered<T: ArrowPrimitiveType>(numbers: impl Iterator<Item = Option<i128>>) -> ArrayRef
+where
+    T::Native: TryFrom<i128>,
+{
+    let fit = |number| T::Native::try_from(number).ok();
+    Arc::new(numbers.map(|number| number.and_then(fit)).collect::<PrimitiveArray<T>>())
 }
 
 fn build(column: &Column, values: impl Iterator<Item = Option<Scaled>>) -> ArrayRef {
@@ -146,17 +150,21 @@ fn build(column: &Column, values: impl Iterator<Item = Option<Scaled>>) -> Array
         DataType::Boolean => {
             Arc::new(values.map(|value| value.and_then(Scaled::bool)).collect::<BooleanArray>())
         }
+        DataType::Timestamp(_, zone) => {
+            let values = values.map(|value| value.and_then(Scaled::instant));
+            let array: PrimitiveArray<TimestampMicrosecondType> = values.collect();
+            Arc::new(array.with_timezone_opt(zone.clone()))
+        }
         _ => Arc::new(values.map(|value| value.and_then(Scaled::text)).collect::<StringArray>()),
     }
 }
 
-/// Numbers beyond the column's type (a factor on 64 bits) become null rather than wrong.
 fn whole<T: ArrowPrimitiveType>(values: impl Iterator<Item = Option<Scaled>>) -> ArrayRef
 where
     T::Native: TryFrom<i128>,
 {
-    let fit = |value| if let Scaled::Whole(number) = value { T::Native::try_from(number).ok() } else { None };
-    Arc::new(values.map(|value| value.and_then(fit)).collect::<PrimitiveArray<T>>())
+    let number = |value| if let Scaled::Whole(number) = value { Some(number) } else { None };
+    numbered::<T>(values.map(|value| value.and_then(number)))
 }
 
 fn real<T: ArrowPrimitiveType>(
@@ -165,16 +173,6 @@ fn real<T: ArrowPrimitiveType>(
 ) -> ArrayRef {
     let fit = |value| if let Scaled::Real(number) = value { fit(number) } else { None };
     Arc::new(values.map(|value| value.and_then(fit)).collect::<PrimitiveArray<T>>())
-}
-
-impl Scaled {
-    fn bool(self) -> Option<bool> {
-        if let Self::Bool(on) = self { Some(on) } else { None }
-    }
-
-    fn text(self) -> Option<String> {
-        if let Self::Text(text) = self { Some(text) } else { None }
-    }
 }
 
 #[cfg(test)]
@@ -190,11 +188,9 @@ mod tests {
         let device = device(&format!(
             "blocks:\n  b: {{address: 0, count: {count}, fields: {{f: {{at: 0, {field}}}}}}}"
         ));
-        let columns = columns(&device);
-        let schema =
-            Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
+        let plan = DevicePlan::new(device);
         let data = PollData { blocks: &[Some(data.to_vec())], lists: &[] };
-        let batch = rows(&schema, &columns, data).unwrap();
+        let batch = rows(&plan.schema, &plan.columns, data, &mut Vec::new()).unwrap();
         assert_eq!(batch.num_rows(), 1);
         shown(batch.column(0))
     }
@@ -298,11 +294,10 @@ mod tests {
                  unit: W{otherwise}, variants: [{{when: {{field: sf, equals: -1}}, unit: 0.1 W}}, {{when: {{field: sf, \
                  equals: 1}}, unit: 10 W}}]}}}}}}"
             ));
-            let columns = columns(&device);
-            let schema =
-                Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
+            let plan = DevicePlan::new(device);
             let data = [factor.to_be_bytes(), 50_i16.to_be_bytes()].concat();
-            shown(rows(&schema, &columns, PollData { blocks: &[Some(data)], lists: &[] }).unwrap().column(1))
+            let data = PollData { blocks: &[Some(data)], lists: &[] };
+            shown(rows(&plan.schema, &plan.columns, data, &mut Vec::new()).unwrap().column(1))
         };
         for (otherwise, sentinel) in [("", ""), (", otherwise: unit", ""), (", otherwise: null", "")] {
             assert_eq!(stored(otherwise, -1, sentinel), "50");
@@ -321,17 +316,17 @@ mod tests {
              e: {address: 9, count: 1, read: coils, fields: {e: {at: 0, type: bool}}}\n  \
              r: {address: 0, count: 1, repeat: {stride: 1, max: 9}, fields: {r: {at: 0, type: u16}}}",
         );
-        let columns = columns(&device);
-        let schema =
-            Arc::new(Schema::new(columns.iter().map(|column| column.arrow.clone()).collect::<Vec<_>>()));
+        let plan = DevicePlan::new(device);
         let blocks = [Some(vec![0, 7]), None, None];
         let lists = [(2, vec![&[0, 1][..], &[0, 2]])];
         let data = PollData { blocks: &blocks, lists: &lists };
-        let batch = rows(&schema, &columns, data).unwrap();
+        let batch = rows(&plan.schema, &plan.columns, data, &mut Vec::new()).unwrap();
         assert_eq!(batch.column(0).as_primitive::<UInt16Type>().values().as_ref(), &[7, 7]);
         assert_eq!(batch.column(1).null_count(), 2);
         assert_eq!(batch.column(2).as_primitive::<UInt16Type>().values().as_ref(), &[1, 2]);
-        let none = rows(&schema, &columns, PollData { lists: &[(2, vec![])], ..data }).unwrap();
+        let none =
+            rows(&plan.schema, &plan.columns, PollData { lists: &[(2, vec![])], ..data }, &mut Vec::new())
+                .unwrap();
         assert_eq!(none.num_rows(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! What follows from a device file alone: its columns, requests and blocks. Sources with the same device share it, so that
 //! a thousand of one kind are described once.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use arrow_schema::{Schema, SchemaRef};
 use crate::columns::{Column, columns};
 use crate::device::Device;
 use crate::device::block::Block;
+use crate::device::borrowed::Borrowed;
+use crate::layout::laid_out;
 use crate::plan::{RequestPlan, request_plan};
-use crate::split::split;
 
 /// Of every device that a source of this process has.
 static PLANS: Mutex<Vec<Weak<DevicePlan>>> = Mutex::new(Vec::new());
@@ -20,7 +22,7 @@ static PLANS: Mutex<Vec<Weak<DevicePlan>>> = Mutex::new(Vec::new());
 pub(crate) struct DevicePlan {
     /// As the file says.
     pub(crate) given: Device,
-    /// With its long blocks divided.
+    /// Of blocks alone, each short enough for one request.
     pub(crate) split: Device,
     pub(crate) columns: Vec<Column>,
     pub(crate) schema: SchemaRef,
@@ -37,6 +39,18 @@ pub(crate) struct BlockShape {
     pub(crate) bits: bool,
     /// How long its last values hold.
     pub(crate) keep: Option<Duration>,
+    pub(crate) once: bool,
+    /// What its values need of other blocks.
+    pub(crate) borrowed: Vec<Lent>,
+}
+
+/// Bytes of another block.
+#[derive(Clone, Debug)]
+pub(crate) struct Lent {
+    /// The place of the block.
+    pub(crate) block: usize,
+    /// Where they stand in its data.
+    pub(crate) bytes: Range<usize>,
 }
 
 /// The plan of a checked device: one that is known already, if another source has the same.
@@ -52,19 +66,26 @@ pub(crate) fn device_plan(device: Device) -> Arc<DevicePlan> {
 }
 
 impl DevicePlan {
-    fn new(given: Device) -> Self {
-        let split = split(&given);
-        let columns = columns(&split);
+    pub(crate) fn new(given: Device) -> Self {
+        let split = laid_out(&given);
+        let columns = columns(&given, &split);
         let fields: Vec<_> = columns.iter().map(|column| column.arrow.clone()).collect();
         let (schema, requests) = (Arc::new(Schema::new(fields)), request_plan(&split));
-        let blocks = split.blocks.iter().map(|(name, block)| BlockShape::new(name, block)).collect();
+        let blocks = split.blocks.iter().map(|(name, block)| BlockShape::new(&split, name, block)).collect();
         Self { given, split, columns, schema, requests, blocks }
     }
 }
 
 impl BlockShape {
-    fn new(name: &str, block: &Block) -> Self {
+    fn new(device: &Device, name: &str, block: &Block) -> Self {
+        let lent = |borrowed: &Borrowed| {
+            let start = usize::from(borrowed.at);
+            let place = device.blocks.names().position(|name| name == borrowed.block)?;
+            Some(Lent { block: place, bytes: start..start + usize::from(borrowed.bytes) })
+        };
         Self {
+            once: block.once,
+            borrowed: block.borrowed.iter().filter_map(lent).collect(),
             name: name.to_owned(),
             bytes: block.data_bytes(),
             bits: block.read.is_bits(),

@@ -5,12 +5,18 @@ use std::collections::BTreeSet;
 use smiles_stage::{Path, Problem, Problems};
 
 use crate::device::block::Block;
-use crate::device::field::{Field, Order, Type};
-use crate::device::{Device, Sentinel};
+use crate::device::field::Field;
+use crate::device::{Device, Order, Sentinel, Type};
+use crate::layout::{Placed, placed};
 
 /// All warnings, each at its place below `at`.
 pub(crate) fn device_warnings(device: &Device, at: &Path) -> Problems {
     let mut problems = Problems::new();
+    shared_registers(device, &at.key("points"), &mut problems);
+    for (name, point) in device.points.iter() {
+        let field = point.field();
+        problems.extend(all_ones(name, &field, &at.key("points").key(name)));
+    }
     for (name, block) in device.blocks.iter() {
         let at = at.key("blocks").key(name).key("fields");
         overlaps(block, &at, &mut problems);
@@ -25,6 +31,31 @@ pub(crate) fn device_warnings(device: &Device, at: &Path) -> Problems {
         }
     }
     problems
+}
+
+/// Points that share some of their registers, but for bits beside their number, and the same registers read in two ways.
+fn shared_registers(device: &Device, at: &Path, problems: &mut Problems) {
+    let mut known: Vec<(&str, Option<u8>, Placed)> = Vec::new();
+    for (name, point) in device.points.iter() {
+        if matches!(point.kind_of_value, Type::Bool | Type::Bits) {
+            continue;
+        }
+        let Some(mut own) = placed(device, point) else { continue };
+        own.addresses.sort_unstable();
+        let shares = |other: &Placed| {
+            let same = own.addresses == other.addresses;
+            own.table == other.table && !same && own.addresses.iter().any(|it| other.addresses.contains(it))
+        };
+        if let Some((other, ..)) =
+            known.iter().find(|(_, unit, other)| *unit == point.unit_id && shares(other))
+        {
+            let message =
+                format!("`{name}` and `{other}` share some of their registers: two different readings");
+            let help = "a `u16` has 1 register, a `u32` or `f32` 2, and a text one for each two bytes of its `length`";
+            problems.push(Problem::warning(at.key(name), message).help(help));
+        }
+        known.push((name, point.unit_id, own));
+    }
 }
 
 /// A number that begins in the middle of a register.
@@ -46,7 +77,7 @@ fn misaligned(field: &Field, at: &Path) -> Option<Problem> {
 fn high_byte(order: Order, name: &str, field: &Field, at: &Path) -> Option<Problem> {
     let swapped = matches!(field.order_within(order), Order::Badc | Order::Dcba);
     let high = field.at.is_multiple_of(2) != swapped;
-    if field.kind_of_value != Type::Bool || field.bit.is_some() || !high {
+    if field.kind_of_value != Type::Bool || field.bit.is_some() || field.of.is_some() || !high {
         return None;
     }
     let message = format!(
@@ -54,8 +85,10 @@ fn high_byte(order: Order, name: &str, field: &Field, at: &Path) -> Option<Probl
         field.at / 2
     );
     let low = field.at ^ 1;
-    let help =
-        format!("the low byte is at {low}: `at: {low}, bit: 0`; or say `bit: 0` if the high byte is meant");
+    let help = format!(
+        "the low byte is at {low}: `at: {low}, bit: 0`; or say `bit: 0` if the high byte is meant. `of: u16` counts \
+                 the bits of the whole register"
+    );
     Some(Problem::warning(at.key("type"), message).help(help))
 }
 

@@ -2,20 +2,20 @@
 
 use smiles_stage::option::Period;
 
-use crate::device::Device;
-use crate::plan::{List, Read, RequestPlan, request_plan};
+use crate::device::{Device, Numbering};
+use crate::plan::{List, Read, ReadRequest, RequestPlan, request_plan};
 
 /// The requests of a pass, in order, and what each carries.
 pub(crate) fn explain(device: &Device) -> Vec<String> {
     let plan = request_plan(device);
-    let reads = plan.reads.iter().map(|read| self::read(device, read));
+    let reads = plan.reads.iter().take(plan.top).map(|read| self::read(device, read));
     let lists = plan.lists.iter().map(|list| self::list(device, list));
     std::iter::once(count(&plan)).chain(reads).chain(lists).collect()
 }
 
 /// How many requests that makes.
 fn count(plan: &RequestPlan) -> String {
-    let reads = match plan.reads.len() {
+    let reads = match plan.top {
         0 => None,
         1 => Some("1 request".to_owned()),
         many => Some(format!("{many} requests")),
@@ -29,11 +29,29 @@ fn count(plan: &RequestPlan) -> String {
 }
 
 fn read(device: &Device, read: &Read) -> String {
-    let blocks: Vec<String> = read.parts.iter().map(|part| block(device, part.block)).collect();
-    let joined = if blocks.len() > 1 { " (one request; alone if the device refuses it)" } else { "" };
-    let mut line = format!("{}: {}{joined}", read.request, blocks.join(" + "));
-    line.push_str(&when(read.once, read.optional, read.every));
-    line
+    let blocks = || read.parts.iter().filter_map(|part| device.blocks.0.get(part.block));
+    let shown = if blocks().all(|(_, block)| block.of_points) {
+        let points: Vec<&str> = blocks().flat_map(|(_, block)| block.fields.names()).collect();
+        let joined =
+            if read.parts.len() > 1 { " (one request; less at once if the device refuses it)" } else { "" };
+        format!("{}{joined}", some(&points))
+    } else {
+        let blocks: Vec<String> = read.parts.iter().map(|part| block(device, part.block)).collect();
+        let joined = if blocks.len() > 1 { " (one request; alone if the device refuses it)" } else { "" };
+        format!("{}{joined}", blocks.join(" + "))
+    };
+    let unit = read.unit.map(|unit| format!("unit {unit}, ")).unwrap_or_default();
+    let number = manual(device, read.request);
+    format!("{unit}{}{number}: {shown}{}", read.request, when(read.once, read.optional, read.every))
+}
+
+/// The numbers of the manual, where the file has them.
+fn manual(device: &Device, request: ReadRequest) -> String {
+    if device.numbering == Numbering::Zero {
+        return String::new();
+    }
+    let number = |address| device.numbering.register(request.table, address);
+    format!(" (from {} of the manual)", number(request.address))
 }
 
 fn list(device: &Device, list: &List) -> String {
@@ -49,8 +67,12 @@ fn list(device: &Device, list: &List) -> String {
     } else {
         "up to the first that is refused"
     };
-    let line =
-        format!("{first} and on: {}, {records}, {until}, at most {}", block(device, list.block), list.max);
+    let unit = list.unit.map(|unit| format!("unit {unit}, ")).unwrap_or_default();
+    let line = format!(
+        "{unit}{first} and on: {}, {records}, {until}, at most {}",
+        block(device, list.block),
+        list.max
+    );
     line + &when(false, false, list.every)
 }
 
@@ -65,10 +87,13 @@ fn when(once: bool, optional: bool, every: Option<std::time::Duration>) -> Strin
 fn block(device: &Device, place: usize) -> String {
     let Some((name, block)) = device.blocks.0.get(place) else { return String::new() };
     let fields: Vec<&str> = block.fields.names().collect();
-    match fields.split_at_checked(6) {
-        Some((first, rest)) if !rest.is_empty() => {
-            format!("`{name}` ({} and {} more)", first.join(", "), rest.len())
-        }
-        _ => format!("`{name}` ({})", fields.join(", ")),
+    format!("`{name}` ({})", some(&fields))
+}
+
+/// The first of many names.
+fn some(names: &[&str]) -> String {
+    match names.split_at_checked(6) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(", "),
     }
 }

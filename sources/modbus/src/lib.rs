@@ -8,24 +8,34 @@
 mod address;
 mod check;
 mod check_list;
+mod check_meaning;
+mod check_place;
+mod check_point;
 mod columns;
 mod decode;
 pub mod device;
 mod device_plan;
 mod device_warnings;
 mod explain;
+mod layout;
 mod line;
+mod meaning;
+mod meters;
 mod options;
 mod pass;
 mod plan;
+mod quick;
 mod read;
+mod refusals;
+mod scaling;
 mod source;
 mod split;
 #[cfg(test)]
 mod testing;
+mod value;
 mod wire;
 
-pub use decode::decode_records;
+pub use decode::{Decoder, decode_records};
 
 pub use options::{Connection, LineOptions, Modbus, ModbusOptions};
 pub use read::{FieldReading, Reading, Registers, read_registers, read_source};

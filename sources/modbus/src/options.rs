@@ -1,5 +1,6 @@
 //! The options of the `modbus` source, and from them the plan.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::device_plan::{DevicePlan, device_plan};
 use crate::device_warnings::device_warnings;
 use crate::explain::explain;
 use crate::line::{Client, LineMeters, Settings, UnitOptions, Wishes, line};
-use crate::pass::{PollMemory, PollPlan};
+use crate::pass::{Clients, PollMemory, PollPlan};
+use crate::refusals::Refusals;
 use crate::source::Poller;
 
 /// A poll may take at least this long, however often it is due.
@@ -212,16 +214,23 @@ impl ModbusPlan {
         every: Option<Duration>,
         meters: LineMeters,
     ) -> Result<Poller, String> {
-        let wishes = Wishes { source: source.to_owned(), settings: self.settings };
-        let (line, membership) = line(&self.address, wishes)?;
-        let unit = UnitOptions {
-            unit: self.unit,
-            timeout: self.timeout,
-            tolerate: self.device.split.tolerate.clone(),
-        };
+        let units: BTreeSet<Option<u8>> =
+            self.device.split.blocks.iter().map(|(_, block)| block.unit_id).collect();
+        let mut clients = Vec::new();
+        for asked in units {
+            let wishes = Wishes { source: source.to_owned(), settings: self.settings };
+            let (line, membership) = line(&self.address, wishes)?;
+            let unit = UnitOptions {
+                unit: asked.unwrap_or(self.unit),
+                timeout: self.timeout,
+                tolerate: self.device.split.tolerate.clone(),
+            };
+            clients.push((asked, Client::new(line, membership, unit, meters.clone())));
+        }
         Ok(Poller {
             name: format!("{stage} at {}", self.shown_address()),
-            client: Client::new(line, membership, unit, meters),
+            clients: Clients::new(clients),
+            refusals: Refusals::default(),
             plan: PollPlan {
                 source: stage.to_owned(),
                 device: Arc::clone(&self.device),
@@ -257,7 +266,14 @@ impl SourcePlan for ModbusPlan {
     async fn open(&self, context: OpenContext) -> Result<Box<dyn Source>, StageError> {
         let source = format!("{}/{}", context.pipeline, context.stage);
         match self.poller(&context.stage, &source, context.every, LineMeters::register(&context)) {
-            Ok(poller) => Ok(Box::new(poller)),
+            Ok(mut poller) => {
+                let columns = self.device.columns.iter().filter(|column| column.field.valid.is_some());
+                let names = columns
+                    .filter(|column| column.meaning.is_some())
+                    .map(|column| column.arrow.name().as_str());
+                poller.refusals = Refusals::register(&context, names);
+                Ok(Box::new(poller))
+            }
             Err(why) => Err(StageError::halt(format!("{}: {why}", context.stage))),
         }
     }

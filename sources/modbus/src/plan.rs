@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::Number;
 
-use crate::device::block::{Block, Repeat, Table, Until};
+use crate::device::block::{Block, Repeat, Until};
 use crate::device::field::Field;
+use crate::device::table::Table;
 use crate::device::{Device, MAX_COILS};
 
 /// One read request.
@@ -29,12 +30,20 @@ impl std::fmt::Display for ReadRequest {
 /// A request and the blocks its answer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Read {
+    /// The unit that is asked; `None`: that of the source.
+    pub(crate) unit: Option<u8>,
     pub(crate) request: ReadRequest,
     pub(crate) parts: Vec<Part>,
     pub(crate) once: bool,
     pub(crate) optional: bool,
     /// How often it is asked; `None`: at every pass.
     pub(crate) every: Option<Duration>,
+    /// How many registers may lie between it and another that it is joined with; `None`: it stays alone.
+    gap: Option<u16>,
+    /// Whether it is of points.
+    of_points: bool,
+    /// Places among `reads` of the two halves it falls into, where it joins many blocks and the device refuses it.
+    pub(crate) halves: Option<(usize, usize)>,
 }
 
 /// Where a block lies in an answer.
@@ -44,6 +53,8 @@ pub(crate) struct Part {
     pub(crate) block: usize,
     /// Registers (or coils) in front of it.
     pub(crate) skip: u16,
+    /// Registers (or coils) it has.
+    count: u16,
 }
 
 /// A repeating block.
@@ -51,6 +62,7 @@ pub(crate) struct Part {
 pub(crate) struct List {
     pub(crate) block: usize,
     pub(crate) name: String,
+    pub(crate) unit: Option<u8>,
     first: ReadRequest,
     stride: u16,
     pub(crate) max: u16,
@@ -74,7 +86,10 @@ pub(crate) struct ListEnd {
 /// All requests of a poll: first the reads, then the lists.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestPlan {
+    /// What is asked, and behind `top` the halves of what joins many blocks.
     pub(crate) reads: Vec<Read>,
+    /// How many of them are asked as long as the device refuses none.
+    pub(crate) top: usize,
     /// The same, a block each: what is asked in place of a read that joins blocks and is refused.
     pub(crate) alone: Vec<Read>,
     pub(crate) lists: Vec<List>,
@@ -101,25 +116,61 @@ impl List {
 pub(crate) fn request_plan(device: &Device) -> RequestPlan {
     let blocks = || device.blocks.iter().enumerate();
     let reads = blocks().filter(|(_, (_, block))| block.repeat.is_none());
-    let alone: Vec<Read> = reads.map(|(place, (_, block))| read(place, block)).collect();
+    let alone: Vec<Read> = reads.map(|(place, (_, block))| read(device, place, block)).collect();
     let lists = blocks().filter_map(|(place, (name, block))| {
         block.repeat.as_ref().map(|repeat| list(device, place, name, block, repeat))
     });
-    let reads = match device.gap {
-        Some(gap) => merged(alone.clone(), gap, device.max_registers),
-        None => alone.clone(),
-    };
-    RequestPlan { reads, alone, lists: lists.collect() }
+    let mut reads = merged(device, alone.clone());
+    let top = reads.len();
+    halve(&mut reads);
+    RequestPlan { reads, top, alone, lists: lists.collect() }
+}
+
+/// Joined reads of more blocks than this fall into halves where the device refuses them, and not into single blocks at once.
+const FEW: usize = 4;
+
+/// Adds the halves of joined reads, and theirs.
+fn halve(reads: &mut Vec<Read>) {
+    let mut place = 0;
+    while let Some(read) = reads.get(place) {
+        if read.parts.len() > FEW {
+            let (front, back) = read.parts.split_at(read.parts.len() / 2);
+            let halves = [front, back].map(|parts| part_of(read, parts));
+            let first = reads.len();
+            reads.extend(halves);
+            if let Some(read) = reads.get_mut(place) {
+                read.halves = Some((first, first + 1));
+            }
+        }
+        place += 1;
+    }
+}
+
+/// A read of some of the blocks of another.
+fn part_of(read: &Read, parts: &[Part]) -> Read {
+    let from = parts.iter().map(|part| part.skip).min().unwrap_or_default();
+    let to = parts.iter().map(|part| part.skip + part.count).max().unwrap_or_default();
+    let parts = parts.iter().map(|part| Part { skip: part.skip - from, ..*part }).collect();
+    let request = ReadRequest { address: read.request.address + from, count: to - from, ..read.request };
+    Read { request, parts, ..read.clone() }
 }
 
 fn request(block: &Block) -> ReadRequest {
     ReadRequest { table: block.read, address: block.address, count: block.count }
 }
 
-fn read(block: usize, from: &Block) -> Read {
-    let parts = vec![Part { block, skip: 0 }];
-    let every = from.every.map(|every| every.0);
-    Read { request: request(from), parts, once: from.once, optional: from.optional, every }
+fn read(device: &Device, block: usize, from: &Block) -> Read {
+    Read {
+        unit: from.unit_id,
+        request: request(from),
+        parts: vec![Part { block, skip: 0, count: from.count }],
+        once: from.once,
+        optional: from.optional,
+        every: from.every.map(|every| every.0),
+        gap: if from.of_points { device.gap.or(Some(0)) } else { device.gap },
+        of_points: from.of_points,
+        halves: None,
+    }
 }
 
 fn list(device: &Device, block: usize, name: &str, from: &Block, repeat: &Repeat) -> List {
@@ -131,6 +182,7 @@ fn list(device: &Device, block: usize, name: &str, from: &Block, repeat: &Repeat
     List {
         block,
         name: name.to_owned(),
+        unit: from.unit_id,
         first: request(from),
         stride: repeat.stride,
         max: repeat.max,
@@ -155,17 +207,22 @@ fn list_end(device: &Device, block: &Block, until: Option<&Until>) -> ListEnd {
     ListEnd { mark: zero.or(equals), exceptions: until.exception.clone().unwrap_or_default(), count }
 }
 
-/// Neighbours joined; a joined request stands where its first block stood in the file.
-fn merged(reads: Vec<Read>, gap: u16, max_registers: u16) -> Vec<Read> {
+/// Neighbours joined, and what needs each other; a joined request stands where its first block stood in the file.
+fn merged(device: &Device, reads: Vec<Read>) -> Vec<Read> {
     let mut order: Vec<(usize, Read)> = reads.into_iter().enumerate().collect();
-    order.sort_by_key(|(_, read)| (read.request.table, read.request.address));
+    order.sort_by_key(|(_, read)| (read.unit, read.request.table, read.request.address));
     let mut joined: Vec<(usize, Read)> = Vec::new();
     for (place, read) in order {
-        let limit = if read.request.table.is_bits() { MAX_COILS } else { max_registers };
-        let open = joined.iter_mut().rev().find(|(_, open)| open.goes_with(&read));
-        let home = open.and_then(|(first, open)| join(open, &read, gap, limit).then_some(first));
+        let limit = if read.request.table.is_bits() { MAX_COILS } else { device.max_registers };
+        let fits = |open: &Read| open.reach(&read).is_some_and(|end| end <= limit);
+        let mut open = joined.iter_mut().filter(|(_, open)| open.goes_with(&read));
+        let home = open
+            .rfind(|(_, open)| fits(open) && (open.is_near(&read) || need_each_other(device, open, &read)));
         match home {
-            Some(first) => *first = place.min(*first),
+            Some((first, open)) => {
+                open.take(&read);
+                *first = place.min(*first);
+            }
             None => joined.push((place, read)),
         }
     }
@@ -173,29 +230,45 @@ fn merged(reads: Vec<Read>, gap: u16, max_registers: u16) -> Vec<Read> {
     joined.into_iter().map(|(_, read)| read).collect()
 }
 
-impl Read {
-    /// Whether both may share a request, but for where they are.
-    fn goes_with(&self, other: &Self) -> bool {
-        let (one, two) = (self.request.table, other.request.table);
-        self.plain() && other.plain() && one == two && self.every == other.every
-    }
-
-    /// Whether it may share a request: a device that refuses one of these must not take others with it.
-    fn plain(&self) -> bool {
-        !self.once && !self.optional
-    }
+/// Whether values of one need registers of the other: in one answer they are of the same moment.
+fn need_each_other(device: &Device, one: &Read, other: &Read) -> bool {
+    let borrows = |from: &Read, of: &Read| {
+        let blocks = from.parts.iter().filter_map(|part| device.blocks.0.get(part.block));
+        let mut borrowed = blocks.flat_map(|(_, block)| &block.borrowed);
+        let mut lenders = of.parts.iter().filter_map(|part| device.blocks.0.get(part.block));
+        borrowed.any(|borrowed| lenders.any(|(name, _)| *name == borrowed.block))
+    };
+    borrows(one, other) || borrows(other, one)
 }
 
-/// Adds `next`, which does not begin before `open`, if both fit one request; overlaps are welcome.
-fn join(open: &mut Read, next: &Read, gap: u16, limit: u16) -> bool {
-    let skip = next.request.address - open.request.address;
-    let near = skip <= open.request.count.saturating_add(gap);
-    let Some(end) = skip.checked_add(next.request.count).filter(|end| near && *end <= limit) else {
-        return false;
-    };
-    open.request.count = open.request.count.max(end);
-    open.parts.extend(next.parts.iter().map(|part| Part { skip: part.skip + skip, ..*part }));
-    true
+impl Read {
+    /// Whether both may share a request, but for where they are: a device that refuses an optional one must not take others
+    /// with it, and what is read once is not read with what is read always.
+    fn goes_with(&self, other: &Self) -> bool {
+        let place = |read: &Self| (read.unit, read.request.table, read.every, read.once);
+        let once = !self.once || self.of_points && other.of_points;
+        !self.optional && !other.optional && once && place(self) == place(other)
+    }
+
+    /// Whether no more registers lie between both than either allows.
+    fn is_near(&self, next: &Self) -> bool {
+        let skip = next.request.address.saturating_sub(self.request.address);
+        let gap = self.gap.zip(next.gap).map(|(one, other)| one.min(other));
+        gap.is_some_and(|gap| skip <= self.request.count.saturating_add(gap))
+    }
+
+    /// How long a request for both is, of which the other does not begin before this.
+    fn reach(&self, next: &Self) -> Option<u16> {
+        let skip = next.request.address.checked_sub(self.request.address)?;
+        Some(skip.checked_add(next.request.count)?.max(self.request.count))
+    }
+
+    /// Asks for the other, too.
+    fn take(&mut self, next: &Self) {
+        let skip = next.request.address.saturating_sub(self.request.address);
+        self.request.count = self.reach(next).unwrap_or(self.request.count);
+        self.parts.extend(next.parts.iter().map(|part| Part { skip: part.skip + skip, ..*part }));
+    }
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use std::time::Duration;
 use smiles_stage::Problems;
 
 use crate::columns::Column;
-use crate::decode::shown;
-use crate::device::block::{Block, Table, Tolerance};
+use crate::device::block::{Block, Tolerance};
 use crate::device::field::Field;
+use crate::device::table::Table;
 use crate::line::{Client, LineMeters, Settings, UnitOptions, Wishes, line};
 use crate::options::{ModbusOptions, ModbusPlan, checked};
 use crate::pass::PollOutcome;
 use crate::plan::{List, ReadRequest};
+use crate::value::shown;
 
 /// What one pass of a source read.
 #[derive(Clone, Debug)]

@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use smiles_stage::{Pass, Source, StageError};
 
 use crate::decode::{PollData, rows};
-use crate::line::Client;
-use crate::pass::{PollMemory, PollOutcome, PollPlan, run};
+use crate::pass::{Clients, PollMemory, PollOutcome, PollPlan, run};
+use crate::refusals::Refusals;
 
 /// One device, polled.
 pub(crate) struct Poller {
     /// The source and its address, for messages.
     pub(crate) name: String,
-    pub(crate) client: Client,
+    pub(crate) clients: Clients,
+    pub(crate) refusals: Refusals,
     pub(crate) plan: PollPlan,
     pub(crate) memory: PollMemory,
 }
@@ -28,7 +29,7 @@ impl Source for Poller {
 
 impl Poller {
     pub(crate) async fn poll(&mut self) -> PollOutcome {
-        run(&mut self.client, &self.plan, &mut self.memory).await
+        run(&mut self.clients, &self.plan, &mut self.memory).await
     }
 
     fn pass(&mut self, outcome: PollOutcome) -> Result<Pass, StageError> {
@@ -38,9 +39,13 @@ impl Poller {
                 .map(|(list, records)| (list.block, records.values().map(Vec::as_slice).collect()))
                 .collect();
             let data = PollData { blocks: &outcome.blocks, lists: &lists };
-            rows(&self.plan.device.schema, &self.plan.device.columns, data).map_err(|error| {
+            let plan = &self.plan.device;
+            let mut refused = Vec::new();
+            let rows = rows(&plan.schema, &plan.columns, data, &mut refused).map_err(|error| {
                 StageError::halt(format!("{}: cannot make rows of the answers", self.name)).because(error)
-            })?
+            })?;
+            self.refusals.count(refused.iter().map(|column| column.arrow.name().as_str()));
+            rows
         } else if self.was_due(&outcome) {
             self.memory.read_all_again();
             let cause = outcome.cause.as_deref().unwrap_or("no record could be read");

@@ -5,8 +5,11 @@ use serde::Deserialize;
 use serde_json::Number;
 use smiles_stage::option::Period;
 
+use crate::device::between::Between;
+use crate::device::borrowed::Borrowed;
 use crate::device::field::Field;
 use crate::device::named::Named;
+use crate::device::table::Table;
 
 /// A fault of the firmware that can be mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -32,7 +35,11 @@ pub struct Block {
     /// Which table of the device, hence which function: `holding` 3, `input` 4, `coils` 1, `discrete` 2.
     #[serde(default)]
     pub read: Table,
+    /// The unit it is in, where the device is several. Unset: that of the source.
+    pub unit_id: Option<u8>,
     /// The address in the request, from 0.
+    #[schemars(extend("x-beyond" = "the address in the request counts from 0: holding register 400083 of a manual is \
+                                   `address: 82`; `points:` with a `numbering` take the numbers of a manual"))]
     pub address: u16,
     /// How many registers (or coils) it has. More than one request may ask for (`max_registers`) are read in several,
     /// never through a value.
@@ -52,6 +59,12 @@ pub struct Block {
     pub repeat: Option<Repeat>,
     /// The columns it holds.
     pub fields: Named<Field>,
+    /// Whether it is made of points: it may be read with its neighbours, since nobody said where requests begin and end.
+    #[serde(skip)]
+    pub(crate) of_points: bool,
+    /// Bytes of other blocks that its values need, which stand behind its own data.
+    #[serde(skip)]
+    pub(crate) borrowed: Vec<Borrowed>,
     /// Bytes that are no column but that a simulated device has in every record, also in the one that ends a list.
     #[serde(default)]
     pub fill: Vec<Fill>,
@@ -68,18 +81,35 @@ impl Block {
         located
     }
 
+    /// Has these bytes of another block stand behind its own data, once; where they begin there.
+    pub(crate) fn borrow(&mut self, wanted: Borrowed) -> Option<u16> {
+        let known = self.borrowed.iter().position(|it| *it == wanted);
+        let place = known.unwrap_or(self.borrowed.len());
+        let before: usize = self.borrowed.iter().take(place).map(|it| usize::from(it.bytes)).sum();
+        if known.is_none() {
+            self.borrowed.push(wanted);
+        }
+        u16::try_from(self.data_bytes() + before).ok()
+    }
+
+    /// A field of another block, where its bytes are borrowed: as one in the data of this.
+    pub(crate) fn borrowed_field(&self, block: &str, field: &Field) -> Option<Field> {
+        let mut start = self.data_bytes();
+        for borrowed in &self.borrowed {
+            if borrowed.block == block && field.is_within(borrowed) {
+                let moved = |at: u16| Some(at - borrowed.at + u16::try_from(start).ok()?);
+                let words = field.words.iter().map(|at| moved(*at)).collect::<Option<_>>()?;
+                return Some(Field { at: moved(field.at.max(borrowed.at))?, words, ..field.clone() });
+            }
+            start += usize::from(borrowed.bytes);
+        }
+        None
+    }
+
     /// Bytes of data that one answer holds.
     pub fn data_bytes(&self) -> usize {
         if self.read.is_bits() { usize::from(self.count).div_ceil(8) } else { usize::from(self.count) * 2 }
     }
-}
-
-/// What the columns of a block hold while it is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Between {
-    /// The last values, no longer than this after they were read.
-    pub keep: Period,
 }
 
 /// Bytes of a simulated device that are no column.
@@ -90,38 +120,6 @@ pub struct Fill {
     pub at: u16,
     /// The bytes, as hexadecimal digits.
     pub hex: String,
-}
-
-/// The four tables of a Modbus device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Table {
-    /// Holding registers, function 3.
-    #[default]
-    Holding,
-    /// Input registers, function 4.
-    Input,
-    /// Coils, function 1.
-    Coils,
-    /// Discrete inputs, function 2.
-    Discrete,
-}
-
-impl Table {
-    /// As the device file writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Holding => "holding",
-            Self::Input => "input",
-            Self::Coils => "coils",
-            Self::Discrete => "discrete",
-        }
-    }
-
-    /// Whether it holds single bits.
-    pub fn is_bits(self) -> bool {
-        matches!(self, Self::Coils | Self::Discrete)
-    }
 }
 
 /// A list of records.

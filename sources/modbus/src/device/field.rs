@@ -1,136 +1,150 @@
 //! A value within a block: where it is, how it is coded, what it means.
 
 use schemars::JsonSchema;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Number, Value};
+use serde::Deserialize;
+use serde_json::Number;
+use smiles_stage::option::Period;
 
-/// Where the bytes of a number stand, written for a 32-bit number `0xAABBCCDD`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Order {
-    /// Big-endian bytes, high word first: the Modbus standard.
-    #[default]
-    Abcd,
-    /// Big-endian bytes, low word first.
-    Cdab,
-    /// Bytes swapped in each register, high word first.
-    Badc,
-    /// Little-endian throughout.
-    Dcba,
-}
+use crate::device::between::Between;
+use crate::device::limits::{Limits, Offset};
+use crate::device::numbering::Register;
+use crate::device::order::Order;
+use crate::device::simulate::{Simulate, simulate};
+use crate::device::table::Table;
+use crate::device::types::{Encoding, Type, Word};
+use crate::device::variant::{Otherwise, Variant, otherwise};
+use crate::device::words::{ShownAs, Words};
+use crate::device::written::Sentinel;
 
-/// One column.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-instead" = {
-    "scale": "the scale is part of the unit: `unit: 0.1 V`, or `unit: 0.1 1` where there is none",
-    "factor": "the scale is part of the unit: `unit: 0.1 V`, or `unit: 0.1 1` where there is none",
-    "multiplier": "the scale is part of the unit: `unit: 0.1 V`, or `unit: 0.1 1` where there is none",
-    "gain": "the scale is part of the unit, as what one count is worth: `unit: 0.1 V` for a gain of 10",
-    "offset": "bytes from the start of the block are `at:`; nothing is added to a number",
-    "register": "the block says the first `address:`, and `at:` counts bytes from there: the second register is at 2",
-    "address": "the block says the first `address:`, and `at:` counts bytes from there: the second register is at 2"
-}))]
-pub struct Field {
-    /// What the column means, for people.
-    pub description: Option<String>,
-    /// Bytes from the start of the block's data (the second register is at 2). In `coils` and `discrete`
-    /// blocks: coils from the start.
-    pub at: u16,
-    /// How the bytes are read.
-    #[serde(rename = "type")]
-    pub kind_of_value: Type,
-    /// Bytes, for `hex`, `ascii` and `bcd`; bits, for `bits`. The other types know their own.
-    pub length: Option<u16>,
-    /// For `bool` in registers: the bit of the byte, 0 (lowest) to 7. For `bits`: the lowest bit of the
-    /// register, 0 to 15.
-    pub bit: Option<u8>,
-    /// Byte and word order of this field. Text (`hex`, `ascii`) stands as sent unless this is set.
-    pub order: Option<Order>,
-    /// Unit of the raw number, with its scale: `V`, `0.1 V`, `Wh`.
-    pub unit: Option<String>,
-    /// What the column measures.
-    pub kind: Option<Kind>,
-    /// Raw values that mean "not available", as number, bit pattern (`0x8000`), text or truth value; they become null.
-    #[serde(default)]
-    pub null_when: Vec<Sentinel>,
-    /// Other units, by record. The column gets the finest of all units named, so that it has one.
-    #[serde(default)]
-    pub variants: Vec<Variant>,
-    /// What holds in records that are none of the `variants`.
-    #[serde(default, deserialize_with = "otherwise")]
-    pub otherwise: Option<Otherwise>,
-    /// What a simulated device should put here.
-    #[serde(default, deserialize_with = "simulate")]
-    pub simulate: Option<Simulate>,
-}
-
-impl Field {
-    /// Bytes it covers in the data of a register block.
-    pub fn width(&self) -> u16 {
-        self.kind_of_value.width().or(self.length).unwrap_or(0)
-    }
-
-    /// The byte and word order that holds for it, given the device's.
-    pub fn order_within(&self, device: Order) -> Order {
-        self.order.unwrap_or(if self.kind_of_value.is_text() { Order::Abcd } else { device })
-    }
-}
-
-/// How bytes become a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Type {
-    U8,
-    I8,
-    U16,
-    I16,
-    U32,
-    I32,
-    U64,
-    I64,
-    /// IEEE 754; what is not a finite number becomes null.
-    F32,
-    /// IEEE 754; what is not a finite number becomes null.
-    F64,
-    /// A number of two decimal digits per byte; other digits become null.
-    Bcd,
-    /// Text of two lower-case hexadecimal digits per byte.
-    Hex,
-    /// Text, ASCII or UTF-8, else Latin-1; ends at the first NUL, spaces and 0xFF at the end are cut. What begins with
-    /// NUL or is 0xFF throughout becomes null.
-    Ascii,
-    /// One bit, true or false.
-    Bool,
-    /// A number of a few bits of one register.
-    Bits,
-}
-
-impl Type {
-    /// Bytes of one value; `None` for types whose `length` says it.
-    pub fn width(self) -> Option<u16> {
-        match self {
-            Self::U8 | Self::I8 | Self::Bool => Some(1),
-            Self::U16 | Self::I16 | Self::Bits => Some(2),
-            Self::U32 | Self::I32 | Self::F32 => Some(4),
-            Self::U64 | Self::I64 | Self::F64 => Some(8),
-            Self::Bcd | Self::Hex | Self::Ascii => None,
+/// Declares what a value may say of itself, whether it stands in a block or by its register. (A macro: with serde's `flatten` an
+/// error would lose its place in the file.)
+macro_rules! with_meaning {
+    ($(#[$about:meta])* pub struct $name:ident { $($place:tt)* }) => {
+        $(#[$about])*
+        pub struct $name {
+            /// What the column means, for people.
+            pub description: Option<String>,
+            $($place)*
+            /// How the bytes are read.
+            #[serde(rename = "type")]
+            pub kind_of_value: Type,
+            /// Bytes, for texts, `bcd` and `mod10k`; bits, for `bits`; 6 or 3 for a `datetime` or `date` of a byte each. The other
+            /// types know their own.
+            pub length: Option<u16>,
+            /// For `bool` and the lowest of `bits`: which bit, 0 the lowest, of the number that `of` names.
+            pub bit: Option<u8>,
+            /// The number whose bits `bit` counts. Unset: by register `u16`; in a block, `u8` for `bool` and `u16` for `bits`.
+            pub of: Option<Word>,
+            /// Byte and word order of this value. Text stands as sent unless this is set. Where the registers are named one by
+            /// one, it says how the bytes stand within each.
+            pub order: Option<Order>,
+            /// How the characters of a `text` are coded. Unset: UTF-8 where the bytes are, else Latin-1.
+            pub encoding: Option<Encoding>,
+            /// Unit of the raw number, with its scale: `V`, `0.1 V`, `Wh`.
+            pub unit: Option<String>,
+            /// What the column measures.
+            pub kind: Option<Kind>,
+            /// Raw values that mean "not available", as number, bit pattern (`0x8000`), text or truth value; they become null.
+            #[serde(default)]
+            pub null_when: Vec<Sentinel>,
+            /// What a value can be at all, in its unit without the number: `0 .. 100`, `0 ..`. Others become null and are counted.
+            pub valid: Option<Limits>,
+            /// Whether the device counts with the other sign.
+            #[serde(default)]
+            pub negate: bool,
+            /// What a number without a unit is multiplied with. With a unit the scale is part of that: `unit: 0.1 V`.
+            pub scale: Option<Number>,
+            /// A column of the device, the power of ten of the raw number: -1 for tenths.
+            pub scale_by: Option<String>,
+            /// What is added to the scaled value, with a unit where it has one: `-100 °C`.
+            pub offset: Option<Offset>,
+            /// Words for codes: `{0: standby, 512: on grid}`. The column keeps the number.
+            pub values: Option<Words>,
+            /// Words for bits that are set, 0 the lowest: `{0: too hot, 3: earth fault}`. The column keeps the number.
+            pub flags: Option<Words>,
+            /// What the column holds where there are `values` or `flags`.
+            #[serde(rename = "as")]
+            pub shown_as: Option<ShownAs>,
+            /// Adds a column `NAME_raw` of the number as it was read, whatever becomes of the value.
+            #[serde(default)]
+            pub raw: bool,
+            /// Other units, by record. The column gets the finest of all units named, so that it has one.
+            #[serde(default)]
+            pub variants: Vec<Variant>,
+            /// What holds in records that are none of the `variants`.
+            #[serde(default, deserialize_with = "otherwise")]
+            pub otherwise: Option<Otherwise>,
+            /// What a simulated device should put here.
+            #[serde(default, deserialize_with = "simulate")]
+            pub simulate: Option<Simulate>,
         }
-    }
+    };
+}
 
-    /// Whether its values are whole numbers.
-    pub fn is_whole(self) -> bool {
-        !self.is_text() && !matches!(self, Self::F32 | Self::F64 | Self::Bool)
-    }
+/// A field of the same meaning as `$from`.
+macro_rules! same_meaning {
+    ($from:expr, $($name:ident),*) => {
+        Field { at: 0, words: Vec::new(), $($name: $from.$name.clone()),* }
+    };
+}
 
-    /// Whether it is text rather than a number or a bit.
-    pub fn is_text(self) -> bool {
-        matches!(self, Self::Hex | Self::Ascii)
+with_meaning! {
+    /// One column.
+    #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[schemars(extend("x-instead" = {
+        "factor": "the scale is part of the unit: `unit: 0.1 V`; a number without a unit has `scale: 0.1`",
+        "multiplier": "the scale is part of the unit: `unit: 0.1 V`; a number without a unit has `scale: 0.1`",
+        "gain": "the scale is part of the unit, as what one count is worth: `unit: 0.1 V` for a gain of 10",
+        "register": "the block says the first `address:`, and `at:` counts bytes from there: the second register is at 2. \
+                     Or name registers in `points:` at the top of the device",
+        "address": "the block says the first `address:`, and `at:` counts bytes from there: the second register is at 2. \
+                    Or name registers in `points:` at the top of the device"
+    }))]
+    pub struct Field {
+        /// Bytes from the start of the block's data (the second register is at 2). In `coils` and `discrete`
+        /// blocks: coils from the start.
+        pub at: u16,
+        /// Where each register of it begins, the highest first, where they do not follow each other from `at`: what `points`
+        /// become.
+        #[serde(skip)]
+        pub(crate) words: Vec<u16>,
     }
 }
 
+with_meaning! {
+    /// One column, by its register.
+    #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[schemars(extend("x-instead" = {
+        "factor": "the scale is part of the unit: `unit: 0.1 V`; a number without a unit has `scale: 0.1`",
+        "multiplier": "the scale is part of the unit: `unit: 0.1 V`; a number without a unit has `scale: 0.1`",
+        "gain": "the scale is part of the unit, as what one count is worth: `unit: 0.1 V` for a gain of 10",
+        "address": "a point names its `register:`, and `numbering:` of the device says what the numbers mean",
+        "at": "a point names its `register:`; `at:` counts bytes in a block"
+    }))]
+    pub struct Point {
+        /// Its first register, or its coil, as the manual numbers it (`numbering`).
+        pub register: Option<Register>,
+        /// Its registers where they do not follow each other, the highest first: `[690, 625]`.
+        #[serde(default)]
+        pub registers: Vec<Register>,
+        /// Which table of the device. Unset: that of the device.
+        pub read: Option<Table>,
+        /// The unit it is in, where the device is several. Unset: that of the source.
+        pub unit_id: Option<u8>,
+        /// How often it is read, where that is less often than `every` of the source.
+        pub every: Option<Period>,
+        /// What it holds between, and where it could not be read.
+        pub between: Option<Between>,
+        /// Read once and remembered.
+        #[serde(default)]
+        pub once: bool,
+        /// The device may lack it: it is null then.
+        #[serde(default)]
+        pub optional: bool,
+    }
+}
 /// What a column measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -143,100 +157,50 @@ pub enum Kind {
     State,
 }
 
-/// Another unit for some records.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Variant {
-    /// Which records.
-    pub when: When,
-    /// The unit of the raw number in those.
-    pub unit: String,
+impl Point {
+    /// The same value at the start of a block.
+    pub(crate) fn field(&self) -> Field {
+        same_meaning!(
+            self,
+            description,
+            kind_of_value,
+            length,
+            bit,
+            of,
+            order,
+            encoding,
+            unit,
+            kind,
+            null_when,
+            valid,
+            negate,
+            scale,
+            scale_by,
+            offset,
+            values,
+            flags,
+            shown_as,
+            raw,
+            variants,
+            otherwise,
+            simulate
+        )
+    }
 }
 
-/// What holds in records that are none of the variants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Otherwise {
-    /// The field's own `unit`.
-    Unit,
-    /// Nothing: the value is null.
-    Null,
-}
+impl Field {
+    /// Bytes it covers in the data of a register block, where they follow each other.
+    pub fn width(&self) -> u16 {
+        let kind = self.kind_of_value;
+        match (kind, self.of) {
+            (Type::Bool | Type::Bits, Some(word)) => word.width(),
+            _ => kind.width().or(self.length).or(kind.usual_length()).unwrap_or(0),
+        }
+    }
 
-/// A condition on another field of the same record. Exactly one of `prefix` and `equals`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct When {
-    /// The field asked.
-    pub field: String,
-    /// Its text begins so.
-    pub prefix: Option<String>,
-    /// Its raw number is this, as number or bit pattern.
-    pub equals: Option<Number>,
-}
-
-/// What a simulated device puts into a field.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Simulate {
-    /// The serial number of the unit the record belongs to.
-    Serial,
-    /// As `serial`; the units' numbers begin with these in turn.
-    SerialOf(Vec<String>),
-    /// The serial number of the device that is asked.
-    DeviceSerial,
-    /// The place of the record within its unit, from 1.
-    Index,
-    /// This raw number.
-    Constant(i64),
-    /// This text.
-    Text(String),
-    /// Voltage on the panel side.
-    DcVoltage,
-    /// Current on the panel side.
-    DcCurrent,
-    /// Power on the panel side.
-    DcPower,
-    /// Voltage of the grid.
-    AcVoltage,
-    /// Frequency of the grid.
-    Frequency,
-    /// Energy since the unit woke (not since midnight), or since it restarted.
-    EnergyToday,
-    /// Energy since the device was made.
-    EnergyTotal,
-    /// Temperature of the unit.
-    Temperature,
-    /// Operating status: 3 producing, 0 no data.
-    Status,
-    /// Code of the newest alarm.
-    AlarmCode,
-    /// As `alarm_code`; this one while the unit is away (night, no radio link).
-    AlarmWhenAway(i64),
-    /// How many alarms there were.
-    AlarmCount,
-    /// Whether the unit is linked: 0 or 1.
-    Link,
-}
-
-/// `otherwise: null` says something, other than leaving it out does.
-fn otherwise<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Otherwise>, D::Error> {
-    Ok(Some(Option::deserialize(deserializer)?.unwrap_or(Otherwise::Null)))
-}
-
-/// Through a JSON value: the YAML library takes `{constant: 7}` for a tag's place otherwise.
-fn simulate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Simulate>, D::Error> {
-    serde_json::from_value(Value::deserialize(deserializer)?).map_err(D::Error::custom)
-}
-
-/// A raw value, as the device file writes it.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Sentinel {
-    /// That of a bit.
-    Bool(bool),
-    /// A number, or the bits of one (`0x8000`).
-    Number(Number),
-    /// A text, as it would be read.
-    Text(String),
+    /// The byte and word order that holds for it, given the device's.
+    pub fn order_within(&self, device: Order) -> Order {
+        let own = self.order.unwrap_or(if self.kind_of_value.is_text() { Order::Abcd } else { device });
+        if self.words.is_empty() { own } else { own.within_words() }
+    }
 }

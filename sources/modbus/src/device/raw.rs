@@ -2,22 +2,30 @@
 //!
 //! Raw means before any unit: 2301 for a field of `0.1 V`.
 
-use crate::device::field::{Field, Order, Type};
+use half::f16;
+use jiff::civil::DateTime;
+
+use crate::device::field::Field;
+use crate::device::order::Order;
+use crate::device::types::Type;
+use crate::device::{clock, digits, text};
 
 /// A value as the device holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Raw {
     /// `u8` to `u64`, `bcd`, `bits`.
     Unsigned(u64),
-    /// `i8` to `i64`.
+    /// `i8` to `i64`, `mod10k`.
     Signed(i64),
-    /// `f32`, `f64`.
+    /// `f16`, `f32`, `f64`.
     Float(f64),
-    /// `hex`, `ascii`.
+    /// `hex`, `text`, `ascii`.
     Text(String),
     /// `bool`.
     Bool(bool),
-    /// The device says it has none: a `bcd` with a digit above 9, a float that is not finite, a text of nothing.
+    /// What a clock of the device says, in its time zone; of a `date` midnight.
+    Clock(DateTime),
+    /// The device says it has none: digits that are none, a float that is not finite, a text of nothing, a day that is none.
     Missing,
 }
 
@@ -51,20 +59,28 @@ impl std::error::Error for RawError {}
 /// # Errors
 /// The data is too short.
 pub fn decode(field: &Field, order: Order, data: &[u8]) -> Result<Raw, RawError> {
-    let start = usize::from(field.at);
-    let end = start + usize::from(field.width());
-    let bytes = data.get(start..end).ok_or(RawError::Short { needs: end, has: data.len() })?;
-    let order = field.order_within(order);
+    let needs = field.end();
+    if data.len() < needs {
+        return Err(RawError::Short { needs, has: data.len() });
+    }
+    let bytes = || field.places(order).filter_map(|place| data.get(place).copied());
+    let all = || bytes().collect::<Vec<u8>>();
+    let number = || unsigned(bytes());
+    let known = |raw: Option<Raw>| raw.unwrap_or(Raw::Missing);
     Ok(match field.kind_of_value {
-        Type::Hex => Raw::Text(hex::encode(arranged(bytes, order).collect::<Vec<_>>())),
-        Type::Ascii => text(arranged(bytes, order)).map_or(Raw::Missing, Raw::Text),
-        Type::Bcd => bcd(arranged(bytes, order)).map_or(Raw::Missing, Raw::Unsigned),
-        Type::Bool => Raw::Bool(unsigned(bytes, order) >> field.bit.unwrap_or(0) & 1 == 1),
-        Type::Bits => Raw::Unsigned(unsigned(bytes, order) >> field.bit.unwrap_or(0) & mask(field)),
-        Type::U8 | Type::U16 | Type::U32 | Type::U64 => Raw::Unsigned(unsigned(bytes, order)),
-        Type::I8 | Type::I16 | Type::I32 | Type::I64 => Raw::Signed(signed(bytes, order)),
-        Type::F32 => float(smiles_stage::widened(f32::from_bits(low_32(unsigned(bytes, order))))),
-        Type::F64 => float(f64::from_bits(unsigned(bytes, order))),
+        Type::Hex => Raw::Text(hex::encode(all())),
+        Type::Text => known(text::text(bytes(), field.encoding).map(Raw::Text)),
+        Type::Ascii => known(text::ascii(bytes()).map(Raw::Text)),
+        Type::Bcd => known(digits::bcd(bytes()).map(Raw::Unsigned)),
+        Type::Mod10k => known(digits::mod10k(&all()).map(Raw::Signed)),
+        Type::Bool => Raw::Bool(shifted(number(), field) & 1 == 1),
+        Type::Bits => Raw::Unsigned(shifted(number(), field) & mask(field)),
+        Type::F16 => float(f16::from_bits(low(number())).to_f64()),
+        Type::F32 => float(smiles_stage::widened(f32::from_bits(low_32(number())))),
+        Type::F64 => float(f64::from_bits(number())),
+        kind if kind.is_signed() => Raw::Signed(signed(number(), field.width())),
+        kind if kind.is_time() => known(clock::clock(kind, &all()).map(Raw::Clock)),
+        _ => Raw::Unsigned(number()),
     })
 }
 
@@ -73,59 +89,62 @@ pub fn decode(field: &Field, order: Order, data: &[u8]) -> Result<Raw, RawError>
 /// # Errors
 /// The data is too short, or the value is not one the field can hold.
 pub fn encode(field: &Field, order: Order, value: &Raw, data: &mut [u8]) -> Result<(), RawError> {
-    let start = usize::from(field.at);
-    let end = start + usize::from(field.width());
-    let has = data.len();
-    let bytes = data.get_mut(start..end).ok_or(RawError::Short { needs: end, has })?;
-    let order = field.order_within(order);
+    let (needs, has) = (field.end(), data.len());
+    if has < needs {
+        return Err(RawError::Short { needs, has });
+    }
+    let width = usize::from(field.width());
+    let before = || unsigned(field.places(order).filter_map(|place| data.get(place).copied()));
     let big = match (field.kind_of_value, value) {
         (Type::Hex, Raw::Text(text)) => hex::decode(text).ok(),
-        (Type::Ascii, Raw::Text(text)) => padded(text, bytes.len()),
-        (Type::Bcd, Raw::Unsigned(number)) => unbcd(*number, bytes.len()),
-        (Type::Bcd, Raw::Missing) => Some(vec![0xFF; bytes.len()]),
-        (Type::Ascii, Raw::Missing) => Some(vec![0; bytes.len()]),
-        (Type::Bool, Raw::Bool(on)) => splice(bytes, order, field.bit, 1, u64::from(*on)),
-        (Type::Bits, Raw::Unsigned(number)) => splice(bytes, order, field.bit, mask(field), *number),
-        (Type::U8 | Type::U16 | Type::U32 | Type::U64, Raw::Unsigned(number)) => {
-            big_unsigned(*number, bytes.len())
-        }
-        (Type::I8 | Type::I16 | Type::I32 | Type::I64, Raw::Signed(number)) => {
-            big_signed(*number, bytes.len())
-        }
+        (Type::Text, Raw::Text(text)) => text::padded(text, field.encoding, width),
+        (Type::Ascii, Raw::Text(text)) => text::padded(text, None, width),
+        (Type::Bcd, Raw::Unsigned(number)) => digits::to_bcd(*number, width),
+        (Type::Mod10k, Raw::Signed(number)) => digits::to_mod10k(*number, width),
+        (Type::Bcd, Raw::Missing) => Some(vec![0xFF; width]),
+        (Type::Mod10k, Raw::Missing) => Some([0x80, 0].repeat(width / 2)),
+        (Type::Text | Type::Ascii, Raw::Missing) => Some(vec![0; width]),
+        (Type::Bool, Raw::Bool(on)) => splice(before(), field, 1, u64::from(*on)),
+        (Type::Bits, Raw::Unsigned(number)) => splice(before(), field, mask(field), *number),
+        (Type::F16, Raw::Float(number)) => Some(f16::from_f64(*number))
+            .filter(|half| half.is_finite())
+            .map(|half| half.to_be_bytes().to_vec()),
         (Type::F32, Raw::Float(number)) => narrowed(*number).map(|number| number.to_be_bytes().to_vec()),
         (Type::F64, Raw::Float(number)) => Some(number.to_be_bytes().to_vec()),
+        (Type::F16, Raw::Missing) => Some(f16::NAN.to_be_bytes().to_vec()),
         (Type::F32, Raw::Missing) => Some(f32::NAN.to_be_bytes().to_vec()),
         (Type::F64, Raw::Missing) => Some(f64::NAN.to_be_bytes().to_vec()),
+        (kind, Raw::Unsigned(number)) if kind.is_unsigned() => big_unsigned(*number, width),
+        (kind, Raw::Signed(number)) if kind.is_signed() => big_signed(*number, width),
+        (kind, Raw::Clock(at)) if kind.is_time() => clock::to_clock(kind, *at, width),
+        (kind, Raw::Missing) if kind.is_time() => Some(vec![0xFF; width]),
         _ => None,
     };
-    let big = big.filter(|big| big.len() == bytes.len()).ok_or(RawError::Unfit)?;
-    for (slot, byte) in bytes.iter_mut().zip(arranged(&big, order)) {
-        *slot = byte;
+    let big = big.filter(|big| big.len() == width).ok_or(RawError::Unfit)?;
+    for (place, byte) in field.places(order).zip(big) {
+        if let Some(slot) = data.get_mut(place) {
+            *slot = byte;
+        }
     }
     Ok(())
 }
 
-/// The bytes in big-endian order, whatever order they are sent in; its own inverse.
-fn arranged(bytes: &[u8], order: Order) -> impl Iterator<Item = u8> {
-    let last = bytes.len().saturating_sub(1);
-    let place = move |index: usize| match order {
-        _ if last == 0 => index,
-        Order::Abcd => index,
-        Order::Cdab => (last - index) ^ 1,
-        Order::Badc => index ^ 1,
-        Order::Dcba => last - index,
-    };
-    (0..bytes.len()).filter_map(move |index| bytes.get(place(index)).copied())
+pub(super) fn unsigned(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0, |number, byte| number << 8 | u64::from(byte))
 }
 
-fn unsigned(bytes: &[u8], order: Order) -> u64 {
-    arranged(bytes, order).fold(0, |number, byte| number << 8 | u64::from(byte))
+fn signed(number: u64, bytes: u16) -> i64 {
+    let unused = 64_u32.saturating_sub(u32::from(bytes) * 8);
+    number.unbounded_shl(unused).cast_signed() >> unused.min(63)
 }
 
-fn signed(bytes: &[u8], order: Order) -> i64 {
-    let unused = 64_usize.saturating_sub(bytes.len() * 8);
-    let number = unsigned(bytes, order) << unused;
-    i64::from_be_bytes(number.to_be_bytes()) >> unused
+fn shifted(number: u64, field: &Field) -> u64 {
+    number.unbounded_shr(field.bit.unwrap_or(0).into())
+}
+
+fn low(number: u64) -> u16 {
+    let [.., a, b] = number.to_be_bytes();
+    u16::from_be_bytes([a, b])
 }
 
 fn low_32(number: u64) -> u32 {
@@ -137,57 +156,15 @@ fn float(number: f64) -> Raw {
     if number.is_finite() { Raw::Float(number) } else { Raw::Missing }
 }
 
-fn mask(field: &Field) -> u64 {
-    let bits = u32::from(field.length.unwrap_or(1)).min(16);
-    (1_u64 << bits) - 1
-}
-
-/// Nothing where a device without a text has NUL or memory that was never written. What is no UTF-8 is Latin-1, in
-/// which every byte is a character.
-fn text(bytes: impl Iterator<Item = u8>) -> Option<String> {
-    let mut bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
-    while bytes.last() == Some(&0xFF) {
-        bytes.pop();
-    }
-    if bytes.is_empty() {
-        return None;
-    }
-    let plain = |letter: char| if letter.is_control() { '\u{FFFD}' } else { letter };
-    let text: String = match std::str::from_utf8(&bytes) {
-        Ok(text) => text.chars().map(plain).collect(),
-        Err(_) => bytes.iter().map(|byte| plain(char::from(*byte))).collect(),
-    };
-    Some(text.trim_end().to_owned())
+/// As many low bits as the field has.
+pub(crate) fn mask(field: &Field) -> u64 {
+    u64::MAX >> 64_u32.saturating_sub(field.length.unwrap_or(1).into()).min(63)
 }
 
 /// The bits of the field as one number, where it has up to 64.
 pub(super) fn pattern(field: &Field, order: Order, data: &[u8]) -> Option<u64> {
-    let start = usize::from(field.at);
-    let bytes = data.get(start..start + usize::from(field.width())).filter(|bytes| bytes.len() <= 8)?;
-    Some(unsigned(bytes, field.order_within(order)))
-}
-
-fn bcd(bytes: impl Iterator<Item = u8>) -> Option<u64> {
-    bytes.flat_map(|byte| [byte >> 4, byte & 15]).try_fold(0_u64, |number, digit| {
-        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
-    })
-}
-
-fn padded(text: &str, length: usize) -> Option<Vec<u8>> {
-    let plain = text.len() <= length && text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control());
-    let mut bytes = text.as_bytes().to_vec();
-    bytes.resize(length, 0);
-    plain.then_some(bytes)
-}
-
-fn unbcd(mut number: u64, length: usize) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    for slot in bytes.iter_mut().rev() {
-        let pair = u8::try_from(number % 100).ok()?;
-        *slot = ((pair / 10) << 4) | (pair % 10);
-        number /= 100;
-    }
-    (number == 0).then_some(bytes)
+    let fits = field.width() <= 8 && field.end() <= data.len();
+    fits.then(|| unsigned(field.places(order).filter_map(|place| data.get(place).copied())))
 }
 
 fn big_unsigned(number: u64, length: usize) -> Option<Vec<u8>> {
@@ -199,7 +176,8 @@ fn big_unsigned(number: u64, length: usize) -> Option<Vec<u8>> {
 fn big_signed(number: i64, length: usize) -> Option<Vec<u8>> {
     let bytes = number.to_be_bytes();
     let kept = bytes.get(bytes.len().checked_sub(length)?..)?;
-    (signed(kept, Order::Abcd) == number).then(|| kept.to_vec())
+    let again = signed(unsigned(kept.iter().copied()), u16::try_from(length).ok()?);
+    (again == number).then(|| kept.to_vec())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the only way from f64 to f32; the way back is compared")]
@@ -208,9 +186,9 @@ pub(crate) fn narrowed(number: f64) -> Option<f32> {
     narrow.is_finite().then_some(narrow)
 }
 
-/// The word in `bytes` with the bits of `mask` above `bit` replaced, big-endian.
-fn splice(bytes: &[u8], order: Order, bit: Option<u8>, mask: u64, value: u64) -> Option<Vec<u8>> {
-    let bit = bit.unwrap_or(0);
-    let word = unsigned(bytes, order) & !(mask << bit) | (value & mask) << bit;
-    if value > mask { None } else { big_unsigned(word, bytes.len()) }
+/// A number with the bits of `mask` above the field's `bit` replaced, big-endian.
+fn splice(number: u64, field: &Field, mask: u64, value: u64) -> Option<Vec<u8>> {
+    let bit = u32::from(field.bit.unwrap_or(0));
+    let word = number & !mask.unbounded_shl(bit) | (value & mask).unbounded_shl(bit);
+    if value > mask { None } else { big_unsigned(word, field.width().into()) }
 }

@@ -3,8 +3,11 @@
 use serde_json::Number;
 
 use crate::device::block::Block;
-use crate::device::field::{Field, Order, Sentinel, When};
+use crate::device::field::Field;
+use crate::device::order::Order;
 use crate::device::raw::{Raw, RawError, decode, encode};
+use crate::device::variant::When;
+use crate::device::written::Sentinel;
 
 /// Why values do not make a record.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,11 @@
 
 use serde_json::Number;
 
-use crate::device::field::{Field, Order, Sentinel, Type};
+use crate::device::field::Field;
+use crate::device::order::Order;
 use crate::device::raw::{Raw, decode, narrowed, pattern};
+use crate::device::types::Type;
+use crate::device::written::Sentinel;
 
 impl Field {
     /// The raw value in the data of a register block; `None` where the device says that it has none.
@@ -16,13 +19,13 @@ impl Field {
     /// Bits of one value, where it has a number of them.
     fn bits(&self) -> u32 {
         match self.kind_of_value {
-            Type::Bits => u32::from(self.length.unwrap_or(1).min(16)),
+            Type::Bits => u32::from(self.length.unwrap_or(1).min(64)),
             _ => u32::from(self.width()) * 8,
         }
     }
 
-    /// The largest number of a `bcd`.
-    fn nines(&self) -> u64 {
+    /// The largest number of a `bcd` or a `mod10k`.
+    pub(crate) fn nines(&self) -> u64 {
         10_u64.checked_pow(u32::from(self.width()) * 2).map_or(u64::MAX, |power| power - 1)
     }
 }
@@ -35,10 +38,14 @@ impl Sentinel {
             (Self::Number(number), Raw::Bool(on)) => number.as_u64() == Some((*on).into()),
             (Self::Text(text), Raw::Text(read)) => match field.kind_of_value {
                 Type::Hex => text.eq_ignore_ascii_case(read),
+                Type::Text => text.trim() == read,
                 _ => text.trim_end() == read,
             },
             (Self::Number(number), Raw::Unsigned(read)) if field.kind_of_value != Type::Bcd => {
                 low(number, field.bits()) == Some(*read)
+            }
+            (Self::Number(number), Raw::Signed(read)) if field.kind_of_value == Type::Mod10k => {
+                number.as_i64() == Some(*read)
             }
             (Self::Number(number), Raw::Signed(read)) => {
                 low(number, field.bits()) == Some(masked(read.cast_unsigned(), field.bits()))
@@ -49,11 +56,16 @@ impl Sentinel {
                 number.as_u64() == Some(*read)
             }
             (Self::Number(number), Raw::Float(read)) if same_float(field, number, *read) => true,
-            (Self::Number(number), Raw::Unsigned(_) | Raw::Float(_) | Raw::Text(_)) => {
+            (Self::Number(number), Raw::Unsigned(_) | Raw::Float(_) | Raw::Text(_) | Raw::Clock(_)) => {
                 number.as_u64().is_some() && number.as_u64() == pattern(field, order, data)
             }
             _ => false,
         }
+    }
+
+    /// The bits of a whole number that is this.
+    pub(crate) fn bits(&self, field: &Field) -> Option<u64> {
+        if let Self::Number(number) = self { low(number, field.bits()) } else { None }
     }
 
     /// Why no value of the field is ever this; `None`: one is.
@@ -68,18 +80,18 @@ impl Sentinel {
                 let fits = text.len() == digits && text.bytes().all(|digit| digit.is_ascii_hexdigit());
                 (!fits).then(|| never(text, &format!("this `hex` is {digits} hexadecimal digits")))
             }
-            (Type::Ascii, Self::Text(text)) => {
-                let most = usize::from(field.width());
-                (text.len() > most).then(|| never(text, &format!("this `ascii` has at most {most} bytes")))
+            (Type::Text | Type::Ascii, Self::Text(text)) => {
+                let (most, name) = (usize::from(field.width()), field.kind_of_value.name());
+                (text.len() > most).then(|| never(text, &format!("this `{name}` has at most {most} bytes")))
             }
-            (Type::Hex | Type::Ascii, Self::Number(number)) => {
+            (kind, Self::Number(number)) if kind.is_text() || kind.is_time() => {
                 (bits > 64 || !fits(number, bits)).then(|| {
                     never(number, &format!("this field has {bits} bits, of which a number can give up to 64"))
                 })
             }
             (kind, Self::Number(number)) => number_complaint(field, kind, number),
             (Type::Bool, other) => Some(never(&other.shown(), "a `bool` is `true` or `false`")),
-            (Type::Hex | Type::Ascii, other) => {
+            (kind, other) if kind.is_text() => {
                 Some(never(&other.shown(), "raw values of this field are texts"))
             }
             (_, other) => Some(never(&other.shown(), "raw values of this field are numbers")),
@@ -100,6 +112,11 @@ fn number_complaint(field: &Field, kind: Type, number: &Number) -> Option<String
     if kind == Type::F64 {
         return None;
     }
+    if kind == Type::F16 {
+        let half = number.as_f64().is_some_and(|number| half::f16::from_f64(number).is_finite());
+        let pattern = number.as_u64().is_some_and(|bits| bits <= u16::MAX.into());
+        return (!half && !pattern).then(|| never(number, "an `f16` holds -65504 to 65504"));
+    }
     if kind == Type::F32 {
         let single = number.as_f64().and_then(narrowed);
         let range = "an `f32` holds -3.4028235e38 to 3.4028235e38";
@@ -108,13 +125,18 @@ fn number_complaint(field: &Field, kind: Type, number: &Number) -> Option<String
     if number.is_f64() {
         return Some(format!("`{number}` is not a whole number, and raw values of this field are"));
     }
+    if kind == Type::Mod10k {
+        let fits = number.as_i64().is_some_and(|number| number.unsigned_abs() <= field.nines());
+        let range = format!("a `mod10k` of {} registers holds -{1} to {1}", field.width() / 2, field.nines());
+        return (!fits).then(|| never(number, &range));
+    }
     if fits(number, bits) {
         return None;
     }
     let all = if bits >= 64 { u64::MAX } else { (1 << bits) - 1 };
-    let name = format!("{kind:?}").to_lowercase();
+    let name = kind.name();
     let range = match kind {
-        Type::I8 | Type::I16 | Type::I32 | Type::I64 => {
+        kind if kind.is_signed() => {
             let half = 1_i128 << (bits - 1);
             format!("an `{name}` holds {} to {}, and bit patterns up to {all:#x}", -half, half - 1)
         }
@@ -155,6 +177,7 @@ fn masked(number: u64, bits: u32) -> u64 {
 /// Whether a floating-point number is this one, in the precision of the field: -9999.9 as the device can say it.
 fn same_float(field: &Field, number: &Number, read: f64) -> bool {
     match field.kind_of_value {
+        Type::F16 => number.as_f64().is_some_and(|number| half::f16::from_f64(number).to_f64() == read),
         Type::F32 => number.to_string().parse::<f32>().is_ok_and(|single| narrowed(read) == Some(single)),
         _ => number.as_f64() == Some(read),
     }

@@ -1,9 +1,10 @@
 //! What a source counts: questions by what became of them, and frames that were damaged on the way.
 
 use smiles_stage::OpenContext;
-use smiles_stage::prometheus::{Error, IntCounter, IntCounterVec, Opts, Registry, core::Collector};
+use smiles_stage::prometheus::{Error, IntCounter, IntCounterVec, Opts};
 
 use crate::line::error::RequestError;
+use crate::meters::register;
 
 /// What became of a question.
 const HEARD: &str = "heard";
@@ -65,15 +66,5 @@ impl LineMeters {
         if let Some(series) = &self.0 {
             series.damaged.inc_by(frames);
         }
-    }
-}
-
-fn register<C: Collector + Clone + 'static>(meters: &Registry, series: C) -> Result<(), Error> {
-    match meters.register(Box::new(series.clone())) {
-        Err(Error::AlreadyReg) => {
-            meters.unregister(Box::new(series.clone()))?;
-            meters.register(Box::new(series))
-        }
-        other => other,
     }
 }

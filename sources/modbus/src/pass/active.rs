@@ -4,35 +4,54 @@ use smiles_stage::Fault;
 use smiles_stage::option::Period;
 use tokio::time::Instant;
 
-use crate::line::{Client, RequestError};
+use crate::line::RequestError;
 use crate::pass::outcome::PollOutcome;
 use crate::pass::poll_plan::PollPlan;
+use crate::pass::units::{ActiveUnit, Clients};
 use crate::plan::ReadRequest;
 
 pub(super) const NO_DATA: &str = "the device answered with no data";
 
 /// A poll in progress.
 pub(super) struct ActivePoll<'a> {
-    pub(super) client: &'a mut Client,
+    pub(super) units: Vec<ActiveUnit<'a>>,
+    /// The place of the unit that was asked last.
+    asking: usize,
     pub(super) plan: &'a PollPlan,
     pub(super) began: Instant,
-    /// Silences in a row that end the poll.
-    pub(super) patience: u8,
-    /// Whether the device answered in this poll or the last: a question that is repeated in vain is one silence then, else two.
-    pub(super) trusted: bool,
-    /// Silences in a row.
-    pub(super) silences: u8,
-    /// Nothing more is asked.
-    pub(super) over: bool,
+    /// Nobody is asked anything more.
+    over: bool,
     /// Whether the step at hand asked anything.
     pub(super) asked: bool,
+    /// Whether it would have, and the poll of its unit was over.
+    pub(super) gave_up: bool,
+    /// Answers with data so far.
+    pub(super) answers: u32,
+    /// Per block of the device, which of them it was in.
+    pub(super) heard_at: Vec<Option<u32>>,
     pub(super) outcome: PollOutcome,
 }
 
-impl ActivePoll<'_> {
+impl<'a> ActivePoll<'a> {
+    pub(super) fn begin(clients: &'a mut Clients, plan: &'a PollPlan, began: Instant) -> Self {
+        Self {
+            units: clients.begin(),
+            asking: 0,
+            plan,
+            began,
+            over: false,
+            asked: false,
+            gave_up: false,
+            answers: 0,
+            heard_at: vec![None; plan.device.blocks.len()],
+            outcome: PollOutcome::new(plan),
+        }
+    }
+
     /// The answer; `None` if the poll is over, or takes too long. `name` is asked only where there is something to say.
     pub(super) async fn ask(
         &mut self,
+        unit: Option<u8>,
         request: ReadRequest,
         name: impl FnOnce() -> String,
     ) -> Option<Result<Vec<u8>, RequestError>> {
@@ -40,15 +59,17 @@ impl ActivePoll<'_> {
             self.over = true;
             self.fail(&name(), &format!("not reached within {}", Period(self.plan.limit)));
         }
-        if self.over {
+        self.asking = self.units.iter().position(|active| active.unit == unit).unwrap_or(0);
+        let active = self.units.get_mut(self.asking)?;
+        if self.over || active.over {
             self.outcome.complete = false;
+            self.gave_up = true;
             return None;
         }
         self.asked = true;
-        let answer = self.client.ask(request).await;
+        let answer = active.client.ask(request).await;
         if answer.as_ref().err().is_none_or(RequestError::is_answer) {
-            self.silences = 0;
-            self.trusted = true;
+            active.answered();
             self.outcome.heard = true;
         }
         Some(answer)
@@ -65,13 +86,14 @@ impl ActivePoll<'_> {
         if cause.is_answer() {
             return;
         }
-        self.silences += if self.trusted { 1 } else { self.client.silences() };
-        self.over |= cause.is_connect() || self.silences >= self.patience;
-        if self.over
+        self.over |= cause.is_connect();
+        let Some(active) = self.units.get_mut(self.asking) else { return };
+        active.silent();
+        if active.over
             && !cause.is_connect()
             && let Some(fault) = self.outcome.faults.last_mut()
         {
-            fault.message.push_str(match self.patience {
+            fault.message.push_str(match active.patience {
                 1 => "; others wait for the line, so it is asked again at the next poll",
                 _ => "; gave up after two failures in a row",
             });

@@ -1,7 +1,6 @@
 //! The records of a list, as far as it goes.
 
-use crate::device::field::{Field, Order, Type};
-use crate::device::{Raw, Sentinel, decode};
+use crate::device::{Field, Order, Raw, Sentinel, Type, decode};
 use crate::line::RequestError;
 use crate::pass::active::{ActivePoll, NO_DATA};
 use crate::pass::memory::PollMemory;
@@ -36,7 +35,7 @@ impl ActivePoll<'_> {
                 1 => format!("{}[{index}]", list.name),
                 _ => format!("{}[{index}..{}]", list.name, index + records - 1),
             };
-            let Some(answer) = self.ask(request, name).await else { break };
+            let Some(answer) = self.ask(list.unit, request, name).await else { break };
             match answer {
                 Ok(data) if records == 1 || data.is_empty() => {
                     self.record(place, list, &mut scan, index, data, patience)

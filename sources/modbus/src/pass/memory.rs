@@ -83,6 +83,12 @@ impl RequestPlan {
             ReadId::Alone(place) => self.alone.get(place),
         }
     }
+
+    /// The read of a block by itself.
+    pub(crate) fn alone(&self, block: usize) -> Option<ReadId> {
+        let of_block = |read: &Read| read.parts.iter().any(|part| part.block == block);
+        self.alone.iter().position(of_block).map(ReadId::Alone)
+    }
 }
 
 impl PollMemory {
@@ -90,7 +96,7 @@ impl PollMemory {
     pub(crate) fn steps(&mut self, plan: &RequestPlan, now: Instant) -> Vec<Step> {
         self.patience.begin_pass();
         self.lists.resize_with(plan.lists.len(), ListMemory::default);
-        let reads = (0..plan.reads.len()).flat_map(|place| self.reads_at(plan, place));
+        let reads = (0..plan.top).flat_map(|place| self.reads_at(plan, place));
         let all: Vec<Step> = reads.map(Step::Read).chain((0..plan.lists.len()).map(Step::List)).collect();
         let begin = self.begin.and_then(|begin| all.iter().position(|step| *step == begin)).unwrap_or(0);
         let turned = all.iter().cycle().skip(begin).take(all.len()).copied();
@@ -119,19 +125,20 @@ impl PollMemory {
         self.parts_of(plan, read)
     }
 
+    /// The halves of a read that joins many blocks, as far as those are not refused either, or each block of it alone.
     fn parts_of(&self, plan: &RequestPlan, read: &Read) -> Vec<ReadId> {
-        let blocks = read.parts.iter().map(|part| part.block);
-        let alone = |block| plan.alone.iter().position(|it| it.parts.iter().any(|part| part.block == block));
-        blocks.filter_map(alone).map(ReadId::Alone).collect()
+        if let Some((front, back)) = read.halves {
+            return [front, back].into_iter().flat_map(|half| self.reads_at(plan, half)).collect();
+        }
+        read.parts.iter().filter_map(|part| plan.alone(part.block)).collect()
     }
 
-    /// A joined read was refused: from now on each of its blocks is asked alone. The reads to make instead.
+    /// A joined read was refused: from now on each of its blocks is asked alone, or fewer at once. The reads to make instead.
     pub(crate) fn take_apart(&mut self, plan: &RequestPlan, place: usize) -> Vec<ReadId> {
         self.apart.push(place);
         plan.reads.get(place).map(|read| self.parts_of(plan, read)).unwrap_or_default()
     }
 
-    /// Whether a step is to be made now; counts down how long a read is left alone.
     fn is_due(&mut self, step: Step, plan: &RequestPlan, now: Instant) -> bool {
         let id = match step {
             Step::List(place) => {

@@ -3,6 +3,7 @@
 //! An answer is heard, refused (an exception) or silence. Only silence wears out the patience with a device.
 
 mod active;
+mod borrow;
 mod lists;
 mod memory;
 mod outcome;
@@ -11,8 +12,10 @@ mod poll_plan;
 mod reads;
 mod run;
 mod scan;
+mod units;
 
 pub(crate) use memory::PollMemory;
 pub(crate) use outcome::PollOutcome;
 pub(crate) use poll_plan::PollPlan;
 pub(crate) use run::run;
+pub(crate) use units::Clients;

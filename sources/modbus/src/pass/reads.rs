@@ -7,13 +7,16 @@ use crate::pass::memory::{PollMemory, ReadId};
 use crate::pass::poll_plan::PollPlan;
 use crate::plan::Read;
 
+/// How many of the blocks of one read are named.
+const MOST_NAMES: usize = 6;
+
 impl ActivePoll<'_> {
     /// One read; what to read instead, if it was refused because it joins blocks.
     pub(super) async fn read(&mut self, id: ReadId, memory: &mut PollMemory) -> Vec<ReadId> {
         let plan = self.plan;
         let Some(read) = plan.device.requests.read(id) else { return Vec::new() };
         let name = || names(plan, read);
-        let Some(answer) = self.ask(read.request, name).await else { return Vec::new() };
+        let Some(answer) = self.ask(read.unit, read.request, name).await else { return Vec::new() };
         match answer {
             Ok(data) if !data.is_empty() => {
                 self.keep(read, &data, memory);
@@ -88,6 +91,7 @@ impl ActivePoll<'_> {
 
     fn keep(&mut self, read: &Read, data: &[u8], memory: &mut PollMemory) {
         self.outcome.fresh |= !read.once;
+        self.answers += 1;
         for part in &read.parts {
             let Some(shape) = self.plan.device.blocks.get(part.block) else { continue };
             let data = cut(data, usize::from(part.skip), shape);
@@ -97,14 +101,21 @@ impl ActivePoll<'_> {
             if let Some(slot) = self.outcome.blocks.get_mut(part.block) {
                 *slot = Some(data);
             }
+            if let Some(slot) = self.heard_at.get_mut(part.block) {
+                *slot = Some(self.answers);
+            }
         }
     }
 }
 
-/// The blocks of a read.
+/// The blocks of a read, or the first of many.
 fn names(plan: &PollPlan, read: &Read) -> String {
     let shapes = read.parts.iter().filter_map(|part| plan.device.blocks.get(part.block));
-    shapes.map(|shape| shape.name.as_str()).collect::<Vec<_>>().join("+")
+    let names: Vec<&str> = shapes.map(|shape| shape.name.as_str()).collect();
+    match names.split_at_checked(MOST_NAMES) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join("+"), rest.len()),
+        _ => names.join("+"),
+    }
 }
 
 /// The data of a block that begins `skip` registers (or coils) into an answer.

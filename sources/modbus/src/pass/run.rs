@@ -5,38 +5,23 @@ use std::collections::VecDeque;
 use smiles_stage::Fault;
 use tokio::time::Instant;
 
-use crate::line::Client;
 use crate::pass::active::ActivePoll;
 use crate::pass::memory::{PollMemory, Step};
 use crate::pass::outcome::PollOutcome;
 use crate::pass::poll_plan::PollPlan;
-
-/// Silences in a row after which a device is left alone until the next poll.
-const MAX_SILENCES: u8 = 2;
+use crate::pass::units::Clients;
 
 /// Polls a device once.
-pub(crate) async fn run(client: &mut Client, plan: &PollPlan, memory: &mut PollMemory) -> PollOutcome {
+pub(crate) async fn run(clients: &mut Clients, plan: &PollPlan, memory: &mut PollMemory) -> PollOutcome {
     let began = Instant::now();
-    // Others on the line wait for a unit that is silent no longer than one time limit a pass.
-    let patience = if client.others_wait() { 1 } else { MAX_SILENCES };
-    let trusted = client.was_heard();
-    client.begin();
-    let outcome = PollOutcome::new(plan);
-    let mut poll = ActivePoll {
-        client,
-        plan,
-        began,
-        patience,
-        trusted,
-        silences: 0,
-        over: false,
-        asked: false,
-        outcome,
-    };
+    let mut poll = ActivePoll::begin(clients, plan, began);
     poll.steps(memory).await;
-    let ActivePoll { client, mut outcome, .. } = poll;
+    poll.borrow(memory).await;
+    let ActivePoll { units, mut outcome, .. } = poll;
     memory.nothing_heard = !outcome.heard;
-    client.end(outcome.heard).await;
+    for unit in units {
+        unit.end().await;
+    }
     for (block, shape) in plan.device.blocks.iter().enumerate() {
         if let Some(slot @ None) = outcome.blocks.get_mut(block) {
             *slot = memory.kept(block, shape.keep, began).map(<[u8]>::to_vec);
@@ -64,6 +49,7 @@ impl ActivePoll<'_> {
         let mut missed = None;
         while let Some(step) = steps.pop_front() {
             self.asked = false;
+            self.gave_up = false;
             match step {
                 Step::Read(id) => {
                     for part in self.read(id, memory).await.into_iter().rev() {
@@ -76,7 +62,7 @@ impl ActivePoll<'_> {
                     }
                 }
             }
-            if !self.asked && self.over {
+            if !self.asked && self.gave_up {
                 missed.get_or_insert(step);
             }
         }

@@ -7,7 +7,7 @@ pub(crate) mod answer;
 pub(crate) mod mbap;
 pub(crate) mod rtu;
 
-use crate::device::block::Table;
+use crate::device::table::Table;
 use crate::plan::ReadRequest;
 
 /// One question as it was asked: what its answer must agree with.
