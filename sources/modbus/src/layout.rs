@@ -64,6 +64,26 @@ impl Device {
     }
 }
 
+impl Device {
+    /// The same device by the units it is in, `unit` where it does not say: one for each, of blocks alone.
+    pub fn by_unit(&self, unit: u8) -> Vec<(u8, Device)> {
+        let laid = self.with_blocks();
+        let mut units: Vec<(u8, Device)> = Vec::new();
+        for (name, block) in laid.blocks.0 {
+            let unit = block.unit_id.unwrap_or(unit);
+            let entry = (name, block);
+            match units.iter_mut().find(|(known, _)| *known == unit) {
+                Some((_, device)) => device.blocks.0.push(entry),
+                None => {
+                    let blocks = Named(vec![entry]);
+                    units.push((unit, Device { blocks, points: Named::default(), ..self.clone() }));
+                }
+            }
+        }
+        if units.is_empty() { vec![(unit, self.clone())] } else { units }
+    }
+}
+
 /// Where a checked point is; `None` where its numbers are none.
 pub(crate) fn placed(device: &Device, point: &Point) -> Option<Placed> {
     let first = point.register.or_else(|| point.registers.first().copied())?;

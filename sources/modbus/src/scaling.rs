@@ -192,6 +192,24 @@ fn apart(field: &Field, units: &[Unit], offset: Option<&Unit>) -> ScalingError {
     }
 }
 
+impl Field {
+    /// The raw number of a value, which is given in counts of the field's own unit: the other way round of what a column holds.
+    pub fn raw_of(&self, counts: f64) -> f64 {
+        let own = self.unit.as_deref().and_then(|text| text.parse::<Unit>().ok());
+        let offset = match self.offset.as_ref().and_then(|offset| offset.parts().ok()) {
+            Some((number, Some(unit))) => {
+                let step = unit.parse::<Unit>().ok().zip(own).and_then(|(unit, own)| unit.step_to(&own));
+                step.map_or(0.0, |step| step.apply(number))
+            }
+            Some((number, None)) => number,
+            None => 0.0,
+        };
+        let scale = self.scale.as_ref().and_then(serde_json::Number::as_f64).unwrap_or(1.0);
+        let raw = (counts - offset) / scale;
+        if self.negate { -raw } else { raw }
+    }
+}
+
 /// A unit as the device file writes it, which may have units of its own.
 pub(crate) fn unit(_device: &Device, text: &str) -> Result<Unit, smiles_stage::ParseError> {
     text.parse()

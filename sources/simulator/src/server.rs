@@ -81,8 +81,10 @@ impl Simulator {
         let start = options.start.unwrap_or_else(|| clock.now());
         let image = options.image.clone().map(Arc::new);
         let mut units: Vec<Unit> = Vec::new();
+        let devices = devices.iter().flat_map(|(id, device)| device.by_unit(*id));
         for (place, (id, device)) in (0_u64..).zip(devices) {
-            if units.iter().any(|unit| unit.id == *id) {
+            let device = &device;
+            if units.iter().any(|unit| unit.id == id) {
                 return Err(SetupError::new(format!("unit {id} is there twice")));
             }
             let layout = layout(device, &options)?;
@@ -100,7 +102,7 @@ impl Simulator {
                 events: options.events.clone(),
                 ..Config::default()
             });
-            units.push(Unit::new(*id, layout, world, image.clone()));
+            units.push(Unit::new(id, layout, world, image.clone()));
         }
         if units.is_empty() {
             return Err(SetupError::new("there is no unit to answer for"));

@@ -12,7 +12,7 @@ use crate::exit::Failure;
 pub(super) async fn read(address: &str, args: &ReadArgs) -> Result<String, Failure> {
     let (table, first) = chosen(args)?;
     let order: Order = serde_json::from_value(json!(args.order)).map_err(|_| {
-        Failure::configuration(format!("`{}` is no order; known here: abcd, cdab, badc, dcba", args.order))
+        Failure::configuration(format!("`{}` is no order; known here: abcd, cdab, badc, dcba, and of 64 bits efghabcd, cdabghef, fehgbadc, dcbahgfe", args.order))
     })?;
     let most = if table.is_bits() { 2000 } else { 125 };
     if args.count > most {
@@ -131,6 +131,7 @@ fn show(raw: &Raw) -> String {
         Raw::Float(number) => format!("{number:?}"),
         Raw::Text(text) => format!("{text:?}"),
         Raw::Bool(on) => on.to_string(),
+        Raw::Clock(at) => at.to_string(),
         Raw::Missing => "null".to_owned(),
     }
 }

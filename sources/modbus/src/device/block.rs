@@ -106,6 +106,11 @@ impl Block {
         None
     }
 
+    /// Bytes of other blocks that stand behind its own data, in turn: of which block, where there, and how many.
+    pub fn lent(&self) -> impl Iterator<Item = (&str, u16, u16)> {
+        self.borrowed.iter().map(|it| (it.block.as_str(), it.at, it.bytes))
+    }
+
     /// Bytes of data that one answer holds.
     pub fn data_bytes(&self) -> usize {
         if self.read.is_bits() { usize::from(self.count).div_ceil(8) } else { usize::from(self.count) * 2 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
@@ -60,7 +60,8 @@ pub(crate) fn counted(meters: &prometheus::Registry) -> Vec<String> {
     let lines = families.iter().flat_map(|family| {
         family.get_metric().iter().filter_map(move |metric| {
             let value = metric.get_counter().get_value();
-            let outcome = metric.get_label().iter().find(|label| label.name() == "outcome");
+            let outcome =
+                metric.get_label().iter().find(|label| ["outcome", "column"].contains(&label.name()));
             let outcome = outcome.map(|label| label.value()).unwrap_or_default();
             (value > 0.0).then(|| format!("{} {outcome} {value}", family.name()))
         })
@@ -82,6 +83,10 @@ pub(crate) fn cell(array: &ArrayRef, row: usize) -> String {
         ($($data_type:ident: $native:ident),*) => {
             match array.data_type() {
                 $(DataType::$data_type => array.as_primitive::<$native>().value(row).to_string(),)*
+                DataType::Timestamp(..) => {
+                    let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
+                    format!("{} s", micros / 1_000_000)
+                }
                 DataType::Boolean => array.as_boolean().value(row).to_string(),
                 _ => array.as_string::<i32>().value(row).to_owned(),
             }

@@ -15,6 +15,7 @@ mod options;
 mod patience;
 mod peer;
 mod periods;
+mod points;
 mod records;
 mod roundtrip;
 mod rtu;

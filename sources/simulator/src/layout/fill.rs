@@ -17,6 +17,8 @@ pub(crate) struct Filler {
     order: Order,
     /// A record of which nothing is known.
     empty: Vec<u8>,
+    /// How many of its bytes are the block's; behind them stand those that its values have in others.
+    own: usize,
     slots: Vec<Slot>,
 }
 
@@ -27,6 +29,8 @@ struct Slot {
     hint: Simulate,
     /// By unit of the raw number, how the world's unit converts to it.
     units: Vec<(String, Conversion)>,
+    /// The power of ten that its scale factor says.
+    power: i32,
 }
 
 /// A simulated value for a hint.
@@ -46,17 +50,23 @@ impl Filler {
             .iter()
             .filter_map(|(field_name, field)| {
                 let hint = field.simulate.clone()?;
-                Some(Slot::new(&format!("{name}.{field_name}"), field, hint))
+                Some(Slot::new(&format!("{name}.{field_name}"), field, hint, power(device, block, field)))
             })
             .collect::<Result<Vec<_>, _>>()?;
         // Fields whose unit depends on others are filled after those.
         slots.sort_by_key(|slot| !slot.field.variants.is_empty());
-        let bytes = if block.read.is_bits() { block.count.into() } else { block.data_bytes() };
-        let mut filler = Self { block: block.clone(), order: device.order, empty: vec![0; bytes], slots };
+        let own = if block.read.is_bits() { block.count.into() } else { block.data_bytes() };
+        let bytes = own + block.lent().map(|(.., length)| usize::from(length)).sum::<usize>();
+        let mut filler =
+            Self { block: block.clone(), order: device.order, empty: vec![0; bytes], own, slots };
         for fill in &block.fill {
             filler.put_fixed(name, usize::from(fill.at), &fill.hex)?;
         }
         Ok(filler)
+    }
+
+    pub(crate) fn own(&self) -> usize {
+        self.own
     }
 
     /// The data of one record. A record of a list of which nothing is known has what is fixed and zeros.
@@ -80,7 +90,7 @@ impl Filler {
         let bytes = unhex(hex).ok_or_else(|| {
             SetupError::new(format!("block `{name}`: fill: `{hex}` is not hexadecimal bytes"))
         })?;
-        let has = self.empty.len();
+        let has = self.own;
         let slots = self.empty.get_mut(at..at + bytes.len()).ok_or_else(|| {
             SetupError::new(format!("block `{name}`: fill at {at} reaches beyond its {has} bytes"))
         })?;
@@ -90,7 +100,7 @@ impl Filler {
 }
 
 impl Slot {
-    fn new(name: &str, field: &Field, hint: Simulate) -> Result<Self, SetupError> {
+    fn new(name: &str, field: &Field, hint: Simulate, power: i32) -> Result<Self, SetupError> {
         let mut units = Vec::new();
         if let Some(base) = base_unit(&hint) {
             let variants = field.variants.iter().map(|variant| &variant.unit);
@@ -104,7 +114,7 @@ impl Slot {
                 if is_text(&hint) { "text" } else { "a number" }
             )));
         }
-        Ok(Self { field: field.clone(), hint, units })
+        Ok(Self { field: field.clone(), hint, units, power })
     }
 
     /// What to put in; `None`: leave zeros.
@@ -122,7 +132,7 @@ impl Slot {
         let number = match value {
             SimulatedValue::Text(text) => match self.field.kind_of_value {
                 Type::Hex => return Raw::Text(fitted(text, usize::from(self.field.width()) * 2)),
-                Type::Ascii => {
+                Type::Text | Type::Ascii => {
                     return Raw::Text(text.chars().take(usize::from(self.field.width())).collect());
                 }
                 _ => SimulatedValue::Number(text.parse().unwrap_or_default()),
@@ -135,11 +145,15 @@ impl Slot {
             SimulatedValue::Text(_) => (0.0, false),
         };
         match self.field.kind_of_value {
-            Type::F32 | Type::F64 => Raw::Float(number),
+            Type::F16 | Type::F32 | Type::F64 => Raw::Float(number),
             Type::Bool => Raw::Bool(number != 0.0),
-            Type::Hex | Type::Ascii => Raw::Text(format!("{number:.0}")),
-            Type::I8 | Type::I16 | Type::I32 | Type::I64 => Raw::Signed(signed(&self.field, number)),
-            Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::Bcd | Type::Bits => {
+            Type::Hex | Type::Text | Type::Ascii => Raw::Text(format!("{number:.0}")),
+            Type::I8 | Type::I16 | Type::I24 | Type::I32 | Type::I48 | Type::I64 => {
+                Raw::Signed(signed(&self.field, number))
+            }
+            Type::Mod10k => Raw::Signed(number.round() as i64),
+            Type::UnixSeconds | Type::SecondsSince2000 | Type::Datetime | Type::Date => seconds(number),
+            Type::U8 | Type::U16 | Type::U24 | Type::U32 | Type::U48 | Type::U64 | Type::Bcd | Type::Bits => {
                 Raw::Unsigned(unsigned(&self.field, number, counts))
             }
         }
@@ -147,7 +161,31 @@ impl Slot {
 
     fn converted(&self, number: f64, unit: Option<&str>) -> f64 {
         let known = unit.and_then(|unit| self.units.iter().find(|(text, _)| text == unit));
-        known.map_or(number, |(_, conversion)| conversion.apply(number))
+        let counts = known.map_or(number, |(_, conversion)| conversion.apply(number));
+        if matches!(self.hint, Simulate::Constant(_)) {
+            // The raw number itself.
+            return counts;
+        }
+        self.field.raw_of(counts) / 10_f64.powi(self.power)
+    }
+}
+
+/// What the clock of a device says so many seconds after 1970.
+fn seconds(number: f64) -> Raw {
+    let after = jiff::SignedDuration::from_secs(number as i64);
+    jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0).checked_add(after).map_or(Raw::Missing, Raw::Clock)
+}
+
+/// The power of ten that the scale factor of a field says, where the file gives it: 0 where it says nothing.
+fn power(device: &Device, block: &Block, field: &Field) -> i32 {
+    let named = field.scale_by.as_deref();
+    let asked = named.and_then(|name| {
+        let mut others = device.blocks.iter();
+        block.fields.get(name).or_else(|| others.find_map(|(_, other)| other.fields.get(name)))
+    });
+    match asked.and_then(|asked| asked.simulate.as_ref()) {
+        Some(Simulate::Constant(power)) => i32::try_from(*power).unwrap_or_default(),
+        _ => 0,
     }
 }
 
@@ -219,7 +257,7 @@ fn unsigned(field: &Field, number: f64, counts: bool) -> u64 {
     let bytes = u32::from(field.width());
     let most = match field.kind_of_value {
         Type::Bcd => 100_u64.checked_pow(bytes).map_or(u64::MAX, |end| end - 1),
-        Type::Bits => (1_u64 << field.length.unwrap_or(1).min(16)) - 1,
+        Type::Bits => u64::MAX >> 64_u32.saturating_sub(field.length.unwrap_or(1).into()).min(63),
         _ => 1_u64.checked_shl(bytes * 8).map_or(u64::MAX, |end| end - 1),
     };
     match most.checked_add(1) {

@@ -54,6 +54,8 @@ struct Segment {
     records: u32,
     repeats: bool,
     filler: Filler,
+    /// Bytes of its values that stand elsewhere: where in its data, where in the table, and how many.
+    elsewhere: Vec<(usize, u32, usize)>,
 }
 
 impl Layout {
@@ -104,6 +106,9 @@ impl Layout {
         let mut data = Data { bytes: vec![0; size(length)], in_list: false, past_end: false };
         for segment in self.segments.iter().filter(|segment| segment.table == table) {
             segment.copy(start, &mut data, record);
+        }
+        for segment in self.segments.iter().filter(|segment| segment.table == table) {
+            segment.copy_elsewhere(start, &mut data.bytes, record);
         }
         for (at, piece) in &pieces {
             overlay(start, &mut data.bytes, *at, piece);
@@ -226,7 +231,19 @@ impl Segment {
             records,
             repeats: block.repeat.is_some(),
             filler: Filler::new(name, block, device)?,
+            elsewhere: elsewhere(block, device, scale),
         })
+    }
+
+    /// Copies what values of its own have in other blocks.
+    fn copy_elsewhere(&self, start: u32, bytes: &mut [u8], record: &dyn Fn(usize) -> Option<Reading>) {
+        if self.elsewhere.is_empty() || self.repeats {
+            return;
+        }
+        let data = self.filler.record(record(0).as_ref(), false);
+        for (at, place, length) in &self.elsewhere {
+            overlay(start, bytes, *place, data.get(*at..at + length).unwrap_or_default());
+        }
     }
 
     fn has(&self, place: u32) -> bool {
@@ -249,9 +266,24 @@ impl Segment {
                 data.past_end |= number == first && known.is_none() && start >= self.start;
             }
             let bytes = self.filler.record(known.as_ref(), self.repeats);
-            overlay(start, &mut data.bytes, self.start + number * self.stride, &bytes);
+            let own = bytes.get(..self.filler.own()).unwrap_or(&bytes);
+            overlay(start, &mut data.bytes, self.start + number * self.stride, own);
         }
     }
+}
+
+/// Where the bytes stand that values of a block have in others of the same table.
+fn elsewhere(block: &Block, device: &Device, scale: u32) -> Vec<(usize, u32, usize)> {
+    let mut at = block.data_bytes();
+    let mut found = Vec::new();
+    for (name, skip, length) in block.lent() {
+        if let Some(lender) = device.blocks.get(name).filter(|lender| lender.read == block.read) {
+            let place = u32::from(lender.address) * scale + u32::from(skip);
+            found.push((at, place, usize::from(length)));
+        }
+        at += usize::from(length);
+    }
+    found
 }
 
 /// Puts `piece`, which stands at place `at`, over the bytes that stand at place `start`.
