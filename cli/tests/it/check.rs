@@ -115,6 +115,18 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
+/// Each of them by name: the files of which it consists.
+pub(crate) fn broken() -> Vec<(&'static str, Vec<(String, String)>)> {
+    let stock = fs::read_to_string(root().join("pipelines/hoymiles-sqlite.yaml")).unwrap();
+    let edited = EDITS
+        .iter()
+        .map(|edit| (edit.name, vec![("pipeline.yaml".to_owned(), stock.replacen(edit.from, edit.to, 1))]));
+    let whole = FILES.iter().map(|(name, files)| {
+        (*name, files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
+    });
+    edited.chain(whole).collect()
+}
+
 fn check(name: &str, files: &[(&str, String)], variables: &[(&str, &str)]) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {

@@ -8,6 +8,7 @@ use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::bench::Bench;
 use crate::device::{Registers, TYPE};
+use crate::error::Mistakes;
 use crate::file::{Case, Recorded, Step, Table};
 use crate::rows::{Given, Reader};
 use crate::suite::Suite;
@@ -37,14 +38,6 @@ pub(crate) enum Comes {
     Registers(Box<Registers>, Timestamp),
     /// Nothing: the step is a restart.
     Nothing,
-}
-
-/// What does not fit.
-#[derive(Default)]
-pub(crate) struct Mistakes {
-    pub(crate) values: Problems,
-    /// Columns that do not exist: it is the key that is wrong, and not what stands behind it.
-    pub(crate) keys: Problems,
 }
 
 /// Reads the steps and the expectations.

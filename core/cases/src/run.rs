@@ -7,9 +7,9 @@ use smiles_runtime::{StageOutput, with_causes};
 
 use crate::bench::{Bench, UnderTest};
 use crate::compare::{Difference, Judge, first_difference};
-use crate::error::{CasesError, Cause};
+use crate::error::{CasesError, Cause, Mistakes};
 use crate::file::{Case, Table};
-use crate::read::{Comes, Mistakes, Ready, ReadyStep, read};
+use crate::read::{Comes, Ready, ReadyStep, read};
 use crate::suite::Suite;
 
 /// How a case ended.

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use smiles_config::{Place, Tree, TypedFile, load_file};
 use smiles_stage::{Path, Problem};
 
-use crate::error::CasesError;
+use crate::error::{CasesError, Mistakes};
 use crate::file::{Case, CasesFile, schema};
-use crate::read::Mistakes;
 
 /// The cases of one file.
 pub struct Suite {

@@ -8,6 +8,6 @@ mod condition;
 mod describe;
 pub(crate) mod dialect;
 pub(crate) mod natural;
-mod pattern;
+pub(crate) mod pattern;
 mod scalar;
 mod shape;
