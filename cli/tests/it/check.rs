@@ -54,6 +54,11 @@ const EDITS: &[Edit] = &[
         "device: !include hoymiles/device.yaml",
         "device: {blocks: {a: {address: 1, count: 1, between: 15m, fields: {a: {at: 0, type: u16}}}}}",
     ),
+    edit(
+        "types_of_other_programs",
+        "device: !include hoymiles/device.yaml",
+        "device: {blocks: {a: {address: 1, count: 3, fields: {a: {at: 0, type: uint16}, b: {at: 2, type: Float32}}}}}",
+    ),
     edit("list_for_a_map", "device: !include hoymiles/device.yaml", "device: [1, 2]"),
     edit("bad_address", "address: tcp://", "address: serial://"),
     edit("unknown_store", "    store: store\n", "    store: stroe\n"),

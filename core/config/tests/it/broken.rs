@@ -147,6 +147,8 @@ const CASES: &[Case] = &[
     ),
     edit("nothing in place of a map", &[("main.yaml", "      rows:\n        mode: append\n", "")]),
     edit("not one of", &[("main.yaml", "mode: append", "mode: apend")]),
+    edit("what others call so", &[("main.yaml", "mode: append", "mode: Insert")]),
+    edit("what others call so, and nothing here", &[("main.yaml", "mode: append", "mode: merge")]),
     edit("unknown variant", &[("device/map.yaml", "kind: text", "kind: txt")]),
     edit("no variant", &[("device/map.yaml", "kind: text, ", "")]),
     edit(
@@ -155,6 +157,10 @@ const CASES: &[Case] = &[
     ),
     edit("none of several forms", &[("main.yaml", "    hour:", "    factor: [1]\n    hour:")]),
     edit("unknown type", &[("main.yaml", "type: meter", "type: metre")]),
+    edit("type of a plugin", &[("main.yaml", "type: api", "type: influx_db")]),
+    edit("type of a plugin in another role", &[("main.yaml", "type: meter", "type: csv")]),
+    edit("type of another role", &[("main.yaml", "type: meter", "type: tables")]),
+    edit("type of nobody", &[("main.yaml", "type: scale", "type: kalman")]),
     edit("no type", &[("main.yaml", "    type: api\n", "")]),
     edit(
         "a stage that is no map",
@@ -413,7 +419,7 @@ fn json(value: serde_yaml::Value) -> Value {
             let key = |key: Yaml| key.as_str().map_or_else(|| format!("{key:?}"), str::to_owned);
             Value::Object(entries.into_iter().map(|(name, value)| (key(name), json(value))).collect())
         }
-        plain => serde_json::to_value(plain).unwrap(),
+        plain => serde_json::to_value(plain).unwrap_or_default(),
     }
 }
 
