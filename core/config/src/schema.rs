@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use smiles_stage::Registry;
 use smiles_stage::option::{DURATION_FORMAT, SIZE_FORMAT};
 
+use crate::check::describe::types;
 use crate::common::{SinkKeys, SourceKeys, TransformKeys};
 use crate::head::FileKeys;
 use crate::keys::schema_of;
@@ -214,35 +215,33 @@ fn loosen(schema: &mut Value, others: &[&str]) {
 
 fn loosened(schema: &mut Value, others: &[&str]) {
     loosen(schema, others);
+    let own: Vec<String> = types(schema).into_iter().map(str::to_owned).collect();
     let Value::Object(map) = schema else { return };
-    if map.get("type").is_some_and(|name| name == "string") {
-        let limits = ["format", "pattern", "enum", "const", "minLength", "maxLength"];
-        if limits.iter().all(|keyword| !map.contains_key(*keyword)) {
-            // A text needs no quotes here, and an editor sees a number.
-            map.insert("type".to_owned(), json!(["string", "number", "boolean"]));
-            return;
-        }
-        match map.get("format").and_then(Value::as_str) {
-            Some(DURATION_FORMAT) => map.extend(or_digits("string", DURATION, 0)),
-            Some(SIZE_FORMAT) => map.extend(or_digits("string", SIZE, 0)),
-            _ => {}
-        }
-    } else if map.get("type").is_some_and(|name| name == "boolean") {
-        map.extend(or_digits("boolean", BOOLEAN, 1));
+    let is = |word: &str| {
+        own.iter().any(|name| name == word) && own.iter().all(|name| name == word || name == "null")
+    };
+    let limits = ["format", "pattern", "enum", "const", "maxLength"];
+    if is("string") && limits.iter().all(|keyword| !map.contains_key(*keyword)) {
+        // A text needs no quotes here, and an editor sees a number.
+        let more = own.iter().map(String::as_str).chain(["number", "boolean"]);
+        map.insert("type".to_owned(), more.collect());
+        return;
+    }
+    match map.get("format").and_then(Value::as_str) {
+        Some(DURATION_FORMAT) if is("string") => map.extend(or_digits(&own, DURATION, 0)),
+        Some(SIZE_FORMAT) if is("string") => map.extend(or_digits(&own, SIZE, 0)),
+        _ if is("boolean") => map.extend(or_digits(&own, BOOLEAN, 1)),
+        _ => {}
     }
     *schema = or(schema.take(), others);
 }
 
-/// A value as it may be written beside its own type: as a text of this pattern, or as a number up to `most`.
-fn or_digits(own: &str, pattern: &str, most: u8) -> Map<String, Value> {
-    let mut types = vec![own];
-    types.extend(["string", "integer"].iter().filter(|name| **name != own));
-    let keywords = [
-        ("type", json!(types)),
-        ("pattern", json!(pattern)),
-        ("minimum", json!(0)),
-        ("maximum", json!(most)),
-    ];
+/// A value as it may be written beside its own types: as a text of this pattern, or as a number up to `most`.
+fn or_digits(own: &[String], pattern: &str, most: u8) -> Map<String, Value> {
+    let more = ["string", "integer"].into_iter().filter(|name| !own.iter().any(|known| known == name));
+    let types: Value = own.iter().map(String::as_str).chain(more).collect();
+    let keywords =
+        [("type", types), ("pattern", json!(pattern)), ("minimum", json!(0)), ("maximum", json!(most))];
     keywords.into_iter().map(|(keyword, value)| (keyword.to_owned(), value)).collect()
 }
 

@@ -5,7 +5,7 @@ pub(crate) mod checker;
 mod choice;
 mod combine;
 mod condition;
-mod describe;
+pub(crate) mod describe;
 pub(crate) mod dialect;
 pub(crate) mod natural;
 pub(crate) mod pattern;
