@@ -170,6 +170,39 @@ fn mistakes_in_the_file_are_shown_with_their_place() {
 }
 
 #[test]
+fn a_column_that_the_source_has_not_is_told_once_at_its_key() {
+    let cases = "defaults: {serail: 1}
+templates: {night: {enery: 0}, unused: {engery: 0}}
+cases:
+  - name: a
+    defaults: {source: house}
+    given:
+      - rows: {time: ['12:00', '12:01', '12:02'], enrgy: [1, 2, 3], like: [night, ~, night]}
+      - rows: [{time: '12:03', enrgy: 1}, {time: '12:04', enrgy: 1}]
+    expect: {counter: {engy: [1, 2]}}
+  - name: b
+    given: {rows: [{time: '12:00', serial: 1, energy: 1}]}
+    expect: {countr: []}
+";
+    let (code, _, error) = test(cases, &[]);
+    let places = [
+        ("`serail`", "tests.yaml:3:12", "serial"),
+        ("`enery`", "tests.yaml:4:21", "energy"),
+        ("`source`", "tests.yaml:7:16", "which source gives the rows"),
+        ("`enrgy`", "tests.yaml:9:51", "energy"),
+        ("`enrgy`", "tests.yaml:10:32", "energy"),
+        ("`engy`", "tests.yaml:11:24", "energy"),
+        ("`countr`", "tests.yaml:14:14", "counter"),
+    ];
+    let complaints: Vec<&str> = error.split("error: ").filter(|text| !text.is_empty()).collect();
+    assert_eq!((code, complaints.len()), (Some(2), places.len()), "{error}");
+    for (complaint, (column, place, help)) in complaints.iter().zip(places) {
+        let says = |text: &str| complaint.contains(text);
+        assert!(says(column) && says(place) && says(help), "{place} of {column}: {complaint}");
+    }
+}
+
+#[test]
 fn a_pipeline_that_is_broken_or_lacks_a_variable_is_named_with_its_case() {
     let folder = tempfile::tempdir().unwrap();
     let cases =

@@ -54,6 +54,11 @@ const EDITS: &[Edit] = &[
         "device: !include hoymiles/device.yaml",
         "device: {blocks: {a: {address: 1, count: 1, between: 15m, fields: {a: {at: 0, type: u16}}}}}",
     ),
+    edit(
+        "types_of_other_programs",
+        "device: !include hoymiles/device.yaml",
+        "device: {blocks: {a: {address: 1, count: 3, fields: {a: {at: 0, type: uint16}, b: {at: 2, type: Float32}}}}}",
+    ),
     edit("list_for_a_map", "device: !include hoymiles/device.yaml", "device: [1, 2]"),
     edit("bad_address", "address: tcp://", "address: serial://"),
     edit("unknown_store", "    store: store\n", "    store: stroe\n"),
@@ -114,6 +119,18 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
 ];
+
+/// Each of them by name: the files of which it consists.
+pub(crate) fn broken() -> Vec<(&'static str, Vec<(String, String)>)> {
+    let stock = fs::read_to_string(root().join("pipelines/hoymiles-sqlite.yaml")).unwrap();
+    let edited = EDITS
+        .iter()
+        .map(|edit| (edit.name, vec![("pipeline.yaml".to_owned(), stock.replacen(edit.from, edit.to, 1))]));
+    let whole = FILES.iter().map(|(name, files)| {
+        (*name, files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
+    });
+    edited.chain(whole).collect()
+}
 
 fn check(name: &str, files: &[(&str, String)], variables: &[(&str, &str)]) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use smiles_config::Diagnostics;
+use smiles_stage::Problems;
 
 /// A cause of any kind: it is told to people and never looked into.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
@@ -31,4 +32,12 @@ impl CasesError {
     pub(crate) fn failed(said: String, source: Cause) -> Self {
         Self::Failed { said, source }
     }
+}
+
+/// What does not fit.
+#[derive(Default)]
+pub(crate) struct Mistakes {
+    pub(crate) values: Problems,
+    /// Columns that do not exist: it is the key that is wrong, and not what stands behind it.
+    pub(crate) keys: Problems,
 }

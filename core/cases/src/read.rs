@@ -8,6 +8,7 @@ use smiles_stage::{Path, Problem, Problems, did_you_mean};
 
 use crate::bench::Bench;
 use crate::device::{Registers, TYPE};
+use crate::error::Mistakes;
 use crate::file::{Case, Recorded, Step, Table};
 use crate::rows::{Given, Reader};
 use crate::suite::Suite;
@@ -48,26 +49,36 @@ pub(crate) fn read<'a>(
     suite: &'a Suite,
     case: &'a Case,
     at: &Path,
-) -> Result<Ready<'a>, Problems> {
+) -> Result<Ready<'a>, Mistakes> {
     let (date, zone) = suite.file.terms(case);
-    let times = Times::new(date, zone).map_err(|(key, said)| vec![Problem::error(at.key(key), said)])?;
-    let mut problems = Problems::new();
-    check_expected(&case.expect, &at.key("expect"), &bench.stages, &mut problems);
+    let times = Times::new(date, zone).map_err(|(key, said)| Mistakes {
+        values: vec![Problem::error(at.key(key), said)],
+        ..Mistakes::default()
+    })?;
+    let mut mistakes = Mistakes::default();
+    check_expected(&case.expect, &at.key("expect"), &bench.stages, &mut mistakes);
     let mut steps = Vec::new();
     for (at, step) in case.steps(at) {
-        check_expected(&step.expect, &at.key("expect"), &bench.stages, &mut problems);
+        check_expected(&step.expect, &at.key("expect"), &bench.stages, &mut mistakes);
         let read = source(bench, step, &at).map_err(|problem| vec![problem]).and_then(|source| {
             let columns = &bench.sources[source].columns;
             let reader = Reader { file: &suite.file, case, times: &times, columns };
+            if let Some(rows) = &step.rows {
+                mistakes.keys.extend(reader.unknown_columns(rows, &at.key("rows")));
+            }
             let comes = comes(&reader, step, &at)?;
             Ok(ReadyStep { step, at: at.clone(), source, comes })
         });
         match read {
             Ok(step) => steps.push(step),
-            Err(wrong) => problems.extend(wrong),
+            Err(wrong) => mistakes.values.extend(wrong),
         }
     }
-    if problems.is_empty() { Ok(Ready { case, at: at.clone(), times, steps }) } else { Err(problems) }
+    if mistakes.values.is_empty() && mistakes.keys.is_empty() {
+        Ok(Ready { case, at: at.clone(), times, steps })
+    } else {
+        Err(mistakes)
+    }
 }
 
 /// Which source a step is about.
@@ -135,22 +146,22 @@ fn check_expected(
     expect: &BTreeMap<String, Table>,
     at: &Path,
     stages: &BTreeMap<String, SchemaRef>,
-    problems: &mut Problems,
+    mistakes: &mut Mistakes,
 ) {
     for (name, table) in expect {
         let at = at.key(name);
         let Some(schema) = stages.get(name) else {
             let help = did_you_mean(name, stages.keys().map(String::as_str));
             let message = format!("the pipeline has no source or transform `{name}`");
-            problems.push(Problem { help, ..Problem::error(at, message) });
+            mistakes.keys.push(Problem { help, ..Problem::error(at, message) });
             continue;
         };
-        problems.extend(table.uneven(&at));
+        mistakes.values.extend(table.uneven(&at));
         for (column, at) in table.columns(&at) {
             if schema.index_of(column).is_err() {
                 let problem = Problem::error(at, format!("no column `{column}` leaves `{name}`"));
                 let known = schema.fields().iter().map(|field| field.name().as_str());
-                problems.push(problem.suggest(column, known));
+                mistakes.keys.push(problem.suggest(column, known));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Given rows as Arrow batches: values of YAML in the columns of a source.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::types::{
@@ -69,6 +70,36 @@ impl Reader<'_> {
         if problems.is_empty() { Ok(passes) } else { Err(problems) }
     }
 
+    /// Columns that the source has not, each told once: at the key that names it.
+    pub(crate) fn unknown_columns(&self, table: &Table, at: &Path) -> Problems {
+        let defaults = [(&self.file.defaults, Path::root()), (&self.case.defaults, case_at(at))];
+        let defaults = defaults
+            .into_iter()
+            .filter(|_| table.len() > 0)
+            .flat_map(|(row, at)| row.keys().map(move |name| (name.as_str(), at.key("defaults").key(name))));
+        let likes = (0..table.len()).flat_map(|row| table.cells(row, at)).filter(|(name, ..)| *name == LIKE);
+        let likes: BTreeSet<&str> = likes.filter_map(|(_, value, _)| value.as_str()).collect();
+        let templates = likes.into_iter().filter_map(|name| self.file.templates.get_key_value(name));
+        let templates = templates.flat_map(|(name, row)| {
+            let at = Path::root().key("templates").key(name);
+            row.keys().map(move |name| (name.as_str(), at.key(name)))
+        });
+        let own = table.columns(at).into_iter().filter(|(name, _)| ![LIKE, TIME].contains(name));
+        let all = defaults.chain(templates).chain(own);
+        let unknown = all.filter(|(name, _)| self.columns.index_of(name).is_err());
+        let known = || self.columns.fields().iter().map(|field| field.name().as_str());
+        let told = unknown.map(|(name, at)| {
+            let problem = Problem::error(at, format!("the source has no column `{name}`"));
+            match name {
+                SOURCE => problem.help(
+                    "every row has it by itself; which source gives the rows, `source:` of a step says",
+                ),
+                _ => problem.suggest(name, known()),
+            }
+        });
+        told.collect()
+    }
+
     fn row(&self, table: &Table, row: usize, at: &Path) -> Result<Full, Problems> {
         let by_column = matches!(table, Table::Columns(_));
         // A column has to say something for every row: null in it leaves the row as it is.
@@ -98,9 +129,7 @@ impl Reader<'_> {
             values.retain(|(known, ..)| known != name);
             values.push((name.to_owned(), value.clone(), at.clone()));
         };
-        // A case is the second step of a path: `cases[0]`.
-        let case = Path(here.0.iter().take(2).cloned().collect());
-        for (base, at) in [(&self.file.defaults, Path::root()), (&self.case.defaults, case)] {
+        for (base, at) in [(&self.file.defaults, Path::root()), (&self.case.defaults, case_at(&here))] {
             let at = at.key("defaults");
             base.iter().for_each(|(name, value)| set(name, value, &at.key(name.as_str())));
         }
@@ -125,20 +154,7 @@ impl Reader<'_> {
     }
 
     fn batch(&self, rows: &[Full]) -> Result<RecordBatch, Problems> {
-        let mut problems = Problems::new();
-        for (name, _, at) in rows.iter().flat_map(|row| &row.values) {
-            if self.columns.index_of(name).is_err() && problems.iter().all(|said: &Problem| said.at != *at) {
-                let problem = Problem::error(at.clone(), format!("the source has no column `{name}`"));
-                let known = self.columns.fields().iter().map(|field| field.name().as_str());
-                problems.push(match name.as_str() {
-                    SOURCE => problem.help(
-                        "every row has it by itself; which source gives the rows, `source:` of a step says",
-                    ),
-                    _ => problem.suggest(name, known),
-                });
-            }
-        }
-        problems.extend(rows.iter().filter_map(|row| self.missing(row)));
+        let mut problems: Problems = rows.iter().filter_map(|row| self.missing(row)).collect();
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -180,6 +196,11 @@ impl Reader<'_> {
         (!missing.is_empty())
             .then(|| problem.help("name it in the row, in a template (`like:`) or in `defaults`"))
     }
+}
+
+/// A case is the second step of a path: `cases[0]`.
+fn case_at(at: &Path) -> Path {
+    Path(at.0.iter().take(2).cloned().collect())
 }
 
 impl Full {

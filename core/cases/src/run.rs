@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 use smiles_runtime::{StageOutput, with_causes};
-use smiles_stage::Problems;
 
 use crate::bench::{Bench, UnderTest};
 use crate::compare::{Difference, Judge, first_difference};
-use crate::error::{CasesError, Cause};
+use crate::error::{CasesError, Cause, Mistakes};
 use crate::file::{Case, Table};
 use crate::read::{Comes, Ready, ReadyStep, read};
 use crate::suite::Suite;
@@ -39,17 +38,18 @@ pub async fn run(
     filter: &str,
 ) -> Result<Vec<Outcome>, CasesError> {
     let mut benches = Benches::new();
-    let mut problems = Problems::new();
+    let mut mistakes = Mistakes::default();
     for (at, case) in suite.named(filter) {
         let key = key(suite, case);
         if !benches.contains_key(&key) {
             benches.insert(key.clone(), Bench::open(suite, case, under_test).await?);
         }
-        problems.extend(
-            benches.get(&key).and_then(|bench| read(bench, suite, case, &at).err()).into_iter().flatten(),
-        );
+        if let Some(Err(wrong)) = benches.get(&key).map(|bench| read(bench, suite, case, &at)) {
+            mistakes.values.extend(wrong.values);
+            mistakes.keys.extend(wrong.keys);
+        }
     }
-    suite.blame(problems);
+    suite.blame(mistakes);
     suite.sound()?;
     let mut outcomes = Vec::new();
     for (at, case) in suite.named(filter) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use smiles_config::{Place, Tree, TypedFile, load_file};
 use smiles_stage::{Path, Problem};
 
-use crate::error::CasesError;
+use crate::error::{CasesError, Mistakes};
 use crate::file::{Case, CasesFile, schema};
 
 /// The cases of one file.
@@ -88,9 +88,12 @@ impl Suite {
     }
 
     /// Notes what is wrong with the file beyond its own words: columns and stages that the pipeline has not.
-    pub(crate) fn blame(&mut self, problems: Vec<Problem>) {
-        for problem in problems {
+    pub(crate) fn blame(&mut self, mistakes: Mistakes) {
+        for problem in mistakes.values {
             self.typed.diagnostics.problem(self.typed.root, problem);
+        }
+        for problem in mistakes.keys {
+            self.typed.diagnostics.problem_of_key(self.typed.root, problem);
         }
     }
 

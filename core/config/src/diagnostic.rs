@@ -150,6 +150,23 @@ impl Diagnostics {
         self.add_at(at, diagnostic.help(problem.help));
     }
 
+    /// The same about the last key of the path itself, as of one that does not exist, and not about its value.
+    pub fn problem_of_key(&mut self, node: NodeId, problem: Problem) {
+        let key = match problem.at.0.split_last() {
+            Some((Segment::Key(key), above)) => {
+                self.document.entry(self.walk(node, above).0, key).map(|entry| entry.span)
+            }
+            _ => None,
+        };
+        match key {
+            Some(span) if !self.is_full(problem.severity) => {
+                let diagnostic = Diagnostic::error(Some(span), problem.message).help(problem.help);
+                self.add(Diagnostic { severity: problem.severity, ..diagnostic });
+            }
+            _ => self.problem(node, problem),
+        }
+    }
+
     /// An error at a node of the file.
     pub fn error_at(&mut self, node: NodeId, message: impl Into<String>, help: Option<String>) {
         let diagnostic = Diagnostic::error(self.document.anchor(node), message).help(help);

@@ -52,5 +52,5 @@ pub use pipeline::{
     TransformDecl,
 };
 pub use plugins::{NoPlugins, PluginDecl, Plugins};
-pub use schema::schema;
+pub use schema::{included, schema, with_includes};
 pub use tree::{Embedded, Folder, Layered, Tree, beside};

@@ -152,8 +152,7 @@ impl Loader<'_> {
         if schema.is_none() && !self.without_plugins {
             let at = self.document.entry(common, "type").and_then(|entry| self.document.anchor(entry.value));
             let message = format!("there is no {} of type `{}`", role.word(), short(name));
-            let help = did_you_mean(name, type_names(role, registry));
-            self.out.push(Diagnostic::error(at, message).help(help));
+            self.out.push(Diagnostic::error(at, message).help(type_help(role, name, registry)));
         }
         schema
     }
@@ -167,6 +166,42 @@ fn names(schema: &Value) -> impl Iterator<Item = &str> {
 fn known_types(role: Role, registry: &Registry) -> Option<String> {
     let names = type_names(role, registry);
     (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
+}
+
+/// Plugins that come with the source of this program: the role, the type, the folder.
+const EXAMPLES: &[(Role, &str, &str)] = &[
+    (Role::Source, "temperature", "plugins/examples/temperature"),
+    (Role::Transform, "moving_average", "plugins/examples/moving_average"),
+    (Role::Transform, "sun_position", "plugins/examples/sun_position"),
+    (Role::Sink, "csv", "plugins/examples/csv"),
+    (Role::Sink, "influxdb", "plugins/examples/influxdb"),
+];
+
+/// What to write for a type that is unknown.
+fn type_help(role: Role, name: &str, registry: &Registry) -> Option<String> {
+    let close = |help: &String| help.starts_with("did you mean");
+    let meant = |role| did_you_mean(name, type_names(role, registry)).filter(close);
+    if let Some(help) = meant(role) {
+        return Some(help);
+    }
+    let elsewhere = Role::ALL.into_iter().filter(|other| *other != role);
+    if let Some(other) = elsewhere.into_iter().find(|other| type_names(*other, registry).contains(&name)) {
+        return Some(format!("`{name}` is a {}: it stands under `{}s:`", other.word(), other.word()));
+    }
+    let examples = EXAMPLES.iter().map(|(_, example, _)| *example);
+    let closest = did_you_mean(name, examples).filter(close);
+    let example = EXAMPLES.iter().find(|(_, example, _)| {
+        closest.as_ref().is_some_and(|help| *help == format!("did you mean `{example}`?"))
+    });
+    if let Some((own, example, folder)) = example {
+        let word = own.word();
+        return Some(format!(
+            "a plugin brings the {word} `{example}`: build {folder} and name the library under `plugins:` \
+             (docs/plugins.md)"
+        ));
+    }
+    let more = "plugins add others: `plugins:`, docs/plugins.md";
+    Some(known_types(role, registry).map_or_else(|| more.to_owned(), |known| format!("{known}; {more}")))
 }
 
 fn type_names(role: Role, registry: &Registry) -> Vec<&str> {
@@ -191,5 +226,30 @@ pub(crate) fn shown_value(document: &Document, node: NodeId, value: &Value) -> V
             shown.collect()
         }
         (_, value) => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_example_of_a_plugin_is_known_by_its_type() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let folders = fs::read_dir(root.join("plugins/examples")).unwrap();
+        let folders: BTreeSet<String> = folders
+            .map(|entry| format!("plugins/examples/{}", entry.unwrap().file_name().display()))
+            .collect();
+        let listed: BTreeSet<String> = EXAMPLES.iter().map(|(.., folder)| (*folder).to_owned()).collect();
+        assert_eq!(listed, folders);
+        for (role, name, folder) in EXAMPLES {
+            let about = fs::read_to_string(root.join(folder).join("README.md")).unwrap();
+            let says = |word: &str| about.to_lowercase().contains(word);
+            assert!(says(name) && says(role.word()), "{folder} brings no {} {name}", role.word());
+        }
     }
 }

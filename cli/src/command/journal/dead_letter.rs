@@ -14,7 +14,7 @@ use crate::command::confirm::confirm;
 use crate::command::journal::files::{counted, journals, now};
 use crate::command::journal::replay;
 use crate::command::journal::replay::ReplayArgs;
-use crate::command::journal::select::{Selected, found_all, read};
+use crate::command::journal::select::{Selected, found_all, of_pipeline, read};
 use crate::command::journal::table::table;
 use crate::exit::Failure;
 use crate::project::DataDir;
@@ -31,7 +31,8 @@ pub(crate) fn run(command: &DeadLetterCommand) -> Result<(), Failure> {
 fn list(args: &ListArgs) -> Result<(), Failure> {
     let selection = args.selected.of(&[]);
     let mut listed = Vec::new();
-    for (pipeline, path) in journals(&args.pipelines, &args.data)? {
+    let pipelines = [args.pipelines.clone(), args.files.clone()].concat();
+    for (pipeline, path) in journals(&pipelines, &args.data)? {
         let found = read(&path, &selection)?;
         if args.json {
             listed.extend(found.iter().map(|letter| as_json(&pipeline, letter)));
@@ -211,9 +212,12 @@ pub(crate) enum DeadLetterCommand {
 
 The id of a letter, RUN-SEQ-ROW, is what the other commands take; the run may be shortened to its first digits.")]
 pub(crate) struct ListArgs {
-    /// Names of pipelines; none: all under DATA_DIR
+    /// Names or files of pipelines; none: all under DATA_DIR
     #[arg(value_name = "PIPELINE")]
     pub(crate) pipelines: Vec<String>,
+    /// What `replay` calls it
+    #[arg(long = "file", value_name = "FILE", hide = true)]
+    pub(crate) files: Vec<String>,
     #[command(flatten)]
     pub(crate) selected: Selected,
     /// Print a JSON array
@@ -229,10 +233,10 @@ pub(crate) struct ListArgs {
   smiles journal dead-letter show --json 3f2a9c1b-17-0 3f2a9c1b-17-3")]
 pub(crate) struct ShowArgs {
     /// Ids as `list` prints them
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required = true, value_parser = of_pipeline)]
     pub(crate) names: Vec<DeadLetterName>,
-    /// Only of this pipeline; may be repeated
-    #[arg(long = "pipeline", value_name = "PIPELINE")]
+    /// Only of this pipeline (its name or its file); may be repeated
+    #[arg(long = "pipeline", alias = "file", value_name = "PIPELINE")]
     pub(crate) pipelines: Vec<String>,
     /// Only of this sink; may be repeated
     #[arg(long = "sink", value_name = "SINK")]
@@ -253,15 +257,15 @@ pub(crate) struct ShowArgs {
 Works beside a running bridge. The rows are counted as dropped. This cannot be undone.")]
 pub(crate) struct DropArgs {
     /// Ids as `list` prints them
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = of_pipeline)]
     pub(crate) names: Vec<DeadLetterName>,
     #[command(flatten)]
     pub(crate) selected: Selected,
     /// All dead letters (that the other options leave)
     #[arg(long, conflicts_with = "names")]
     pub(crate) all: bool,
-    /// Only of this pipeline; may be repeated
-    #[arg(long = "pipeline", value_name = "PIPELINE")]
+    /// Only of this pipeline (its name or its file); may be repeated
+    #[arg(long = "pipeline", alias = "file", value_name = "PIPELINE")]
     pub(crate) pipelines: Vec<String>,
     /// Do not ask for confirmation
     #[arg(long)]

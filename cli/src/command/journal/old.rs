@@ -89,7 +89,7 @@ pub(crate) struct OldArgs {
     /// The sink that holds batches back
     #[arg(value_name = "SINK", required_if_eq_any([("decision", "deliver"), ("decision", "forget")]))]
     pub(crate) sink: Option<String>,
-    /// Only of this pipeline; may be repeated
+    /// Only of this pipeline (its name or its file); may be repeated
     #[arg(long = "pipeline", value_name = "PIPELINE")]
     pub(crate) pipelines: Vec<String>,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use smiles_runtime::{Replayed, SystemClock, replay};
 use smiles_stage::Delivery;
 
 use crate::command::journal::files::{counted, now, with_journals};
-use crate::command::journal::select::{Selected, found_all, read};
+use crate::command::journal::select::{Selected, found_all, of_file, read};
 use crate::exit::Failure;
 use crate::project::{self, DataDir, Project};
 
@@ -142,7 +142,7 @@ target that keeps watermarks; by others at least once). What is refused again st
 reason. Exit code 0: all are in their targets; 1: some are not.")]
 pub(crate) struct ReplayArgs {
     /// Ids as `list` prints them; none: all
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = of_file)]
     pub(crate) names: Vec<DeadLetterName>,
     #[command(flatten)]
     pub(crate) selected: Selected,

@@ -26,6 +26,20 @@ impl Selected {
     }
 }
 
+/// The id of a letter where `--pipeline` says of which pipeline.
+pub(crate) fn of_pipeline(text: &str) -> Result<DeadLetterName, String> {
+    id(text, "--pipeline PIPELINE")
+}
+
+/// The id of a letter where `--file` says it: its sinks are needed, and not its journal alone.
+pub(crate) fn of_file(text: &str) -> Result<DeadLetterName, String> {
+    id(text, "--file FILE")
+}
+
+fn id(text: &str, option: &str) -> Result<DeadLetterName, String> {
+    text.parse().map_err(|error| format!("{error}; a pipeline is named by `{option}`"))
+}
+
 pub(crate) fn read(path: &Path, selection: &Selection) -> Result<Vec<StoredDeadLetter>, Failure> {
     Ok(dead_letters(path, selection).with_context(|| format!("cannot read {}", path.display()))?)
 }

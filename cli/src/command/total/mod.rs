@@ -213,7 +213,7 @@ pub(crate) enum TotalCommand {
 /// Which journals and which stage.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TotalPlace {
-    /// Only of this pipeline; may be repeated
+    /// Only of this pipeline (its name or its file); may be repeated
     #[arg(long = "pipeline", value_name = "PIPELINE")]
     pub(crate) pipelines: Vec<String>,
     /// Only of this stage, where several count for one key

@@ -95,7 +95,7 @@ impl Check<'_> {
         }
         for choice in ["oneOf", "anyOf"] {
             if let Some(branches) = keywords.get(choice).and_then(Value::as_array) {
-                let (chosen, by) = self.choose(node, branches, depth + 1);
+                let (chosen, by) = self.choose(node, schema, branches, depth + 1);
                 typed = self.merge(typed, chosen, by);
             }
         }

@@ -6,12 +6,18 @@ use smiles_stage::did_you_mean;
 use crate::NodeId;
 use crate::check::checker::{Check, Fault, Typed};
 use crate::check::describe::{allowed_values, bare, joined, types};
-use crate::check::scalar::WRONG_TYPE;
+use crate::check::scalar::{WRONG_TYPE, meant};
 use crate::document::Kind;
 
 impl<'a> Check<'a> {
-    /// The alternative that fits, else the one that fits best, and its schema.
-    pub(super) fn choose<'s>(&self, node: NodeId, branches: &'s [Value], depth: usize) -> (Typed, &'s Value)
+    /// The alternative of the schema that fits, else the one that fits best, and its own schema.
+    pub(super) fn choose<'s>(
+        &self,
+        node: NodeId,
+        schema: &Value,
+        branches: &'s [Value],
+        depth: usize,
+    ) -> (Typed, &'s Value)
     where
         'a: 's,
     {
@@ -48,7 +54,7 @@ impl<'a> Check<'a> {
         };
         let words = real.len() > 1 && outcomes.iter().any(other);
         if outcomes.is_empty() || (scalar && (concrete != 1 || words)) {
-            return (self.none_fits(node, &all), &Value::Null);
+            return (self.none_fits(node, schema, &all), &Value::Null);
         }
         let weight =
             |outcome: &(Typed, &Value)| outcome.0.faults.iter().map(|fault| fault.weight).sum::<u32>();
@@ -56,11 +62,11 @@ impl<'a> Check<'a> {
         let best = (0..outcomes.len()).min_by_key(|at| (null(&outcomes[*at]), weight(&outcomes[*at])));
         match best {
             Some(at) => outcomes.swap_remove(at),
-            None => (self.none_fits(node, &all), &Value::Null),
+            None => (self.none_fits(node, schema, &all), &Value::Null),
         }
     }
 
-    fn none_fits(&self, node: NodeId, branches: &[&Value]) -> Typed {
+    fn none_fits(&self, node: NodeId, schema: &Value, branches: &[&Value]) -> Typed {
         let union = serde_json::json!({ "anyOf": branches });
         let values: Option<Vec<&Value>> = {
             let each = branches
@@ -72,18 +78,18 @@ impl<'a> Check<'a> {
                 .map(|lists| lists.into_iter().flatten().collect())
         };
         let (expected, help) = match &values {
-            Some(values) if !values.is_empty() => (super::describe::one_of(values), self.meant(node, values)),
+            Some(values) if !values.is_empty() => {
+                (super::describe::one_of(values), self.meant(node, schema, values))
+            }
             _ => (self.expected(&union), None),
         };
         let fault = self.fault(node, 1, format!("expected {expected}, found {}", self.found(node)));
         Typed { value: Value::Null, faults: vec![Fault { help, ..fault }], guided: true, unsaid: 0 }
     }
 
-    fn meant(&self, node: NodeId, values: &[&Value]) -> Option<String> {
+    fn meant(&self, node: NodeId, schema: &Value, values: &[&Value]) -> Option<String> {
         let scalar = self.document.scalar(node).filter(|scalar| !scalar.secret)?;
-        let known: Vec<String> = values.iter().map(|value| bare(value)).collect();
-        did_you_mean(&scalar.text, known.iter().map(String::as_str))
-            .filter(|help| help.starts_with("did you"))
+        meant(&scalar.text, schema, values)
     }
 
     /// Alternatives told apart by one key with a fixed value (`kind: a` or `kind: b`).
@@ -119,7 +125,10 @@ impl<'a> Check<'a> {
             None => {
                 let all: Vec<Value> =
                     values.iter().map(|value| serde_json::json!({ "const": value })).collect();
-                Some((self.none_fits(entry.value, &all.iter().collect::<Vec<_>>()), &Value::Null))
+                Some((
+                    self.none_fits(entry.value, &Value::Null, &all.iter().collect::<Vec<_>>()),
+                    &Value::Null,
+                ))
             }
         }
     }

@@ -81,7 +81,7 @@ pub(super) fn allowed_values(schema: &Value) -> Option<Vec<&Value>> {
 }
 
 /// The `type` keyword as a list; empty where it is absent.
-pub(super) fn types(schema: &Value) -> Vec<&str> {
+pub(crate) fn types(schema: &Value) -> Vec<&str> {
     match schema.get("type") {
         Some(Value::String(one)) => vec![one.as_str()],
         Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),

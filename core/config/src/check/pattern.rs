@@ -4,6 +4,6 @@ use regex_lite::Regex;
 
 /// The pattern, if it is of the common forms. One that is not understood refuses no file: it is told to the schema's
 /// author.
-pub(super) fn compiled(pattern: &str) -> Option<Regex> {
+pub(crate) fn compiled(pattern: &str) -> Option<Regex> {
     Regex::new(pattern).ok()
 }

@@ -56,14 +56,17 @@ impl Check<'_> {
                 let message =
                     format!("expected {}, found {}", super::describe::one_of(&values), self.found(node));
                 let mut fault = self.fault(node, WRONG_VALUE, message);
-                let known: Vec<String> = values.iter().map(|value| bare(value)).collect();
-                fault.help = if scalar.secret { None } else { close(&scalar.text, &known) };
+                fault.help = if scalar.secret { None } else { meant(&scalar.text, schema, &values) };
                 typed.faults.push(fault);
             }
             return typed;
         }
         let (message, help) = match &typed.value {
-            Value::Number(number) => (range(number, schema), None),
+            // `x-beyond: "sentence"`: what a number that is out of range probably is.
+            Value::Number(number) => {
+                let beyond = schema.get("x-beyond").and_then(Value::as_str);
+                (range(number, schema), beyond.map(str::to_owned))
+            }
             Value::String(text) => match (length(text, schema), unmatched(text, schema)) {
                 (Some(message), _) => (Some(message), None),
                 (None, Some(pattern)) => (Some(format!("a text of the form `{pattern}`")), about(schema)),
@@ -82,8 +85,14 @@ impl Check<'_> {
     }
 }
 
-/// `did you mean` only where one is close: the message lists all of them already.
-fn close(word: &str, known: &[String]) -> Option<String> {
+/// `did you mean` only where one is close: the message lists all of them already. `x-meant: {word: value}` says it of what
+/// other programs call so, in capitals or not; a value that is none of these is not proposed.
+pub(super) fn meant(word: &str, schema: &Value, values: &[&Value]) -> Option<String> {
+    let known: Vec<String> = values.iter().map(|value| bare(value)).collect();
+    let meant = schema.get("x-meant").and_then(|map| map.get(word.to_ascii_lowercase()));
+    if let Some(meant) = meant.filter(|meant| values.contains(meant)) {
+        return Some(format!("did you mean `{}`?", bare(meant)));
+    }
     let help = did_you_mean(word, known.iter().map(String::as_str))?;
     help.starts_with("did you mean").then_some(help)
 }

@@ -1,8 +1,11 @@
 //! Files that are wrong: what a person reads. The expected texts stand in `broken.txt`; `UPDATE_GOLDEN=1` rewrites it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::stages::load_texts;
+use serde_json::Value;
+
+use crate::stages::{load_texts, registry};
 
 /// What is changed in the good files, in which environment.
 struct Case {
@@ -144,6 +147,8 @@ const CASES: &[Case] = &[
     ),
     edit("nothing in place of a map", &[("main.yaml", "      rows:\n        mode: append\n", "")]),
     edit("not one of", &[("main.yaml", "mode: append", "mode: apend")]),
+    edit("what others call so", &[("main.yaml", "mode: append", "mode: Insert")]),
+    edit("what others call so, and nothing here", &[("main.yaml", "mode: append", "mode: merge")]),
     edit("unknown variant", &[("device/map.yaml", "kind: text", "kind: txt")]),
     edit("no variant", &[("device/map.yaml", "kind: text, ", "")]),
     edit(
@@ -152,6 +157,10 @@ const CASES: &[Case] = &[
     ),
     edit("none of several forms", &[("main.yaml", "    hour:", "    factor: [1]\n    hour:")]),
     edit("unknown type", &[("main.yaml", "type: meter", "type: metre")]),
+    edit("type of a plugin", &[("main.yaml", "type: api", "type: influx_db")]),
+    edit("type of a plugin in another role", &[("main.yaml", "type: meter", "type: csv")]),
+    edit("type of another role", &[("main.yaml", "type: meter", "type: tables")]),
+    edit("type of nobody", &[("main.yaml", "type: scale", "type: kalman")]),
     edit("no type", &[("main.yaml", "    type: api\n", "")]),
     edit(
         "a stage that is no map",
@@ -302,7 +311,8 @@ const CASES: &[Case] = &[
     },
 ];
 
-fn rendered(case: &Case) -> String {
+/// The files of a case; the first is the pipeline, under another name where it is absent.
+fn files(case: &Case) -> [(&'static str, String); 3] {
     let mut files = [
         ("main.yaml", MAIN.to_owned()),
         ("variables.yaml", VARIABLES.to_owned()),
@@ -316,6 +326,11 @@ fn rendered(case: &Case) -> String {
     if files[0].1 == "<absent>" {
         files[0].0 = "mian.yaml";
     }
+    files
+}
+
+fn rendered(case: &Case) -> String {
+    let files = files(case);
     let all: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let loaded = match files[0].0 {
         "main.yaml" => load_texts(&all, case.environment),
@@ -345,4 +360,90 @@ fn what_is_wrong_is_said_where_it_is() {
         assert_eq!(got, expected, "got\n{got}");
     }
     assert_eq!(all, expected);
+}
+
+/// Cases in which each file is right by its JSON Schema: what is wrong is the value of a variable, a name that another place gives,
+/// a file that is not there, or something that only `${...}` and units say.
+const BEYOND: &[&str] = &[
+    "a list for for_each",
+    "a secret in a message",
+    "a sink named as a source",
+    "all sinks disabled",
+    "all sinks disabled by variables",
+    "an item in a line",
+    "an unknown line of a variable",
+    "an unset variable in a line",
+    "bad declaration",
+    "bad name",
+    "bad name of a line",
+    "bad name of a sink",
+    "bad name of a source",
+    "bad unit",
+    "bad value in an item",
+    "circle of includes",
+    "empty variable with a message",
+    "equal names",
+    "equal names of transforms",
+    "for_each of something else",
+    "item outside of for_each",
+    "json outside of for_each",
+    "misspelt field",
+    "no lines to name",
+    "no source uses a line",
+    "no such include",
+    "no such pipeline file",
+    "no such secret file",
+    "not JSON",
+    "not a list",
+    "not objects",
+    "shell form",
+    "unclosed reference",
+    "undeclared variable",
+    "unknown line",
+    "unknown tag",
+    "unset variable",
+    "unset variable with a message",
+    "unset variable, nearly set",
+    "value of a wrong declared type",
+    "value of a wrong type",
+    "value out of its declared range",
+];
+
+/// A file as an editor sees it: an include and a reference are texts.
+fn json(value: serde_yaml::Value) -> Value {
+    use serde_yaml::Value as Yaml;
+    match value {
+        Yaml::Tagged(tagged) => json(tagged.value),
+        Yaml::Sequence(items) => items.into_iter().map(json).collect(),
+        Yaml::Mapping(entries) => {
+            let key = |key: Yaml| key.as_str().map_or_else(|| format!("{key:?}"), str::to_owned);
+            Value::Object(entries.into_iter().map(|(name, value)| (key(name), json(value))).collect())
+        }
+        plain => serde_json::to_value(plain).unwrap_or_default(),
+    }
+}
+
+/// What an editor shows without any knowledge of the program: that a file is no YAML, or wrong by its schema.
+#[test]
+fn editors_refuse_what_is_wrong_or_it_is_beyond_them() {
+    let registry = registry();
+    let meter = registry.find_source("meter").unwrap().schema();
+    let schemas = [
+        ("main.yaml", smiles_config::schema(&registry)),
+        ("device/map.yaml", smiles_config::included(&meter, "device", "device").unwrap()),
+    ];
+    let validators = schemas.map(|(file, schema)| (file, jsonschema::validator_for(&schema).unwrap()));
+    let refused = |(file, text): &(&str, String)| {
+        let parsed = serde_yaml::from_str::<serde_yaml::Value>(text).and_then(|mut value| {
+            value.apply_merge()?;
+            Ok(json(value))
+        });
+        let validator = validators.iter().find(|(known, _)| known == file);
+        parsed.map_or(true, |value| validator.is_some_and(|(_, validator)| !validator.is_valid(&value)))
+    };
+    assert!(!files(&set("good", &[])).iter().any(refused), "the good files are right");
+    let beyond: BTreeSet<&str> =
+        CASES.iter().filter(|case| !files(case).iter().any(refused)).map(|case| case.name).collect();
+    let listed: BTreeSet<&str> = BEYOND.iter().copied().collect();
+    assert_eq!(beyond, listed, "left: what the schemas take; right: what is listed as beyond them");
 }

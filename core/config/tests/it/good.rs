@@ -192,7 +192,7 @@ LOG_LEVEL: {unused: true, one_of: [INFO, DEBUG]}
 #[test]
 fn the_schema_knows_every_stage() {
     let schema = schema(&registry());
-    let stages = &schema["properties"]["sources"]["additionalProperties"]["anyOf"];
+    let stages = &schema["properties"]["sources"]["anyOf"][0]["additionalProperties"]["anyOf"];
     assert_eq!(
         (&stages[0]["$ref"], &stages[1]["$ref"]),
         (&json!("#/$defs/source"), &json!("#/$defs/include"))

@@ -84,6 +84,7 @@ struct Device {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "read by the schema alone")]
 struct Block {
+    #[schemars(extend("x-beyond" = "a manual counts from 40001: one of its numbers is no address"))]
     at: u16,
     #[serde(default)]
     serial: Option<String>,
@@ -214,6 +215,7 @@ struct Table {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(extend("x-meant" = {"insert": "append", "merge": "nothing of the kind"}))]
 enum Mode {
     /// adds
     Append,

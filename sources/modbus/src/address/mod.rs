@@ -61,11 +61,14 @@ fn parse(text: &str) -> Result<Address, String> {
 
 /// The address that was probably meant.
 fn proposal(text: &str) -> Option<String> {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (scheme, rest) = text.split_once("://").or_else(|| short(text)).unwrap_or(("", text));
     let rest = rest.strip_prefix("serial:").unwrap_or(rest);
     let device = rest.trim_start_matches('/');
     let device = device.strip_prefix("dev/").unwrap_or(device);
     let is_tty = ["tty", "serial/", "cu."].iter().any(|beginning| device.starts_with(beginning));
+    if is_com(device) {
+        return None;
+    }
     let meant = match scheme.to_ascii_lowercase().as_str() {
         "" | "rtu" | "serial" | "file" | "modbus" | "modbus+rtu" if is_tty => {
             format!("serial:///dev/{device}")
@@ -78,6 +81,21 @@ fn proposal(text: &str) -> Option<String> {
         _ => return None,
     };
     parse(&meant).is_ok().then_some(meant)
+}
+
+/// `tcp:192.168.1.5` and `tcp:/192.168.1.5`: a scheme without all of its slashes. `modbus:502` is a host and its port.
+fn short(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let known = ["tcp", "rtu", "rtu+tcp", "tcp+rtu", "modbus", "modbus+tcp"];
+    let is_port = rest.bytes().all(|byte| byte.is_ascii_digit());
+    let is_scheme = known.contains(&scheme.to_ascii_lowercase().as_str()) && !is_port;
+    is_scheme.then(|| (scheme, rest.trim_start_matches('/')))
+}
+
+/// `COM3`: a serial port of Windows is no host.
+fn is_com(text: &str) -> bool {
+    let number = text.get(..3).filter(|word| word.eq_ignore_ascii_case("com")).and(text.get(3..));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl Address {
@@ -141,6 +159,12 @@ mod tests {
             ("dtu.lan:1502", "tcp://dtu.lan:1502"),
             ("modbus://dtu:502", "tcp://dtu:502"),
             ("TCP://dtu", "tcp://dtu"),
+            ("tcp:10.0.0.5", "tcp://10.0.0.5"),
+            ("tcp:/10.0.0.5:502", "tcp://10.0.0.5:502"),
+            ("rtu+tcp:adapter:4001", "rtu+tcp://adapter:4001"),
+            ("modbus+tcp://10.0.0.5:502", "tcp://10.0.0.5:502"),
+            ("10.0.0.5:502", "tcp://10.0.0.5:502"),
+            ("modbus:1502", "tcp://modbus:1502"),
             ("rtu://10.0.0.5:4001", "rtu+tcp://10.0.0.5:4001"),
             ("tcp+rtu://adapter", "rtu+tcp://adapter"),
             ("rtu:///dev/ttyUSB0", "serial:///dev/ttyUSB0"),
@@ -158,7 +182,7 @@ mod tests {
             assert_eq!(help, format!("write `{expected}`"), "{text}");
             assert!(expected.parse::<Address>().is_ok(), "{expected}");
         }
-        for text in ["http://10.0.0.5", "", "tcp://", "mqtt://a", "tcp://dtu:x"] {
+        for text in ["http://10.0.0.5", "", "tcp://", "mqtt://a", "tcp://dtu:x", "COM3", "serial://com10"] {
             assert_eq!(text.parse::<Address>().unwrap_err().help, FORMS, "{text}");
         }
     }

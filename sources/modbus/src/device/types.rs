@@ -6,6 +6,14 @@ use serde::Deserialize;
 /// How bytes become a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(extend("x-meant" = {
+    "uint8": "u8", "uint16": "u16", "uint32": "u32", "uint64": "u64", "uint": "u16", "word": "u16", "dword": "u32",
+    "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
+    "sint8": "i8", "sint16": "i16", "sint32": "i32", "sint64": "i64",
+    "float": "f32", "float16": "f16", "float32": "f32", "real": "f32", "double": "f64", "float64": "f64",
+    "string": "text", "str": "text", "char": "text", "boolean": "bool", "bitfield": "bits",
+    "unixtime": "unix_seconds", "timestamp": "unix_seconds", "time": "datetime"
+}))]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Type {
     U8,
