@@ -19,8 +19,9 @@ run: ## poll the DTU of DTU_HOST or DTU_CONFIGS, or a simulated one, and serve h
 test: ## run every check: format, lints, Rust, Home Assistant and browser tests (runs setup first)
 	@exec .ci/test.sh
 
-soak: ## run the long form of tests that besiege the bridge
-	@SMILES_SOAK_SECONDS=30 exec cargo test --package smiles --test it api::load
+soak: ## run the long form of tests: the bridge besieged, a million values decoded twice
+	@SMILES_SOAK_SECONDS=30 cargo test --package smiles --test it api::load
+	@SMILES_SOAK_VALUES=1000000 exec cargo test --package smiles-source-modbus --test it datasheets
 
 bench: ## measure, and print the results as a Markdown table
 	@exec cargo bench --package smiles --bench spine

@@ -24,7 +24,7 @@ pub(crate) fn check_point(
     }
     let named = Field { words: vec![0; point.registers.len()], ..field.clone() };
     // Numbers by register begin anywhere and have whole registers.
-    let odd = field.width() % 2 == 1 && point.registers.is_empty() && !field.kind_of_value.is_text();
+    let odd = field.width() % 2 == 1 && point.registers.is_empty();
     if !odd {
         check_order(device.order, &named, at, problems);
     }

@@ -14,7 +14,7 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 
 use crate::columns::Column;
-use crate::device::{Device, narrowed};
+use crate::device::{Block, Device, Table, narrowed};
 use crate::device_plan::DevicePlan;
 use crate::value::{Scaled, value};
 
@@ -47,6 +47,34 @@ impl Decoder {
         let blocks = vec![None; plan.split.blocks.0.len()];
         let lists: Vec<_> = list.map(|list| (list, records.to_vec())).into_iter().collect();
         rows(&plan.schema, &plan.columns, PollData { blocks: &blocks, lists: &lists }, &mut Vec::new())
+    }
+}
+
+impl Decoder {
+    /// The row of a device without a list that holds these registers, as one poll would make it; blocks that are not wholly
+    /// there are null, and those of coils.
+    ///
+    /// # Errors
+    /// The columns do not make the schema, which planning rules out.
+    pub fn row(&self, register: impl Fn(Table, u16) -> Option<u16>) -> Result<RecordBatch, ArrowError> {
+        let plan = &self.0;
+        let own = |block: &Block| -> Option<Vec<u8>> {
+            let addresses = (block.address..=u16::MAX).take(block.count.into());
+            let words = addresses.map(|address| register(block.read, address).map(u16::to_be_bytes));
+            let readable = !block.read.is_bits() && block.repeat.is_none();
+            readable.then(|| words.collect::<Option<Vec<_>>>()).flatten().map(|words| words.concat())
+        };
+        let mut blocks: Vec<Option<Vec<u8>>> =
+            plan.split.blocks.iter().map(|(_, block)| own(block)).collect();
+        for (place, shape) in plan.blocks.iter().enumerate() {
+            let lent =
+                shape.borrowed.iter().map(|lent| blocks.get(lent.block)?.as_ref()?.get(lent.bytes.clone()));
+            let lent = lent.collect::<Option<Vec<_>>>().map(|parts| parts.concat()).unwrap_or_default();
+            if let Some(Some(data)) = blocks.get_mut(place) {
+                data.extend(lent);
+            }
+        }
+        rows(&plan.schema, &plan.columns, PollData { blocks: &blocks, lists: &[] }, &mut Vec::new())
     }
 }
 

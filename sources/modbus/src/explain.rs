@@ -1,9 +1,24 @@
 //! What one pass asks, a line each: for people who wonder what a device file makes of their device.
 
 use smiles_stage::option::Period;
+use smiles_stage::{Path, Problems, Severity};
 
+use crate::check::check;
 use crate::device::{Device, Numbering};
+use crate::layout::laid_out;
 use crate::plan::{List, Read, ReadRequest, RequestPlan, request_plan};
+
+/// The requests of a pass of a device, in order, a line each.
+///
+/// # Errors
+/// What is wrong with the device.
+pub fn explain_device(device: &Device) -> Result<Vec<String>, Problems> {
+    let problems = check(device, &Path::root());
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(problems);
+    }
+    Ok(explain(&laid_out(device)))
+}
 
 /// The requests of a pass, in order, and what each carries.
 pub(crate) fn explain(device: &Device) -> Vec<String> {

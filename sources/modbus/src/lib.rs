@@ -36,6 +36,7 @@ mod value;
 mod wire;
 
 pub use decode::{Decoder, decode_records};
+pub use explain::explain_device;
 
 pub use options::{Connection, LineOptions, Modbus, ModbusOptions};
 pub use read::{FieldReading, Reading, Registers, read_registers, read_source};

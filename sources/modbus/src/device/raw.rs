@@ -2,6 +2,8 @@
 //!
 //! Raw means before any unit: 2301 for a field of `0.1 V`.
 
+use std::cmp::Ordering;
+
 use half::f16;
 use jiff::civil::DateTime;
 
@@ -75,7 +77,7 @@ pub fn decode(field: &Field, order: Order, data: &[u8]) -> Result<Raw, RawError>
         Type::Mod10k => known(digits::mod10k(&all()).map(Raw::Signed)),
         Type::Bool => Raw::Bool(shifted(number(), field) & 1 == 1),
         Type::Bits => Raw::Unsigned(shifted(number(), field) & mask(field)),
-        Type::F16 => float(f16::from_bits(low(number())).to_f64()),
+        Type::F16 => float(said(f16::from_bits(low(number())))),
         Type::F32 => float(smiles_stage::widened(f32::from_bits(low_32(number())))),
         Type::F64 => float(f64::from_bits(number())),
         kind if kind.is_signed() => Raw::Signed(signed(number(), field.width())),
@@ -150,6 +152,22 @@ fn low(number: u64) -> u16 {
 fn low_32(number: u64) -> u32 {
     let [_, _, _, _, a, b, c, d] = number.to_be_bytes();
     u32::from_be_bytes([a, b, c, d])
+}
+
+/// The number of the fewest digits that means this half: 230.1, which is 230.125 in bits. Whole numbers are what they are.
+fn said(half: f16) -> f64 {
+    let exact = half.to_f64();
+    let short = |places: usize| format!("{exact:.places$e}").parse().ok().filter(|it| halved(*it) == half);
+    if exact.fract() == 0.0 { exact } else { (0..5).find_map(short).unwrap_or(exact) }
+}
+
+/// The nearest half; of two that are equally near the even one. (The crate's own way looks at some of the bits alone.)
+pub(crate) fn halved(number: f64) -> f16 {
+    let about = f16::from_f64(number).to_bits();
+    let near = [about, about.wrapping_sub(1), about.wrapping_add(1)].map(f16::from_bits);
+    let far = |half: &f16| ((half.to_f64() - number).abs(), half.to_bits() & 1);
+    let finite = near.into_iter().filter(|half| half.is_finite());
+    finite.min_by(|one, other| far(one).partial_cmp(&far(other)).unwrap_or(Ordering::Equal)).unwrap_or(f16::NAN)
 }
 
 fn float(number: f64) -> Raw {

@@ -4,7 +4,7 @@ use serde_json::Number;
 
 use crate::device::field::Field;
 use crate::device::order::Order;
-use crate::device::raw::{Raw, decode, narrowed, pattern};
+use crate::device::raw::{Raw, decode, halved, narrowed, pattern};
 use crate::device::types::Type;
 use crate::device::written::Sentinel;
 
@@ -113,7 +113,7 @@ fn number_complaint(field: &Field, kind: Type, number: &Number) -> Option<String
         return None;
     }
     if kind == Type::F16 {
-        let half = number.as_f64().is_some_and(|number| half::f16::from_f64(number).is_finite());
+        let half = number.as_f64().is_some_and(|number| number.abs() <= half::f16::MAX.to_f64());
         let pattern = number.as_u64().is_some_and(|bits| bits <= u16::MAX.into());
         return (!half && !pattern).then(|| never(number, "an `f16` holds -65504 to 65504"));
     }
@@ -177,7 +177,7 @@ fn masked(number: u64, bits: u32) -> u64 {
 /// Whether a floating-point number is this one, in the precision of the field: -9999.9 as the device can say it.
 fn same_float(field: &Field, number: &Number, read: f64) -> bool {
     match field.kind_of_value {
-        Type::F16 => number.as_f64().is_some_and(|number| half::f16::from_f64(number).to_f64() == read),
+        Type::F16 => number.as_f64().is_some_and(|number| halved(number) == halved(read)),
         Type::F32 => number.to_string().parse::<f32>().is_ok_and(|single| narrowed(read) == Some(single)),
         _ => number.as_f64() == Some(read),
     }

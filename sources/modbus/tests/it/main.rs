@@ -4,6 +4,7 @@
 
 mod conformance;
 mod connections;
+mod datasheets;
 mod gateways;
 mod harness;
 mod hostile;

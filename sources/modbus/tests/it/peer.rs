@@ -35,7 +35,7 @@ fn scaled(value: &Value, places: usize) -> String {
 }
 
 /// A script of `cli/tests/peers`, ready to run.
-fn script(name: &str) -> Command {
+pub(crate) fn script(name: &str) -> Command {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let python = std::env::var_os("SMILES_TEST_PYTHON").map_or(root.join(".venv/bin/python"), PathBuf::from);
     assert!(python.exists(), "no {}: run `make setup`", python.display());
