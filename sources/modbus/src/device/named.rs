@@ -49,7 +49,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
-        let mut entries = Vec::new();
+        // What comes from memory knows how much it is: thousands of fields need not move as they become more.
+        let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(1 << 16));
         while let Some(entry) = map.next_entry()? {
             entries.push(entry);
         }
