@@ -14,7 +14,7 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
 use smiles_stage::ColumnMeta;
-use smiles_stage::unit::{Conversion, Unit};
+use smiles_stage::unit::Conversion;
 
 use crate::columns::{Column, Scale, columns};
 use crate::device::field::Otherwise;
@@ -103,7 +103,7 @@ fn value(column: &Column, data: &[u8]) -> Option<Scaled> {
 
 /// A value for people, with the scale of its unit in place, and the unit without it.
 pub(crate) fn shown(column: &Column, data: &[u8]) -> (Option<String>, String) {
-    let unit = column.arrow.unit().and_then(|unit| unit.parse::<Unit>().ok());
+    let unit = column.arrow.measure();
     let conversion = unit.as_ref().and_then(|unit| unit.to(&unit.base()));
     let scaled = |number: f64| match &conversion {
         Some(conversion) => conversion.apply(number).to_string(),
