@@ -46,7 +46,7 @@ const EDITS: &[Edit] = &[
         "- type: unit_conversion",
         "- type: unit_conversion\n    to: {pv_voltage: kWh}",
     ),
-    edit("unknown_unit", "- type: unit_conversion", "- type: unit_conversion\n    to: {pv_voltage: Volt}"),
+    edit("unknown_unit", "- type: unit_conversion", "- type: unit_conversion\n    to: {pv_power: mw}"),
     edit("text_for_a_number", "unit_id: ${item.unit_id:-${MODBUS_UNIT_ID:-1}}", "unit_id: one"),
     edit("number_out_of_range", "unit_id: ${item.unit_id:-${MODBUS_UNIT_ID:-1}}", "unit_id: 300"),
     edit(

@@ -39,6 +39,12 @@ fn narrowed(wide: f64) -> f32 {
     wide as f32
 }
 
+/// A quotient of so many digits is the nearest double, or next to the middle of two.
+const ENOUGH: u64 = 10_u64.pow(18);
+
+/// The most places that are looked at behind a quotient: the digits of a divisor are 16 at most.
+const PLACES: u32 = 34;
+
 /// A number in decimal: `digits` times ten to the power of `exponent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decimal {
@@ -72,9 +78,16 @@ impl Decimal {
         Some(Self { digits: shifted(self)?.checked_add(shifted(other)?)?, exponent })
     }
 
-    /// One part of `parts`; exact for powers of ten, which is all it is there for.
+    /// One part of `parts`, of which there are some: to more digits than a double has where it has no end.
     pub(crate) fn over(self, parts: Self) -> Option<Self> {
-        (parts.digits == 1).then_some(Self { digits: self.digits, exponent: self.exponent - parts.exponent })
+        let quotient = |places: u32| {
+            let digits = self.digits.checked_mul(10_i128.checked_pow(places)?)?;
+            let (whole, rest) = (digits.checked_div(parts.digits)?, digits.checked_rem(parts.digits)?);
+            let exponent = self.exponent - parts.exponent - i32::try_from(places).ok()?;
+            let enough = rest == 0 || whole.unsigned_abs() >= ENOUGH.into();
+            enough.then_some(Self { digits: whole, exponent })
+        };
+        (0..=PLACES).find_map(quotient)
     }
 
     /// The nearest double.

@@ -58,7 +58,6 @@ mod query;
 mod role;
 mod subject;
 pub mod unit;
-mod unit_spelling;
 mod zone;
 
 pub use batch::Batch;

@@ -172,7 +172,7 @@ impl<'a> Check<'a> {
         }
         let mut field = stored_as.or(given).unwrap_or(ColumnType::Text).field(name);
         if let Some((source, _)) = known {
-            field = source.unit().map_or(field.clone(), |unit| field.with_unit(unit));
+            field = field.with_unit_of(source);
             field = source.kind().map_or(field.clone(), |kind| field.with_kind(kind));
             field = source.resolution().map_or(field.clone(), |step| field.with_resolution(step));
         }

@@ -24,15 +24,15 @@ pub(crate) struct Rate {
 
 impl RateText {
     /// The rate in the column's unit; a column without a unit counts in plain numbers (`2000 1/h`).
-    pub(crate) fn resolve(&self, column_unit: Option<&str>, at: &Path) -> Result<Rate, Problem> {
+    pub(crate) fn resolve(&self, column: Option<&Unit>, at: &Path) -> Result<Rate, Problem> {
         let problem = |message: String| {
             Problem::error(at.clone(), message).help("write a number, a unit and a time, such as `2000 Wh/h`")
         };
         let (amount, time) =
             self.0.rsplit_once('/').ok_or_else(|| problem(format!("`{}` is not a rate", self.0)))?;
-        let unit = |text: &str| text.parse::<Unit>().map_err(|error| problem(error.to_string()));
+        let unit = |text: &str| Unit::beside(text, column).map_err(|error| problem(error.to_string()));
         let (amount, time) = (unit(amount)?, unit(time)?);
-        let column = unit(column_unit.unwrap_or("1"))?;
+        let column = column.cloned().map_or_else(|| unit("1"), Ok)?;
         let step = amount
             .to(&column)
             .ok_or_else(|| problem(format!("`{}` cannot limit a column in `{column}`", self.0)))?;
@@ -58,7 +58,8 @@ mod tests {
     use super::*;
 
     fn rate(text: &str, unit: Option<&str>) -> Result<Rate, Problem> {
-        RateText(text.to_owned()).resolve(unit, &Path::root())
+        let unit = unit.map(|unit| Unit::declared(unit, &["widget"]).unwrap());
+        RateText(text.to_owned()).resolve(unit.as_ref(), &Path::root())
     }
 
     #[test]
@@ -70,6 +71,7 @@ mod tests {
             "three minutes' worth is always possible"
         );
         assert!(rate("10 1/min", None).unwrap().allows(10.0, 60.0));
+        assert!(rate("10 widget/min", Some("0.1 widget")).unwrap().allows(300.0, 60.0));
         let coarse = energy.in_steps_of(1000.0);
         assert!(coarse.allows(1000.0, 0.0) && !coarse.allows(1001.0, 60.0), "one step is always possible");
     }

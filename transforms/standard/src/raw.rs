@@ -8,9 +8,5 @@ use smiles_stage::ColumnMeta;
 
 /// The field of a copy of `field`.
 pub(crate) fn copy(field: &Field, name: String) -> Field {
-    let copy = Field::new(name, field.data_type().clone(), field.is_nullable()).copy_of(field.name());
-    match field.unit() {
-        Some(unit) => copy.with_unit(unit),
-        None => copy,
-    }
+    Field::new(name, field.data_type().clone(), field.is_nullable()).copy_of(field.name()).with_unit_of(field)
 }

@@ -41,21 +41,24 @@ impl Stage for UnitConversion {
         config: ConversionOptions,
         _context: PlanContext<'_>,
     ) -> Result<Box<dyn TransformPlan>, Problems> {
-        let mut targets = BTreeMap::new();
-        let mut problems = Problems::new();
-        for (column, text) in config.to {
-            match text.parse::<Unit>() {
-                Ok(unit) => _ = targets.insert(column, unit),
-                Err(ParseError { message, help }) => problems
-                    .push(Problem { help, ..Problem::error(Path::root().key("to").key(column), message) }),
-            }
-        }
+        let targets = config.to;
+        // A unit that a device file declares is known once its column is.
+        let certain = targets.iter().filter(|(_, text)| !Unit::may_be_declared(text));
+        let wrong = certain.filter_map(|(column, text)| target(column, text, None).err());
+        let problems: Problems = wrong.collect();
         if problems.is_empty() { Ok(transform_plan(ConversionPlan { targets })) } else { Err(problems) }
     }
 }
 
 struct ConversionPlan {
-    targets: BTreeMap<String, Unit>,
+    targets: BTreeMap<String, String>,
+}
+
+/// The unit that a column should end in.
+fn target(column: &str, text: &str, own: Option<&Unit>) -> Result<Unit, Problem> {
+    let at = Path::root().key("to").key(column);
+    Unit::beside(text, own)
+        .map_err(|ParseError { message, help }| Problem { help, ..Problem::error(at, message) })
 }
 
 /// What happens to one column.
@@ -66,13 +69,13 @@ enum ColumnStep {
 
 impl ConversionPlan {
     fn column(&self, field: &Field) -> Result<(ColumnStep, Field), Problem> {
-        let target = self.targets.get(field.name());
+        let asked = self.targets.get(field.name());
         let at = Path::root().key("to").key(field.name());
         if field.is_copy() {
             return Ok((ColumnStep::Keep, field.clone()));
         }
         let Some(text) = field.unit() else {
-            return match target {
+            return match asked {
                 None => Ok((ColumnStep::Keep, field.clone())),
                 Some(_) => {
                     Err(Problem::error(at, format!("column `{}` has no unit to convert from", field.name()))
@@ -80,13 +83,14 @@ impl ConversionPlan {
                 }
             };
         };
-        let own: Unit = text.parse().map_err(|error| {
-            Problem::error(Path::root(), format!("column `{}` has the unit `{text}`: {error}", field.name()))
+        let own = field.measure().ok_or_else(|| {
+            let message = format!("column `{}` has the unknown unit `{text}`", field.name());
+            Problem::error(Path::root(), message)
         })?;
-        let target = target.cloned().unwrap_or_else(|| own.base());
+        let target = asked.map_or_else(|| Ok(own.base()), |text| target(field.name(), text, Some(&own)))?;
         let conversion = own.to(&target).ok_or_else(|| {
             let (from, to) = (own.dimension(), target.dimension());
-            Problem::error(at, format!("`{own}` is {from:?}, `{target}` is {to:?}: they do not convert"))
+            Problem::error(at, format!("`{own}` is {from}, `{target}` is {to}: they do not convert"))
         })?;
         let mut named = field.clone().with_unit(&target.to_string());
         if field.data_type().is_integer() {
@@ -249,7 +253,7 @@ mod tests {
             field("energy", DataType::Float32, "kWh"),
             field("voltage", DataType::Float32, "0.1 V"),
         ]));
-        let targets = BTreeMap::from([("energy".to_owned(), "Wh".parse::<Unit>().unwrap())]);
+        let targets = BTreeMap::from([("energy".to_owned(), "Wh".to_owned())]);
         let Ok(ConversionColumns { steps, schema: output }) = (ConversionPlan { targets }).columns(&schema)
         else {
             panic!("refused")
@@ -284,12 +288,50 @@ mod tests {
         assert_eq!(problems[0].at.to_string(), "to.raw_voltage");
     }
 
+    /// Its device file declares the unit; no table has it.
+    #[test]
+    fn a_declared_unit_is_scaled_and_passes() {
+        let made = Field::new("made", DataType::UInt16, true).with_declared_unit("0.1 widget", "widget");
+        let kept = Field::new("kept", DataType::UInt16, true).with_declared_unit("gadget", "gadget");
+        let schema: SchemaRef = Arc::new(Schema::new(vec![made, kept]));
+        let wire = |options: &str| plan(options).unwrap().wire(&schema);
+        let wired = wire("{}").map_err(|problems| format!("{problems:?}")).unwrap();
+        let output = wired.output();
+        let units: Vec<_> = output.fields().iter().map(|field| field.unit()).collect();
+        assert_eq!(units, [Some("widget"), Some("gadget")]);
+        assert_eq!(output.field(1).measure(), schema.field(1).measure(), "nothing to scale");
+        assert!(output.field(0).measure().is_some(), "stages behind still know it");
+        let again = plan("{}").unwrap().wire(&output).map(|wired| wired.output());
+        assert_eq!(again.unwrap().field(0).measure(), output.field(0).measure());
+
+        let Ok(columns) = (ConversionPlan { targets: BTreeMap::new() }).columns(&schema) else {
+            panic!("refused")
+        };
+        let rows: Vec<ArrayRef> =
+            vec![Arc::new(UInt16Array::from(vec![Some(23), None])), Arc::new(UInt16Array::from(vec![5, 6]))];
+        let made = convert(&rows[0], &columns.steps[0], columns.schema.field(0)).unwrap();
+        assert_eq!(made.as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), [Some(2.3), None]);
+
+        let asked = wire(r#"{"to": {"made": "10 widget"}}"#).map(|wired| wired.output()).unwrap();
+        assert_eq!(asked.field(0).unit(), Some("10 widget"));
+        for (options, said) in [
+            (r#"{"to": {"made": "gadget"}}"#, "unknown unit `gadget`"),
+            (r#"{"to": {"made": "V"}}"#, "`0.1 widget` is a unit of its own, `V` is voltage"),
+        ] {
+            let Err(problems) = wire(options).map(|wired| wired.output()) else { panic!("{options}") };
+            assert_eq!(problems[0].at.to_string(), "to.made");
+            assert!(problems[0].message.contains(said), "{options}: {}", problems[0].message);
+        }
+    }
+
     #[test]
     fn what_does_not_convert_is_named_where_it_stands() {
         for (options, at, said) in [
-            (r#"{"to": {"energy": "V"}}"#, "to.energy", "`Wh` is Energy, `V` is Voltage"),
+            (r#"{"to": {"energy": "V"}}"#, "to.energy", "`Wh` is energy, `V` is voltage"),
             (r#"{"to": {"enrgy": "kWh"}}"#, "to.enrgy", "no column `enrgy` here"),
             (r#"{"to": {"name": "kWh"}}"#, "to.name", "holds Utf8, not numbers"),
+            (r#"{"to": {"energy": "widget"}}"#, "to.energy", "unknown unit `widget`"),
+            (r#"{"to": {"energy": "mwh"}}"#, "to.energy", "unknown unit `mwh`"),
         ] {
             let Err(problems) = plan(options).unwrap().wire(&input()).map(|wired| wired.output()) else {
                 panic!("{options} was accepted")
@@ -297,7 +339,9 @@ mod tests {
             assert_eq!(problems[0].at.to_string(), at, "{options}");
             assert!(problems[0].message.contains(said), "{options}: {}", problems[0].message);
         }
-        let Err(problems) = plan(r#"{"to": {"energy": "kwh"}}"#) else { panic!("accepted") };
-        assert_eq!(problems[0].help.as_deref(), Some("did you mean `kWh`?"));
+        let Err(problems) = plan(r#"{"to": {"energy": "0.1kwh"}}"#) else { panic!("accepted") };
+        assert_eq!(problems[0].help.as_deref(), Some("put a space between number and unit: `0.1 kWh`"));
+        let output = plan(r#"{"to": {"energy": "kwh"}}"#).unwrap().wire(&input()).map(|wired| wired.output());
+        assert_eq!(output.unwrap().field(3).unit(), Some("kWh"));
     }
 }

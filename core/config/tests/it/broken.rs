@@ -133,7 +133,7 @@ const CASES: &[Case] = &[
     edit("renamed key", &[("main.yaml", "    unit_id:", "    slave_id:")]),
     edit("missing key", &[("main.yaml", "    listen: 0.0.0.0:${PORT:-80}\n", "    store: store\n")]),
     edit("missing key in an included file", &[("device/map.yaml", "", "fast: yes\n")]),
-    edit("bad unit", &[("device/map.yaml", "0.1 V", "0.1 Volt")]),
+    edit("bad unit", &[("device/map.yaml", "0.1 V", "0.1Volt")]),
     edit("bad duration", &[("main.yaml", "${PERIOD:-60}s", "60")]),
     edit("number in place of text", &[("device/map.yaml", "length: 4", "length: four")]),
     edit("number out of range", &[("device/map.yaml", "0x1000", "0x10000")]),

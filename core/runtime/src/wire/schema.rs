@@ -36,7 +36,8 @@ pub(crate) fn differences(first: &Schema, other: &Schema) -> Vec<String> {
                     theirs.data_type()
                 ));
             }
-            Ok(ours) if ours.unit() != theirs.unit() => {
+            // `kwh` and `kWh` are one unit.
+            Ok(ours) if ours.shown_unit() != theirs.shown_unit() => {
                 let unit =
                     |field: &Field| field.unit().map_or("no unit".to_owned(), |unit| format!("`{unit}`"));
                 all.push(format!("column `{name}` has {} instead of {}", unit(ours), unit(theirs)));
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn every_difference_is_named() {
         let first = schema(&[("a", Int64, "V", true), ("b", Utf8, "", true)]);
-        let rows: [(SchemaRef, &[&str]); 6] = [
+        let rows: [(SchemaRef, &[&str]); 7] = [
             (schema(&[("b", Utf8, "", false), ("a", Int64, "V", true)]), &[]),
             (schema(&[("source", Utf8, "", false), ("a", Int64, "V", true), ("b", Utf8, "", true)]), &[]),
             (schema(&[("a", Int64, "V", true)]), &["column `b` is missing"]),
@@ -140,6 +141,7 @@ mod tests {
                 schema(&[("a", Float64, "V", true), ("b", Utf8, "", true)]),
                 &["column `a` is Float64 instead of Int64"],
             ),
+            (schema(&[("a", Int64, "volt", true), ("b", Utf8, "", true)]), &[]),
             (
                 schema(&[("a", Int64, "", true), ("b", Utf8, "", true)]),
                 &["column `a` has no unit instead of `V`"],

@@ -41,5 +41,5 @@ pub(crate) fn unconverted(
 
 /// The unit of a column that counts in parts or multiples of it.
 fn scaled(field: &Field) -> Option<Unit> {
-    field.unit()?.parse::<Unit>().ok().filter(|unit| *unit != unit.base())
+    field.measure().filter(|unit| *unit != unit.base())
 }

@@ -219,13 +219,16 @@ fn what_reaches_a_sink_as_the_device_counts_it_is_said() {
         column("energy", "10 Wh"),
         column("voltage", "V"),
         column("raw_frequency", "0.01 Hz").copy_of("frequency"),
+        Field::new("made", DataType::Int64, true).with_declared_unit("0.1 widget", "widget"),
+        Field::new("broken", DataType::Int64, true).with_declared_unit("widget", "widget"),
     ]));
     let mut bench = bench();
     bench.registry = bench.registry.adopt_source(scripted_with("meter", &Script::counting(), schema));
     let sinks = "s: { type: shelf }, api: { type: reader, store: s }";
     let (wired, said) = bench.check(&yaml("A: { type: meter, every: 1s }", sinks));
     assert!(wired.is_some());
-    let expected = "`frequency` enters `s` as 0.01 Hz: 49.98 Hz would be stored as 4998; also `energy` as 10 Wh \
+    let expected = "`frequency` enters `s` as 0.01 Hz: 49.98 Hz would be stored as 4998; also `energy` as 10 Wh, \
+                    `made` as 0.1 widget \
                     (add `- type: unit_conversion` to `transforms:`; it makes base units of all scaled ones)";
     assert_eq!(said, [expected]);
 }

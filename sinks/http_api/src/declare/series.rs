@@ -2,7 +2,7 @@
 
 use arrow_schema::{DataType, SchemaRef};
 use smiles_stage::unit::{Conversion, Unit};
-use smiles_stage::{ColumnMeta, Path, Problem, Problems};
+use smiles_stage::{ColumnMeta, ParseError, Path, Problem, Problems};
 
 use crate::declare::config::metrics::{Aggregate, ColumnSeries, Metrics, SeriesType};
 
@@ -64,11 +64,17 @@ fn wire_one(
         problems.push(Problem::error(at.key("column"), message));
     }
     let conversion = series.unit.as_deref().and_then(|unit| {
-        let wanted: Unit = unit.parse().ok()?;
-        let own = field.unit().and_then(|unit| unit.parse::<Unit>().ok());
+        let own = field.measure();
+        let wanted = match Unit::beside(unit, own.as_ref()) {
+            Ok(wanted) => wanted,
+            Err(ParseError { message, help }) => {
+                problems.push(Problem { help, ..Problem::error(at.key("unit"), message) });
+                return None;
+            }
+        };
         let conversion = own.as_ref().and_then(|own| own.to(&wanted));
         if conversion.is_none() {
-            let has = field.unit().map_or("has no unit".to_owned(), |unit| format!("is in {unit}"));
+            let has = field.shown_unit().map_or("has no unit".to_owned(), |unit| format!("is in {unit}"));
             let message = format!("the column `{}` {has}, which is no {unit}", field.name());
             problems.push(Problem::error(at.key("unit"), message));
         }

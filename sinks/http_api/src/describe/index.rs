@@ -37,7 +37,7 @@ fn resource(resource: &Resource) -> Value {
         () => "object",
     };
     let totals = resource.totals.as_ref().map(|totals| {
-        let value = |value: &TotalValue| json!({"name": value.name, "unit": value.field.unit()});
+        let value = |value: &TotalValue| json!({"name": value.name, "unit": value.field.shown_unit()});
         json!({
             "whole": totals.whole,
             "each": totals.each,
@@ -75,7 +75,7 @@ fn served(selection: &Selection) -> Vec<Value> {
             arrow_schema::DataType::Timestamp(_, _) => "time",
             _ => "text",
         };
-        json!({"name": served.name, "type": kind, "unit": field.unit()})
+        json!({"name": served.name, "type": kind, "unit": field.shown_unit()})
     };
     selection.served.iter().map(column).collect()
 }

@@ -382,6 +382,11 @@ fn every_mistake_is_named_at_its_place() {
             "metrics.columns.hoymiles_inverter_power_watts.unit: the column `pv_power` is in W, which is no V",
         ),
         (
+            "/metrics/columns/hoymiles_inverter_power_watts/unit".into(),
+            json!("mw"),
+            "metrics.columns.hoymiles_inverter_power_watts.unit: unknown unit `mw` (it may be `mW` or `MW`: write which of them is meant)",
+        ),
+        (
             "/metrics/columns/hoymiles_inverter_power_watts/labels".into(),
             json!({"port": "prot_number"}),
             "metrics.columns.hoymiles_inverter_power_watts.labels.port: the pipeline has no column `prot_number` (did you mean `port_number`?)",

@@ -107,7 +107,8 @@ impl ColumnPlan for CounterPlan {
         let mut problems = Problems::new();
         let total = columns::find_changed(input, &options.column, root.key("column"));
         // Without the column there is no unit to hold the rate against.
-        let unit = input.field_with_name(&options.column).ok().map(ColumnMeta::unit);
+        let unit = input.field_with_name(&options.column).ok().map(ColumnMeta::measure);
+        let unit = unit.as_ref().map(Option::as_ref);
         let rate = unit.map(|unit| options.max_rate.resolve(unit, &root.key("max_rate")));
         let wrap = unit.and_then(|unit| Some(options.wrap.as_ref()?.resolve(unit, &root.key("wrap"))));
         let wrap = wrap.transpose();

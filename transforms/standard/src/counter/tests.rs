@@ -15,7 +15,7 @@ fn time(minute: i64) -> Timestamp {
 fn limits() -> CounterLimits {
     let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
     CounterLimits {
-        rate: rate.resolve(Some("Wh"), &Path::root()).unwrap(),
+        rate: rate.resolve(Some(&"Wh".parse().unwrap()), &Path::root()).unwrap(),
         fall: Duration::from_secs(86_400),
         rise: Duration::from_secs(600),
         readings: 10,

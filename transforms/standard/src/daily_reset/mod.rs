@@ -137,8 +137,9 @@ impl ColumnPlan for DailyPlan {
         let total = options.total.as_deref();
         let total = total.map(|name| TotalColumn::find(input, name, field, &root.key("total"))).transpose();
         // Without the column there is no unit to hold the rate against.
-        let rate =
-            field.map(|field| options.max_rate.resolve(field.unit(), &root.key("max_rate"))).transpose();
+        let rate = field
+            .map(|field| options.max_rate.resolve(field.measure().as_ref(), &root.key("max_rate")))
+            .transpose();
         let step = self.total_step(total.as_ref().ok().and_then(Option::as_ref), field);
         let key = Key::resolve(input, &options.key, &root.key("key"));
         let time = columns::find_time(input);

@@ -25,7 +25,7 @@ fn time(text: &str) -> Timestamp {
 
 fn limits() -> DayLimits {
     let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
-    let rate = rate.resolve(Some("Wh"), &Path::root()).unwrap();
+    let rate = rate.resolve(Some(&"Wh".parse().unwrap()), &Path::root()).unwrap();
     DayLimits { rate: rate.in_steps_of(1.0), confirm: 5, total_step: 1.0, total_is_fine: true }
 }
 

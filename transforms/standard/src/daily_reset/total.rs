@@ -28,8 +28,7 @@ impl TotalColumn {
         let index = columns::find_number(input, name, at.clone())?;
         let field = input.field(index);
         let own_step = columns::one_step(field);
-        let unit = |field: &Field| field.unit()?.parse::<Unit>().ok();
-        let (Some(own), Some(target)) = (unit(field), today.and_then(unit)) else {
+        let (Some(own), Some(target)) = (field.measure(), today.and_then(Field::measure)) else {
             return Ok(Self { index, conversion: None, own_step });
         };
         let conversion = own.to(&target).ok_or_else(|| {
@@ -57,7 +56,7 @@ pub(super) fn step_of(
     today: &Field,
     at: &Path,
 ) -> Result<(f64, bool), Problem> {
-    let said = said.map(|said| said.resolve(today.unit(), at)).transpose()?;
+    let said = said.map(|said| said.resolve(today.measure().as_ref(), at)).transpose()?;
     let finest = finest(today, said);
     let step = said.or(total.map(TotalColumn::step)).unwrap_or(0.0).max(finest);
     Ok((step, step <= finest))
@@ -65,8 +64,7 @@ pub(super) fn step_of(
 
 /// One watt-hour where energy is counted, else one step of whatever is.
 fn finest(today: &Field, said: Option<f64>) -> f64 {
-    let unit = |text: &str| text.parse::<Unit>().ok();
-    let energy = today.unit().and_then(unit).and_then(|own| unit("Wh")?.to(&own));
+    let energy = today.measure().and_then(|own| "Wh".parse::<Unit>().ok()?.to(&own));
     energy.map(|conversion| conversion.apply(1.0)).unwrap_or_else(|| match columns::one_step(today) {
         step if step > 0.0 => step,
         _ => said.unwrap_or(1.0),

@@ -18,8 +18,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use clock::period_of;
 use jiff::tz::TimeZone;
 use smiles_stage::{
-    Offer, OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE, Stage,
-    StageError, State, Subject, Transform, TransformPlan, time_zone,
+    ColumnMeta, Offer, OpenContext, PassInfo, Path, Periods, PlanContext, Problem, Problems, Query, SOURCE,
+    Stage, StageError, State, Subject, Transform, TransformPlan, time_zone,
 };
 use state::{SumRow, SumState};
 
@@ -97,9 +97,9 @@ impl ColumnPlan for SumPlan {
         let today = today.map(|today| columns::find_number(input, today, root.key("today"))).transpose();
         let time = columns::find_time(input);
         let source = columns::find(input, SOURCE, root.clone());
-        let unit = columns::unit(input, &options.total);
+        let unit = input.field_with_name(&options.total).ok().and_then(ColumnMeta::measure);
         let rate = options.max_rate.as_ref();
-        let rate = rate.map(|rate| rate.resolve(unit.as_deref(), &root.key("max_rate"))).transpose();
+        let rate = rate.map(|rate| rate.resolve(unit.as_ref(), &root.key("max_rate"))).transpose();
         let mut groups = Vec::new();
         for (name, by) in &options.sums {
             let group = (!by.is_empty()).then(|| Key::resolve(input, by, &root.key("sums").key(name)));

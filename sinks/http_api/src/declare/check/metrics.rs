@@ -66,7 +66,9 @@ fn check_column(series: &ColumnSeries, at: &Path, problems: &mut Problems) {
     if series.help.trim().is_empty() {
         problems.push(Problem::error(at.key("help"), "a series says what it is"));
     }
+    // One that a device file declares is known once its column is.
     if let Some(unit) = &series.unit
+        && !Unit::may_be_declared(unit)
         && let Err(ParseError { message, help }) = unit.parse::<Unit>()
     {
         problems.push(Problem { help, ..Problem::error(at.key("unit"), message) });

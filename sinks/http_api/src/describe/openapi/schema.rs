@@ -42,7 +42,7 @@ pub(super) fn problem() -> Value {
 
 /// A cell served under this name; every one may be null.
 pub(super) fn cell(field: &Field, name: &str, is_json: bool, words: &Document) -> Value {
-    let unit = field.unit();
+    let unit = field.shown_unit();
     let (kind, format, example) = match field.data_type() {
         _ if is_json => (None, None, json!({})),
         kind if kind.is_integer() => (Some("integer"), Some("int64"), json!(1)),

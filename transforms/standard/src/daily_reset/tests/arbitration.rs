@@ -173,7 +173,7 @@ fn a_rise_is_as_large_as_the_total_allows() {
 fn a_total_in_whole_kilowatt_hours() {
     let coarse = |rows: &[Row]| {
         let rate: RateText = serde_json::from_str("\"2000 Wh/h\"").unwrap();
-        let rate = rate.resolve(Some("Wh"), &Path::root()).unwrap();
+        let rate = rate.resolve(Some(&"Wh".parse().unwrap()), &Path::root()).unwrap();
         published_within(rows, DayLimits { rate, confirm: 5, total_step: 1000.0, total_is_fine: false }).0
     };
     let wobble = [
