@@ -1,6 +1,6 @@
 //! Copies of what was read: columns that `validity` adds and every later stage leaves alone.
 //!
-//! A copy keeps its unit, so that tables, OpenAPI and dashboards can name it; it has no `kind`, since what was read
+//! A copy keeps its unit and its words for codes, so that tables, OpenAPI and dashboards can name it; it has no `kind`, since what was read
 //! may fall to zero at night and is no counter; and it says of which column it is a copy.
 
 use arrow_schema::Field;
@@ -9,8 +9,12 @@ use smiles_stage::ColumnMeta;
 /// The field of a copy of `field`.
 pub(crate) fn copy(field: &Field, name: String) -> Field {
     let copy = Field::new(name, field.data_type().clone(), field.is_nullable()).copy_of(field.name());
-    match field.unit() {
+    let copy = match field.unit() {
         Some(unit) => copy.with_unit(unit),
+        None => copy,
+    };
+    match field.labels() {
+        Some(labels) => copy.with_labels(&labels),
         None => copy,
     }
 }
