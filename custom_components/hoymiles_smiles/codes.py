@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from .models import Code
+
 OTHER: Final = "other"
 
 OPERATING_STATUS: Final = {
@@ -84,9 +86,16 @@ ALARM: Final = {
 }
 
 
-def spell(code: int | None, meanings: dict[int, str], known_as: str = OTHER) -> str | None:
-    """Return what a code means, or that it is one of others."""
-    return None if code is None else meanings.get(code, known_as)
+def spell(code: Code, meanings: dict[int, str], known_as: str = OTHER) -> str | None:
+    """Return what a code means, or that it is one of others.
+
+    A word of the bridge's device file stands for itself if it is one of ours.
+    """
+    if code is None:
+        return None
+    if isinstance(code, str):
+        return code if code in meanings.values() else known_as
+    return meanings.get(code, known_as)
 
 
 def options(meanings: dict[int, str], known_as: str = OTHER) -> list[str]:

@@ -26,7 +26,7 @@ from homeassistant.const import (
 
 from . import codes
 from .entity import Target
-from .models import Dtu, Energy, Inverter, Port, Production, SmilesData
+from .models import Code, Dtu, Energy, Inverter, Port, Production, SmilesData
 from .sums import error_count, latest_failure, query_count, seconds_since_last_query
 
 type Value = str | int | float | datetime | None
@@ -243,7 +243,7 @@ def _inverter(value: Callable[[Inverter], Value]) -> Callable[[SmilesData, Targe
     return read
 
 
-def _code(key: str, code: Callable[[Inverter], int | None]) -> Callable[[SmilesData, Target], Mapping[str, Any]]:
+def _code(key: str, code: Callable[[Inverter], Code]) -> Callable[[SmilesData, Target], Mapping[str, Any]]:
     def read(data: SmilesData, target: Target) -> Mapping[str, Any]:
         inverter = data.inverter(target.serial or "")
         return {key: code(inverter) if inverter else None}

@@ -13,6 +13,10 @@ POLLS_OF_PATIENCE = 3
 PATIENCE_SECONDS = 30.0
 
 
+# A code of a device; a text where the bridge's device file has a word for it.
+type Code = int | str | None
+
+
 class SmilesError(Exception):
     """The bridge did not give what was asked of it."""
 
@@ -102,10 +106,10 @@ class Inverter:
     grid_voltage: float | None
     grid_frequency: float | None
     temperature: float | None
-    operating_status: int | None
-    alarm_code: int | None
+    operating_status: Code
+    alarm_code: Code
     alarm_count: int | None
-    link_status: int | None
+    link_status: Code
     ports: Mapping[int, Port]
 
 
@@ -249,6 +253,10 @@ class Reader:
         value = self._typed(key, int, float)
         return None if value is None else int(value)
 
+    def code(self, key: str) -> Code:
+        """Return a code, or the bridge's word for it."""
+        return self.text(key) if isinstance(self.value.get(key), str) else self.integer(key)
+
     def time(self, key: str) -> datetime | None:
         """Return an instant or None; one without an offset is UTC."""
         value = self.text(key)
@@ -355,10 +363,10 @@ def _inverter(inverter: Reader) -> Inverter:
         grid_voltage=inverter.number("grid_voltage"),
         grid_frequency=inverter.number("grid_frequency"),
         temperature=inverter.number("temperature"),
-        operating_status=inverter.integer("operating_status"),
-        alarm_code=inverter.integer("alarm_code"),
+        operating_status=inverter.code("operating_status"),
+        alarm_code=inverter.code("alarm_code"),
         alarm_count=inverter.integer("alarm_count"),
-        link_status=inverter.integer("link_status"),
+        link_status=inverter.code("link_status"),
         ports={port.number: port for port in ports},
     )
 

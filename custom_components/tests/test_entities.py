@@ -244,6 +244,21 @@ async def test_codes_that_nobody_knows(hass: HomeAssistant, bridge: FakeBridge, 
     assert state.attributes["alarm_code"] == 4242
 
 
+async def test_codes_that_the_bridge_has_words_for(
+    hass: HomeAssistant, bridge: FakeBridge, entry: MockConfigEntry
+) -> None:
+    """A word of ours is the state; any other stands beside it, and nothing is lost with it."""
+    bridge.inverter(ROOF).update(operating_status="on grid", link_status="connected", alarm_code="")
+    await set_up(hass, entry)
+    after = states(hass, entry)
+    assert (after[f"{ROOF}_operating_status"], after[f"{ROOF}_link_status"]) == ("unknown_state", "connected")
+    assert after[f"{ROOF}_alarm_code"] == "other"
+    assert after[f"{ROOF}_temperature"] != STATE_UNAVAILABLE
+    state = hass.states.get(f"sensor.inverter_{ROOF}_operating_status")
+    assert state is not None
+    assert state.attributes["status_code"] == "on grid"
+
+
 async def test_the_newest_failure_of_several_dtus(
     hass: HomeAssistant, bridge: FakeBridge, entry: MockConfigEntry
 ) -> None:

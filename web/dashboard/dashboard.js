@@ -111,6 +111,8 @@ function quantity(value, unit) {
 
 function text(value, column) {
   if (value == null) return "–";
+  // A code: its word, or the number of one that has none; of flags, none may be set.
+  if (column.labels || column.flags) return value === "" ? "none" : String(value);
   if (column.type === "time") return new Date(value).toLocaleString();
   return typeof value === "number" ? quantity(value, column.unit) : String(value);
 }

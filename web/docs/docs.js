@@ -19,6 +19,7 @@ const resolved = (schema) => (schema?.$ref ? document_.components.schemas[schema
 function kind(schema) {
   schema = resolved(schema) ?? {};
   const types = [schema.type].flat().filter((type) => type && type !== "null");
+  if (schema.anyOf) return schema.anyOf.map(kind).join(" or ");
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" or ");
   if (types[0] === "array") return `list of ${kind(schema.items) || "values"}`;
   const parts = [types.join(" or ") || "any"];

@@ -81,3 +81,28 @@ test("values follow the device without a reload", async () => {
   assert.deepEqual(faults, []);
   await page.context().close();
 });
+
+test("a code is shown as its word, and one without a word as the number it is", async () => {
+  const { page, faults } = await openPage(browser, bridge.url);
+  const change = (path, edit) => page.route(`${bridge.url}/${path}`, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: edit(await response.json()) });
+  });
+  await change("api", (index) => {
+    const columns = index.resources.find((resource) => resource.path === "/api/inverters").columns;
+    Object.assign(columns.find((column) => column.name === "operating_status"), { labels: { 512: "on grid" } });
+    Object.assign(columns.find((column) => column.name === "link_status"), { labels: { 512: "on grid" }, unit: "W" });
+    Object.assign(columns.find((column) => column.name === "alarm_code"), { flags: { 0: "hot" } });
+    return index;
+  });
+  const codes = { operating_status: "on grid", link_status: 45000, alarm_code: "" };
+  await change("api/inverters", (rows) => rows.map((row) => ({ ...row, ...codes })));
+  await page.goto(bridge.url);
+  for (const [name, word] of [["Operating status", "on grid"], ["Link status", "45000"], ["Alarm code", "none"]]) {
+    const pair = shown(page, "device").first().locator("dl div").filter({ hasText: name });
+    await pair.first().waitFor();
+    assert.equal(await pair.first().locator("dd").textContent(), word, name);
+  }
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});

@@ -92,6 +92,10 @@ pub trait ColumnMeta: Sized {
     #[must_use]
     fn with_labels(self, labels: &Labels) -> Self;
 
+    /// Without words: its numbers are no codes any more.
+    #[must_use]
+    fn without_labels(self) -> Self;
+
     /// As a copy of what was read into another, which keeps its raw unit on purpose.
     #[must_use]
     fn copy_of(self, original: &str) -> Self;
@@ -171,6 +175,11 @@ impl ColumnMeta for Field {
 
     fn with_labels(self, labels: &Labels) -> Self {
         with_metadata(self, LABELS, &labels.to_text())
+    }
+
+    fn without_labels(mut self) -> Self {
+        self.metadata_mut().remove(LABELS);
+        self
     }
 
     fn copy_of(self, original: &str) -> Self {

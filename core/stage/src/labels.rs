@@ -29,6 +29,21 @@ impl Labels {
         }
     }
 
+    /// The words, each after its code or the number of its bit.
+    pub fn words(&self) -> Vec<(i64, &str)> {
+        match self {
+            Self::Values(words) => words.iter().map(|(code, word)| (*code, word.as_str())).collect(),
+            Self::Flags(words) => words.iter().map(|(bit, word)| (i64::from(*bit), word.as_str())).collect(),
+        }
+    }
+
+    /// The code that a word stands for; `None` if none does, or more than one.
+    pub fn code(&self, said: &str) -> Option<i64> {
+        let Self::Values(words) = self else { return None };
+        let mut codes = words.iter().filter(|(_, word)| *word == said).map(|(code, _)| *code);
+        codes.next().filter(|_| codes.next().is_none())
+    }
+
     /// As field metadata has them: `{"values":{"0":"standby"}}`.
     pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -63,9 +78,22 @@ mod tests {
         ] {
             assert_eq!(labels.word(number).as_deref(), word, "{number}");
         }
+        assert_eq!(states.words(), [(0, "standby"), (512, "on grid")]);
+        assert_eq!(alarms.words(), [(0, "hot"), (3, "earth fault")]);
         for labels in [states, alarms] {
             let field = Field::new("state", DataType::UInt16, true).with_labels(&labels);
+            assert_eq!(field.clone().without_labels().labels(), None);
             assert_eq!(field.labels(), Some(labels));
         }
+    }
+
+    #[test]
+    fn a_word_stands_for_its_code_alone() {
+        let words = [(0, "off"), (1, "on"), (2, "on")].map(|(code, word)| (code, word.to_owned()));
+        let labels = Labels::Values(words.into());
+        for (word, code) in [("off", Some(0)), ("on", None), ("Off", None), ("0", None)] {
+            assert_eq!(labels.code(word), code, "{word}");
+        }
+        assert_eq!(Labels::Flags([(0, "hot".to_owned())].into()).code("hot"), None);
     }
 }

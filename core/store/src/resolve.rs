@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use smiles_stage::{Aggregate, Buckets, Function, Query, StageError, StoreSchema, did_you_mean};
+use smiles_stage::{Aggregate, Buckets, ColumnMeta, Function, Query, StageError, StoreSchema, did_you_mean};
 
 /// A query all of whose names are known.
 #[derive(Clone, Debug)]
@@ -67,7 +67,8 @@ impl Resolved<'_> {
     fn summary(&self, buckets: &Buckets) -> Result<Schema, StageError> {
         let mut fields = vec![self.field(&buckets.time)?.clone()];
         for Aggregate { column, function } in &buckets.aggregates {
-            let field = self.field(column)?.clone().with_nullable(true);
+            // A mean of codes is none, so no aggregate has words.
+            let field = self.field(column)?.clone().with_nullable(true).without_labels();
             let field = field.with_name(format!("{column}_{}", function.name()));
             let is_mean = *function == Function::Avg;
             fields.push(if is_mean { field.with_data_type(DataType::Float64) } else { field });

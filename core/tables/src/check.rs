@@ -175,6 +175,7 @@ impl<'a> Check<'a> {
             field = field.with_unit_of(source);
             field = source.kind().map_or(field.clone(), |kind| field.with_kind(kind));
             field = source.resolution().map_or(field.clone(), |step| field.with_resolution(step));
+            field = source.labels().map_or(field.clone(), |labels| field.with_labels(&labels));
         }
         let nullable = known.is_none_or(|(source, _)| source.is_nullable());
         (field, Origin::Column { name: from.to_owned(), nullable })

@@ -45,7 +45,7 @@ pub struct PlannedColumn {
     pub column_type: ColumnType,
     /// What it means to an upsert; [`Role::Value`] everywhere in an append.
     pub role: Role,
-    /// The field of the projected column: the type's, with unit and kind of the pipeline column.
+    /// The field of the projected column: the type's, with unit, kind and words of the pipeline column.
     pub field: Field,
     pub(crate) origin: Origin,
 }

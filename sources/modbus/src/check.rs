@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use smiles_stage::{Path, Problem, Problems, SOURCE, TIME, time_zone};
+use smiles_stage::unit::Unit;
+use smiles_stage::{ParseError, Path, Problem, Problems, SOURCE, TIME, time_zone};
 
 use crate::check_list::check_list;
 use crate::check_meaning::check_meaning;
@@ -51,6 +52,11 @@ fn check_device(device: &Device, at: &Path, problems: &mut Problems) {
     }
     if let Some(name) = &device.timezone {
         problems.extend(time_zone(name, at.key("timezone")).err());
+    }
+    for symbol in device.units.keys() {
+        if let Err(ParseError { message, help }) = Unit::is_declarable(symbol) {
+            problems.push(Problem { help, ..Problem::error(at.key("units").key(symbol), message) });
+        }
     }
     if device.blocks.0.is_empty() && device.points.0.is_empty() {
         let help = "name at least one register: `points: {power: {register: 0, type: u16}}`";

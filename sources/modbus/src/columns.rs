@@ -79,10 +79,15 @@ impl Of<'_> {
             if word { DataType::Utf8 } else { data_type(field, &scaling) },
             self.nullable,
         );
-        if let Some(unit) = &scaling.unit_text {
-            arrow = arrow.with_unit(unit);
+        if let (Some(text), Some(unit)) = (&scaling.unit_text, &scaling.unit) {
+            arrow = match unit.declared_symbol() {
+                Some(symbol) => arrow.with_declared_unit(text, symbol),
+                None => arrow.with_unit(text),
+            };
         }
-        if let Some(kind) = field.kind {
+        // A code is a state, and says nothing while the device is away.
+        let state = labels.is_some().then_some(Kind::State);
+        if let Some(kind) = field.kind.or(state) {
             arrow = arrow.with_kind(contract(kind));
         }
         if let Some(labels) = labels.as_ref().filter(|_| !word) {

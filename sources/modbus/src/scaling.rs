@@ -3,6 +3,7 @@
 //! Whole numbers stay whole: a temperature of `0.1 °C` with an offset of -273.15 °C is counted in hundredths. What cannot be
 //! counted so (floats, a scale factor that the device names) is reckoned in decimal.
 
+use smiles_stage::ParseError;
 use smiles_stage::unit::{Conversion, Unit};
 
 use crate::device::field::Field;
@@ -211,8 +212,9 @@ impl Field {
 }
 
 /// A unit as the device file writes it, which may have units of its own.
-pub(crate) fn unit(_device: &Device, text: &str) -> Result<Unit, smiles_stage::ParseError> {
-    text.parse()
+pub(crate) fn unit(device: &Device, text: &str) -> Result<Unit, ParseError> {
+    let own: Vec<&str> = device.units.keys().map(String::as_str).collect();
+    Unit::declared(text, &own)
 }
 
 /// The least and the most that a raw number of this field can be; `None` for what is no whole number.

@@ -1,7 +1,7 @@
 //! One value of a column: from bytes to what is stored.
 
 use jiff::Timestamp;
-use smiles_stage::unit::{Conversion, Unit};
+use smiles_stage::unit::Conversion;
 use smiles_stage::{ColumnMeta, linear, product};
 
 use crate::columns::Column;
@@ -119,7 +119,7 @@ fn power(order: Order, meaning: &Meaning, data: &[u8]) -> Option<i32> {
 
 /// A value for people, with the scale of its unit in place, and the unit without it.
 pub(crate) fn shown(column: &Column, data: &[u8]) -> (Option<String>, String) {
-    let unit = column.arrow.unit().and_then(|unit| unit.parse::<Unit>().ok());
+    let unit = column.arrow.measure();
     let conversion = unit.as_ref().and_then(|unit| unit.to(&unit.base()));
     let labels = column.arrow.labels();
     let scaled = |number: f64| match &conversion {

@@ -125,10 +125,10 @@ pub(crate) fn value(column: &Float64Array, row: usize) -> Option<f64> {
     column.is_valid(row).then(|| column.value(row)).filter(|value| value.is_finite())
 }
 
-/// The schema with one column of numbers made wide enough for sums, and nullable.
+/// The schema with one column of numbers made wide enough for sums, and nullable. A sum has no words for codes.
 pub(crate) fn with_numbers(schema: &SchemaRef, index: usize) -> SchemaRef {
     let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
-    let field = fields[index].as_ref().clone();
+    let field = fields[index].as_ref().clone().without_labels();
     let data_type = widened(field.data_type());
     fields[index] = Arc::new(field.with_data_type(data_type).with_nullable(true));
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))

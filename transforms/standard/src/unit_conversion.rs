@@ -102,7 +102,8 @@ impl ConversionPlan {
         }
         let data_type =
             if conversion.keeps_integers() { columns::widened(field.data_type()) } else { DataType::Float64 };
-        Ok((ColumnStep::Convert(conversion), named.with_data_type(data_type)))
+        // What is scaled is no code any more.
+        Ok((ColumnStep::Convert(conversion), named.with_data_type(data_type).without_labels()))
     }
 }
 

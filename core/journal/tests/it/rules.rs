@@ -5,7 +5,7 @@ use smiles_journal::{
     DeadLetter, From, Journal, JournalError, OldBatches, OldCopy, OperatorAccess, ReadLimit, SqliteJournal,
     inspect,
 };
-use smiles_stage::{ColumnMeta, Position, Seq, TargetId};
+use smiles_stage::{ColumnMeta, Labels, Position, Seq, TargetId};
 
 use crate::place::{
     ALL, HERE, Place, append, at, balance, cursor, drain, enlist, entry, ids_of, options, put, row_counts,
@@ -303,12 +303,12 @@ async fn metadata_of_columns_survives() {
     let place = Place::new();
     let journal = place.open().await;
     enlist(&journal, &["store"]).await;
-    let field = Field::new("id", DataType::Int64, true).with_unit("0.1 V");
-    let records = entry([1], 0).records.with_schema(Schema::new(vec![field]).into());
+    let words = Labels::Values([(1, "on grid".to_owned())].into());
+    let field = Field::new("id", DataType::Int64, true).with_unit("0.1 V").with_labels(&words);
+    let records = entry([1], 0).records.with_schema(Schema::new(vec![field.clone()]).into());
     let unlike = entry([2], 0);
     let mut like = unlike.clone();
     like.records = records.unwrap_or_else(|_| {
-        let field = Field::new("id", DataType::Int64, true).with_unit("0.1 V");
         let columns = entry([1], 0).records.columns().to_vec();
         arrow_array::RecordBatch::try_new(Schema::new(vec![field]).into(), columns).unwrap()
     });
@@ -319,6 +319,8 @@ async fn metadata_of_columns_survives() {
     let batches = journal.read("store", None, ALL).await.unwrap();
     let units: Vec<_> = batches.iter().map(|batch| batch.records.schema_ref().field(0).unit()).collect();
     assert_eq!(units, [Some("0.1 V"), None]);
+    let kept: Vec<_> = batches.iter().map(|batch| batch.records.schema_ref().field(0).labels()).collect();
+    assert_eq!(kept, [Some(words), None]);
 }
 
 #[tokio::test]

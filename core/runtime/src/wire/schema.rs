@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{Field, Schema, SchemaRef};
 use jiff::Timestamp;
-use smiles_stage::{ColumnMeta, SOURCE, StageError, TIME, source_field, time_field};
+use smiles_stage::{ColumnMeta, Labels, SOURCE, StageError, TIME, source_field, time_field};
 
 /// The columns of the first source with `time` and `source` in front.
 pub(crate) fn row_schema(sources: &[SchemaRef]) -> SchemaRef {
@@ -42,13 +42,34 @@ pub(crate) fn differences(first: &Schema, other: &Schema) -> Vec<String> {
                     |field: &Field| field.unit().map_or("no unit".to_owned(), |unit| format!("`{unit}`"));
                 all.push(format!("column `{name}` has {} instead of {}", unit(ours), unit(theirs)));
             }
-            Ok(_) => {}
+            Ok(ours) => all.extend(other_words(name, ours.labels().as_ref(), theirs.labels().as_ref())),
         }
     }
     let unknown = other.fields().iter().filter(|field| !is_stamp(field.name()));
     let unknown = unknown.filter(|field| first.field_with_name(field.name()).is_err());
     all.extend(unknown.map(|field| format!("column `{}` is additional", field.name())));
     all
+}
+
+/// How the words of a column differ: all rows of a pipeline are read by the same ones, so with others a code of one
+/// device would be told in the word of another.
+fn other_words(name: &str, ours: Option<&Labels>, theirs: Option<&Labels>) -> Option<String> {
+    let (ours, theirs) = match (ours, theirs) {
+        _ if ours == theirs => return None,
+        (Some(ours), Some(theirs)) => (ours, theirs),
+        (None, _) => return Some(format!("column `{name}` has no words for its codes")),
+        (_, None) => return Some(format!("column `{name}` has words for its codes, and there it has none")),
+    };
+    if matches!(ours, Labels::Flags(_)) != matches!(theirs, Labels::Flags(_)) {
+        return Some(format!("column `{name}` has `values` in one and `flags` in the other"));
+    }
+    let word = |labels: &Labels, code: i64| {
+        let known = labels.words().into_iter().find(|(known, _)| *known == code);
+        known.map_or("nothing".to_owned(), |(_, word)| format!("`{word}`"))
+    };
+    let mut codes = theirs.words().into_iter().chain(ours.words()).map(|(code, _)| code);
+    let code = codes.find(|code| word(ours, *code) != word(theirs, *code))?;
+    Some(format!("column `{name}` calls {code} {} instead of {}", word(ours, code), word(theirs, code)))
 }
 
 /// A `time` or `source` column that a source brings itself but that has not the type of the stamp.
@@ -156,6 +177,38 @@ mod tests {
         }
         let wrong = wrong_stamps(&schema(&[("time", Int64, "", false), ("source", Utf8, "", false)]));
         assert_eq!(wrong, ["column `time` is Int64 and must be Timestamp(µs, \"UTC\")"]);
+    }
+
+    #[test]
+    fn sources_read_their_codes_by_the_same_words() {
+        let words = |words: &[(i64, &str)]| {
+            Labels::Values(words.iter().map(|(code, word)| (*code, (*word).to_owned())).collect())
+        };
+        let flags = Labels::Flags([(0, "standby".to_owned())].into());
+        let first = words(&[(0, "standby"), (512, "on grid")]);
+        let of = |labels: Option<&Labels>| {
+            let field = Field::new("state", Int64, true);
+            Schema::new(vec![labels.map_or(field.clone(), |labels| field.with_labels(labels))])
+        };
+        let rows: [(Option<&Labels>, &[&str]); 6] = [
+            (Some(&first), &[]),
+            (None, &["column `state` has no words for its codes"]),
+            (
+                Some(&words(&[(0, "standby"), (512, "running")])),
+                &["column `state` calls 512 `running` instead of `on grid`"],
+            ),
+            (Some(&words(&[(0, "standby")])), &["column `state` calls 512 nothing instead of `on grid`"]),
+            (
+                Some(&words(&[(0, "standby"), (512, "on grid"), (768, "off")])),
+                &["column `state` calls 768 `off` instead of nothing"],
+            ),
+            (Some(&flags), &["column `state` has `values` in one and `flags` in the other"]),
+        ];
+        for (labels, expected) in rows {
+            assert_eq!(differences(&of(Some(&first)), &of(labels)), expected);
+        }
+        let unnamed = "column `state` has words for its codes, and there it has none";
+        assert_eq!(differences(&of(None), &of(Some(&first))), [unnamed]);
     }
 
     #[test]

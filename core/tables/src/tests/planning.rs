@@ -1,10 +1,11 @@
 //! What a mapping that does not fit is told, and what one that fits offers.
 
+use arrow_schema::Schema;
 use serde_json::{Value, json};
 
 use super::{input, planned, table};
 use crate::{ColumnType, Mode, Role, Tables};
-use smiles_stage::{ColumnMeta, Kind};
+use smiles_stage::{ColumnMeta, Kind, Labels};
 
 /// One table's options, where the first complaint stands below `tables.t`, what it says, what helps.
 #[test]
@@ -181,6 +182,22 @@ fn a_store_offers_mapped_and_read_columns_with_their_units() {
     assert_eq!(schema.field(2).kind(), Some(Kind::Counter));
     assert!(schema.field(5).is_json());
     assert_eq!(plan.tables[1].readable().field(0).name(), "at");
+}
+
+#[test]
+fn a_column_keeps_its_words_under_any_name() {
+    let labels = Labels::Values([(0, "standby".to_owned()), (512, "on grid".to_owned())].into());
+    let mut fields: Vec<_> = input().fields().iter().map(|field| field.as_ref().clone()).collect();
+    let status = fields.iter_mut().find(|field| field.name() == "status").unwrap();
+    *status = status.clone().with_labels(&labels);
+    let tables = json!({ "t": { "columns": {
+        "state": "status", "as_double": { "column": "status", "type": "float64" }, "p": "port",
+        "raw": { "json": { "status": "status" } },
+    } } });
+    let schema = planned(tables, &Schema::new(fields)).unwrap().tables[0].readable();
+    let kept: Vec<_> = schema.fields().iter().map(|field| field.labels().is_some()).collect();
+    assert_eq!(kept, [true, true, false, false]);
+    assert_eq!(schema.field(0).labels(), Some(labels));
 }
 
 #[test]

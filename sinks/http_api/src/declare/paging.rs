@@ -29,6 +29,7 @@ pub(crate) fn parameters(history: &History) -> Vec<Param> {
             case: Case::Exact,
         },
         default: None,
+        labels: None,
     };
     let mut limit = plain("limit", "At most so many rows", ParameterType::Integer);
     (limit.spec.minimum, limit.spec.maximum) = (Some(1.0), Some(history.maximum.into()));

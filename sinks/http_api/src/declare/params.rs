@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
-use smiles_stage::{Value, did_you_mean};
+use smiles_stage::{Labels, Value, did_you_mean};
 
 use crate::declare::config::route::{Case, Parameter, ParameterType, Scalar};
 use crate::text::problem::Failure;
@@ -25,6 +25,8 @@ pub(crate) struct Param {
     pub spec: Parameter,
     /// The default as a value of its type.
     pub default: Option<Value>,
+    /// The words of the column it is compared with: they stand for their codes.
+    pub labels: Option<Labels>,
 }
 
 impl Param {
@@ -37,7 +39,8 @@ impl Param {
         let value = match spec.kind {
             ParameterType::Text => Value::Text(self.cased(text)?),
             ParameterType::Integer => {
-                let number = text.parse::<i64>().map_err(|_| self.expected())?;
+                let code = || self.labels.as_ref().and_then(|labels| labels.code(text));
+                let number = text.parse::<i64>().ok().or_else(code).ok_or_else(|| self.expected())?;
                 #[expect(clippy::cast_precision_loss, reason = "bounds are doubles")]
                 self.in_range(number as f64)?;
                 Value::Int(number)
@@ -94,11 +97,22 @@ impl Param {
                 Some(known) => format!("one of {}", known.join(", ")),
                 None => "a text".to_owned(),
             },
-            ParameterType::Integer => format!("a whole number{range}"),
+            ParameterType::Integer => match self.words() {
+                Some(words) => format!("a whole number{range}, or one of {}", words.join(", ")),
+                None => format!("a whole number{range}"),
+            },
             ParameterType::Number => format!("a number{range}"),
             ParameterType::Boolean => "true or false".to_owned(),
             ParameterType::Time => "an RFC 3339 time such as 2026-11-23T19:43:12Z".to_owned(),
         }
+    }
+
+    /// The words that stand for a whole number here; `None`: there are none.
+    pub(crate) fn words(&self) -> Option<Vec<&str>> {
+        let labels = self.labels.as_ref().filter(|_| self.spec.kind == ParameterType::Integer)?;
+        let words = labels.words().into_iter().map(|(_, word)| word);
+        let words: Vec<&str> = words.filter(|word| labels.code(word).is_some()).collect();
+        (!words.is_empty()).then_some(words)
     }
 
     fn refuse(&self, text: &str, expected: &str) -> Failure {
@@ -201,7 +215,7 @@ mod tests {
 
     fn param(name: &str, spec: serde_json::Value) -> Param {
         let spec: Parameter = serde_json::from_value(spec).unwrap();
-        let mut param = Param { name: name.to_owned(), in_path: false, spec, default: None };
+        let mut param = Param { name: name.to_owned(), in_path: false, spec, default: None, labels: None };
         param.default = param.spec.default.clone().map(|scalar| param.parse_default(&scalar).unwrap());
         param
     }

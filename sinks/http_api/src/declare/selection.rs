@@ -1,12 +1,15 @@
 //! What is asked of one table, its columns found, and how its rows are served.
 
+use std::sync::Arc;
+
 use arrow_schema::{Field, SchemaRef};
-use smiles_stage::{ColumnMeta, Comparison, Order, Query, Value};
+use smiles_stage::{ColumnMeta, Comparison, Labels, Order, Query, Value};
 use smiles_tables::TablesPlan;
 
 use crate::current::memory::Views;
 use crate::declare::params::{Values, value};
 use crate::text::json;
+use crate::text::json::Cell;
 
 /// Rows of one table and how they are served.
 #[derive(Clone, Debug)]
@@ -57,7 +60,9 @@ impl Selection {
         let mut key = String::new();
         json::write_text(&mut key, name);
         key.push(':');
-        self.served.push(Served { name: name.to_owned(), key, column, json });
+        let labels = self.columns[column].labels().filter(|labels| !labels.words().is_empty());
+        let labels = labels.map(Arc::new);
+        self.served.push(Served { name: name.to_owned(), key, column, json, labels });
     }
 
     /// The question for these values.
@@ -98,6 +103,15 @@ pub(crate) struct Served {
     pub column: usize,
     /// Whether its texts are JSON.
     pub json: bool,
+    /// The words that are shown for its codes. Filters, joins and places in an order go by the numbers.
+    pub labels: Option<Arc<Labels>>,
+}
+
+impl Served {
+    /// The word for a cell; `None` where the cell itself is shown.
+    pub(crate) fn word(&self, cell: &Cell<'_>) -> Option<String> {
+        self.labels.as_ref()?.word(cell.code()?)
+    }
 }
 
 /// A condition on a column.

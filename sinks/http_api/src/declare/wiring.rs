@@ -4,7 +4,7 @@ pub(crate) mod more;
 
 use arrow_schema::{DataType, Field, SchemaRef};
 use indexmap::IndexMap;
-use smiles_stage::{Comparison, Order, Path, Problem, Problems, StoreSchema, Value};
+use smiles_stage::{ColumnMeta, Comparison, Labels, Order, Path, Problem, Problems, StoreSchema, Value};
 
 use crate::declare::config::api::Stat;
 use crate::declare::config::route::{
@@ -23,10 +23,18 @@ pub(crate) fn wire_routes(resources: &mut [Resource], tables: &StoreSchema, inpu
     let mut problems = Problems::new();
     for resource in resources {
         let at = Path::root().key("resources").key(&resource.path);
-        let mut wiring = Wiring { tables, route: &resource.route, problems: &mut problems };
+        let mut wiring =
+            Wiring { tables, route: &resource.route, problems: &mut problems, labels: Vec::new() };
         match &resource.route.totals {
             Some(declared) => resource.totals = wiring.totals(declared, input, &at.key("totals")),
             None => resource.plan = wiring.plan(&at),
+        }
+        for (name, labels) in wiring.labels {
+            // Where two columns with different words go by one parameter, it is a number.
+            let mut params = resource.params.iter_mut();
+            if let Some(param) = params.find(|param| param.name == name) {
+                param.labels = labels;
+            }
         }
     }
     problems
@@ -60,6 +68,8 @@ pub(crate) struct Wiring<'a> {
     pub(crate) tables: &'a StoreSchema,
     route: &'a Route,
     pub(crate) problems: &'a mut Problems,
+    /// By parameter the words of all columns that are compared with it; `None`: they have not the same ones.
+    labels: Vec<(String, Option<Labels>)>,
 }
 
 impl<'a> Wiring<'a> {
@@ -239,6 +249,7 @@ impl<'a> Wiring<'a> {
                 let Some(name) = name else { continue };
                 if let Some(parameter) = self.parameter(name) {
                     self.comparable(&field, parameter.kind, &at.key(key));
+                    self.name_codes(name, field.labels());
                 }
                 tests.push(Test {
                     column: column.to_owned(),
@@ -252,6 +263,15 @@ impl<'a> Wiring<'a> {
 
     fn parameter(&self, name: &str) -> Option<&'a Parameter> {
         self.route.parameters.get(name)
+    }
+
+    /// Notes that the parameter is compared with a column of these words.
+    fn name_codes(&mut self, parameter: &str, labels: Option<Labels>) {
+        match self.labels.iter_mut().find(|(known, _)| known == parameter) {
+            Some((_, known)) if *known != labels => *known = None,
+            Some(_) => {}
+            None => self.labels.push((parameter.to_owned(), labels)),
+        }
     }
 
     fn comparable(&mut self, field: &Field, kind: ParameterType, at: &Path) {

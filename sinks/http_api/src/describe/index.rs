@@ -9,6 +9,7 @@ use crate::declare::params::Param;
 use crate::declare::resource::{Plan, Resource};
 use crate::declare::selection::Selection;
 use crate::declare::totals::TotalValue;
+use crate::describe::openapi::schema;
 
 /// The index of a pipeline.
 pub(crate) fn body(pipeline: &str, api: &Api) -> Value {
@@ -75,7 +76,12 @@ fn served(selection: &Selection) -> Vec<Value> {
             arrow_schema::DataType::Timestamp(_, _) => "time",
             _ => "text",
         };
-        json!({"name": served.name, "type": kind, "unit": field.shown_unit()})
+        let mut described = json!({"name": served.name, "type": kind, "unit": field.shown_unit()});
+        // What is compared is the number; what is shown is its word.
+        if let Some(labels) = &served.labels {
+            described[schema::labels_key(labels)] = schema::labels(labels);
+        }
+        described
     };
     selection.served.iter().map(column).collect()
 }

@@ -21,7 +21,7 @@ pub(crate) enum Format {
     Json,
     /// RFC 4180, with a head.
     Csv,
-    /// Arrow's IPC stream.
+    /// Arrow's IPC stream. Codes stay numbers in it, with their words in the metadata of the column.
     Arrow,
 }
 
@@ -178,7 +178,10 @@ pub(crate) fn write_members(out: &mut String, served: &[Served], found: Option<(
         }
         out.push_str(&column.key);
         let cell = found.map_or(Cell::Null, |(rows, row)| json::cell(rows.column(column.column), row));
-        json::write_cell(out, &cell, column.json);
+        match column.word(&cell) {
+            Some(word) => json::write_text(out, &word),
+            None => json::write_cell(out, &cell, column.json),
+        }
     }
 }
 
@@ -187,7 +190,12 @@ fn write_record(out: &mut String, served: &[Served], rows: &RecordBatch, row: us
         if place > 0 {
             out.push(',');
         }
-        match json::cell(rows.column(column.column), row) {
+        let cell = json::cell(rows.column(column.column), row);
+        if let Some(word) = column.word(&cell) {
+            out.push_str(&quoted(&word));
+            continue;
+        }
+        match cell {
             Cell::Null => {}
             cell @ Cell::Text(_) if column.json => {
                 let mut document = String::new();

@@ -109,6 +109,18 @@ impl Cell<'_> {
         }
     }
 
+    /// The cell as a code; `None` for what is no whole number.
+    pub(crate) fn code(&self) -> Option<i128> {
+        match self {
+            Cell::Bool(value) => Some(i128::from(*value)),
+            Cell::Int(value) => Some(*value),
+            // A store may keep codes as doubles. A whole one has no point in its shortest text.
+            Cell::Float32(value) => value.to_string().parse().ok(),
+            Cell::Float64(value) => value.to_string().parse().ok(),
+            Cell::Null | Cell::Text(_) | Cell::Time(_) => None,
+        }
+    }
+
     /// The cell as a number.
     pub(crate) fn number(&self) -> Option<f64> {
         match self {
@@ -242,6 +254,23 @@ mod tests {
             );
             let double: ArrayRef = Arc::new(Float64Array::from(vec![widened(*single)]));
             assert_eq!(written(double, false)[0].parse::<f64>().unwrap().to_string(), single.to_string());
+        }
+    }
+
+    #[test]
+    fn a_code_is_a_whole_number_however_it_is_stored() {
+        let rows = [
+            (Cell::Int(i128::from(u64::MAX)), Some(i128::from(u64::MAX))),
+            (Cell::Float64(512.0), Some(512)),
+            (Cell::Float32(-1.0), Some(-1)),
+            (Cell::Float64(512.5), None),
+            (Cell::Float64(f64::INFINITY), None),
+            (Cell::Bool(true), Some(1)),
+            (Cell::Null, None),
+            (Cell::Text("512"), None),
+        ];
+        for (cell, code) in rows {
+            assert_eq!(cell.code(), code, "{cell:?}");
         }
     }
 

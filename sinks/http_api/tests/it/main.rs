@@ -13,4 +13,5 @@ mod resources;
 mod stock;
 mod view;
 mod wiring;
+mod words;
 mod world;

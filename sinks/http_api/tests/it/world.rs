@@ -70,6 +70,18 @@ impl World {
 
     /// With the series of one that was before it.
     pub(crate) async fn serve_with(plan: &dyn WiredSink, store: Option<FakeStore>, meters: Meters) -> Self {
+        let given = store.is_some();
+        let store = Arc::new(store.unwrap_or_default());
+        let asked = given.then(|| Arc::clone(&store) as Arc<dyn Store>);
+        Self { store, ..Self::serve_of(plan, asked, meters).await }
+    }
+
+    /// Over a store of any kind.
+    pub(crate) async fn serve_of(
+        plan: &dyn WiredSink,
+        asked: Option<Arc<dyn Store>>,
+        meters: Meters,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let health = Arc::new(SetHealth(Mutex::new(healthy())));
         // Behind the rows of the stock store.
@@ -90,9 +102,6 @@ impl World {
             }),
             upstream: Vec::new(),
         };
-        let given = store.is_some();
-        let store = Arc::new(store.unwrap_or_default());
-        let asked = given.then(|| Arc::clone(&store) as Arc<dyn Store>);
         let log = Log::default();
         let writer = log.clone();
         let subscriber =
@@ -104,6 +113,7 @@ impl World {
         }
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let address = log.trim().rsplit_once("address=http://").unwrap().1.parse().unwrap();
+        let store = Arc::new(FakeStore::default());
         Self { address, store, health, meters, sink: opened.sink, log, clock }
     }
 

@@ -157,7 +157,7 @@ impl SumPlan {
         for (name, by) in &self.options.sums {
             let named = by.is_empty().then(|| Field::new(name, DataType::Utf8, false));
             let summed = [Some(total), today].into_iter().flatten().map(|column| {
-                let field = input.field(column).clone();
+                let field = input.field(column).clone().without_labels();
                 let data_type = columns::widened(field.data_type());
                 let name = format!("{name}_{}", field.name());
                 field.with_name(name).with_data_type(data_type).with_nullable(true)

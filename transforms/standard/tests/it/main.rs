@@ -12,4 +12,5 @@ mod reference;
 mod rules;
 mod situations;
 mod wild;
+mod words;
 mod world;

@@ -53,6 +53,7 @@ pub(super) fn parameters(
             in_path: in_path.contains(&name.as_str()),
             spec: spec.clone(),
             default: None,
+            labels: None,
         };
         for message in misfits(&param) {
             problems.push(Problem::error(at.clone(), message));

@@ -80,7 +80,9 @@ impl Wiring<'_> {
             let column = schema.index_of(name).ok()?;
             let place = base.columns.iter().position(|field| field.name() == schema.field(column).name());
             let served = place.and_then(|place| served(base, place)).unwrap_or_else(|| name.clone());
-            buckets.push(Bucket { decimals: decimals(&field), column: field, name: served });
+            // An aggregate of codes is a number: a mean of two codes is none.
+            let column = field.without_labels();
+            buckets.push(Bucket { decimals: decimals(&column), column, name: served });
         }
         let first = *by.first()?;
         let time_name = served(base, first).unwrap_or_else(|| declared.by[0].clone());

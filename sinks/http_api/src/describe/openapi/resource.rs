@@ -68,6 +68,10 @@ fn parameter(param: &Param, words: &Document) -> Value {
         ("maxLength", longest),
     ];
     schema.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    let mut schema = Value::Object(schema);
+    if let Some(words) = param.words() {
+        schema = json!({"anyOf": [schema, {"enum": words}]});
+    }
     let mut described = json!({
         "name": param.name,
         "in": if param.in_path { "path" } else { "query" },

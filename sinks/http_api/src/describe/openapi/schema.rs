@@ -2,10 +2,10 @@
 
 use arrow_schema::{DataType, Field};
 use serde_json::{Map, Value, json};
-use smiles_stage::ColumnMeta;
+use smiles_stage::{ColumnMeta, Labels};
 
 use crate::declare::config::api::Document;
-use crate::declare::selection::Selection;
+use crate::declare::selection::{Selection, Served};
 
 /// RFC 9457, with what ours may say beside.
 pub(super) fn problem() -> Value {
@@ -38,6 +38,52 @@ pub(super) fn problem() -> Value {
             "maximum": 10000.0,
         }],
     })
+}
+
+/// The name of the words of codes, in the index and behind `x-`.
+pub(crate) fn labels_key(labels: &Labels) -> &'static str {
+    match labels {
+        Labels::Values(_) => "labels",
+        Labels::Flags(_) => "flags",
+    }
+}
+
+/// The words by their codes, or by the numbers of their bits.
+pub(crate) fn labels(labels: &Labels) -> Value {
+    let words = labels.words().into_iter();
+    Value::Object(words.map(|(code, word)| (code.to_string(), json!(word))).collect())
+}
+
+/// A cell that is served as a word.
+fn word(field: &Field, served: &Served, labels: &Labels, words: &Document) -> Value {
+    let mut known: Vec<&str> = Vec::new();
+    for (_, word) in labels.words() {
+        if !known.contains(&word) {
+            known.push(word);
+        }
+    }
+    let number = if field.data_type().is_integer() { "integer" } else { "number" };
+    let (shown, description) = match labels {
+        Labels::Values(_) => {
+            (json!({"enum": known}), "The word of a code; a code without one as its number".to_owned())
+        }
+        Labels::Flags(_) => {
+            let listed = known.join(", ");
+            let description = format!(
+                "The flags that are set, by commas, or an empty text: {listed}; one without a word as its number"
+            );
+            (json!({"type": "string"}), description)
+        }
+    };
+    let example = known.first().map_or(json!("text"), |word| json!(word));
+    let example = words.examples.get(&served.name).cloned().unwrap_or(example);
+    let mut schema = json!({
+        "anyOf": [shown, {"type": [number, "null"]}],
+        "description": description,
+        "examples": [example],
+    });
+    schema[format!("x-{}", labels_key(labels))] = self::labels(labels);
+    schema
 }
 
 /// A cell served under this name; every one may be null.
@@ -76,7 +122,11 @@ pub(super) fn cell(field: &Field, name: &str, is_json: bool, words: &Document) -
 /// The members of a row that a selection serves.
 pub(super) fn members(selection: &Selection, words: &Document, properties: &mut Map<String, Value>) {
     for served in &selection.served {
-        let schema = cell(&selection.columns[served.column], &served.name, served.json, words);
+        let field = &selection.columns[served.column];
+        let schema = match &served.labels {
+            Some(labels) => word(field, served, labels, words),
+            None => cell(field, &served.name, served.json, words),
+        };
         properties.insert(served.name.clone(), schema);
     }
 }
