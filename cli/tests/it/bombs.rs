@@ -300,7 +300,7 @@ fn others() -> Vec<Bomb> {
             format!("blocks:\n{}", laughs(40, 10)),
             COMES_TO,
         ),
-        with("a device of many fields", device("d.yaml"), "d.yaml", fields.clone(), "more than the 5000"),
+        with("a device of many fields", device("d.yaml"), "d.yaml", fields.clone(), "at most 5000"),
         with(
             "a device of many mistakes",
             device("d.yaml"),

@@ -10,19 +10,17 @@ use crate::check_meaning::check_meaning;
 use crate::check_place::check_place;
 use crate::check_point::{check_period, check_point};
 use crate::device::block::Block;
+use crate::device::named::MOST;
 use crate::device::{Device, MAX_COILS, MAX_REGISTERS};
 use crate::split::{extent, limit};
-
-/// More columns than any database takes; comparing all fields with each other takes the square of their number.
-const MOST_FIELDS: usize = 5_000;
 
 /// All complaints about a device that stands at `at` within the options.
 pub(crate) fn check(device: &Device, at: &Path) -> Problems {
     let mut problems = Vec::new();
     let fields: usize = device.blocks.iter().map(|(_, block)| block.fields.0.len().max(1)).sum();
     let fields = fields + device.points.0.len();
-    if fields > MOST_FIELDS {
-        let message = format!("{fields} fields are more than the {MOST_FIELDS} that a device may have");
+    if fields > MOST {
+        let message = format!("{fields} fields are more than the {MOST} that a device may have");
         let help = "divide them among several pipelines";
         let place = if device.points.0.is_empty() { "blocks" } else { "points" };
         return vec![Problem::error(at.key(place), message).help(help)];

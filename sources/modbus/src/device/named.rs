@@ -6,6 +6,9 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
+/// More columns than any database takes; comparing all with each other takes the square of their number.
+pub(crate) const MOST: usize = 5_000;
+
 /// Names and values in the order written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Named<T>(pub Vec<(String, T)>);
@@ -70,6 +73,7 @@ impl<T: JsonSchema> JsonSchema for Named<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({
             "type": "object",
+            "maxProperties": MOST,
             "additionalProperties": generator.subschema_for::<T>(),
         })
     }

@@ -167,7 +167,9 @@ pub(crate) fn halved(number: f64) -> f16 {
     let near = [about, about.wrapping_sub(1), about.wrapping_add(1)].map(f16::from_bits);
     let far = |half: &f16| ((half.to_f64() - number).abs(), half.to_bits() & 1);
     let finite = near.into_iter().filter(|half| half.is_finite());
-    finite.min_by(|one, other| far(one).partial_cmp(&far(other)).unwrap_or(Ordering::Equal)).unwrap_or(f16::NAN)
+    finite
+        .min_by(|one, other| far(one).partial_cmp(&far(other)).unwrap_or(Ordering::Equal))
+        .unwrap_or(f16::NAN)
 }
 
 fn float(number: f64) -> Raw {
