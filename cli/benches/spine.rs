@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "the table is the product")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures by the real clock")]
 
+mod decode;
 mod exchange;
 mod fleet;
 mod fleet_devices;
@@ -45,11 +46,12 @@ fn main() {
         }
     }
     println!("| what | S-Miles | beside | ratio |\n|---|---|---|---|");
-    let all: [(&str, Measure); 11] = [
+    let all: [(&str, Measure); 12] = [
         ("sqlite", throughput::rows_per_second),
         ("transforms", transforms::rows_per_second),
         ("journal", throughput::journal),
         ("poll", poll::cost),
+        ("decode", decode::registers_per_second),
         ("exchange", exchange::cost),
         ("fleet", fleet::cost),
         ("plugin", plugin::cost),

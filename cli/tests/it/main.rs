@@ -13,6 +13,7 @@ mod companion;
 mod container;
 mod crash;
 mod damage;
+mod datasheet;
 mod dead_letters;
 mod docker;
 mod docs;

@@ -91,8 +91,9 @@ fn check_end(block: &Block, field: &Field, at: &Path, problems: &mut Problems) {
 /// Whether the bytes of a value can stand in such an order.
 pub(crate) fn check_order(device: Order, field: &Field, at: &Path, problems: &mut Problems) {
     let order = field.order_within(device);
-    if order.is_of_64_bits() && (field.width() != 8 || !field.words.is_empty()) {
-        let message = format!("`{}` is an order of eight bytes that follow each other", order.name());
+    let said = field.order.unwrap_or(order);
+    if said.is_of_64_bits() && (field.width() != 8 || !field.words.is_empty()) {
+        let message = format!("`{}` is an order of eight bytes that follow each other", said.name());
         let help = "use one of `abcd`, `cdab`, `badc` and `dcba`";
         problems.push(Problem::error(at.key("order"), message).help(help));
     } else if order != Order::Abcd && field.words.is_empty() && field.width() > 1 && field.width() % 2 == 1 {

@@ -141,6 +141,10 @@ fn of_records<'a, 'd>(
         let mut keep = |_: &Scaled| refused.push(column);
         return build(column, records.map(|record| value(column, record?, &mut keep)));
     };
+    if column.arrow.data_type() == &DataType::Float32 {
+        let numbers = records.map(|record| quick.single(record?));
+        return Arc::new(numbers.collect::<PrimitiveArray<Float32Type>>());
+    }
     let numbers = records.map(|record| quick.number(record?));
     match column.arrow.data_type() {
         DataType::UInt8 => numbered::<UInt8Type>(numbers),

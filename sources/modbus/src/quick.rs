@@ -1,9 +1,9 @@
-//! The short way for whole numbers, which most columns are: what can be known before the first answer is worked out once.
+//! The short way for plain numbers, which most columns are: what can be known before the first answer is worked out once.
 
 use crate::device::{Field, Order, Sentinel, Type};
 use crate::meaning::Meaning;
 
-/// A whole number with a fixed place and a fixed worth.
+/// A number with a fixed place and a fixed worth: whole, or one of single precision as it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Quick {
     bytes: Bytes,
@@ -41,7 +41,7 @@ impl Quick {
                 && meaning.words.is_none()
         };
         let plain = kind.is_unsigned() || kind.is_signed() || kind == Type::Bits;
-        if !plain || !meaning.as_ref().is_none_or(fixed) {
+        if !plain && !Self::is_single(field, meaning) || plain && !meaning.as_ref().is_none_or(fixed) {
             return None;
         }
         let nulls = match meaning {
@@ -65,7 +65,26 @@ impl Quick {
         })
     }
 
-    /// The value; `None` where the device has none, or the data is too short.
+    fn is_single(field: &Field, meaning: Option<&Meaning>) -> bool {
+        let as_it_stands = |meaning: &Meaning| {
+            meaning.factor.real == 1.0
+                && meaning.offset.real == 0.0
+                && meaning.variants.is_empty()
+                && meaning.power.is_none()
+                && meaning.valid.is_none()
+        };
+        field.kind_of_value == Type::F32 && field.null_when.is_empty() && meaning.is_none_or(as_it_stands)
+    }
+
+    /// The value of one of single precision; `None` where it is not finite, or the data is too short.
+    #[inline]
+    pub(crate) fn single(&self, data: &[u8]) -> Option<f32> {
+        let bits = u32::try_from(self.bytes.read(data)?).ok()?;
+        // Nobody means a zero with a sign.
+        Some(f32::from_bits(bits)).filter(|number| number.is_finite()).map(|number| number + 0.0)
+    }
+
+    /// The value of a whole number; `None` where the device has none, or the data is too short.
     #[inline]
     pub(crate) fn number(&self, data: &[u8]) -> Option<i128> {
         let raw = self.bytes.read(data)?.unbounded_shr(self.shift) & self.mask;

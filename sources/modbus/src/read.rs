@@ -7,8 +7,8 @@ use smiles_stage::Problems;
 
 use crate::columns::Column;
 use crate::device::block::{Block, Tolerance};
-use crate::device::field::Field;
 use crate::device::table::Table;
+use crate::device::{Device, Field};
 use crate::line::{Client, LineMeters, Settings, UnitOptions, Wishes, line};
 use crate::options::{ModbusOptions, ModbusPlan, checked};
 use crate::pass::PollOutcome;
@@ -62,7 +62,7 @@ pub async fn read_source(options: ModbusOptions, name: &str) -> Result<Reading, 
         let columns: Vec<&Column> =
             plan.device.columns.iter().filter(|column| column.block == place).collect();
         for Part { record, data } in parts(&plan.device.requests.lists, &outcome, place) {
-            let of = Of { name, block, record };
+            let of = Of { device: &plan.device.split, name, block, record };
             values.extend(columns.iter().map(|column| of.reading(column, data)));
         }
     }
@@ -101,6 +101,7 @@ fn parts<'a>(lists: &[List], outcome: &'a PollOutcome, block: usize) -> Vec<Part
 
 /// A block, or a record of it with its number and its first register.
 struct Of<'a> {
+    device: &'a Device,
     name: &'a str,
     block: &'a Block,
     record: Option<(u16, u16)>,
@@ -111,26 +112,62 @@ impl Of<'_> {
         let name = column.arrow.name();
         let field = self.block.fields.get(name).unwrap_or(&column.field);
         let (value, unit) = shown(column, data.unwrap_or_default());
-        let start = usize::from(column.field.at);
-        let bytes = data.and_then(|data| data.get(start..start + usize::from(column.field.width())));
+        let mut places: Vec<usize> = column.field.places(column.order).collect();
+        // As they were sent, whatever order they mean.
+        places.sort_unstable();
+        let bytes = data.and_then(|data| {
+            places.iter().map(|place| data.get(*place).copied()).collect::<Option<Vec<u8>>>()
+        });
         FieldReading {
             block: self.record.map_or(self.name.to_owned(), |(index, _)| format!("{}[{index}]", self.name)),
             field: name.to_owned(),
-            registers: self.registers(field).to_string(),
+            registers: self.registers(field),
             raw: bytes.map(hex::encode),
             value,
             unit,
         }
     }
 
-    fn registers(&self, field: &Field) -> ReadRequest {
+    /// The registers of a value, also those that stand apart.
+    fn registers(&self, field: &Field) -> String {
         let first = self.record.map_or(self.block.address, |(_, address)| address);
-        let (skip, count) = if self.block.read.is_bits() {
-            (field.at, 1)
-        } else {
-            (field.at / 2, (field.at % 2 + field.width()).div_ceil(2))
+        let request = |skip: u16, count| {
+            ReadRequest { table: self.block.read, address: first.saturating_add(skip), count }.to_string()
         };
-        ReadRequest { table: self.block.read, address: first.saturating_add(skip), count }
+        if self.block.read.is_bits() {
+            return request(field.at, 1);
+        }
+        if field.words.is_empty() {
+            return request(field.at / 2, (field.at % 2 + field.width()).div_ceil(2));
+        }
+        let mut addresses: Vec<u16> = field.words.iter().filter_map(|at| self.address(first, *at)).collect();
+        let (least, most) = (addresses.iter().min().copied(), addresses.iter().max().copied());
+        if let (Some(least), Some(most)) = (least, most)
+            && usize::from(most - least) + 1 == addresses.len()
+        {
+            return request(least.saturating_sub(first), most - least + 1);
+        }
+        addresses.dedup();
+        let named: Vec<String> = addresses.iter().map(u16::to_string).collect();
+        format!("{} {}", self.block.read.name(), named.join(", "))
+    }
+
+    /// The register at so many bytes, of which those behind the block's own are lent by others.
+    fn address(&self, first: u16, at: u16) -> Option<u16> {
+        let mut behind = usize::from(at).checked_sub(self.block.data_bytes());
+        if behind.is_none() {
+            return first.checked_add(at / 2);
+        }
+        for (lender, skip, bytes) in self.block.lent() {
+            match behind {
+                Some(rest) if rest < usize::from(bytes) => {
+                    let lender = self.device.blocks.get(lender)?;
+                    return lender.address.checked_add((skip + u16::try_from(rest).ok()?) / 2);
+                }
+                _ => behind = behind.map(|rest| rest - usize::from(bytes)),
+            }
+        }
+        None
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod complaints;
 mod conformance;
 mod connections;
 mod datasheets;
