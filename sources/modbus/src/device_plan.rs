@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrow_schema::{Schema, SchemaRef};
 
-use crate::columns::{Column, columns};
+use crate::decode::columns::{Column, columns};
 use crate::device::Device;
 use crate::device::block::Block;
 use crate::device::borrowed::Borrowed;

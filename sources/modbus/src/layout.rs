@@ -22,6 +22,9 @@ pub(crate) struct Placed {
     pub(crate) addresses: Vec<u16>,
 }
 
+/// A point by its name, as a field, and the address of each of its registers.
+type PointAt<'a> = (&'a str, Field, Vec<u16>);
+
 /// What points must have in common to be read by one request.
 #[derive(Clone, Debug, PartialEq)]
 struct Group {
@@ -37,7 +40,7 @@ impl Device {
     /// The same device with its points as blocks, where it has any.
     #[must_use]
     pub fn with_blocks(&self) -> Device {
-        let mut groups: Vec<(Group, Vec<(&str, Field, Vec<u16>)>)> = Vec::new();
+        let mut groups: Vec<(Group, Vec<PointAt<'_>>)> = Vec::new();
         for (name, point) in self.points.iter() {
             let Some(Placed { table, addresses }) = placed(self, point) else { continue };
             let group = Group {
@@ -116,7 +119,7 @@ pub(crate) fn field(point: &Point, table: Table) -> Field {
 /// The blocks of a group: registers that points share are in one.
 fn blocks_of(
     group: &Group,
-    points: Vec<(&str, Field, Vec<u16>)>,
+    points: Vec<PointAt<'_>>,
     names: &mut BTreeMap<String, usize>,
 ) -> Vec<(String, Block)> {
     let mut runs: Vec<(u16, u16)> = points.iter().flat_map(|(.., addresses)| runs(addresses)).collect();

@@ -16,9 +16,9 @@ use smiles_stage::{
 
 use crate::address::Address;
 use crate::check::check;
+use crate::check::warnings::device_warnings;
 use crate::device::Device;
 use crate::device_plan::{DevicePlan, device_plan};
-use crate::device_warnings::device_warnings;
 use crate::explain::explain;
 use crate::line::{Client, LineMeters, Settings, UnitOptions, Wishes, line};
 use crate::pass::{Clients, PollMemory, PollPlan};

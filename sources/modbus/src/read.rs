@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use smiles_stage::Problems;
 
-use crate::columns::Column;
+use crate::decode::columns::Column;
+use crate::decode::value::shown;
 use crate::device::block::{Block, Tolerance};
 use crate::device::table::Table;
 use crate::device::{Device, Field};
@@ -13,7 +14,6 @@ use crate::line::{Client, LineMeters, Settings, UnitOptions, Wishes, line};
 use crate::options::{ModbusOptions, ModbusPlan, checked};
 use crate::pass::PollOutcome;
 use crate::plan::{List, ReadRequest};
-use crate::value::shown;
 
 /// What one pass of a source read.
 #[derive(Clone, Debug)]

@@ -77,7 +77,7 @@ fn piece(name: &str, block: &Block, from: u16, to: u16, names: &[&str]) -> (Stri
             let asked = field.variants.iter().map(|variant| variant.when.field.as_str());
             asked.chain(field.scale_by.as_deref())
         })
-        .filter(|name| block.fields.get(name).is_some_and(|field| is_within(field)))
+        .filter(|name| block.fields.get(name).is_some_and(&is_within))
         .filter_map(|name| Some((name, block.fields.get(name)?)))
         .collect();
     let fields = block.fields.iter().filter(|(name, _)| names.contains(name) || asked.contains_key(name));

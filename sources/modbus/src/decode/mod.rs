@@ -1,5 +1,11 @@
 //! Bytes of a poll to rows: a pure function, one Arrow column at a time.
 
+pub(crate) mod columns;
+mod meaning;
+mod quick;
+pub(crate) mod scaling;
+pub(crate) mod value;
+
 use std::iter::repeat_n;
 use std::sync::Arc;
 
@@ -13,10 +19,10 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 
-use crate::columns::Column;
+use crate::decode::columns::Column;
+use crate::decode::value::{Scaled, value};
 use crate::device::{Block, Device, Table, narrowed};
 use crate::device_plan::DevicePlan;
-use crate::value::{Scaled, value};
 
 /// Rows of recorded answers to the repeating block of a checked device, as the source would make them; the columns
 /// of all other blocks are null.

@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 use smiles_stage::Labels;
 
+use crate::decode::scaling::Factor;
 use crate::device::field::Field;
 use crate::device::{Limits, When};
-use crate::scaling::Factor;
 
 /// How a raw value becomes one of its column.
 #[derive(Clone, Debug)]

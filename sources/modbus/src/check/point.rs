@@ -3,8 +3,8 @@
 use smiles_stage::option::Period;
 use smiles_stage::{Path, Problem, Problems};
 
-use crate::check_meaning::check_meaning;
-use crate::check_place::{check_bit, check_length, check_order};
+use crate::check::meaning::check_meaning;
+use crate::check::place::{check_bit, check_length, check_order};
 use crate::device::{Device, Field, Point, Register, Table};
 use crate::layout::{field, placed};
 

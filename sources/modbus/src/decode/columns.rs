@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 use smiles_stage::unit::Unit;
 use smiles_stage::{ColumnMeta, Labels};
 
+use crate::decode::meaning::{Meaning, Scale};
+use crate::decode::quick::Quick;
+use crate::decode::scaling::{Scaling, raw_range, scaling};
 use crate::device::block::Block;
 use crate::device::field::{Field, Kind};
 use crate::device::{Device, Limits, Order, Otherwise, ShownAs, Type, Variant};
-use crate::meaning::{Meaning, Scale};
-use crate::quick::Quick;
-use crate::scaling::{Scaling, raw_range, scaling};
 
 /// What the name of a column of numbers as they were read begins with.
 const RAW: &str = "raw_";

@@ -3,10 +3,10 @@
 use smiles_stage::unit::Unit;
 use smiles_stage::{Path, Problem, Problems};
 
+use crate::check::warnings::sentinels;
+use crate::decode::scaling::{scaling, unit};
 use crate::device::block::Block;
 use crate::device::{Device, Field, Sentinel, ShownAs, Type, Variant};
-use crate::device_warnings::sentinels;
-use crate::scaling::{scaling, unit};
 
 /// A field of a block; `device` has its points as blocks.
 pub(crate) fn check_meaning(

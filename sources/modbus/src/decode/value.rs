@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use smiles_stage::unit::Conversion;
 use smiles_stage::{ColumnMeta, linear, product};
 
-use crate::columns::Column;
+use crate::decode::columns::Column;
+use crate::decode::meaning::{Meaning, Scale};
+use crate::decode::scaling::Factor;
 use crate::device::raw::decode;
 use crate::device::{Field, Order, Otherwise, Raw, Type};
-use crate::meaning::{Meaning, Scale};
-use crate::scaling::Factor;
 
 /// The largest power of ten that a scale factor says (SunSpec has -10 to 10); anything beyond says that there is none.
 const MOST_POWER: i64 = 10;

@@ -1,7 +1,7 @@
 //! The short way for plain numbers, which most columns are: what can be known before the first answer is worked out once.
 
+use crate::decode::meaning::Meaning;
 use crate::device::{Field, Order, Sentinel, Type};
-use crate::meaning::Meaning;
 
 /// A number with a fixed place and a fixed worth: whole, or one of single precision as it stands.
 #[derive(Clone, Debug)]

@@ -1,14 +1,20 @@
 //! Is a device file sound? Everything wrong with it, at once, each at its place.
 
+mod list;
+mod meaning;
+mod place;
+mod point;
+pub(crate) mod warnings;
+
 use std::collections::BTreeMap;
 
 use smiles_stage::unit::Unit;
 use smiles_stage::{ParseError, Path, Problem, Problems, SOURCE, TIME, time_zone};
 
-use crate::check_list::check_list;
-use crate::check_meaning::check_meaning;
-use crate::check_place::check_place;
-use crate::check_point::{check_period, check_point};
+use crate::check::list::check_list;
+use crate::check::meaning::check_meaning;
+use crate::check::place::check_place;
+use crate::check::point::{check_period, check_point};
 use crate::device::block::Block;
 use crate::device::named::MOST;
 use crate::device::{Device, MAX_COILS, MAX_REGISTERS};
