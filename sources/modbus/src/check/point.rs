@@ -73,6 +73,15 @@ fn check_registers(device: &Device, point: &Point, at: &Path, problems: &mut Pro
             }
         }
     }
+    let twice = numbers
+        .iter()
+        .enumerate()
+        .find(|(place, (_, it))| numbers.iter().take(*place).any(|(_, other)| other == it));
+    if let Some((_, (at, register))) = twice {
+        let message = format!("register {register} is named twice");
+        problems.push(Problem::error(at.clone(), message).help("each register of a value is another"));
+        return None;
+    }
     if tables.len() < numbers.len() {
         return None;
     }

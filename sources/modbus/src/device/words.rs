@@ -25,19 +25,15 @@ impl Words {
     /// Words for codes.
     ///
     /// # Errors
-    /// A key that is no code.
+    /// A key that is no code, or the code of another.
     pub(crate) fn values(&self) -> Result<Labels, String> {
-        self.0
-            .iter()
-            .map(|(key, word)| Ok((code(key)?, word.clone())))
-            .collect::<Result<_, _>>()
-            .map(Labels::Values)
+        self.by(code).map(Labels::Values)
     }
 
     /// Words for bits, of which there are so many.
     ///
     /// # Errors
-    /// A key that is no such bit.
+    /// A key that is no such bit, or the bit of another.
     pub(crate) fn flags(&self, bits: u16) -> Result<Labels, String> {
         let bit = |key: &str| match u8::try_from(code(key)?) {
             Ok(bit) if u16::from(bit) < bits => Ok(bit),
@@ -46,11 +42,17 @@ impl Words {
                 bits.saturating_sub(1)
             )),
         };
-        self.0
-            .iter()
-            .map(|(key, word)| Ok((bit(key)?, word.clone())))
-            .collect::<Result<_, _>>()
-            .map(Labels::Flags)
+        self.by(bit).map(Labels::Flags)
+    }
+
+    fn by<K: Ord>(&self, read: impl Fn(&str) -> Result<K, String>) -> Result<BTreeMap<K, String>, String> {
+        let mut words = BTreeMap::new();
+        for (key, word) in &self.0 {
+            if let Some(other) = words.insert(read(key)?, word.clone()) {
+                return Err(format!("`{key}` has two words: `{other}` and `{word}`"));
+            }
+        }
+        Ok(words)
     }
 }
 
@@ -71,6 +73,7 @@ mod tests {
         let known = words("{'0': off, '0x10': on, '-1': fault}");
         let Ok(Labels::Values(values)) = known.values() else { panic!("no codes") };
         assert_eq!(values.keys().copied().collect::<Vec<_>>(), [-1, 0, 16]);
+        assert_eq!(words("{'16': x, '0x10': y}").values(), Err("`16` has two words: `y` and `x`".to_owned()));
         assert!(words("{'on': x}").values().unwrap_err().contains("`on` is no code"));
         assert!(words("{'15': x}").flags(16).is_ok());
         assert!(words("{'16': x}").flags(16).unwrap_err().contains("bits 0 to 15"));

@@ -25,6 +25,8 @@ fn each_slip_is_told_with_what_was_meant() {
         ),
         ("registers: [1, 2, 3], type: i32", "p.registers: this `i32` has 2 registers, and 3 are named"),
         ("register: 1, registers: [1, 2], type: i32", "p.register: `register` is the first of several"),
+        ("registers: [1, 1], type: u32", "p.registers[1]: register 1 is named twice"),
+        ("register: 1, type: u16, values: {0: x, 0x0: y}", "p.values: `0x0` has two words"),
         ("type: i32", "p: the point has no register | add `register:`"),
         ("register: 65535, type: u32", "p.register: this `u32` has 2 registers, and ends beyond the last"),
         ("register: 1, type: text", "p: this type needs a `length` in bytes"),

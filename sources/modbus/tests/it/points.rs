@@ -278,3 +278,30 @@ points:
         assert!(silent <= 2, "{silent} questions to the unit that is off");
     }
 }
+
+/// Points stand beside every record, and may say how many there are.
+#[tokio::test(start_paused = true)]
+async fn points_and_lists_are_of_one_device() {
+    let device = "
+points:
+  strings: {register: 5, type: u16}
+  serial: {register: 6, type: text, length: 2, once: true}
+blocks:
+  string:
+    address: 20
+    count: 2
+    repeat: {stride: 2, max: 8, until: {count: strings}}
+    fields: {current: {at: 0, type: i16, unit: 0.01 A, negate: true}, state: {at: 2, type: bool, of: u16, bit: 9}}
+";
+    let map = map(1, &[(5, 2), (6, 0x4142), (20, 100), (21, 0x0200), (22, 0xFFFF), (23, 0)]);
+    let server = serving(&map).await;
+    let mut source = polled(&server, device).await;
+    let pass = pass(source.as_mut()).await;
+    assert_eq!(
+        values(&pass, &["serial", "current", "state"]),
+        "AB,AB -100,1 true,false",
+        "{:?}",
+        pass.faults
+    );
+    assert_eq!(server.take_addresses(), [5, 6, 20, 22]);
+}
